@@ -1,0 +1,44 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// announcer tells of transitions: one Event and one line in the log for each,
+// after what it tells of has been written.
+type announcer struct {
+	recorder events.EventRecorder
+	// action is the Events' verb in the words of the events API.
+	action string
+}
+
+// transitions announces what has changed between two sets of conditions: a
+// status or a reason, not a mere message.
+func (a announcer) transitions(ctx context.Context, object client.Object, before, after []metav1.Condition, types ...string) {
+	for _, conditionType := range types {
+		was := meta.FindStatusCondition(before, conditionType)
+		is := meta.FindStatusCondition(after, conditionType)
+		if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
+			continue
+		}
+		eventType := corev1.EventTypeNormal
+		if is.Status == metav1.ConditionFalse && is.Reason != "NotBound" {
+			eventType = corev1.EventTypeWarning
+		}
+		a.tell(ctx, object, eventType, is.Reason, is.Message)
+	}
+}
+
+// tell writes one Event and one line in the log. The message is for the user
+// and holds no material.
+func (a announcer) tell(ctx context.Context, object client.Object, eventType, reason, message string) {
+	a.recorder.Eventf(object, nil, eventType, reason, a.action, "%s", message)
+	logf.FromContext(ctx).Info(message, "reason", reason)
+}
