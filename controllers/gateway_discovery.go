@@ -51,11 +51,11 @@ func (o *GatewayObserver) pause(ctx context.Context, wait time.Duration) {
 		return
 	case <-least.C:
 	}
-	rest := time.NewTimer(max(wait-discoveryPause, 0))
-	defer rest.Stop()
+	remaining := time.NewTimer(max(wait-discoveryPause, 0))
+	defer remaining.Stop()
 	select {
 	case <-ctx.Done():
-	case <-rest.C:
+	case <-remaining.C:
 	case <-o.kick:
 	}
 }

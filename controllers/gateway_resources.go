@@ -207,8 +207,8 @@ func parentIndexKey(parent publication.ParentKey) string {
 // newGatewayClients returns a client for the observed kinds, which never asks
 // what the cluster serves, and one to do just that.
 func newGatewayClients(cfg *rest.Config) (client.WithWatch, rest.Interface, error) {
-	types := runtime.NewScheme()
-	if err := gwapiv1.Install(types); err != nil {
+	known := runtime.NewScheme()
+	if err := gwapiv1.Install(known); err != nil {
 		return nil, nil, fmt.Errorf("register the Gateway API's types: %w", err)
 	}
 	mapper := meta.NewDefaultRESTMapper(nil)
@@ -217,7 +217,7 @@ func newGatewayClients(cfg *rest.Config) (client.WithWatch, rest.Interface, erro
 		mapper.AddSpecific(version.WithKind(gatewayKinds[resource]), version.WithResource(resource),
 			version.WithResource(resource), meta.RESTScopeNamespace)
 	}
-	cli, err := client.NewWithWatch(rest.CopyConfig(cfg), client.Options{Scheme: types, Mapper: mapper})
+	cli, err := client.NewWithWatch(rest.CopyConfig(cfg), client.Options{Scheme: known, Mapper: mapper})
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a client for the Gateway API: %w", err)
 	}

@@ -118,86 +118,99 @@ func testTopology() Topology {
 type refs = []gwapiv1.ParentReference
 type statuses = []gwapiv1.RouteParentStatus
 
+var (
+	never   = Verdict{}
+	offline = Verdict{Gateways: ptr(int32(0))}
+
+	one = ref("one")
+	two = ref("two")
+)
+
+func published(gateways int32) Verdict {
+	return Verdict{Gateways: &gateways, Published: true}
+}
+
+func resting(verdict Verdict) Verdict {
+	verdict.RestsOnLast = true
+	return verdict
+}
+
+// verdictCases are verdicts on RELEASE.
+var verdictCases = map[string]struct {
+	refs     refs
+	statuses statuses
+	last     *int32
+	want     Verdict
+}{
+	"no parents":                    {want: never},
+	"no parents any more":           {last: ptr(int32(2)), want: offline},
+	"not judged yet":                {refs: refs{one}, want: never},
+	"accepted":                      {refs: refs{one}, statuses: statuses{acceptedBy(one)}, want: published(1)},
+	"refused":                       {refs: refs{one}, statuses: statuses{refusedBy(one)}, want: never},
+	"refused now":                   {refs: refs{one}, statuses: statuses{refusedBy(one)}, last: ptr(int32(1)), want: offline},
+	"undecided":                     {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionUnknown, generation)}, want: never},
+	"no Accepted condition":         {refs: refs{one}, statuses: statuses{{ParentRef: one}}, want: never},
+	"offline stays offline":         {refs: refs{one}, last: ptr(int32(0)), want: offline},
+	"back from offline":             {refs: refs{one}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(0)), want: published(1)},
+	"two Gateways":                  {refs: refs{one, two}, statuses: statuses{acceptedBy(one), acceptedBy(two)}, want: published(2)},
+	"one of two":                    {refs: refs{one, two}, statuses: statuses{acceptedBy(one), refusedBy(two)}, last: ptr(int32(2)), want: published(1)},
+	"other environment":             {refs: refs{ref("staging")}, statuses: statuses{acceptedBy(ref("staging"))}, want: never},
+	"Gateway without label":         {refs: refs{ref("bare")}, statuses: statuses{acceptedBy(ref("bare"))}, want: never},
+	"Gateway gone":                  {refs: refs{ref("gone")}, statuses: statuses{acceptedBy(ref("gone"))}, last: ptr(int32(1)), want: offline},
+	"namespace left out in status":  {refs: refs{ref("one", inNamespace("shop"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
+	"namespace left out in spec":    {refs: refs{one}, statuses: statuses{acceptedBy(ref("one", inNamespace("shop")))}, want: published(1)},
+	"Gateway elsewhere":             {refs: refs{ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("one", inNamespace("infra")))}, want: published(1)},
+	"same name in two namespaces":   {refs: refs{one, ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(one), acceptedBy(ref("one", inNamespace("infra")))}, want: published(2)},
+	"not in the route's namespace":  {refs: refs{ref("two", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("two", inNamespace("infra")))}, want: never},
+	"group and kind spelt out":      {refs: refs{ref("one", ofKind(gwapiv1.GroupName, "Gateway"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
+	"a Service of a mesh":           {refs: refs{ref("one", ofKind("", "Service"))}, statuses: statuses{acceptedBy(ref("one", ofKind("", "Service")))}, want: never},
+	"a Gateway of another group":    {refs: refs{ref("one", ofKind("networking.istio.io", "Gateway"))}, statuses: statuses{acceptedBy(ref("one", ofKind("networking.istio.io", "Gateway")))}, want: never},
+	"an experimental XListenerSet":  {refs: refs{ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet"))}, statuses: statuses{acceptedBy(ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet")))}, want: never},
+	"not listed any more":           {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(1)), want: offline},
+	"listener not listed any more":  {refs: refs{ref("one", listener("web"))}, statuses: statuses{acceptedBy(ref("one", listener("tls")))}, want: never},
+	"port not listed any more":      {refs: refs{ref("one", onPort(80))}, statuses: statuses{acceptedBy(ref("one", onPort(443)))}, want: never},
+	"two listeners of one Gateway":  {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{acceptedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
+	"one of two listeners":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{refusedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
+	"other listener stale":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
+	"refused, other listener stale": {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), refusedBy(ref("one", listener("b")))}, last: ptr(int32(1)), want: resting(published(1))},
+
+	"stale, never published":           {refs: refs{one}, statuses: statuses{staleBy(one)}, want: resting(never)},
+	"stale, published":                 {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: resting(published(1))},
+	"stale, offline":                   {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(0)), want: resting(offline)},
+	"stale refusal, published":         {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionFalse, generation-1)}, last: ptr(int32(1)), want: resting(published(1))},
+	"stale, of another environment":    {refs: refs{ref("staging")}, statuses: statuses{staleBy(ref("staging"))}, last: ptr(int32(1)), want: offline},
+	"stale, not listed any more":       {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: offline},
+	"stale, but fewer can be":          {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(3)), want: resting(published(1))},
+	"both stale":                       {refs: refs{one, two}, statuses: statuses{staleBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
+	"one accepted, one stale":          {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
+	"one accepted, one stale, first":   {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, want: resting(published(1))},
+	"one accepted, one stale, offline": {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(0)), want: resting(published(1))},
+	"one refused, one stale":           {refs: refs{one, two}, statuses: statuses{refusedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(1))},
+	"generation not named":             {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionTrue, 0)}, want: published(1)},
+
+	"accepted by a second controller":  {refs: refs{one}, statuses: statuses{refusedBy(one), acceptedBy(one)}, want: published(1)},
+	"stale word of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr(int32(1)), want: offline},
+
+	"ListenerSet":                       {refs: refs{listenerSet("set-one")}, statuses: statuses{acceptedBy(listenerSet("set-one"))}, want: published(1)},
+	"ListenerSet elsewhere":             {refs: refs{listenerSet("set-one", inNamespace("infra"))}, statuses: statuses{acceptedBy(listenerSet("set-one", inNamespace("infra")))}, want: published(1)},
+	"ListenerSet and its own Gateway":   {refs: refs{one, listenerSet("set-one")}, statuses: statuses{acceptedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
+	"ListenerSet accepted, Gateway not": {refs: refs{one, listenerSet("set-one")}, statuses: statuses{refusedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
+	"ListenerSets of two Gateways":      {refs: refs{listenerSet("set-one"), listenerSet("set-two")}, statuses: statuses{acceptedBy(listenerSet("set-one")), acceptedBy(listenerSet("set-two"))}, want: published(2)},
+	"ListenerSet of other environment":  {refs: refs{listenerSet("set-staging")}, statuses: statuses{acceptedBy(listenerSet("set-staging"))}, want: never},
+	"ListenerSet without its Gateway":   {refs: refs{listenerSet("set-nowhere")}, statuses: statuses{acceptedBy(listenerSet("set-nowhere"))}, last: ptr(int32(1)), want: offline},
+	"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr(int32(1)), want: offline},
+	"Gateway named like a ListenerSet":  {refs: refs{listenerSet("one")}, statuses: statuses{acceptedBy(one)}, want: never},
+
+	"Gateway unreadable":                     {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
+	"Gateway unreadable, never published":    {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, want: resting(never)},
+	"Gateway unreadable, refused":            {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr(int32(1)), want: offline},
+	"ListenerSet unreadable":                 {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
+	"ListenerSet of unreadable Gateway":      {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(1))},
+	"unreadable beside one that is accepted": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(2))},
+}
+
 func TestVerdict(t *testing.T) {
-	never := Verdict{}
-	offline := Verdict{Gateways: ptr(int32(0))}
-	published := func(n int32) Verdict { return Verdict{Gateways: &n, Published: true} }
-	resting := func(v Verdict) Verdict { v.RestsOnLast = true; return v }
-	one, two := ref("one"), ref("two")
-
-	cases := map[string]struct {
-		refs     refs
-		statuses statuses
-		last     *int32
-		want     Verdict
-	}{
-		"no parents":                    {want: never},
-		"no parents any more":           {last: ptr(int32(2)), want: offline},
-		"not judged yet":                {refs: refs{one}, want: never},
-		"accepted":                      {refs: refs{one}, statuses: statuses{acceptedBy(one)}, want: published(1)},
-		"refused":                       {refs: refs{one}, statuses: statuses{refusedBy(one)}, want: never},
-		"refused now":                   {refs: refs{one}, statuses: statuses{refusedBy(one)}, last: ptr(int32(1)), want: offline},
-		"undecided":                     {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionUnknown, generation)}, want: never},
-		"no Accepted condition":         {refs: refs{one}, statuses: statuses{{ParentRef: one}}, want: never},
-		"offline stays offline":         {refs: refs{one}, last: ptr(int32(0)), want: offline},
-		"back from offline":             {refs: refs{one}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(0)), want: published(1)},
-		"two Gateways":                  {refs: refs{one, two}, statuses: statuses{acceptedBy(one), acceptedBy(two)}, want: published(2)},
-		"one of two":                    {refs: refs{one, two}, statuses: statuses{acceptedBy(one), refusedBy(two)}, last: ptr(int32(2)), want: published(1)},
-		"other environment":             {refs: refs{ref("staging")}, statuses: statuses{acceptedBy(ref("staging"))}, want: never},
-		"Gateway without label":         {refs: refs{ref("bare")}, statuses: statuses{acceptedBy(ref("bare"))}, want: never},
-		"Gateway gone":                  {refs: refs{ref("gone")}, statuses: statuses{acceptedBy(ref("gone"))}, last: ptr(int32(1)), want: offline},
-		"namespace left out in status":  {refs: refs{ref("one", inNamespace("shop"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
-		"namespace left out in spec":    {refs: refs{one}, statuses: statuses{acceptedBy(ref("one", inNamespace("shop")))}, want: published(1)},
-		"Gateway elsewhere":             {refs: refs{ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("one", inNamespace("infra")))}, want: published(1)},
-		"same name in two namespaces":   {refs: refs{one, ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(one), acceptedBy(ref("one", inNamespace("infra")))}, want: published(2)},
-		"not in the route's namespace":  {refs: refs{ref("two", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("two", inNamespace("infra")))}, want: never},
-		"group and kind spelt out":      {refs: refs{ref("one", ofKind(gwapiv1.GroupName, "Gateway"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
-		"a Service of a mesh":           {refs: refs{ref("one", ofKind("", "Service"))}, statuses: statuses{acceptedBy(ref("one", ofKind("", "Service")))}, want: never},
-		"a Gateway of another group":    {refs: refs{ref("one", ofKind("networking.istio.io", "Gateway"))}, statuses: statuses{acceptedBy(ref("one", ofKind("networking.istio.io", "Gateway")))}, want: never},
-		"an experimental XListenerSet":  {refs: refs{ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet"))}, statuses: statuses{acceptedBy(ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet")))}, want: never},
-		"not listed any more":           {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(1)), want: offline},
-		"listener not listed any more":  {refs: refs{ref("one", listener("web"))}, statuses: statuses{acceptedBy(ref("one", listener("tls")))}, want: never},
-		"port not listed any more":      {refs: refs{ref("one", onPort(80))}, statuses: statuses{acceptedBy(ref("one", onPort(443)))}, want: never},
-		"two listeners of one Gateway":  {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{acceptedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
-		"one of two listeners":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{refusedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
-		"other listener stale":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
-		"refused, other listener stale": {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), refusedBy(ref("one", listener("b")))}, last: ptr(int32(1)), want: resting(published(1))},
-
-		"stale, never published":           {refs: refs{one}, statuses: statuses{staleBy(one)}, want: resting(never)},
-		"stale, published":                 {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: resting(published(1))},
-		"stale, offline":                   {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(0)), want: resting(offline)},
-		"stale refusal, published":         {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionFalse, generation-1)}, last: ptr(int32(1)), want: resting(published(1))},
-		"stale, of another environment":    {refs: refs{ref("staging")}, statuses: statuses{staleBy(ref("staging"))}, last: ptr(int32(1)), want: offline},
-		"stale, not listed any more":       {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: offline},
-		"stale, but fewer can be":          {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(3)), want: resting(published(1))},
-		"both stale":                       {refs: refs{one, two}, statuses: statuses{staleBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
-		"one accepted, one stale":          {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
-		"one accepted, one stale, first":   {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, want: resting(published(1))},
-		"one accepted, one stale, offline": {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(0)), want: resting(published(1))},
-		"one refused, one stale":           {refs: refs{one, two}, statuses: statuses{refusedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(1))},
-		"generation not named":             {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionTrue, 0)}, want: published(1)},
-
-		"accepted by a second controller":  {refs: refs{one}, statuses: statuses{refusedBy(one), acceptedBy(one)}, want: published(1)},
-		"stale word of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr(int32(1)), want: offline},
-
-		"ListenerSet":                       {refs: refs{listenerSet("set-one")}, statuses: statuses{acceptedBy(listenerSet("set-one"))}, want: published(1)},
-		"ListenerSet elsewhere":             {refs: refs{listenerSet("set-one", inNamespace("infra"))}, statuses: statuses{acceptedBy(listenerSet("set-one", inNamespace("infra")))}, want: published(1)},
-		"ListenerSet and its own Gateway":   {refs: refs{one, listenerSet("set-one")}, statuses: statuses{acceptedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
-		"ListenerSet accepted, Gateway not": {refs: refs{one, listenerSet("set-one")}, statuses: statuses{refusedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
-		"ListenerSets of two Gateways":      {refs: refs{listenerSet("set-one"), listenerSet("set-two")}, statuses: statuses{acceptedBy(listenerSet("set-one")), acceptedBy(listenerSet("set-two"))}, want: published(2)},
-		"ListenerSet of other environment":  {refs: refs{listenerSet("set-staging")}, statuses: statuses{acceptedBy(listenerSet("set-staging"))}, want: never},
-		"ListenerSet without its Gateway":   {refs: refs{listenerSet("set-nowhere")}, statuses: statuses{acceptedBy(listenerSet("set-nowhere"))}, last: ptr(int32(1)), want: offline},
-		"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr(int32(1)), want: offline},
-		"Gateway named like a ListenerSet":  {refs: refs{listenerSet("one")}, statuses: statuses{acceptedBy(one)}, want: never},
-
-		"Gateway unreadable":                     {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
-		"Gateway unreadable, never published":    {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, want: resting(never)},
-		"Gateway unreadable, refused":            {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr(int32(1)), want: offline},
-		"ListenerSet unreadable":                 {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
-		"ListenerSet of unreadable Gateway":      {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(1))},
-		"unreadable beside one that is accepted": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(2))},
-	}
-	for name, tc := range cases {
+	for name, tc := range verdictCases {
 		t.Run(name, func(t *testing.T) {
 			http := httpRoute(tc.refs, tc.statuses)
 			grpc := &gwapiv1.GRPCRoute{ObjectMeta: http.ObjectMeta}
@@ -251,7 +264,6 @@ func TestVerdictDoesNotAliasLast(t *testing.T) {
 }
 
 func TestRouteEqual(t *testing.T) {
-	one, two := ref("one"), ref("two")
 	base := func() *gwapiv1.HTTPRoute {
 		return httpRoute(refs{one, two}, statuses{acceptedBy(one), refusedBy(two)})
 	}
