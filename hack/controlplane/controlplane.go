@@ -1,0 +1,175 @@
+package controlplane
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+)
+
+// Options say what to start.
+type Options struct {
+	// ControllerManager starts kube-controller-manager too: garbage collector,
+	// namespaces, ServiceAccounts, aggregated roles.
+	ControllerManager bool
+	// Out gets the progress of building and starting; left out: standard error.
+	Out io.Writer
+}
+
+// ControlPlane is a running control plane on loopback.
+type ControlPlane struct {
+	// Config is that of an administrator.
+	Config *rest.Config
+	// Kubeconfig is the path of a file with the same.
+	Kubeconfig string
+	// Kubectl is the path of the program.
+	Kubectl string
+	// Dir is a folder for files; it goes when the control plane stops.
+	Dir string
+
+	env     *envtest.Environment
+	manager *child
+}
+
+// Start starts a control plane. Call Stop when done with it.
+func Start(ctx context.Context, options Options) (*ControlPlane, error) {
+	if options.Out == nil {
+		options.Out = os.Stderr
+	}
+	assets, err := Assets(ctx, options.Out)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "signet-controlplane-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the control plane: %w", err)
+	}
+	cp := &ControlPlane{Dir: dir, Kubectl: filepath.Join(assets, "kubectl"), Kubeconfig: filepath.Join(dir, "admin.kubeconfig")}
+	cp.env = &envtest.Environment{
+		BinaryAssetsDirectory:    assets,
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	cp.env.ControlPlane.GetAPIServer().Configure().
+		Append("service-account-lookup", "true").
+		Set("endpoint-reconciler-type", "none")
+	if err := cp.start(ctx, assets, options.ControllerManager); err != nil {
+		cp.Stop()
+		return nil, err
+	}
+	return cp, nil
+}
+
+func (cp *ControlPlane) start(ctx context.Context, assets string, manager bool) error {
+	config, err := cp.env.Start()
+	if err != nil {
+		return fmt.Errorf("start etcd and kube-apiserver from %s: %w", assets, err)
+	}
+	cp.Config = config
+	if err := cp.WriteKubeconfig(config, cp.Kubeconfig); err != nil {
+		return err
+	}
+	if !manager {
+		return nil
+	}
+	cp.manager, err = startChild(exec.Command(filepath.Join(assets, "kube-controller-manager"),
+		"--kubeconfig="+cp.Kubeconfig,
+		"--authentication-kubeconfig="+cp.Kubeconfig,
+		"--authorization-kubeconfig="+cp.Kubeconfig,
+		"--bind-address=127.0.0.1", "--secure-port=0",
+		"--leader-elect=false",
+		"--use-service-account-credentials=false",
+		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller",
+	), filepath.Join(cp.Dir, "kube-controller-manager.log"))
+	if err != nil {
+		return fmt.Errorf("start kube-controller-manager: %w", err)
+	}
+	return cp.waitForServiceAccounts(ctx)
+}
+
+// waitForServiceAccounts returns when kube-controller-manager is at work.
+func (cp *ControlPlane) waitForServiceAccounts(ctx context.Context) error {
+	clients, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	return poll(ctx, time.Minute, "kube-controller-manager to make the default ServiceAccount", func() error {
+		_, err := clients.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+}
+
+// Stop ends every program that Start has started.
+func (cp *ControlPlane) Stop() {
+	if cp.manager != nil {
+		cp.manager.stop()
+	}
+	if cp.env != nil {
+		_ = cp.env.Stop()
+	}
+	_ = os.RemoveAll(cp.Dir)
+}
+
+// ServiceAccountConfig is the configuration of a client that comes as a
+// ServiceAccount, with a token of the API server's own.
+func (cp *ControlPlane) ServiceAccountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
+	clients, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	seconds := int64(24 * 60 * 60)
+	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
+	token, err := clients.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("request a token of ServiceAccount %s/%s: %w", namespace, name, err)
+	}
+	config := rest.AnonymousClientConfig(cp.Config)
+	config.BearerToken = token.Status.Token
+	return config, nil
+}
+
+// WriteKubeconfig writes the configuration to a file that kubectl reads.
+func (cp *ControlPlane) WriteKubeconfig(config *rest.Config, path string) error {
+	const name = "signet"
+	file := clientcmdapi.NewConfig()
+	file.Clusters[name] = &clientcmdapi.Cluster{Server: config.Host, CertificateAuthorityData: config.CAData}
+	file.AuthInfos[name] = &clientcmdapi.AuthInfo{
+		ClientCertificateData: config.CertData, ClientKeyData: config.KeyData, Token: config.BearerToken,
+	}
+	file.Contexts[name] = &clientcmdapi.Context{Cluster: name, AuthInfo: name, Namespace: metav1.NamespaceDefault}
+	file.CurrentContext = name
+	if err := clientcmd.WriteToFile(*file, path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// poll calls check until it answers without error.
+func poll(ctx context.Context, limit time.Duration, what string, check func() error) error {
+	deadline := time.Now().Add(limit)
+	for {
+		err := check()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %s for %s: %w", limit, what, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", what, ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
