@@ -1,0 +1,118 @@
+// Demo shows Signet at work on a real Kubernetes control plane: it starts one,
+// installs Signet as a user would, runs the manager under its own role, applies
+// the samples, and shows what became of them. It stays up until Ctrl-C; with
+// DEMO_ONCE=1 it takes everything down again and fails if anything was not as
+// expected.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/hack/controlplane"
+)
+
+const namespace = "signet-samples"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Getenv("DEMO_ONCE") == "1")
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// demo is what the steps share.
+type demo struct {
+	screen  *screen
+	cluster *controlplane.ControlPlane
+	manager *manager
+	kubectl kubectl
+	admin   client.Client
+	// webhooks is the address where the manager answers admission.
+	webhooks string
+	// once says to take everything down at the end.
+	once bool
+	// unmet counts the expectations that were not met.
+	unmet int
+}
+
+func run(ctx context.Context, once bool) (err error) {
+	d := &demo{screen: newScreen(os.Stdout), once: once}
+	defer func() { err = errors.Join(err, d.takeDown()) }()
+	steps := []func(context.Context) error{
+		d.startControlPlane, d.install, d.startManager, d.applySamples, d.playGateway,
+		d.showAll, d.showGenerated, d.showSupplied, d.showConflict, d.showRefusal, d.showHeldDeletion,
+		d.checkNothingLeaks,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			if ctx.Err() != nil {
+				return d.interrupted()
+			}
+			return err
+		}
+	}
+	if d.unmet > 0 && once {
+		return fmt.Errorf("%d expectations were not met", d.unmet)
+	}
+	if once {
+		return d.letGo(ctx)
+	}
+	return d.stayUp(ctx)
+}
+
+// interrupted is the end that the user asked for: an error only for who wanted
+// a verdict.
+func (d *demo) interrupted() error {
+	if d.once {
+		return errors.New("interrupted")
+	}
+	return nil
+}
+
+// stayUp leaves everything to the user until Ctrl-C, or until the manager ends.
+func (d *demo) stayUp(ctx context.Context) error {
+	d.screen.chapter("Yours, until Ctrl-C")
+	if d.unmet > 0 {
+		d.screen.say(fmt.Sprintf("%d expectations were not met, see above.", d.unmet))
+	}
+	d.screen.say("In another shell:")
+	d.screen.code(
+		"export KUBECONFIG="+d.cluster.Kubeconfig,
+		fmt.Sprintf("alias kubectl=%s", d.cluster.Kubectl),
+		"",
+		"kubectl -n "+namespace+" get signet",
+		"kubectl explain signaturekey.spec",
+		"kubectl -n "+namespace+" delete signaturebinding orders     # orders-takeover moves up",
+		"kubectl -n "+namespace+" delete signaturebinding inventory  # and the key goes, too",
+	)
+	d.screen.say("The manager's log: " + d.manager.log)
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.manager.ended:
+		return fmt.Errorf("the manager has ended: %w\n%s", d.manager.err, d.manager.logTail())
+	}
+}
+
+func (d *demo) takeDown() error {
+	if d.cluster == nil {
+		return nil
+	}
+	d.screen.chapter("Taking it down")
+	var err error
+	if d.manager != nil {
+		err = d.manager.stop()
+	}
+	d.cluster.Stop()
+	return err
+}
