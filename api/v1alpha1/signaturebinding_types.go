@@ -30,6 +30,9 @@ const (
 )
 
 // APIReference names an API of the binding's namespace.
+//
+// +kubebuilder:validation:XValidation:rule="self.kind == 'API' || self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, first and last a letter or digit",reason="FieldValueInvalid",fieldPath=".name"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'API' || self.name.matches('^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')",message="the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, first a letter or digit",reason="FieldValueInvalid",fieldPath=".name"
 type APIReference struct {
 	// kind of the API: HTTPRoute, GRPCRoute, or API for a name that only the
 	// gateway knows.
@@ -45,6 +48,9 @@ type APIReference struct {
 }
 
 // SignatureBindingSpec is what is wanted of a binding.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.payload) || self.payload != 'Signed' || self.apis.all(a, a.kind != 'GRPCRoute')",message="payload Signed does not go with GRPCRoute: a stream has no end to sign",reason="FieldValueInvalid",fieldPath=".payload"
+// +kubebuilder:validation:XValidation:rule="!has(self.signedHeaders) || self.signedHeaders.all(h, !h.matches('^(authorization|host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$') && h != (has(self.header) ? self.header.lowerAscii() : 'authorization'))",message="headers that proxies change, that are signed anyway, or that carry the signature are refused",reason="FieldValueInvalid",fieldPath=".signedHeaders"
 type SignatureBindingSpec struct {
 	// keyRef names the SignatureKey, in the same namespace. May be changed:
 	// the binding moves to the other key when that one is in force.
@@ -93,6 +99,8 @@ type SignatureBindingSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^(host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$')",message="a header that proxies change, or that is signed anyway, cannot carry the signature",reason="FieldValueInvalid"
 	Header string `json:"header,omitempty"`
 
 	// host is what the backend gets as Host, with the port if it is not the
@@ -101,6 +109,7 @@ type SignatureBindingSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=259
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`
 	Host string `json:"host,omitempty"`
 }
 

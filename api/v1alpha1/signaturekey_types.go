@@ -54,22 +54,40 @@ type LocalReference struct {
 	Name string `json:"name"`
 }
 
+// LabelValue is the value of a label.
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
+type LabelValue string
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=4096
+type AnnotationValue string
+
 // SecretTemplate is metadata for the managed Secret.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots",reason="FieldValueInvalid",fieldPath=".labels"
+// +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots",reason="FieldValueInvalid",fieldPath=".annotations"
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".labels"
+// +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".annotations"
 type SecretTemplate struct {
 	// labels are put on the managed Secret beside Signet's own. At most 32.
 	// Refused are the labels by which Argo CD, Flux, Helm and kubectl track
 	// what they applied, since these tools would prune the Secret, and
 	// everything under signet.dev.
 	// +optional
-	Labels map[string]string `json:"labels,omitempty"`
+	// +kubebuilder:validation:MaxProperties=32
+	Labels map[string]LabelValue `json:"labels,omitempty"`
 
 	// annotations are put on the managed Secret. At most 32, with values of
 	// at most 4096 characters. The same keys are refused as in labels.
 	// +optional
-	Annotations map[string]string `json:"annotations,omitempty"`
+	// +kubebuilder:validation:MaxProperties=32
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
 // Rotation says when and how material is replaced by new material.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.intervalDays) || (has(self.stageSeconds) ? self.stageSeconds : 120) + (has(self.retireSeconds) ? self.retireSeconds : 900) < self.intervalDays * 86400",message="stageSeconds and retireSeconds together must be shorter than intervalDays",reason="FieldValueInvalid",fieldPath=".intervalDays"
 type Rotation struct {
 	// intervalDays is the number of days after which what Signet generated is
 	// renewed, 1 to 3650. Left out: no scheduled renewal.
@@ -111,6 +129,13 @@ type Rotation struct {
 }
 
 // SignatureKeySpec is what is wanted of a signature key.
+//
+// +kubebuilder:validation:XValidation:rule="self.type == 'AES' || !has(self.algorithm)",message="algorithm goes with type AES alone",reason="FieldValueForbidden",fieldPath=".algorithm"
+// +kubebuilder:validation:XValidation:rule="self.type != 'AES' || has(self.algorithm)",message="type AES needs an algorithm: aes-128-cfb or aes-256-cfb",reason="FieldValueRequired",fieldPath=".algorithm"
+// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type in ['HMAC', 'Basic']",message="key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef)",reason="FieldValueForbidden",fieldPath=".key"
+// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type != 'HMAC' || self.key.matches('^[A-Za-z0-9][A-Za-z0-9_-]{7,31}$')",message="an HMAC key has 8 to 32 letters, digits, underscores and dashes, first a letter or digit",reason="FieldValueInvalid",fieldPath=".key"
+// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type != 'Basic' || self.key.matches('^[A-Za-z][A-Za-z0-9_-]{3,31}$')",message="a Basic key (user name) has 4 to 32 letters, digits, underscores and dashes, first a letter",reason="FieldValueInvalid",fieldPath=".key"
+// +kubebuilder:validation:XValidation:rule="has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)",message="secretName is immutable: create another key and move the bindings to it",reason="FieldValueInvalid",fieldPath=".secretName"
 type SignatureKeySpec struct {
 	// type of the key: HMAC (recommended), Basic, AES or PublicKey. Immutable.
 	// +required
@@ -289,6 +314,8 @@ type SignatureKeyStatus struct {
 // SignatureKey is a key and secret with which a gateway proves to a backend
 // that a request came through it. Its material is in a Secret, never here.
 //
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 62",message="name must be no more than 62 characters: it is also a label value",reason="FieldValueInvalid",fieldPath=".metadata"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.secretRef) || self.spec.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)",message="must not be the managed Secret (spec.secretName, or metadata.name): Signet reads the one and writes the other",reason="FieldValueInvalid",fieldPath=".spec.secretRef.name"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=sigkey,categories=signet
