@@ -1,0 +1,102 @@
+package material
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+const (
+	letters      = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	alphanumeric = letters + "0123456789"
+	idBytes      = 16
+)
+
+// lengths of generated halves: the longest that the type allows.
+type lengths struct{ key, secret int }
+
+func lengthsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm) (lengths, error) {
+	switch {
+	case t == signetv1alpha1.KeyTypeHMAC, t == signetv1alpha1.KeyTypeBasic:
+		return lengths{32, 64}, nil
+	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES128CFB:
+		return lengths{16, 16}, nil
+	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES256CFB:
+		return lengths{32, 16}, nil
+	default:
+		return lengths{}, fmt.Errorf("type %s with algorithm %q: halves cannot be generated apart", t, algorithm)
+	}
+}
+
+// generate makes a key and a secret for the type. Random must be
+// cryptographically secure.
+func generate(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, random io.Reader) (key, secret Bytes, err error) {
+	if t == signetv1alpha1.KeyTypePublicKey {
+		return generatePair(random)
+	}
+	length, err := lengthsOf(t, algorithm)
+	if err != nil {
+		return nil, nil, err
+	}
+	first, err := characters(random, letters, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, err := characters(random, alphanumeric, length.key-1)
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err = characters(random, alphanumeric, length.secret)
+	return append(first, rest...), secret, err
+}
+
+func generatePair(random io.Reader) (key, secret Bytes, err error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), random)
+	if err != nil {
+		return nil, nil, fmt.Errorf("generate an ECDSA key: %w", err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode a public key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encode a private key: %w", err)
+	}
+	return base64Bytes(public), base64Bytes(der), nil
+}
+
+func base64Bytes(der []byte) Bytes { return Bytes(base64.StdEncoding.EncodeToString(der)) }
+
+// characters draws each character with the same probability: random bytes
+// beyond the last whole multiple of the alphabet are thrown away.
+func characters(random io.Reader, alphabet string, n int) (Bytes, error) {
+	limit := byte(256 / len(alphabet) * len(alphabet) % 256)
+	drawn := make(Bytes, 0, n)
+	buffer := make([]byte, 2*n)
+	for len(drawn) < n {
+		if _, err := io.ReadFull(random, buffer); err != nil {
+			return nil, fmt.Errorf("read randomness: %w", err)
+		}
+		for _, b := range buffer {
+			if len(drawn) < n && (limit == 0 || b < limit) {
+				drawn = append(drawn, alphabet[int(b)%len(alphabet)])
+			}
+		}
+	}
+	return drawn, nil
+}
+
+func newID(random io.Reader) (string, error) {
+	id := make([]byte, idBytes)
+	if _, err := io.ReadFull(random, id); err != nil {
+		return "", fmt.Errorf("read randomness: %w", err)
+	}
+	return hex.EncodeToString(id), nil
+}

@@ -1,0 +1,128 @@
+package material
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// The keys of a managed Secret's data.
+const (
+	dataType        = "type"
+	dataAlgorithm   = "algorithm"
+	dataDisplayName = "display-name"
+	dataTrigger     = "trigger"
+	dataImmediate   = "immediate"
+	dataChecksum    = "checksum"
+
+	dataKey       = "key"
+	dataSecret    = "secret"
+	dataKeyID     = "key-id"
+	dataCreated   = "created"
+	dataActivated = "activated"
+	dataRetires   = "retires"
+
+	prefixNext     = "next."
+	prefixPrevious = "previous."
+
+	dataUsername   = "username"
+	dataPassword   = "password"
+	dataCredential = "credential"
+)
+
+// derived are the keys that follow from the others.
+var derived = []string{dataChecksum, dataUsername, dataPassword, dataCredential}
+
+// Encode lays the set out as the data of its managed Secret.
+func (s *Set) Encode() map[string][]byte {
+	data := map[string][]byte{
+		dataType:        []byte(s.Type),
+		dataDisplayName: []byte(s.DisplayName),
+		dataTrigger:     []byte(s.Trigger),
+		dataImmediate:   []byte(s.Immediate),
+	}
+	if s.Algorithm != "" {
+		data[dataAlgorithm] = []byte(s.Algorithm)
+	}
+	s.Active.encode(data, "")
+	if s.Next != nil {
+		s.Next.encode(data, prefixNext)
+	}
+	if s.Previous != nil {
+		s.Previous.encode(data, prefixPrevious)
+	}
+	data[dataChecksum] = []byte(checksum(data))
+	if s.Type == signetv1alpha1.KeyTypeBasic {
+		data[dataUsername] = slices.Clone(s.Active.Key)
+		data[dataPassword] = slices.Clone(s.Active.Secret)
+		pair := slices.Concat(s.Active.Key, []byte(":"), s.Active.Secret)
+		data[dataCredential] = []byte("Basic " + base64.StdEncoding.EncodeToString(pair))
+	}
+	return data
+}
+
+func (v *Version) encode(data map[string][]byte, prefix string) {
+	data[prefix+dataKey] = slices.Clone(v.Key)
+	data[prefix+dataSecret] = slices.Clone(v.Secret)
+	data[prefix+dataKeyID] = []byte(v.ID)
+	for name, t := range map[string]time.Time{dataCreated: v.Created, dataActivated: v.Activated, dataRetires: v.Retires} {
+		if !t.IsZero() {
+			data[prefix+name] = []byte(t.UTC().Format(time.RFC3339))
+		}
+	}
+}
+
+// checksum is over all keys and values but those derived, each with its length
+// before it, in the order of the keys.
+func checksum(data map[string][]byte) string {
+	sum := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(data)) {
+		if slices.Contains(derived, name) {
+			continue
+		}
+		for _, part := range [][]byte{[]byte(name), data[name]} {
+			_ = binary.Write(sum, binary.BigEndian, uint64(len(part)))
+			sum.Write(part)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// Public lays out the public halves of a PublicKey key for a ConfigMap, from
+// which backends read them without ever seeing a private half.
+func (s *Set) Public() map[string]string {
+	data := map[string]string{dataType: string(s.Type)}
+	s.Active.public(data, "")
+	if s.Next != nil {
+		s.Next.public(data, prefixNext)
+	}
+	if s.Previous != nil {
+		s.Previous.public(data, prefixPrevious)
+		if !s.Previous.Retires.IsZero() {
+			data[prefixPrevious+dataRetires] = s.Previous.Retires.UTC().Format(time.RFC3339)
+		}
+	}
+	return data
+}
+
+func (v *Version) public(data map[string]string, prefix string) {
+	data[prefix+dataKeyID] = v.ID
+	data[prefix+dataKey] = string(v.Key)
+}
+
+// hasVersion says that the data has a version under the prefix.
+func hasVersion(data map[string][]byte, prefix string) bool {
+	for name := range data {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,74 @@
+package material
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// Version is a key and secret with an id.
+type Version struct {
+	// ID is random: it says nothing about the material.
+	ID          string
+	Key, Secret Bytes
+	// Created is when the version was made, Activated when it began to sign,
+	// Retires when it ceases to verify; zero if not known. Whole seconds, UTC.
+	Created, Activated, Retires time.Time
+}
+
+// Set is all that a managed Secret holds.
+type Set struct {
+	Type        signetv1alpha1.KeyType
+	Algorithm   signetv1alpha1.KeyAlgorithm
+	DisplayName string
+	// Active signs and verifies; Next and Previous, if there, only verify.
+	Active         Version
+	Next, Previous *Version
+	// Trigger and Immediate are the spec's values last acted upon.
+	Trigger, Immediate string
+}
+
+// Clone is a copy that shares no version with the set.
+func (s *Set) Clone() *Set {
+	clone := *s
+	clone.Next, clone.Previous = s.Next.clone(), s.Previous.clone()
+	return &clone
+}
+
+func (v *Version) clone() *Version {
+	if v == nil {
+		return nil
+	}
+	clone := *v
+	return &clone
+}
+
+// Versions are the set's versions as a status shows them.
+func (s *Set) Versions() []signetv1alpha1.KeyVersion {
+	versions := []signetv1alpha1.KeyVersion{s.Active.status(signetv1alpha1.VersionActive)}
+	if s.Next != nil {
+		versions = append(versions, s.Next.status(signetv1alpha1.VersionNext))
+	}
+	if s.Previous != nil {
+		versions = append(versions, s.Previous.status(signetv1alpha1.VersionPrevious))
+	}
+	return versions
+}
+
+func (v *Version) status(state signetv1alpha1.VersionState) signetv1alpha1.KeyVersion {
+	return signetv1alpha1.KeyVersion{
+		ID: v.ID, State: state,
+		Created: statusTime(v.Created), Activated: statusTime(v.Activated), Retires: statusTime(v.Retires),
+	}
+}
+
+func statusTime(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &metav1.Time{Time: t.UTC()}
+}
+
+func whole(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }

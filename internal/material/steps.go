@@ -1,0 +1,107 @@
+package material
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/rules"
+)
+
+// Supplied are the halves that the user gives: nil is not given.
+type Supplied struct {
+	Key, Secret Bytes
+}
+
+// SuppliedTo reads what is supplied to a key: by its source Secret's data, nil
+// without one, and by spec.key. The data must have passed rules.ValidateSource.
+func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supplied {
+	var supplied Supplied
+	if key.Spec.Key != "" {
+		supplied.Key = Bytes(key.Spec.Key)
+	}
+	if half, there := source[rules.DataKey]; there {
+		supplied.Key = Bytes(half)
+	}
+	if half, there := source[rules.DataSecret]; there {
+		supplied.Secret = Bytes(half)
+	}
+	return supplied
+}
+
+// Complete says that nothing is left to generate.
+func (s Supplied) Complete() bool { return s.Key != nil && s.Secret != nil }
+
+// First makes the first material of a key: what is not supplied is generated.
+// The triggers of the spec are noted as acted upon.
+func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
+	set := &Set{Type: key.Spec.Type, Algorithm: key.Spec.Algorithm}
+	generatedKey, generatedSecret, err := generate(set.Type, set.Algorithm, random)
+	if err != nil {
+		return nil, err
+	}
+	if supplied.Key == nil {
+		supplied.Key = generatedKey
+	}
+	if supplied.Secret == nil {
+		supplied.Secret = generatedSecret
+	}
+	if err := set.activate(supplied.Key, supplied.Secret, now, random); err != nil {
+		return nil, err
+	}
+	return set.Follow(key), nil
+}
+
+// Follow is the set with the key's display name, and its triggers noted as
+// acted upon.
+func (s *Set) Follow(key *signetv1alpha1.SignatureKey) *Set {
+	next := s.Clone()
+	next.DisplayName = key.EffectiveDisplayName()
+	next.Trigger, next.Immediate = key.Trigger(), key.Immediate()
+	return next
+}
+
+// Named is the set with another display name. That makes no new version.
+func (s *Set) Named(displayName string) *Set {
+	next := s.Clone()
+	next.DisplayName = displayName
+	return next
+}
+
+// Apply brings what is supplied into force, as a new active version at once: the
+// set itself if that changes nothing. The half that is not supplied keeps its
+// bytes.
+func (s *Set) Apply(supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
+	key, secret := s.Active.Key, s.Active.Secret
+	if supplied.Key != nil {
+		key = supplied.Key
+	}
+	if supplied.Secret != nil {
+		secret = supplied.Secret
+	}
+	if key.Equal(s.Active.Key) && secret.Equal(s.Active.Secret) {
+		return s, nil
+	}
+	next := s.Clone()
+	return next, next.activate(key, secret, now, random)
+}
+
+// Renamed is the set with a new id for its active version: its bytes are not
+// those that the id stood for.
+func (s *Set) Renamed(now time.Time, random io.Reader) (*Set, error) {
+	next := s.Clone()
+	return next, next.activate(s.Active.Key, s.Active.Secret, now, random)
+}
+
+func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error {
+	id, err := newID(random)
+	if err != nil {
+		return err
+	}
+	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
+		return fmt.Errorf("%w: %w", ErrBroken, errs.ToAggregate())
+	}
+	s.Active = Version{ID: id, Key: key, Secret: secret, Created: whole(now), Activated: whole(now)}
+	return nil
+}
