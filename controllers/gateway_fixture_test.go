@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -26,11 +27,15 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/controlplane"
 )
 
 const (
 	gatewaySoon = 30 * time.Second
 	gatewayPoll = 50 * time.Millisecond
+	// gatewayGone is how long the removal of a CRD may take: the API server
+	// gives itself a minute to confirm that no objects are left.
+	gatewayGone = 2 * time.Minute
 )
 
 // gatewayServer is an API server of its own, since the tests of the observer
@@ -47,7 +52,9 @@ func startGatewayServer(t *testing.T) *gatewayServer {
 	g := NewWithT(t)
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	g.Expect(err).NotTo(HaveOccurred())
-	env := &envtest.Environment{}
+	assets, err := controlplane.Assets(context.Background(), os.Stderr)
+	g.Expect(err).NotTo(HaveOccurred())
+	env := &envtest.Environment{BinaryAssetsDirectory: assets}
 	config, err := env.Start()
 	g.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { g.Expect(env.Stop()).To(Succeed()) })
@@ -88,7 +95,7 @@ func (s *gatewayServer) remove(t *testing.T, resources ...string) {
 		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		g.Eventually(func() error {
 			return s.client.Get(context.Background(), client.ObjectKey{Name: resource + "." + gwapiv1.GroupName}, crd)
-		}, gatewaySoon, gatewayPoll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
+		}, gatewayGone, gatewayPoll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
 	}
 }
 
@@ -141,17 +148,23 @@ func (s *gatewayServer) accept(t *testing.T, route client.Object, status metav1.
 	NewWithT(t).Expect(s.client.Status().Update(context.Background(), route)).To(Succeed())
 }
 
-// allow lets a user list and watch resources in a namespace.
+// allow lets a user list and watch resources in a namespace until the test ends.
 func (s *gatewayServer) allow(t *testing.T, user, namespace string, resources ...string) {
 	t.Helper()
 	name := user + "-" + strings.Join(resources, "-")
-	s.create(t, &rbacv1.Role{
+	role := &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{gwapiv1.GroupName}, Resources: resources, Verbs: []string{"list", "watch"}}},
-	}, &rbacv1.RoleBinding{
+	}
+	binding := &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
+	}
+	s.create(t, role, binding)
+	t.Cleanup(func() {
+		s.delete(t, binding)
+		s.delete(t, role)
 	})
 }
 
