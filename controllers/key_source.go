@@ -1,0 +1,79 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/rules"
+)
+
+// gather collects the halves that spec and source supply. Without a sound
+// source nothing new is made, since what is generated now would be replaced
+// when the source comes; what is there stays in force.
+func (r *KeyReconciler) gather(_ context.Context, run *keyRun) error {
+	v := sourceVerdict(run.key, run.source)
+	if v.empty() {
+		run.supplied = suppliedTo(run.key, run.source)
+		return nil
+	}
+	if v.reason == signetv1alpha1.ReasonSourceNotFound {
+		run.say(v)
+	} else {
+		run.refuse(v.reason, v.message)
+	}
+	return nil
+}
+
+// sourceVerdict says what is wrong with the key's source; it is empty if
+// nothing is, or if there is none.
+func sourceVerdict(key *signetv1alpha1.SignatureKey, source *corev1.Secret) verdict {
+	name := key.SourceName()
+	switch {
+	case name == "":
+		return verdict{}
+	case source == nil:
+		return waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
+	case managed(source):
+		return stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
+			"Secret %s is one that Signet writes: name a Secret of your own in spec.secretRef.", name))
+	case source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource:
+		return waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
+	}
+	if errs := rules.ValidateSource(key, source.Data); len(errs) > 0 {
+		return stalled(signetv1alpha1.ReasonInvalidMaterial, fmt.Sprintf("Mend Secret %s: %s.", name, broken(errs)))
+	}
+	return verdict{}
+}
+
+func suppliedTo(key *signetv1alpha1.SignatureKey, source *corev1.Secret) *material.Supplied {
+	var data map[string][]byte
+	if source != nil {
+		data = source.Data
+	}
+	supplied := material.SuppliedTo(key, data)
+	return &supplied
+}
+
+func sourceNotFound(name string) string {
+	return fmt.Sprintf("Create Secret %s, or give it the label %s: %q.", name,
+		signetv1alpha1.LabelMaterial, signetv1alpha1.MaterialSource)
+}
+
+// broken puts errors into words. Values are left out: they may be material.
+func broken(errs field.ErrorList) string {
+	words := make([]string, 0, len(errs))
+	for _, err := range errs {
+		detail := err.Detail
+		if detail == "" {
+			detail = strings.ToLower(err.Type.String())
+		}
+		words = append(words, err.Field+": "+strings.TrimSuffix(detail, "."))
+	}
+	return strings.Join(words, "; ")
+}
