@@ -58,16 +58,29 @@ func run(ctx context.Context, once bool) (err error) {
 			if ctx.Err() != nil {
 				return d.interrupted()
 			}
-			return err
+			return d.explained(err)
 		}
 	}
-	if d.unmet > 0 && once {
-		return fmt.Errorf("%d expectations were not met", d.unmet)
+	if !once {
+		return d.stayUp(ctx)
 	}
-	if once {
-		return d.letGo(ctx)
+	if err := d.letGo(ctx); err != nil {
+		return d.explained(err)
 	}
-	return d.stayUp(ctx)
+	if d.unmet > 0 {
+		return d.explained(fmt.Errorf("%d expectations were not met", d.unmet))
+	}
+	d.screen.say("Everything was as expected.")
+	return nil
+}
+
+// explained adds to an error what the manager's log ends with: it goes with the
+// control plane.
+func (d *demo) explained(err error) error {
+	if d.manager == nil {
+		return err
+	}
+	return fmt.Errorf("%w\n\nThe manager's log ends with:\n%s", err, d.manager.logTail())
 }
 
 // interrupted is the end that the user asked for: an error only for who wanted
@@ -100,7 +113,7 @@ func (d *demo) stayUp(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-d.manager.ended:
-		return fmt.Errorf("the manager has ended: %w\n%s", d.manager.err, d.manager.logTail())
+		return d.explained(fmt.Errorf("the manager has ended: %w", d.manager.err))
 	}
 }
 

@@ -130,9 +130,9 @@ func (m *manager) waitReady(ctx context.Context, url string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-m.ended:
-			return fmt.Errorf("the manager has ended: %w\n%s", m.err, m.logTail())
+			return fmt.Errorf("the manager has ended: %w", m.err)
 		case <-deadline.C:
-			return fmt.Errorf("the manager is not ready after %s\n%s", patience, m.logTail())
+			return fmt.Errorf("the manager is not ready after %s", patience)
 		}
 	}
 }

@@ -197,10 +197,6 @@ func (d *demo) letGo(ctx context.Context) error {
 	d.expect(ctx, "the key is gone", patience, d.gone(heldKey, &signetv1alpha1.SignatureKey{}))
 	d.expect(ctx, "its Secret is gone", collection, d.gone(heldKey, &corev1.Secret{}))
 	d.expect(ctx, "binding "+loser+" is Bound", patience, d.bindingIs(loser, metav1.ConditionTrue, signetv1alpha1.ReasonBound))
-	if d.unmet > 0 {
-		return fmt.Errorf("%d expectations were not met", d.unmet)
-	}
-	d.screen.say("Everything was as expected.")
 	return nil
 }
 
