@@ -1,0 +1,289 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+var _ = Describe("Material of a SignatureKey", func() {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	It("is generated with two writes", func(ctx SpecContext) {
+		manager := startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("first"))))
+
+		secret := managedSecret(Default, ctx, key)
+		Expect(secret.Type).To(BeEquivalentTo(signetv1alpha1.SecretType))
+		Expect(secret.Labels).To(Equal(map[string]string{
+			signetv1alpha1.LabelMaterial: "managed", signetv1alpha1.LabelKey: "orders", signetv1alpha1.LabelManagedBy: "signet",
+		}))
+		Expect(secret.Finalizers).To(BeEmpty())
+		Expect(metav1.IsControlledBy(secret, key)).To(BeTrue())
+		Expect(*secret.OwnerReferences[0].BlockOwnerDeletion).To(BeTrue())
+		Expect(secret.Data).To(HaveKeyWithValue("type", []byte("HMAC")))
+		Expect(secret.Data).To(HaveKeyWithValue("trigger", []byte("first")))
+		Expect(secret.Data["key"]).To(HaveLen(32))
+		Expect(secret.Data["secret"]).To(HaveLen(64))
+
+		Expect(key.Status.SecretName).To(Equal("orders"))
+		Expect(key.Status.DisplayName).To(Equal("orders"))
+		Expect(key.Status.Key).To(BeEquivalentTo(secret.Data["key"]))
+		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
+		Expect(key.Status.Versions).To(HaveLen(1))
+		Expect(key.Status.Versions[0].State).To(Equal(signetv1alpha1.VersionActive))
+		Expect(key.Status.LastRotationTime).To(Equal(key.Status.Versions[0].Activated))
+		Expect(key.Status.ObservedTrigger).To(Equal("first"))
+		Expect(key.Status.Bindings.Count).To(BeZero())
+		Expect(key.Finalizers).To(BeEmpty())
+		Expect(key).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
+
+		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
+			"POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
+		}))
+		Eventually(func(g Gomega) {
+			g.Expect(eventsOf(g, ctx, key)).To(ConsistOf(
+				"Normal Generated: Made new material: Secret orders has version "+key.Status.KeyID+".",
+				"Normal Ready: The material is in Secret orders.",
+			))
+		}).Should(Succeed())
+	})
+
+	DescribeTable("of every type",
+		func(ctx SpecContext, option keyOption, identifier bool, data ...string) {
+			startManager(managerOptions{PublicKeyEnabled: true})
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", option)))
+			secret := managedSecret(Default, ctx, key)
+			for _, name := range data {
+				Expect(secret.Data).To(HaveKey(name))
+			}
+			Expect(key.Status.Key != "").To(Equal(identifier))
+		},
+		Entry("HMAC", withType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
+		Entry("Basic", withType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
+		Entry("AES", keyOption(func(key *signetv1alpha1.SignatureKey) {
+			key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
+		}), false, "key", "secret", "algorithm"),
+		Entry("PublicKey", withType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
+	)
+
+	It("takes what is supplied and generates the rest", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		first := managedSecret(Default, ctx, key)
+		Expect(first.Data["secret"]).To(BeEquivalentTo(plantedSecret))
+		Expect(first.Data["key"]).To(HaveLen(32))
+
+		By("applying a half that changes, and keeping the other")
+		source := newSource(namespace, "own", nil)
+		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
+		Eventually(func(g Gomega) {
+			second := managedSecret(g, ctx, key)
+			g.Expect(second.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
+			g.Expect(second.Data["key"]).To(Equal(first.Data["key"]))
+			g.Expect(second.Data["key-id"]).NotTo(Equal(first.Data["key-id"]))
+			g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(second.Data["key-id"]))
+		}).Should(Succeed())
+
+		By("keeping the bytes of a half that is not supplied any more")
+		change(ctx, source, func(s *corev1.Secret) { delete(s.Data, "secret"); s.Data["key"] = []byte(plantedKey) })
+		Eventually(func(g Gomega) {
+			third := managedSecret(g, ctx, key)
+			g.Expect(third.Data["key"]).To(BeEquivalentTo(plantedKey))
+			g.Expect(third.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(And(
+				ContainSubstring("MaterialApplied"), ContainSubstring(reload(g, ctx, key).Status.KeyID))))
+		}).Should(Succeed())
+	})
+
+	It("is not made before its source is there", func(ctx SpecContext) {
+		manager := startManager(managerOptions{})
+		key := create(ctx, newKey(namespace, "orders", withSource("own")))
+		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
+			"Create Secret own", `signet.dev/signature-material: "true"`))
+		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1))
+
+		By("creating it without its label, and labelling it")
+		source := newSource(namespace, "own", map[string]string{"key": plantedKey})
+		source.Labels = nil
+		create(ctx, source)
+		change(ctx, source, func(s *corev1.Secret) {
+			s.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}
+		})
+		Expect(readyKey(ctx, key).Status.Key).To(Equal(plantedKey))
+		Expect(managedSecret(Default, ctx, key).Data["key"]).To(BeEquivalentTo(plantedKey))
+	})
+
+	It("is made once when the manager ends between Secret and status", func(ctx SpecContext) {
+		first := startManager(managerOptions{Fault: func(request *http.Request) error {
+			if strings.HasSuffix(request.URL.Path, "/status") && strings.Contains(request.URL.Path, namespace) {
+				return errors.New("no status today")
+			}
+			return nil
+		}})
+		key := create(ctx, newKey(namespace, "orders"))
+		var made *corev1.Secret
+		Eventually(func(g Gomega) { made = managedSecret(g, ctx, key) }).Should(Succeed())
+		first.Stop()
+		Expect(reload(Default, ctx, key).Status.ObservedGeneration).To(BeZero())
+
+		second := startManager(managerOptions{})
+		key = readyKey(ctx, key)
+		Expect(managedSecret(Default, ctx, key).Data).To(Equal(made.Data))
+		Expect(second.Requests.Writes(namespace)).To(HaveLen(1))
+		Eventually(func(g Gomega) {
+			told := eventsOf(g, ctx, key)
+			g.Expect(told).To(ContainElement(ContainSubstring("Ready")))
+			g.Expect(told).NotTo(ContainElement(ContainSubstring("Adopted")))
+		}).Should(Succeed())
+	})
+
+	It("is adopted from a Secret that an earlier key has left", func(ctx SpecContext) {
+		manager := startManager(managerOptions{})
+		old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+		secret := managedSecret(Default, ctx, old)
+		Expect(secret.OwnerReferences).To(BeEmpty())
+		Expect(admin.Delete(ctx, old)).To(Succeed())
+		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(old), old) }).ShouldNot(Succeed())
+
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("again"))))
+		adopted := managedSecret(Default, ctx, key)
+		for _, name := range []string{"key", "secret", "key-id", "created"} {
+			Expect(adopted.Data[name]).To(Equal(secret.Data[name]), name)
+		}
+		Expect(adopted.Data["trigger"]).To(BeEquivalentTo("again"))
+		Expect(metav1.IsControlledBy(adopted, key)).To(BeTrue())
+		Expect(key.Status.ObservedTrigger).To(Equal("again"))
+		Eventually(func(g Gomega) {
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(
+				"Normal Adopted: Secret orders was there already: its version " + key.Status.KeyID + " is in force."))
+		}).Should(Succeed())
+		Expect(manager.Requests.Writes(namespace)).To(HaveLen(4), "two for each key")
+	})
+
+	It("is generated afresh for an unbound key whose Secret is gone", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		unbound(ctx, key, "waits")
+		secret := managedSecret(Default, ctx, key)
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		Eventually(func(g Gomega) {
+			fresh := managedSecret(g, ctx, key)
+			g.Expect(fresh.Data["key-id"]).NotTo(Equal(secret.Data["key-id"]))
+			g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(fresh.Data["key-id"]))
+		}).Should(Succeed())
+	})
+})
+
+var _ = Describe("A managed Secret", func() {
+	var namespace string
+	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+
+	DescribeTable("is healed with one write",
+		func(ctx SpecContext, harm func(*corev1.Secret)) {
+			manager := startManager(managerOptions{})
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic))))
+			sound := managedSecret(Default, ctx, key)
+			before := len(manager.Requests.Writes(namespace))
+			change(ctx, sound, harm)
+			Eventually(func(g Gomega) {
+				healed := managedSecret(g, ctx, key)
+				g.Expect(healed.Labels).To(Equal(sound.Labels))
+				g.Expect(healed.OwnerReferences).To(Equal(sound.OwnerReferences))
+				g.Expect(healed.Data).To(Equal(sound.Data))
+			}).Should(Succeed())
+			Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{"PATCH /api/v1/secrets/orders"}))
+			Expect(reload(Default, ctx, key).Status).To(Equal(key.Status))
+		},
+		Entry("when a label is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) }),
+		Entry("when the label that caches select by is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelMaterial) }),
+		Entry("when its owner is gone", func(s *corev1.Secret) { s.OwnerReferences = nil }),
+		Entry("when its owner has another UID", func(s *corev1.Secret) { s.OwnerReferences[0].UID = "of-before-the-restore" }),
+		Entry("when what is derived is changed", func(s *corev1.Secret) { s.Data["password"] = []byte("x") }),
+	)
+
+	It("gets a new version when somebody changes its bytes", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret) })
+		Eventually(func(g Gomega) {
+			secret := managedSecret(g, ctx, key)
+			g.Expect(secret.Data["secret"]).To(BeEquivalentTo(plantedSecret))
+			fresh := reload(g, ctx, key)
+			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
+			g.Expect(fresh.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
+			g.Expect(fresh).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning MaterialModified: Somebody has changed")))
+		}).Should(Succeed())
+	})
+
+	It("follows the template, and drops what the template drops", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		key := newKey(namespace, "orders")
+		key.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{
+			Labels:      map[string]signetv1alpha1.LabelValue{"team": "shop", "tier": "1"},
+			Annotations: map[string]signetv1alpha1.AnnotationValue{"example.com/reflect": "true"},
+		}
+		key = readyKey(ctx, create(ctx, key))
+		secret := managedSecret(Default, ctx, key)
+		Expect(secret.Labels).To(And(HaveKeyWithValue("team", "shop"), HaveKeyWithValue("tier", "1")))
+		Expect(secret.Annotations).To(HaveKeyWithValue("example.com/reflect", "true"))
+
+		change(ctx, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+			k.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
+		})
+		Eventually(func(g Gomega) {
+			secret := managedSecret(g, ctx, key)
+			g.Expect(secret.Labels).To(And(HaveKeyWithValue("team", "depot"), Not(HaveKey("tier")), HaveKey("of-somebody-else")))
+			g.Expect(secret.Annotations).NotTo(HaveKey("example.com/reflect"))
+		}).Should(Succeed())
+	})
+
+	It("follows the deletion policy", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		change(ctx, key, withRetain)
+		Eventually(func(g Gomega) { g.Expect(managedSecret(g, ctx, key).OwnerReferences).To(BeEmpty()) }).Should(Succeed())
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete })
+		Eventually(func(g Gomega) {
+			g.Expect(metav1.IsControlledBy(managedSecret(g, ctx, key), key)).To(BeTrue())
+		}).Should(Succeed())
+	})
+
+	It("has the display name that the key has", func(ctx SpecContext) {
+		startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "orders_2" })
+		Eventually(func(g Gomega) {
+			g.Expect(managedSecret(g, ctx, key).Data["display-name"]).To(BeEquivalentTo("orders_2"))
+			fresh := reload(g, ctx, key)
+			g.Expect(fresh.Status.DisplayName).To(Equal("orders_2"))
+			g.Expect(fresh.Status.KeyID).To(Equal(key.Status.KeyID))
+		}).Should(Succeed())
+	})
+})
+
+// reconcileMany reconciles a key a hundred times and returns what that asked of
+// the API server.
+func reconcileMany(ctx context.Context, manager *runningManager, key client.Object) []string {
+	GinkgoHelper()
+	before := len(manager.Requests.Of(key.GetNamespace()))
+	for range 100 {
+		_, err := manager.Keys.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(key)})
+		Expect(err).NotTo(HaveOccurred())
+	}
+	return manager.Requests.Of(key.GetNamespace())[before:]
+}

@@ -1,0 +1,200 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+func beGone(g Gomega, ctx context.Context, object client.Object) {
+	fresh, ok := object.DeepCopyObject().(client.Object)
+	g.Expect(ok).To(BeTrue())
+	g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), fresh)).To(MatchError(apierrors.IsNotFound, "NotFound"))
+}
+
+var _ = Describe("Holding a SignatureKey", func() {
+	var (
+		namespace string
+		manager   *runningManager
+		key       *signetv1alpha1.SignatureKey
+	)
+	held := func(ctx context.Context) func(Gomega) {
+		return func(g Gomega) {
+			g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerInUse))
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		}
+	}
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		manager = startManager(managerOptions{})
+		key = readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+	})
+
+	It("tells which bindings use it", func(ctx SpecContext) {
+		for i := range 12 {
+			unbound(ctx, key, fmt.Sprintf("b%02d", i))
+		}
+		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
+			"Used by 12 bindings: b00, b01, ", "b09 and 2 more."))
+		Expect(after.Status.Bindings.Count).To(BeEquivalentTo(12))
+		Expect(after.Status.Bindings.Names).To(HaveLen(10))
+		Expect(after.Finalizers).To(BeEmpty(), "nothing is granted yet")
+	})
+
+	It("puts missing finalizers back, the Secret's first, and takes them away in the end", func(ctx SpecContext) {
+		before := len(manager.Requests.Writes(namespace))
+		binding := bound(ctx, key, "shop")
+		Eventually(held(ctx)).Should(Succeed())
+		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
+		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
+		Expect(finalizers).To(Equal([]string{"PATCH /api/v1/secrets/orders", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders"}))
+
+		before = len(manager.Requests.Writes(namespace))
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		Eventually(func(g Gomega) {
+			g.Expect(reload(g, ctx, key).Finalizers).To(BeEmpty())
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(BeEmpty())
+		}).Should(Succeed())
+		Expect(onFinalizers(manager.Requests.Writes(namespace)[before:])).To(Equal(finalizers))
+	})
+
+	It("goes at once when no binding uses it", func(ctx SpecContext) {
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+	})
+
+	It("is blocked until the last binding is gone", func(ctx SpecContext) {
+		binding := bound(ctx, key, "shop")
+		Eventually(held(ctx)).Should(Succeed())
+		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
+			"goes on signing until no binding uses it: delete 1 binding or move them to another key (shop)."))
+		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Eventually(func(g Gomega) {
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))
+		}).Should(Succeed())
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
+
+		By("serving on")
+		change(ctx, key, withSource(source.Name))
+		Eventually(func(g Gomega) {
+			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
+		}).Should(Succeed())
+
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+		Eventually(func(g Gomega) {
+			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}}
+			beGone(g, ctx, secret)
+		}).WithTimeout(long).Should(Succeed())
+	})
+
+	It("is not blocked by a binding that came too late", func(ctx SpecContext) {
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Finalizers = append(k.Finalizers, "example.com/stays") })
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		deleted := reload(Default, ctx, key).DeletionTimestamp
+		Eventually(func() bool { return metav1.Now().After(deleted.Add(1e9)) }).Should(BeTrue())
+		unbound(ctx, key, "late")
+		Consistently(func(g Gomega) {
+			g.Expect(reload(g, ctx, key)).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		}).Should(Succeed())
+	})
+
+	It("keeps a Secret that was deleted under it, until the key goes", func(ctx SpecContext) {
+		binding := bound(ctx, key, "shop")
+		Eventually(held(ctx)).Should(Succeed())
+		secret := managedSecret(Default, ctx, key)
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
+
+		By("keeping it when the binding goes")
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		Consistently(held(ctx)).Should(Succeed())
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
+
+		By("letting it go with the key")
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+	})
+
+	It("keeps the Secret with Retain", func(ctx SpecContext) {
+		change(ctx, key, withRetain)
+		binding := bound(ctx, key, "shop")
+		Eventually(held(ctx)).Should(Succeed())
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+		left := managedSecret(Default, ctx, key)
+		Expect(left.Finalizers).To(BeEmpty())
+		Expect(left.OwnerReferences).To(BeEmpty())
+		Expect(left.Labels).To(HaveKeyWithValue(signetv1alpha1.LabelKey, "orders"))
+	})
+
+	It("takes no part in a namespace that goes", func(ctx SpecContext) {
+		bound(ctx, key, "shop")
+		Eventually(held(ctx)).Should(Succeed())
+		terminating := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		Expect(admin.Delete(ctx, terminating)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, terminating) }).WithTimeout(long).Should(Succeed())
+	})
+})
+
+var _ = Describe("A Secret without its key", func() {
+	orphan := func(ctx context.Context) (*corev1.Secret, string) {
+		namespace := newNamespace(ctx)
+		secret := create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: namespace, Name: "orders", Finalizers: []string{signetv1alpha1.FinalizerInUse},
+				Labels: map[string]string{signetv1alpha1.LabelMaterial: "managed", signetv1alpha1.LabelKey: "orders"},
+			},
+			Type: signetv1alpha1.SecretType,
+		})
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		return secret, namespace
+	}
+
+	It("is held for a key that may come", func(ctx SpecContext) {
+		secret, namespace := orphan(ctx)
+		manager := startManager(managerOptions{})
+		Consistently(func(g Gomega) { reload(g, ctx, secret) }).Should(Succeed())
+		Expect(manager.Requests.Writes(namespace)).To(BeEmpty())
+	})
+
+	It("goes with its namespace", func(ctx SpecContext) {
+		secret, namespace := orphan(ctx)
+		startManager(managerOptions{})
+		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+	})
+
+	It("goes with its namespace where the manager may not watch namespaces", func(ctx SpecContext) {
+		secret, namespace := orphan(ctx)
+		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
+		startManager(managerOptions{Namespaces: []string{namespace}})
+		Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+	})
+})
+
+// onFinalizers leaves out writes of status.
+func onFinalizers(writes []string) []string {
+	var left []string
+	for _, write := range writes {
+		if write != "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status" {
+			left = append(left, write)
+		}
+	}
+	return left
+}

@@ -1,0 +1,89 @@
+package controllers_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+var _ = Describe("Material of a bound key that is lost", func() {
+	var (
+		namespace string
+		key       *signetv1alpha1.SignatureKey
+		lost      *corev1.Secret
+	)
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		startManager(managerOptions{})
+		key = readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("before"))))
+		lost = loseSecret(ctx, key)
+		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+	})
+
+	It("is not replaced by a trigger that was there before", func(ctx SpecContext) {
+		Expect(key.Status.ObservedTrigger).To(Equal("before"))
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "another_name" })
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+	})
+
+	It("is replaced by new material with consent", func(ctx SpecContext) {
+		change(ctx, key, withTrigger("renew"))
+		after := readyKey(ctx, key)
+		secret := managedSecret(Default, ctx, key)
+		Expect(secret.Data["secret"]).NotTo(Equal(lost.Data["secret"]))
+		Expect(secret.Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		Expect(after.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
+		Expect(after.Status.ObservedTrigger).To(Equal("renew"))
+	})
+
+	It("keeps the consent until it can be followed", func(ctx SpecContext) {
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k); withSource("own")(k) })
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
+			"New material may be made in place of the lost one, but cannot. Create Secret own"))
+		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		readyKey(ctx, key)
+		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
+	})
+
+	It("comes back with its Secret from a backup", func(ctx SpecContext) {
+		restored := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders", Labels: lost.Labels, OwnerReferences: lost.OwnerReferences},
+			Type:       lost.Type, Data: lost.Data,
+		}
+		create(ctx, restored)
+		after := readyKey(ctx, key)
+		Expect(after.Status.KeyID).To(BeEquivalentTo(lost.Data["key-id"]))
+		Eventually(func(g Gomega) {
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		}).Should(Succeed())
+		Expect(managedSecret(Default, ctx, key).Data).To(Equal(lost.Data))
+	})
+
+	It("is made afresh when no binding uses the key any more", func(ctx SpecContext) {
+		binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shop"}}
+		Expect(admin.Delete(ctx, binding)).To(Succeed())
+		after := readyKey(ctx, key)
+		Expect(after.Status.KeyID).NotTo(BeEquivalentTo(lost.Data["key-id"]))
+		Expect(after.Finalizers).To(BeEmpty())
+	})
+})
+
+var _ = Describe("Bytes that make no key", func() {
+	It("are overwritten with consent alone", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		Expect(managedSecret(Default, ctx, key).Data).To(Equal(map[string][]byte{"key": []byte("x")}))
+
+		change(ctx, key, withTrigger("renew"))
+		after := readyKey(ctx, key)
+		Expect(after.Status.KeyID).To(BeEquivalentTo(managedSecret(Default, ctx, key).Data["key-id"]))
+	})
+})

@@ -1,0 +1,102 @@
+package controllers_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+var _ = Describe("The public ConfigMap of a PublicKey key", func() {
+	var (
+		namespace string
+		manager   *runningManager
+	)
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		manager = startManager(managerOptions{PublicKeyEnabled: true})
+	})
+	publicOf := func(g Gomega, ctx context.Context) *corev1.ConfigMap {
+		return reload(g, ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}})
+	}
+
+	It("is written before the Secret and holds public halves alone", func(ctx SpecContext) {
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		secret, public := managedSecret(Default, ctx, key), publicOf(Default, ctx)
+		Expect(public.Data).To(Equal(map[string]string{
+			"type": "PublicKey", "key-id": key.Status.KeyID, "key": string(secret.Data["key"]),
+		}))
+		Expect(public.Labels).To(Equal(secret.Labels))
+		Expect(metav1.IsControlledBy(public, key)).To(BeTrue())
+		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
+			"POST /api/v1/configmaps", "POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
+		}))
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
+	})
+
+	It("knows a new version before it signs, and an old one as long as it does", func(ctx SpecContext) {
+		source := create(ctx, newSource(namespace, "own", pair()))
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey), withSource("own"))))
+		before := len(manager.Requests.Writes(namespace))
+		next := pair()
+		change(ctx, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
+		Eventually(func(g Gomega) {
+			fresh := reload(g, ctx, key)
+			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
+			g.Expect(publicOf(g, ctx).Data).To(Equal(map[string]string{
+				"type": "PublicKey", "key-id": fresh.Status.KeyID, "key": next["key"],
+			}))
+		}).Should(Succeed())
+		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{
+			"PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders", "PATCH /api/v1/configmaps/orders-public",
+			"PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
+		}))
+	})
+
+	It("is healed when it is changed or deleted", func(ctx SpecContext) {
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		sound := publicOf(Default, ctx)
+		change(ctx, sound, func(c *corev1.ConfigMap) { c.Data["key"] = "another" })
+		Eventually(func(g Gomega) { g.Expect(publicOf(g, ctx).Data).To(Equal(sound.Data)) }).Should(Succeed())
+		Expect(admin.Delete(ctx, sound)).To(Succeed())
+		Eventually(func(g Gomega) { g.Expect(publicOf(g, ctx).Data).To(Equal(sound.Data)) }).Should(Succeed())
+		Expect(reload(Default, ctx, key).Status).To(Equal(key.Status))
+	})
+
+	It("is not taken from somebody else", func(ctx SpecContext) {
+		other := create(ctx, &corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}, Data: map[string]string{"a": "b"},
+		})
+		key := create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
+		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
+			"ConfigMap orders-public is not Signet's (nothing tells whose): delete or rename it"))
+		Expect(reload(Default, ctx, other)).To(Equal(other))
+		Expect(key.Status.KeyID).To(BeEmpty())
+		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "no Secret whose public half nobody would learn of")
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
+	})
+})
+
+// pair is a key pair as a source supplies it.
+func pair() map[string]string {
+	GinkgoHelper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	Expect(err).NotTo(HaveOccurred())
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	Expect(err).NotTo(HaveOccurred())
+	key, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+	Expect(err).NotTo(HaveOccurred())
+	return map[string]string{
+		"key":    base64.StdEncoding.EncodeToString(key),
+		"secret": base64.StdEncoding.EncodeToString(secret),
+	}
+}

@@ -1,0 +1,264 @@
+package controllers_test
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// keyState is how a key comes to be in a state: it is made in the namespace,
+// and brought there.
+type keyState struct {
+	make    func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey
+	status  metav1.ConditionStatus
+	reason  string
+	message []string
+	// signs says that there is material in force.
+	signs bool
+}
+
+var keyStates = map[string]keyState{
+	"ready": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			return create(ctx, newKey(namespace, "orders"))
+		},
+		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonReady,
+		message: []string{"The material is in Secret orders."}, signs: true,
+	},
+	"without its source": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			return create(ctx, newKey(namespace, "orders", withSource("own")))
+		},
+		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, message: []string{"Create Secret own"},
+	},
+	"with a managed source": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			readyKey(ctx, create(ctx, newKey(namespace, "other")))
+			return create(ctx, newKey(namespace, "orders", withSource("other")))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
+		message: []string{"Secret other is one that Signet writes"},
+	},
+	"with a source that breaks a rule": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret + "\n"}))
+			return create(ctx, newKey(namespace, "orders", withSource("own")))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
+		message: []string{"Mend Secret own: data[secret]: ends in a newline"},
+	},
+	"with a source that has come to break a rule": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+			change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
+			return key
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
+		message: []string{"data[secret]"}, signs: true,
+	},
+	"with a source that is gone": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+			Expect(admin.Delete(ctx, source)).To(Succeed())
+			return key
+		},
+		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, signs: true,
+	},
+	"with two identifiers": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey}))
+			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Key = "another_key" }))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
+		message: []string{"data[key]: differs from spec.key"},
+	},
+	"with an unlabelled Secret in the way": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			foreignSecret(ctx, namespace, nil)
+			return create(ctx, newKey(namespace, "orders"))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
+		message: []string{"Secret orders is not Signet's (type Opaque, controlled by ConfigMap web, managed by Helm): delete or rename it"},
+	},
+	"with a source Secret in the way": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			foreignSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
+			return create(ctx, newKey(namespace, "orders"))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{"Secret orders is not Signet's"},
+	},
+	"with another key's Secret in the way": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" })))
+			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" }))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
+		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},
+	},
+	"with material of another type left behind": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+			Expect(admin.Delete(ctx, old)).To(Succeed())
+			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic)))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
+		message: []string{"Secret orders holds material of a key of another type (HMAC): delete it"},
+	},
+	"of a type behind the gate": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonTypeNotEnabled, message: []string{"--public-key-enable"},
+	},
+	"bound, with its Secret gone": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			loseSecret(ctx, key)
+			return key
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
+		message: []string{"Secret orders is gone and bindings use the key: restore it from a backup, or set spec.rotation.trigger to another value"},
+	},
+	"with broken bytes": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("x") })
+			return key
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
+		message: []string{"Secret orders holds no usable material: restore it"},
+	},
+	"bound, with its Secret deleted and held": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			bound(ctx, key, "shop")
+			Eventually(func(g Gomega) {
+				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+			}).Should(Succeed())
+			Expect(admin.Delete(ctx, managedSecret(Default, ctx, key))).To(Succeed())
+			return key
+		},
+		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonSecretTerminating,
+		message: []string{"Secret orders has been deleted: it is held, goes on serving, and goes with the key."}, signs: true,
+	},
+}
+
+// foreignSecret puts a Secret of somebody else under the key's name.
+func foreignSecret(ctx context.Context, namespace string, labels map[string]string) *corev1.Secret {
+	GinkgoHelper()
+	owner := create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
+	secret := newSource(namespace, "orders", map[string]string{"key": plantedKey, "secret": plantedSecret})
+	secret.Labels = map[string]string{signetv1alpha1.LabelManagedBy: "Helm"}
+	for name, value := range labels {
+		secret.Labels[name] = value
+	}
+	secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}
+	return create(ctx, secret)
+}
+
+// loseSecret binds the key and does away with its Secret by force.
+func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
+	GinkgoHelper()
+	bound(ctx, key, "shop")
+	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	Eventually(func(g Gomega) {
+		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+	}).Should(Succeed())
+	secret := managedSecret(Default, ctx, key)
+	Expect(admin.Delete(ctx, secret)).To(Succeed())
+	change(ctx, secret, func(s *corev1.Secret) { s.Finalizers = nil })
+	return secret
+}
+
+var _ = Describe("A SignatureKey", func() {
+	for name, state := range keyStates {
+		It(name+" says so, and costs nothing while nothing changes", func(ctx SpecContext) {
+			namespace := newNamespace(ctx)
+			manager := startManager(managerOptions{})
+			key := eventually(ctx, state.make(ctx, namespace), beReady(state.status, state.reason, state.message...))
+			Expect(key.Status.KeyID != "").To(Equal(state.signs))
+			Expect(key.Status.Versions != nil).To(Equal(state.signs))
+
+			By("telling it in an Event")
+			Eventually(func(g Gomega) {
+				g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring(state.reason + ": ")))
+			}).Should(Succeed())
+
+			By("reconciling it a hundred times")
+			Consistently(func() []string { return manager.Requests.Of(namespace) }, 10*poll, poll).
+				Should(HaveLen(len(manager.Requests.Of(namespace))))
+			Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
+			Expect(reload(Default, ctx, key).ResourceVersion).To(Equal(key.ResourceVersion))
+		})
+	}
+
+	It("turns red when it has waited for five minutes", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		late := clocktesting.NewFakePassiveClock(time.Now())
+		manager := startManager(managerOptions{Clock: late})
+		key := create(ctx, newKey(namespace, "orders", withSource("own")))
+		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
+		late.SetTime(late.Now().Add(5 * time.Minute))
+		reconcileMany(ctx, manager, key)
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
+	})
+
+	It("leaves a Secret of somebody else alone, and looks again", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		other := foreignSecret(ctx, namespace, nil)
+		late := clocktesting.NewFakePassiveClock(time.Now())
+		manager := startManager(managerOptions{Clock: late})
+		key := eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
+		Expect(reload(Default, ctx, other)).To(Equal(other))
+
+		Expect(admin.Delete(ctx, other)).To(Succeed())
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty(), "no watch tells, and a minute has not passed")
+		late.SetTime(late.Now().Add(time.Minute))
+		_ = reconcileMany(ctx, manager, key)
+		readyKey(ctx, key)
+	})
+
+	It("stays ready behind the gate if it has material", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		open := startManager(managerOptions{PublicKeyEnabled: true})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		open.Stop()
+		startManager(managerOptions{})
+		after := eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
+		Expect(after.Status.KeyID).To(Equal(key.Status.KeyID))
+	})
+
+	It("never shows material outside its Secret", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startManager(managerOptions{})
+		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2 + "\n") })
+		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("planted secret with blanks") })
+		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		Eventually(func(g Gomega) {
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("SecretLost")))
+		}).Should(Succeed())
+
+		planted := []string{plantedSecret, plantedSecret2, "planted secret with blanks"}
+		text, err := json.Marshal(key)
+		Expect(err).NotTo(HaveOccurred())
+		secretless(string(text), planted...)
+		secretless(logs.String(), planted...)
+		for _, told := range eventsOf(Default, ctx, key) {
+			secretless(told, planted...)
+		}
+	})
+})

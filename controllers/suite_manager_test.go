@@ -1,0 +1,200 @@
+package controllers_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+// logs is what all managers have logged.
+var logs = &transcript{}
+
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.Write(p)
+}
+
+func (t *transcript) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.text.String()
+}
+
+// managerOptions say how a spec's manager differs from the one that is shipped.
+type managerOptions struct {
+	// Namespaces to work in; none: all.
+	Namespaces []string
+	// PublicKeyEnabled opens the gate.
+	PublicKeyEnabled bool
+	// Clock of the controllers; left out: the real one.
+	Clock clock.PassiveClock
+	// Fault may answer a request in the API server's place.
+	Fault func(*http.Request) error
+	// Add adds further controllers.
+	Add func(ctrl.Manager, *slots.Book) error
+}
+
+// runningManager is a manager that runs under the shipped role.
+type runningManager struct {
+	Keys     *controllers.KeyReconciler
+	Requests *requestLog
+	stop     func()
+}
+
+// Stop ends the manager and waits until it has come to an end.
+func (m *runningManager) Stop() { m.stop() }
+
+// startManager starts a manager that ends with the spec, if not earlier.
+func startManager(options managerOptions) *runningManager {
+	GinkgoHelper()
+	config, err := plane.ServiceAccountConfig(context.Background(), managerNamespace, managerName)
+	Expect(err).NotTo(HaveOccurred())
+	config.QPS = -1
+	requests := &requestLog{fault: options.Fault}
+	config.Wrap(requests.wrap)
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:  scheme,
+		Cache:   cacheOptions(options.Namespaces),
+		Metrics: metricsserver.Options{BindAddress: "0"},
+		Logger:  ctrl.Log,
+		// Metrics of the same name are made once for each manager.
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+	})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(index.Setup(context.Background(), mgr.GetFieldIndexer())).To(Succeed())
+
+	book := slots.NewBook()
+	keys := &controllers.KeyReconciler{Holds: book, Clock: options.Clock, Rand: rand.Reader}
+	if keys.Clock == nil {
+		keys.Clock = clock.RealClock{}
+	}
+	Expect(keys.Setup(mgr, controllers.KeyOptions{
+		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: 4,
+	})).To(Succeed())
+	if options.Add != nil {
+		Expect(options.Add(mgr, book)).To(Succeed())
+	}
+	return run(mgr, &runningManager{Keys: keys, Requests: requests})
+}
+
+func run(mgr ctrl.Manager, running *runningManager) *runningManager {
+	GinkgoHelper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	running.stop = sync.OnceFunc(func() {
+		cancel()
+		Eventually(ended).WithTimeout(time.Minute).Should(Receive(Succeed()))
+	})
+	DeferCleanup(running.stop)
+	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
+	return running
+}
+
+// cacheOptions are those of the manager that is shipped.
+func cacheOptions(namespaces []string) cache.Options {
+	GinkgoHelper()
+	requirement, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
+	Expect(err).NotTo(HaveOccurred())
+	material := cache.ByObject{Label: labels.NewSelector().Add(*requirement)}
+	options := cache.Options{
+		DefaultTransform:            cache.TransformStripManagedFields(),
+		ReaderFailOnMissingInformer: true,
+		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: material, &corev1.ConfigMap{}: material},
+	}
+	for _, namespace := range namespaces {
+		if options.DefaultNamespaces == nil {
+			options.DefaultNamespaces = map[string]cache.Config{}
+		}
+		options.DefaultNamespaces[namespace] = cache.Config{}
+	}
+	return options
+}
+
+// requestLog is what a manager has asked of the API server.
+type requestLog struct {
+	fault func(*http.Request) error
+	cut   atomic.Bool
+
+	mu       sync.Mutex
+	requests []string
+}
+
+var errCut = errors.New("the manager has been cut off")
+
+func (l *requestLog) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		if l.fault != nil {
+			if err := l.fault(request); err != nil {
+				return nil, err
+			}
+		}
+		if l.cut.Load() {
+			return nil, errCut
+		}
+		if request.URL.Query().Get("watch") == "" {
+			l.mu.Lock()
+			l.requests = append(l.requests, request.Method+" "+request.URL.Path)
+			l.mu.Unlock()
+		}
+		return next.RoundTrip(request)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// Of are the requests about a namespace, Events aside.
+func (l *requestLog) Of(namespace string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []string
+	for _, request := range l.requests {
+		if strings.Contains(request, "/namespaces/"+namespace) && !strings.Contains(request, "/events") {
+			found = append(found, request)
+		}
+	}
+	return found
+}
+
+// Writes are the requests about a namespace that change something.
+func (l *requestLog) Writes(namespace string) []string {
+	var writes []string
+	for _, request := range l.Of(namespace) {
+		if !strings.HasPrefix(request, http.MethodGet) {
+			writes = append(writes, strings.Replace(request, "/namespaces/"+namespace, "", 1))
+		}
+	}
+	return writes
+}
