@@ -209,6 +209,8 @@ var _ = Describe("A managed Secret", func() {
 		},
 		Entry("when a label is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) }),
 		Entry("when the label that caches select by is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelMaterial) }),
+		Entry("when the label with its key is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelKey) }),
+		Entry("when all labels are gone", func(s *corev1.Secret) { s.Labels = nil }),
 		Entry("when its owner is gone", func(s *corev1.Secret) { s.OwnerReferences = nil }),
 		Entry("when its owner has another UID", func(s *corev1.Secret) { s.OwnerReferences[0].UID = "of-before-the-restore" }),
 		Entry("when what is derived is changed", func(s *corev1.Secret) { s.Data["password"] = []byte("x") }),

@@ -3,12 +3,14 @@ package controllers_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -173,6 +175,27 @@ var _ = Describe("A Secret without its key", func() {
 		Expect(manager.Requests.Writes(namespace)).To(BeEmpty())
 	})
 
+	It("is taken over by a key that comes, deleted as it is", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		first := startManager(managerOptions{})
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		first.Stop()
+		secret := change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
+			s.Finalizers = []string{signetv1alpha1.FinalizerInUse}
+		})
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+
+		startManager(managerOptions{})
+		key = eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
+		Eventually(func(g Gomega) {
+			g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse), "else the Secret would outlive it")
+		}).Should(Succeed())
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+	})
+
 	It("goes with its namespace", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
 		startManager(managerOptions{})
@@ -186,6 +209,53 @@ var _ = Describe("A Secret without its key", func() {
 		startManager(managerOptions{Namespaces: []string{namespace}})
 		Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
 	})
+})
+
+var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
+	BeforeAll(func(ctx SpecContext) {
+		probe := &unstructured.Unstructured{}
+		probe.SetGroupVersionKind(signetv1alpha1.GroupVersion.WithKind("SignatureKey"))
+		probe.SetNamespace(newNamespace(ctx))
+		probe.SetName("probe")
+		Expect(unstructured.SetNestedField(probe.Object, "HMAC", "spec", "type")).To(Succeed())
+		Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
+	})
+
+	DescribeTable("keeps its bytes readable until the binding goes",
+		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
+			namespace := newNamespace(ctx)
+			startManager(managerOptions{})
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			binding := bound(ctx, key, "shop")
+			Eventually(func(g Gomega) {
+				g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerInUse))
+			}).Should(Succeed())
+			data := managedSecret(Default, ctx, key).Data
+
+			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
+			eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+			Consistently(func(g Gomega) {
+				g.Expect(managedSecret(g, ctx, key).Data).To(Equal(data))
+				g.Expect(reload(g, ctx, key).Status.KeyID).To(Equal(key.Status.KeyID))
+			}).WithTimeout(3 * time.Second).Should(Succeed())
+
+			secret := managedSecret(Default, ctx, key)
+			Expect(admin.Delete(ctx, binding)).To(Succeed())
+			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+			if stays {
+				Consistently(func(g Gomega) {
+					left := managedSecret(g, ctx, key)
+					g.Expect(left.OwnerReferences).To(BeEmpty())
+					g.Expect(left.Finalizers).To(BeEmpty())
+				}).Should(Succeed())
+			} else {
+				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+			}
+		},
+		Entry("in the background", metav1.DeletePropagationBackground, false),
+		Entry("in the foreground", metav1.DeletePropagationForeground, false),
+		Entry("orphaning the Secret", metav1.DeletePropagationOrphan, true),
+	)
 })
 
 // onFinalizers leaves out writes of status.

@@ -114,7 +114,7 @@ func (r *KeyReconciler) makeFirst(run *keyRun) error {
 
 // assess judges the Secret under the managed Secret's name.
 func (r *KeyReconciler) assess(run *keyRun) error {
-	if !run.owned {
+	if !run.owned || foreignController(run.secret, run.key) != nil {
 		run.refuse(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", run.secret, run.secret.Type))
 		run.settle()
 		return nil

@@ -27,11 +27,15 @@ const (
 
 var keyKind = signetv1alpha1.GroupVersion.WithKind("SignatureKey")
 
-// ownedBy says that the Secret is of our type and labelled for this key. Of its
-// bytes it says nothing.
+// ownedBy says that the Secret is of our type and for this key: by its label,
+// or, should that have been taken off, as one that the key controls. Of its
+// bytes, and of a second controller, it says nothing.
 func ownedBy(secret *corev1.Secret, key *signetv1alpha1.SignatureKey) bool {
-	return secret != nil && secret.Type == signetv1alpha1.SecretType &&
-		secret.Labels[signetv1alpha1.LabelKey] == key.Name && foreignController(secret, key) == nil
+	if secret == nil || secret.Type != signetv1alpha1.SecretType {
+		return false
+	}
+	name, labelled := secret.Labels[signetv1alpha1.LabelKey]
+	return name == key.Name || (!labelled && metav1.IsControlledBy(secret, key))
 }
 
 // managed says that Signet has written the Secret, for whichever key.

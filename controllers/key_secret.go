@@ -82,7 +82,7 @@ func (r *KeyReconciler) search(ctx context.Context, run *keyRun) error {
 	switch {
 	case err != nil || secret == nil:
 		return err
-	case !ownedBy(secret, run.key):
+	case !ownedBy(secret, run.key) || foreignController(secret, run.key) != nil:
 		other := stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", secret, secret.Type))
 		r.memory.answered(run.key, other)
 		run.again = askAgain
