@@ -1,0 +1,95 @@
+package controllers
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// maxNamed is how many APIs, routes or bindings a message names.
+const maxNamed = 3
+
+// conclude sets the conditions from what has been found of the key and of each
+// API, the worst first.
+func (d *decision) conclude(now time.Time) {
+	apis := d.status.APIs
+	count := func(state signetv1alpha1.APIState) int { return countState(apis, state) }
+	switch conflicts, unpublished, offline := count(signetv1alpha1.APIConflicted), count(signetv1alpha1.APINotPublished), count(signetv1alpha1.APIOffline); {
+	case !d.verdict.empty():
+	case conflicts > 0:
+		d.verdict = stalled(signetv1alpha1.ReasonConflicted, conflictMessage(apis, conflicts, d.binding.Spec.Environment))
+	case !d.key.problem.empty():
+		d.verdict = d.key.problem
+	case count(signetv1alpha1.APIPending) > 0:
+		d.verdict = waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf("%d of %d APIs wait for other bindings to be told.", count(signetv1alpha1.APIPending), len(apis)))
+	case unpublished > 0:
+		d.verdict = waiting(signetv1alpha1.ReasonNotPublished, fmt.Sprintf(
+			"%d of %d APIs have never been published in environment %s: %s. Each needs a parent Gateway with the label %s: %s that accepts it; the key signs for them all the same.",
+			unpublished, len(apis), d.binding.Spec.Environment, namesOf(apis, signetv1alpha1.APINotPublished), signetv1alpha1.LabelEnvironment, d.binding.Spec.Environment))
+	case offline > 0:
+		d.verdict = ready(signetv1alpha1.ReasonPartlyOffline, fmt.Sprintf(
+			"%d of %d APIs are offline in environment %s: %s. They keep their key, and are Bound again as soon as a Gateway serves them.",
+			offline, len(apis), d.binding.Spec.Environment, namesOf(apis, signetv1alpha1.APIOffline)))
+	default:
+		d.verdict = ready(signetv1alpha1.ReasonBound, fmt.Sprintf("SignatureKey %s signs for all %d APIs.", d.key.name, len(apis)))
+	}
+	d.lookAgain(d.verdict.apply(&d.status.Conditions, d.binding.Generation, now))
+	d.pointOutRewrites(now)
+}
+
+func (d *decision) pointOutRewrites(now time.Time) {
+	if len(d.rewrites) == 0 {
+		meta.RemoveStatusCondition(&d.status.Conditions, signetv1alpha1.ConditionPathRewritten)
+		return
+	}
+	setCondition(&d.status.Conditions, metav1.Condition{
+		Type: signetv1alpha1.ConditionPathRewritten, Status: metav1.ConditionTrue, Reason: signetv1alpha1.ConditionPathRewritten,
+		ObservedGeneration: d.binding.Generation,
+		Message: fmt.Sprintf("The gateway must sign after it has rewritten the request, since the backend verifies what it gets: %s.",
+			enumerate(d.rewrites)),
+	}, now)
+}
+
+func countState(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) int {
+	n := 0
+	for i := range apis {
+		if apis[i].State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func conflictMessage(apis []signetv1alpha1.APIStatus, conflicts int, environment string) string {
+	var taken []string
+	for i := range apis {
+		if apis[i].State == signetv1alpha1.APIConflicted {
+			taken = append(taken, fmt.Sprintf("%s %s by SignatureBinding %s", apis[i].Kind, apis[i].Name, apis[i].Holder))
+		}
+	}
+	return fmt.Sprintf("%d of %d APIs are held by other bindings in environment %s: %s. Delete the API from one of the two; this binding moves up by itself.",
+		conflicts, len(apis), environment, enumerate(taken))
+}
+
+func namesOf(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) string {
+	var names []string
+	for i := range apis {
+		if apis[i].State == state {
+			names = append(names, string(apis[i].Kind)+" "+apis[i].Name)
+		}
+	}
+	return enumerate(names)
+}
+
+// enumerate names the first few and says how many more there are.
+func enumerate(names []string) string {
+	if len(names) <= maxNamed {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
+}
