@@ -1,0 +1,131 @@
+package slots_test
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+var (
+	orders = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	slot   = slots.Slot{Environment: "RELEASE", API: orders}
+)
+
+func everybody(*signetv1alpha1.SignatureBinding) bool { return true }
+
+// binding lists the API orders in RELEASE.
+func binding(name string, created, version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
+	b := &signetv1alpha1.SignatureBinding{}
+	b.Name, b.UID, b.ResourceVersion = name, types.UID(name), strconv.Itoa(version)
+	b.CreationTimestamp = metav1.NewTime(at(created))
+	b.Spec.Environment, b.Spec.APIs = "RELEASE", []signetv1alpha1.APIReference{orders}
+	if state != "" {
+		b.Status.Environment = "RELEASE"
+		mark := signetv1alpha1.APIStatus{Kind: orders.Kind, Name: orders.Name, State: state}
+		if state == signetv1alpha1.APIBound {
+			mark.BoundAt = &metav1.Time{Time: at(created)}
+		}
+		b.Status.APIs = []signetv1alpha1.APIStatus{mark}
+	}
+	return b
+}
+
+func judge(t *testing.T, ledger *slots.Ledger, name string, want slots.Verdict) {
+	t.Helper()
+	got := ledger.Judge(name, slot, everybody)
+	slices.Sort(got.Blockers)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("verdict on %s (-want +got):\n%s", name, diff)
+	}
+}
+
+func TestLoserIsToldBeforeTheSlotIsGiven(t *testing.T) {
+	ledger := slots.NewLedger()
+	ledger.Observe(binding("old", 1, 10, ""))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
+	ledger.Observe(binding("young", 2, 11, ""))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
+	judge(t, ledger, "young", slots.Verdict{Holder: "old", Blockers: []string{"old"}})
+	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIConflicted))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
+}
+
+// A binding that an earlier leader has told must be written again: that leader
+// may still have a write under way which would make it Bound.
+func TestWhatAnotherLeaderWroteIsWrittenAgain(t *testing.T) {
+	ledger := slots.NewLedger()
+	ledger.Observe(binding("old", 1, 10, ""))
+	ledger.Observe(binding("young", 2, 12, signetv1alpha1.APIConflicted))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
+	ledger.Acknowledge(binding("young", 2, 13, signetv1alpha1.APIConflicted))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
+	ledger.Doubt("young")
+	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
+}
+
+func TestIncumbentKeepsTheSlot(t *testing.T) {
+	ledger := slots.NewLedger()
+	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIBound))
+	ledger.Observe(binding("old", 1, 13, ""))
+	judge(t, ledger, "young", slots.Verdict{Holder: "young", Held: at(2), Blockers: []string{"old"}})
+	judge(t, ledger, "old", slots.Verdict{Holder: "young", Occupant: "young", Blockers: []string{"young"}})
+}
+
+// The watch is late: what it brings is older than the answer to our own write.
+func TestOlderNewsChangesNothing(t *testing.T) {
+	ledger := slots.NewLedger()
+	ledger.Observe(binding("young", 2, 11, ""))
+	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIBound))
+	ledger.Observe(binding("young", 2, 11, ""))
+	judge(t, ledger, "young", slots.Verdict{Holder: "young", Held: at(2)})
+}
+
+func TestHolderThatDropsTheAPIBlocksUntilItIsWritten(t *testing.T) {
+	ledger := slots.NewLedger()
+	ledger.Acknowledge(binding("old", 1, 10, signetv1alpha1.APIBound))
+	ledger.Acknowledge(binding("young", 2, 11, signetv1alpha1.APIConflicted))
+	dropped := binding("old", 1, 12, signetv1alpha1.APIBound)
+	dropped.Spec.APIs = nil
+	ledger.Observe(dropped)
+	judge(t, ledger, "young", slots.Verdict{Holder: "young", Occupant: "old", Blockers: []string{"old"}})
+	released := binding("old", 1, 13, "")
+	released.Spec.APIs = nil
+	ledger.Acknowledge(released)
+	judge(t, ledger, "young", slots.Verdict{Holder: "young"})
+}
+
+func TestDeletedHolder(t *testing.T) {
+	ledger := slots.NewLedger()
+	old := binding("old", 1, 10, signetv1alpha1.APIBound)
+	ledger.Acknowledge(old)
+	ledger.Acknowledge(binding("young", 2, 11, signetv1alpha1.APIConflicted))
+	going := binding("old", 1, 12, signetv1alpha1.APIBound)
+	going.DeletionTimestamp = &metav1.Time{Time: at(9)}
+	ledger.Observe(going)
+	judge(t, ledger, "young", slots.Verdict{Holder: "young", Occupant: "old", Blockers: []string{"old"}})
+	if freed := ledger.Forget(going); !slices.Contains(freed, slot) {
+		t.Errorf("Forget freed %v, want %v among it", freed, slot)
+	}
+	judge(t, ledger, "young", slots.Verdict{Holder: "young"})
+}
+
+func TestForgetSparesTheSuccessor(t *testing.T) {
+	ledger := slots.NewLedger()
+	first := binding("orders", 1, 10, "")
+	second := binding("orders", 2, 12, "")
+	second.UID = "another"
+	ledger.Observe(first)
+	ledger.Observe(second)
+	ledger.Forget(first)
+	if got := ledger.Binding("orders"); got != second {
+		t.Errorf("Binding = %v, want the successor", got)
+	}
+}
