@@ -1,0 +1,271 @@
+package controllers_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+var _ = Describe("A SignatureBinding", func() {
+	It("takes four writes to bind a key for the first time, and none afterwards", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		manager := startBoth()
+		key := create(ctx, newKey(namespace, "orders"))
+		Eventually(func(g Gomega) {
+			g.Expect(reload(g, ctx, key).Status.KeyID).NotTo(BeEmpty())
+		}).Should(Succeed())
+		before := len(manager.Requests.Writes(namespace))
+		binding := create(ctx, newBinding(namespace, "orders", "orders", "a", "b", "c"))
+		Expect(ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
+		Eventually(func(g Gomega) {
+			fresh := reload(g, ctx, key)
+			g.Expect(controllerutil.ContainsFinalizer(fresh, signetv1alpha1.FinalizerInUse)).To(BeTrue())
+			g.Expect(fresh.Status.Bindings).To(HaveField("Count", BeEquivalentTo(1)))
+		}).Should(Succeed())
+		Consistently(func() []string { return manager.Requests.Writes(namespace)[before:] }).
+			WithTimeout(2 * time.Second).Should(HaveLen(4))
+	})
+
+	It("holds one API of fifty that were bound at once, and the same after a restart", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		watchNamespace(ctx, namespace)
+		manager := startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				defer GinkgoRecover()
+				create(ctx, newBinding(namespace, fmt.Sprintf("b-%02d", i), "orders", "shared"))
+			})
+		}
+		all.Wait()
+		var holder []string
+		Eventually(func(g Gomega) {
+			holder = holders(g, ctx, namespace, "shared")
+			g.Expect(holder).To(HaveLen(1))
+			var list signetv1alpha1.SignatureBindingList
+			g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+			for i := range list.Items {
+				if list.Items[i].Name != holder[0] {
+					g.Expect(list.Items[i].Status.APIs).To(ConsistOf(And(
+						HaveField("State", signetv1alpha1.APIConflicted), HaveField("Holder", holder[0]))))
+				}
+			}
+		}).WithTimeout(long).Should(Succeed())
+		manager.Stop()
+		again := startBoth()
+		Consistently(func(g Gomega) []string { return holders(g, ctx, namespace, "shared") }).
+			WithTimeout(2 * time.Second).Should(Equal(holder))
+		Expect(again.Requests.Writes(namespace)).To(BeEmpty())
+	})
+
+	It("moves up when the holder is deleted, or drops the API", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		watchNamespace(ctx, namespace)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "shared", "own"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		Expect(ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
+			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
+				"Delete the API from one of the two; this binding moves up by itself."))
+		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
+		ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Expect(admin.Delete(ctx, second)).To(Succeed())
+		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	})
+
+	DescribeTable("gets an API that one commit moves from another binding",
+		func(ctx SpecContext, dropFirst bool) {
+			namespace := newNamespace(ctx)
+			watchNamespace(ctx, namespace)
+			startBoth()
+			create(ctx, newKey(namespace, "orders"))
+			from := create(ctx, newBinding(namespace, "from", "orders", "moving", "stays"))
+			to := create(ctx, newBinding(namespace, "to", "orders", "other"))
+			ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			steps := []func(){
+				func() {
+					change(ctx, from, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+				},
+				func() {
+					change(ctx, to, func(b *signetv1alpha1.SignatureBinding) {
+						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "moving"})
+					})
+				},
+			}
+			if !dropFirst {
+				steps[0], steps[1] = steps[1], steps[0]
+			}
+			for _, step := range steps {
+				step()
+			}
+			ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Expect(holders(Default, ctx, namespace, "moving")).To(Equal([]string{"to"}))
+		},
+		Entry("dropped before it is added", true),
+		Entry("added before it is dropped", false),
+	)
+
+	It("goes on with the old key until the new one is in force, and remembers it for a minute", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		now := clocktesting.NewFakePassiveClock(time.Now())
+		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
+		create(ctx, newKey(namespace, "old"))
+		binding := create(ctx, newBinding(namespace, "orders", "old", "orders"))
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
+		Expect(ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
+		Expect(reload(Default, ctx, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
+		create(ctx, newKey(namespace, "new"))
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		fresh := reload(Default, ctx, binding)
+		Expect(fresh.Status.KeyName).To(Equal("new"))
+		Expect(fresh.Status.PreviousKey).To(HaveField("Name", "old"))
+		now.SetTime(now.Now().Add(2 * time.Minute))
+		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
+		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKey).To(BeNil()) }).Should(Succeed())
+	})
+
+	It("turns red when it has waited for its key for five minutes", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		now := clocktesting.NewFakePassiveClock(time.Now())
+		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
+		binding := create(ctx, newBinding(namespace, "orders", "misspelt", "orders"))
+		Expect(ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
+			"There is no SignatureKey misspelt in this namespace: create it, or correct spec.keyRef.name."))
+		now.SetTime(now.Now().Add(6 * time.Minute))
+		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
+		ready(ctx, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
+	})
+
+	It("tells of routes that are published, taken offline and back", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		routes := &scriptedRoutes{}
+		startManager(managerOptions{Add: withBindings(routes, clock.RealClock{})})
+		create(ctx, newKey(namespace, "orders"))
+		binding := newBinding(namespace, "orders", "orders", "orders")
+		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		create(ctx, binding)
+		ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		since := reload(Default, ctx, binding).Status.APIs[0].BoundAt
+		Expect(since).NotTo(BeNil(), "the slot is held, published or not")
+		routes.serve(namespace, "orders", 2)
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		routes.serve(namespace, "orders", 0)
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
+		Expect(reload(Default, ctx, binding).Status.APIs[0].BoundAt).To(Equal(since))
+		routes.serve(namespace, "orders", 1)
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	})
+
+	It("holds nothing with a key that was deleted before it, and holds no deletion up", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		key := create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "orders"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		deleted := reload(Default, ctx, key).DeletionTimestamp
+		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
+		late := create(ctx, newBinding(namespace, "late", "orders", "other"))
+		ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		Expect(admin.Delete(ctx, first)).To(Succeed())
+		Eventually(func() error {
+			return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(key), key.DeepCopy()))
+		}).Should(Succeed())
+		ready(ctx, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+	})
+
+	It("lists a thousand APIs with the longest names, all of them taken", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		routes := make([]signetv1alpha1.APIReference, 1000)
+		for i := range routes {
+			routes[i] = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: fmt.Sprintf("%04d", i) + strings.Repeat("a", 249)}
+		}
+		holder := newBinding(namespace, strings.Repeat("h", 253), "orders")
+		holder.Spec.APIs = routes
+		create(ctx, holder)
+		ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		loser := newBinding(namespace, strings.Repeat("z", 253), "orders")
+		loser.Spec.APIs = routes
+		create(ctx, loser)
+		ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
+	})
+
+	It("ends in the same state wherever the manager is killed", func(ctx SpecContext) {
+		for cut := range 8 {
+			namespace := newNamespace(ctx)
+			watchNamespace(ctx, namespace)
+			crashAt(cut, namespace, func() {
+				create(ctx, newKey(namespace, "orders"))
+				create(ctx, newBinding(namespace, "orders", "orders", "orders"))
+				create(ctx, newBinding(namespace, "rival", "orders", "orders"))
+			})
+			startAndStop(func() {
+				ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+				ready(ctx, newBinding(namespace, "rival", ""), metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+			})
+		}
+	})
+})
+
+// startAndStop has a manager at work for as long as the checks take.
+func startAndStop(checks func()) {
+	GinkgoHelper()
+	manager := startBoth()
+	defer manager.Stop()
+	checks()
+}
+
+// crashAt cuts a manager off after so many writes to the namespace: the next
+// and all later ones never reach the API server.
+func crashAt(cut int, namespace string, work func()) {
+	GinkgoHelper()
+	var (
+		mu     sync.Mutex
+		writes int
+		dead   = make(chan struct{})
+	)
+	manager := startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{}), Fault: func(request *http.Request) error {
+		if request.Method == http.MethodGet || !strings.Contains(request.URL.Path, "/namespaces/"+namespace) || strings.Contains(request.URL.Path, "/events") {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if writes == cut {
+			close(dead)
+		}
+		if writes++; writes > cut {
+			return errCut
+		}
+		return nil
+	}})
+	work()
+	select {
+	case <-dead:
+	case <-time.After(soon):
+		Expect(writes).To(BeNumerically("<=", cut), "the work takes fewer writes than the cut")
+	}
+	manager.Stop()
+}

@@ -1,0 +1,174 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/internal/publication"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+// scriptedRoutes answers for routes as the spec says: the number of Gateways
+// that serve a route of that name.
+type scriptedRoutes struct {
+	mu       sync.Mutex
+	gateways map[string]int32
+	changed  func(controllers.RouteRef)
+}
+
+func (*scriptedRoutes) WaitForSync(context.Context) error { return nil }
+
+func (r *scriptedRoutes) Subscribe(changed func(controllers.RouteRef)) { r.changed = changed }
+
+func (r *scriptedRoutes) Publication(_ signetv1alpha1.APIKind, _, name, _ string, last *int32) publication.Verdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	served := r.gateways[name]
+	if served == 0 {
+		return publication.NotThere(last)
+	}
+	return publication.Verdict{Gateways: &served, Published: true}
+}
+
+func (*scriptedRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []publication.Rewrite {
+	return nil
+}
+
+// serve says that so many Gateways serve the route from now on.
+func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
+	r.mu.Lock()
+	if r.gateways == nil {
+		r.gateways = map[string]int32{}
+	}
+	r.gateways[name] = gateways
+	changed := r.changed
+	r.mu.Unlock()
+	if changed != nil {
+		changed(controllers.RouteRef{Kind: signetv1alpha1.APIKindHTTPRoute, Namespace: namespace, Name: name})
+	}
+}
+
+// withBindings adds the controller of bindings to a manager.
+func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.Book) error {
+	return func(mgr ctrl.Manager, book *slots.Book) error {
+		reconciler := &controllers.BindingReconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
+			Leading: func() bool { return true }, Clock: now,
+		}
+		return reconciler.Setup(mgr, 4)
+	}
+}
+
+func startBoth() *runningManager {
+	GinkgoHelper()
+	return startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{})})
+}
+
+func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
+	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
+	for _, api := range apis {
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+	}
+	return binding
+}
+
+// ready expects status and reason of Ready, and returns the message.
+func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {
+	GinkgoHelper()
+	var message string
+	Eventually(func(g Gomega) {
+		fresh := reload(g, ctx, binding)
+		condition := meta.FindStatusCondition(fresh.Status.Conditions, signetv1alpha1.ConditionReady)
+		g.Expect(condition).NotTo(BeNil())
+		g.Expect(fmt.Sprintf("%s %s", condition.Status, condition.Reason)).To(Equal(fmt.Sprintf("%s %s", status, reason)), condition.Message)
+		g.Expect(condition.ObservedGeneration).To(Equal(fresh.Generation))
+		message = condition.Message
+	}).Should(Succeed())
+	return message
+}
+
+// witness watches the bindings of a namespace and sees every state.
+type witness struct {
+	mu       sync.Mutex
+	bindings map[string]*signetv1alpha1.SignatureBinding
+	doubles  []string
+	seen     int
+}
+
+// watchNamespace starts a witness that testifies when the spec ends.
+func watchNamespace(ctx context.Context, namespace string) *witness {
+	GinkgoHelper()
+	watching, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	stream, err := watching.Watch(ctx, &signetv1alpha1.SignatureBindingList{}, client.InNamespace(namespace))
+	Expect(err).NotTo(HaveOccurred())
+	w := &witness{bindings: map[string]*signetv1alpha1.SignatureBinding{}}
+	go w.follow(stream)
+	DeferCleanup(func() {
+		stream.Stop()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		Expect(w.seen).NotTo(BeZero())
+		Expect(w.doubles).To(BeEmpty(), "slots that two bindings held at one instant")
+	})
+	return w
+}
+
+func (w *witness) follow(stream watch.Interface) {
+	for event := range stream.ResultChan() {
+		binding, ok := event.Object.(*signetv1alpha1.SignatureBinding)
+		if !ok {
+			continue
+		}
+		w.mu.Lock()
+		w.seen++
+		if event.Type == watch.Deleted {
+			delete(w.bindings, binding.Name)
+		} else {
+			w.bindings[binding.Name] = binding
+		}
+		w.look()
+		w.mu.Unlock()
+	}
+}
+
+func (w *witness) look() {
+	holders := map[slots.Slot]string{}
+	for name := range maps.Keys(w.bindings) {
+		for _, slot := range slots.HeldBy(w.bindings[name]) {
+			if other, held := holders[slot]; held {
+				w.doubles = append(w.doubles, fmt.Sprintf("%v by %s and %s", slot, other, name))
+			}
+			holders[slot] = name
+		}
+	}
+}
+
+// holders are the bindings of the namespace that hold the API.
+func holders(g Gomega, ctx context.Context, namespace, api string) []string {
+	var list signetv1alpha1.SignatureBindingList
+	g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+	var names []string
+	for i := range list.Items {
+		for _, slot := range slots.HeldBy(&list.Items[i]) {
+			if slot.API.Name == api {
+				names = append(names, list.Items[i].Name)
+			}
+		}
+	}
+	return names
+}
