@@ -15,10 +15,6 @@ import (
 // move are still accepted.
 const previousKeyFor = 60 * time.Second
 
-// maxAPIMessage is the limit of status.apis[].message: a thousand of them have
-// to fit into one object.
-const maxAPIMessage = 128
-
 // decision is what the status of a binding is to be, and what has to come
 // before it is written.
 type decision struct {

@@ -111,12 +111,12 @@ func servedGatewayResources(ctx context.Context, discovery rest.Interface) ([]st
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	list := &metav1.APIResourceList{}
-	err := discovery.Get().AbsPath("/apis", gwapiv1.GroupName, gwapiv1.SchemeGroupVersion.Version).Do(ctx).Into(list)
+	err := discovery.Get().AbsPath("/apis", gwapiv1.GroupName, gatewayGroupVersion.Version).Do(ctx).Into(list)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("discover %s: %w", gwapiv1.SchemeGroupVersion, err)
+		return nil, fmt.Errorf("discover %s: %w", gatewayGroupVersion, err)
 	}
 	names := make([]string, 0, len(list.APIResources))
 	for i := range list.APIResources {

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -18,6 +19,9 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/publication"
 )
+
+// gatewayGroupVersion is the version of the Gateway API that is observed.
+var gatewayGroupVersion = schema.GroupVersion{Group: gwapiv1.GroupName, Version: "v1"}
 
 // The observed resources of gateway.networking.k8s.io/v1, by plural name.
 const (
@@ -101,7 +105,7 @@ func (r *observedResource) newObject() client.Object {
 		return &gwapiv1.ListenerSet{}
 	default:
 		gateway := &metav1.PartialObjectMetadata{}
-		gateway.SetGroupVersionKind(gwapiv1.SchemeGroupVersion.WithKind(publication.KindGateway))
+		gateway.SetGroupVersionKind(gatewayGroupVersion.WithKind(publication.KindGateway))
 		return gateway
 	}
 }
@@ -116,7 +120,7 @@ func (r *observedResource) newList() client.ObjectList {
 		return &gwapiv1.ListenerSetList{}
 	default:
 		gateways := &metav1.PartialObjectMetadataList{}
-		gateways.SetGroupVersionKind(gwapiv1.SchemeGroupVersion.WithKind(publication.KindGateway + "List"))
+		gateways.SetGroupVersionKind(gatewayGroupVersion.WithKind(publication.KindGateway + "List"))
 		return gateways
 	}
 }
@@ -213,7 +217,7 @@ func newGatewayClients(cfg *rest.Config) (client.WithWatch, rest.Interface, erro
 	}
 	mapper := meta.NewDefaultRESTMapper(nil)
 	for _, resource := range slices.Sorted(maps.Keys(gatewayKinds)) {
-		version := gwapiv1.SchemeGroupVersion
+		version := gatewayGroupVersion
 		mapper.AddSpecific(version.WithKind(gatewayKinds[resource]), version.WithResource(resource),
 			version.WithResource(resource), meta.RESTScopeNamespace)
 	}
@@ -223,7 +227,7 @@ func newGatewayClients(cfg *rest.Config) (client.WithWatch, rest.Interface, erro
 	}
 	discoveryConfig := rest.CopyConfig(cfg)
 	discoveryConfig.APIPath = "/apis"
-	discoveryConfig.GroupVersion = &gwapiv1.SchemeGroupVersion
+	discoveryConfig.GroupVersion = &gatewayGroupVersion
 	discoveryConfig.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	discovery, err := rest.RESTClientFor(discoveryConfig)
 	if err != nil {

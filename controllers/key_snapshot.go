@@ -49,8 +49,6 @@ type keyRun struct {
 	specBroken bool
 	// consented says that the spec allows new material in place of lost one.
 	consented bool
-	// absent says that the API server has no Secret of the managed name.
-	absent bool
 	// change is what a write of the Secret will have done to the material.
 	change *keyNews
 	// settled says that the phases have come to an end.
