@@ -64,6 +64,7 @@ var _ = Describe("A SignatureBinding", func() {
 				}
 			}
 		}).WithTimeout(long).Should(Succeed())
+		settled(manager, namespace)
 		manager.Stop()
 		again := startBoth()
 		Consistently(func(g Gomega) []string { return holders(g, ctx, namespace, "shared") }).
@@ -229,6 +230,15 @@ var _ = Describe("A SignatureBinding", func() {
 		}
 	})
 })
+
+// settled waits until the manager has nothing more to write.
+func settled(manager *runningManager, namespace string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		before := len(manager.Requests.Writes(namespace))
+		g.Consistently(func() []string { return manager.Requests.Writes(namespace) }).WithTimeout(time.Second).Should(HaveLen(before))
+	}).Should(Succeed())
+}
 
 // startAndStop has a manager at work for as long as the checks take.
 func startAndStop(checks func()) {
