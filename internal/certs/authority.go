@@ -5,15 +5,12 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -21,10 +18,17 @@ import (
 )
 
 const (
-	authorityLife   = 365 * 24 * time.Hour
-	authorityRenew  = 120 * 24 * time.Hour
-	servingLife     = 30 * 24 * time.Hour
-	servingRenew    = 10 * 24 * time.Hour
+	day = 24 * time.Hour
+
+	// An authority is renewed when authorityRenew of its life is left, and the
+	// one before stays trusted for an overlap: replicas change over in seconds.
+	authorityLife    = 365 * day
+	authorityRenew   = 120 * day
+	authorityOverlap = 7 * day
+	// A serving certificate is renewed when servingRenew of its life is left.
+	servingLife  = 30 * day
+	servingRenew = 10 * day
+	// clockDifference is how far the API server's clock may be behind.
 	clockDifference = time.Hour
 	serialBits      = 128
 )
@@ -100,47 +104,10 @@ func certificate(name string, now time.Time, life time.Duration) (*x509.Certific
 	}, nil
 }
 
-// The keys of the Secret's data: those of type kubernetes.io/tls, and the
-// bundle, which during a change holds the authority before as well.
-const (
-	dataCertificate = "tls.crt"
-	dataKey         = "tls.key"
-	dataBundle      = "ca.crt"
-)
+// dueAt is when the next authority is to be made.
+func (a *authority) dueAt() time.Time { return a.certificate.NotAfter.Add(-authorityRenew) }
 
-func (a *authority) encode(before []byte, now time.Time) (map[string][]byte, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(a.key)
-	if err != nil {
-		return nil, fmt.Errorf("encode the authority's key: %w", err)
-	}
-	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
-	return map[string][]byte{
-		dataCertificate: own,
-		dataKey:         pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
-		dataBundle:      append(bytes.Clone(own), stillValid(before, now)...),
-	}, nil
-}
-
-// stillValid is the bundle without what has expired.
-func stillValid(bundle []byte, now time.Time) []byte {
-	var kept []byte
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		parsed, err := x509.ParseCertificate(block.Bytes)
-		if err == nil && now.Before(parsed.NotAfter) {
-			kept = append(kept, pem.EncodeToMemory(block)...)
-		}
-	}
-	return kept
-}
-
-func decodeAuthority(data map[string][]byte) (*authority, error) {
-	pair, err := tls.X509KeyPair(data[dataCertificate], data[dataKey])
-	if err != nil {
-		return nil, fmt.Errorf("read the authority: %w", err)
-	}
-	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || pair.Leaf == nil || !pair.Leaf.IsCA {
-		return nil, errors.New("read the authority: not a certificate authority with an ECDSA key")
-	}
-	return &authority{certificate: pair.Leaf, key: key}, nil
+// overlapEnds is when authorities before this one cease to be trusted.
+func (a *authority) overlapEnds() time.Time {
+	return a.certificate.NotBefore.Add(clockDifference + authorityOverlap)
 }

@@ -11,19 +11,16 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 const (
-	// lookEvery is how often Secret and webhook configuration are looked at: an
-	// authority that another replica has renewed is valid for months beside the
-	// one before, so nothing depends on being quick.
-	lookEvery = time.Minute
+	// lookEvery is how often Secret and webhook configuration are looked at:
+	// short, since without the bundle the API server refuses all writes of our
+	// kinds. Two reads by name cost less than a watch would ask of the role.
+	lookEvery = 10 * time.Second
 	// lookAgain is how soon after a failure.
 	lookAgain = 2 * time.Second
 )
@@ -38,7 +35,7 @@ type Options struct {
 	// Hosts are the DNS names and IP addresses that serving certificates are for.
 	Hosts []string
 	// Clock tells the time.
-	Clock clock.WithTicker
+	Clock clock.Clock
 }
 
 // Keeper keeps certificates. It runs in every replica.
@@ -49,6 +46,9 @@ type Keeper struct {
 	mu      sync.RWMutex
 	serving *tls.Certificate
 	issuer  *authority
+	bundle  []byte
+	// placed says that the bundle has been seen or put in place once.
+	placed  bool
 	problem error
 }
 
@@ -89,96 +89,100 @@ func (k *Keeper) note(err error) bool {
 	return news
 }
 
-// Keep looks once: authority, serving certificate, webhook configuration.
+// Keep looks once: serving certificate, authority, webhook configuration.
+//
+// A new authority is published first, and served with when a later look has
+// found it in place: by then the API server has had the time to notice.
 func (k *Keeper) Keep(ctx context.Context) error {
-	issuer, bundle, err := k.authority(ctx)
+	if err := k.renew(); err != nil {
+		return err
+	}
+	// Read before the Secret: a replica that has read an older Secret then
+	// fails to overwrite the bundle of the newer one.
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	name := client.ObjectKey{Name: k.options.WebhookConfiguration}
+	unpublished := k.client.Get(ctx, name, configuration)
+	found, err := k.authority(ctx)
 	if err != nil {
 		return err
 	}
-	if err := k.serve(issuer); err != nil {
-		return err
+	if unpublished != nil {
+		return errors.Join(fmt.Errorf("read ValidatingWebhookConfiguration %s: %w", name.Name, unpublished), k.serve(found, false))
 	}
-	return k.publish(ctx, bundle)
+	inPlace, err := k.publish(ctx, configuration, found.bundle)
+	if err != nil {
+		return errors.Join(err, k.serve(found, false))
+	}
+	k.mu.Lock()
+	k.placed = true
+	k.mu.Unlock()
+	return k.serve(found, inPlace)
 }
 
-// authority reads the authority, makes it if there is none, and renews it in
-// time. Of several replicas one wins; the others read what it has written.
-func (k *Keeper) authority(ctx context.Context) (*authority, []byte, error) {
-	now := k.options.Clock.Now()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: k.options.Namespace, Name: k.options.SecretName}}
-	err := k.client.Get(ctx, client.ObjectKeyFromObject(secret), secret)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return nil, nil, fmt.Errorf("read Secret %s: %w", client.ObjectKeyFromObject(secret), err)
-	}
-	exists := err == nil
-	if exists {
-		issuer, err := decodeAuthority(secret.Data)
-		if err == nil && now.Before(issuer.certificate.NotAfter.Add(-authorityRenew)) {
-			return issuer, secret.Data[dataBundle], nil
-		}
-	}
-	issuer, err := newAuthority(now)
-	if err != nil {
-		return nil, nil, err
-	}
-	if secret.Data, err = issuer.encode(secret.Data[dataBundle], now); err != nil {
-		return nil, nil, err
-	}
-	if exists {
-		err = k.client.Update(ctx, secret)
-	} else {
-		secret.Type = corev1.SecretTypeTLS
-		secret.Labels = map[string]string{"app.kubernetes.io/name": "signet", "app.kubernetes.io/component": "webhook"}
-		err = k.client.Create(ctx, secret)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("write Secret %s: %w", client.ObjectKeyFromObject(secret), err)
-	}
-	return issuer, secret.Data[dataBundle], nil
-}
-
-// serve makes a serving certificate if there is none, or another authority, or
-// it ends soon.
-func (k *Keeper) serve(issuer *authority) error {
-	now := k.options.Clock.Now()
+// renew makes another serving certificate of the authority that this replica
+// knows, in time, whether or not the API server can be reached.
+func (k *Keeper) renew() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	same := k.issuer != nil && k.issuer.certificate.Equal(issuer.certificate)
-	if same && now.Before(k.serving.Leaf.NotAfter.Add(-servingRenew)) {
+	now := k.options.Clock.Now()
+	if k.serving == nil || now.Before(k.serving.Leaf.NotAfter.Add(-servingRenew)) {
 		return nil
 	}
+	return k.sign(k.issuer, now)
+}
+
+// serve takes the authority for the serving certificate: at once if there is
+// none yet, else when its bundle has been found in place.
+func (k *Keeper) serve(found shared, inPlace bool) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.bundle = found.bundle
+	same := k.issuer != nil && k.issuer.certificate.Equal(found.issuer.certificate)
+	if same || (k.serving != nil && !inPlace) {
+		return nil
+	}
+	return k.sign(found.issuer, k.options.Clock.Now())
+}
+
+// sign makes the serving certificate. The caller holds the lock.
+func (k *Keeper) sign(issuer *authority, now time.Time) error {
 	serving, err := issuer.sign(k.options.Hosts, now)
 	if err != nil {
 		return err
 	}
 	k.issuer, k.serving = issuer, serving
-	expiry.Set(float64(serving.Leaf.NotAfter.Unix()))
+	expiry.WithLabelValues("serving").Set(float64(serving.Leaf.NotAfter.Unix()))
+	expiry.WithLabelValues("authority").Set(float64(issuer.certificate.NotAfter.Unix()))
 	return nil
 }
 
-// publish puts the bundle into the webhook configuration, if it is not there.
-func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
-	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	name := client.ObjectKey{Name: k.options.WebhookConfiguration}
-	if err := k.client.Get(ctx, name, configuration); err != nil {
-		return fmt.Errorf("read ValidatingWebhookConfiguration %s: %w", name.Name, err)
-	}
+// remembered is the bundle that this replica has last seen.
+func (k *Keeper) remembered() []byte {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.bundle
+}
+
+// publish puts the bundle into the webhook configuration, and says whether it
+// was there already.
+func (k *Keeper) publish(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration, bundle []byte) (bool, error) {
 	before := configuration.DeepCopy()
-	changed := false
+	inPlace := true
 	for i := range configuration.Webhooks {
 		target := &configuration.Webhooks[i].ClientConfig
 		if !bytes.Equal(target.CABundle, bundle) {
-			target.CABundle, changed = bundle, true
+			target.CABundle, inPlace = bundle, false
 		}
 	}
-	if !changed {
-		return nil
+	if inPlace {
+		return true, nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := k.client.Patch(ctx, configuration, patch); err != nil {
-		return fmt.Errorf("write ValidatingWebhookConfiguration %s: %w", name.Name, err)
+		return false, fmt.Errorf("write ValidatingWebhookConfiguration %s: %w", configuration.Name, err)
 	}
-	return nil
+	logf.FromContext(ctx).WithName("certs").Info("put the CA bundle into the webhook configuration", "configuration", configuration.Name)
+	return false, nil
 }
 
 // GetCertificate answers TLS handshakes.
@@ -191,13 +195,18 @@ func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return k.serving, nil
 }
 
-// Check is a readiness check: a certificate is there and the API server has
-// been told whom to trust.
+// Check is a readiness check: a certificate is there, and the API server has
+// been told whom to trust. A failure later on is no reason to serve no more: a
+// certificate that is valid is trusted for its life.
 func (k *Keeper) Check(*http.Request) error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.serving == nil || !k.options.Clock.Now().Before(k.serving.Leaf.NotAfter) {
+	switch {
+	case k.serving == nil || !k.options.Clock.Now().Before(k.serving.Leaf.NotAfter):
 		return errors.Join(errors.New("there is no valid serving certificate"), k.problem)
+	case !k.placed:
+		return errors.Join(errors.New("the CA bundle is not in the webhook configuration yet"), k.problem)
+	default:
+		return nil
 	}
-	return k.problem
 }
