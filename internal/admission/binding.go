@@ -3,37 +3,30 @@ package admission
 import (
 	"context"
 	"fmt"
-	"time"
+	"slices"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/rules"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 type bindingValidator struct {
 	reader      client.Reader
-	clock       clock.PassiveClock
 	rejectTaken bool
-}
-
-// taken is an API of a binding that another binding visibly has.
-type taken struct {
-	at     int
-	api    signetv1alpha1.APIReference
-	holder string
 }
 
 // ValidateCreate asks the rules, and warns of what the binding will wait for.
 func (v *bindingValidator) ValidateCreate(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
-	return v.validate(ctx, binding, rules.ValidateBinding(binding))
+	if errs := rules.ValidateBinding(binding); len(errs) > 0 {
+		return nil, invalidBinding(binding, errs)
+	}
+	return v.surroundings(ctx, &signetv1alpha1.SignatureBinding{}, binding)
 }
 
 // ValidateUpdate asks the rules about what has changed, and warns.
@@ -41,7 +34,13 @@ func (v *bindingValidator) ValidateUpdate(ctx context.Context, old, binding *sig
 	if !binding.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	return v.validate(ctx, binding, rules.ValidateBindingUpdate(binding, old))
+	if errs := rules.ValidateBindingUpdate(binding, old); len(errs) > 0 {
+		return nil, invalidBinding(binding, errs)
+	}
+	if equality.Semantic.DeepEqual(old.Spec, binding.Spec) {
+		return nil, nil // said when it was written
+	}
+	return v.surroundings(ctx, old, binding)
 }
 
 // ValidateDelete lets every binding go.
@@ -49,105 +48,53 @@ func (*bindingValidator) ValidateDelete(context.Context, *signetv1alpha1.Signatu
 	return nil, nil
 }
 
-func (v *bindingValidator) validate(ctx context.Context, binding *signetv1alpha1.SignatureBinding, errs field.ErrorList) (admission.Warnings, error) {
-	if len(errs) > 0 {
-		return nil, invalidBinding(binding, errs)
-	}
-	found, err := v.taken(ctx, binding)
-	if err != nil {
+// surroundings looks at the key and at who else has the APIs. What cannot be
+// looked up is a reason to refuse only where --reject-taken-slots is a promise.
+func (v *bindingValidator) surroundings(ctx context.Context, old, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
+	look := newLookup(v.reader, binding)
+	found, err := look.taken(ctx)
+	if err != nil && v.rejectTaken {
 		return nil, apierrors.NewInternalError(err)
 	}
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "cannot tell whether APIs are taken")
+		return nil, nil
+	}
 	var warnings admission.Warnings
-	if warning := v.keyState(ctx, binding); warning != "" {
-		warnings = append(warnings, warning)
+	if key, err := look.key(ctx, binding.Spec.KeyRef.Name); err == nil {
+		if warning := keyStateWarning(binding, key); warning != "" {
+			warnings = append(warnings, warning)
+		}
 	}
 	if v.rejectTaken {
-		for _, t := range found {
-			errs = append(errs, field.Forbidden(field.NewPath("spec", "apis").Index(t.at), takenMessage(t.api, binding.Spec.Environment, t.holder)))
+		if errs := rejections(newClaims(found, old, binding), binding.Spec.Environment); len(errs) > 0 {
+			return warnings, invalidBinding(binding, errs)
 		}
-		return warnings, invalidBinding(binding, errs)
 	}
+	return append(warnings, takenWarnings(found, binding.Spec.Environment)...), nil
+}
+
+// newClaims are those that the binding did not make before: what was conflicted
+// already does not stop another change.
+func newClaims(found []taken, old, binding *signetv1alpha1.SignatureBinding) []taken {
+	if old.Spec.Environment != binding.Spec.Environment {
+		return found
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(t taken) bool { return slices.Contains(old.Spec.APIs, t.api) })
+}
+
+func rejections(found []taken, environment string) field.ErrorList {
+	path := field.NewPath("spec", "apis")
+	var errs field.ErrorList
 	for i, t := range found {
 		if i == maxNamed {
-			warnings = append(warnings, fmt.Sprintf("spec.apis: %d more are held by other bindings", len(found)-maxNamed))
-			break
+			return append(errs, field.Forbidden(path, fmt.Sprintf("%d more are taken by other SignatureBindings", len(found)-maxNamed)))
 		}
-		warnings = append(warnings, fmt.Sprintf("spec.apis[%d]: %s", t.at, takenMessage(t.api, binding.Spec.Environment, t.holder)))
+		errs = append(errs, field.Forbidden(path.Index(t.at), t.message(environment)))
 	}
-	return warnings, nil
-}
-
-func (v *bindingValidator) keyState(ctx context.Context, binding *signetv1alpha1.SignatureBinding) string {
-	name := binding.Spec.KeyRef.Name
-	key := &signetv1alpha1.SignatureKey{}
-	err := v.reader.Get(ctx, types.NamespacedName{Namespace: binding.Namespace, Name: name}, key)
-	switch {
-	case apierrors.IsNotFound(err):
-		return keyStateWarning(name, nil)
-	case err != nil:
-		return "" // a warning is not worth a refusal
-	default:
-		return keyStateWarning(name, key)
-	}
-}
-
-// taken finds the APIs that another binding has, as far as the cache shows.
-func (v *bindingValidator) taken(ctx context.Context, binding *signetv1alpha1.SignatureBinding) ([]taken, error) {
-	var found []taken
-	created := binding.CreationTimestamp.Time
-	if created.IsZero() {
-		created = v.clock.Now().Add(time.Second) // younger than all that is there
-	}
-	for i, api := range binding.Spec.APIs {
-		claims, err := v.claims(ctx, binding, api)
-		if err != nil {
-			return nil, err
-		}
-		claims = append(claims, slots.Claim{Binding: binding.Name, Created: created, BoundAt: boundAt(binding, binding.Spec.Environment, api)})
-		if holder := slots.Holder(claims); holder != binding.Name {
-			found = append(found, taken{at: i, api: api, holder: holder})
-		}
-	}
-	return found, nil
-}
-
-// claims are those of all other bindings to the API.
-func (v *bindingValidator) claims(ctx context.Context, binding *signetv1alpha1.SignatureBinding, api signetv1alpha1.APIReference) ([]slots.Claim, error) {
-	var others signetv1alpha1.SignatureBindingList
-	err := v.reader.List(ctx, &others, client.InNamespace(binding.Namespace),
-		client.MatchingFields{index.BindingSlots: index.Slot(binding.Spec.Environment, api)}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("look up who has %s %s: %w", api.Kind, api.Name, err)
-	}
-	claims := make([]slots.Claim, 0, len(others.Items)+1)
-	for i := range others.Items {
-		other := &others.Items[i]
-		if other.Name != binding.Name && other.DeletionTimestamp.IsZero() {
-			claims = append(claims, slots.Claim{
-				Binding: other.Name, Created: other.CreationTimestamp.Time,
-				BoundAt: boundAt(other, binding.Spec.Environment, api),
-			})
-		}
-	}
-	return claims, nil
-}
-
-func boundAt(binding *signetv1alpha1.SignatureBinding, environment string, api signetv1alpha1.APIReference) time.Time {
-	if binding.Status.Environment != environment {
-		return time.Time{}
-	}
-	for i := range binding.Status.APIs {
-		mark := &binding.Status.APIs[i]
-		if mark.Kind == api.Kind && mark.Name == api.Name && mark.BoundAt != nil {
-			return mark.BoundAt.Time
-		}
-	}
-	return time.Time{}
+	return errs
 }
 
 func invalidBinding(binding *signetv1alpha1.SignatureBinding, errs field.ErrorList) error {
-	if len(errs) == 0 {
-		return nil
-	}
 	return apierrors.NewInvalid(signetv1alpha1.GroupVersion.WithKind("SignatureBinding").GroupKind(), binding.Name, errs)
 }

@@ -2,9 +2,9 @@ package admission
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,54 +21,60 @@ type keyValidator struct {
 }
 
 // ValidateCreate asks the rules, and the gate for PublicKey.
-func (v *keyValidator) ValidateCreate(_ context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
+func (v *keyValidator) ValidateCreate(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	errs := rules.ValidateKey(key)
 	if key.Spec.Type == signetv1alpha1.KeyTypePublicKey && !v.publicKeyEnabled {
 		errs = append(errs, field.Forbidden(field.NewPath("spec", "type"),
 			"type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"))
 	}
-	return keyWarnings(key), invalidKey(key, errs)
+	if len(errs) > 0 {
+		return nil, invalidKey(key, errs)
+	}
+	return keyWarnings(key, v.supplied(ctx, key)), nil
 }
 
 // ValidateUpdate asks the rules about what has changed.
-func (v *keyValidator) ValidateUpdate(_ context.Context, old, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
+func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	if !key.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	return keyWarnings(key), invalidKey(key, rules.ValidateKeyUpdate(key, old))
+	if errs := rules.ValidateKeyUpdate(key, old); len(errs) > 0 {
+		return nil, invalidKey(key, errs)
+	}
+	if equality.Semantic.DeepEqual(old.Spec, key.Spec) {
+		return nil, nil // said when it was written
+	}
+	return keyWarnings(key, v.supplied(ctx, key)), nil
 }
 
-// ValidateDelete warns that bindings will hold the key.
+// ValidateDelete warns that bindings will hold the key. A warning is not worth
+// a refusal: what cannot be looked up is not said.
 func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	var bindings signetv1alpha1.SignatureBindingList
 	err := v.reader.List(ctx, &bindings, client.InNamespace(key.Namespace),
 		client.MatchingFields{index.BindingKeys: key.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil || len(bindings.Items) == 0 {
-		return nil, nil // a warning is not worth a refusal
+		return nil, nil
 	}
 	names := make([]string, 0, len(bindings.Items))
 	for i := range bindings.Items {
 		names = append(names, bindings.Items[i].Name)
 	}
-	slices.Sort(names)
 	return admission.Warnings{boundWarning(key.Name, names)}, nil
 }
 
-func invalidKey(key *signetv1alpha1.SignatureKey, errs field.ErrorList) error {
-	if len(errs) == 0 {
-		return nil
+// supplied looks which halves the key's source has.
+func (v *keyValidator) supplied(ctx context.Context, key *signetv1alpha1.SignatureKey) halves {
+	source := &corev1.Secret{}
+	name := client.ObjectKey{Namespace: key.Namespace, Name: key.SourceName()}
+	if name.Name == "" || v.reader.Get(ctx, name, source) != nil || source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource {
+		return assumedHalves(key)
 	}
-	return apierrors.NewInvalid(signetv1alpha1.GroupVersion.WithKind("SignatureKey").GroupKind(), key.Name, errs)
+	_, hasKey := source.Data[rules.DataKey]
+	_, hasSecret := source.Data[rules.DataSecret]
+	return halves{key: hasKey, secret: hasSecret}
 }
 
-// maxNamed is how many objects a warning names.
-const maxNamed = 10
-
-func boundWarning(key string, bindings []string) string {
-	more := ""
-	if len(bindings) > maxNamed {
-		more = fmt.Sprintf(" and %d more", len(bindings)-maxNamed)
-		bindings = bindings[:maxNamed]
-	}
-	return fmt.Sprintf("SignatureKey %s is bound and goes only when its bindings are gone: %s%s", key, join(bindings), more)
+func invalidKey(key *signetv1alpha1.SignatureKey, errs field.ErrorList) error {
+	return apierrors.NewInvalid(signetv1alpha1.GroupVersion.WithKind("SignatureKey").GroupKind(), key.Name, errs)
 }

@@ -4,7 +4,10 @@
 package admission
 
 import (
-	"k8s.io/utils/clock"
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
@@ -27,11 +30,17 @@ type Options struct {
 
 // Setup registers the webhooks with the manager. The indexes of package index
 // must be registered with its caches.
-func Setup(mgr ctrl.Manager, options Options) {
+func Setup(mgr ctrl.Manager, options Options) error {
+	// Every replica answers, and only the leader's controllers watch: this
+	// cache has to be there in any case. Those of the kinds have indexes.
+	if _, err := mgr.GetCache().GetInformer(context.Background(), &corev1.Secret{}); err != nil {
+		return fmt.Errorf("cache Secrets for the webhooks: %w", err)
+	}
 	reader, scheme, server := mgr.GetClient(), mgr.GetScheme(), mgr.GetWebhookServer()
 	keys := &keyValidator{reader: reader, publicKeyEnabled: options.PublicKeyEnabled}
-	bindings := &bindingValidator{reader: reader, clock: clock.RealClock{}, rejectTaken: options.RejectTakenSlots}
+	bindings := &bindingValidator{reader: reader, rejectTaken: options.RejectTakenSlots}
 	server.Register(keyPath, admission.WithValidator(scheme, keys))
 	server.Register(bindingPath, admission.WithValidator(scheme, bindings))
 	server.Register(sourcePath, admission.WithValidator(scheme, &sourceValidator{reader: reader}))
+	return nil
 }

@@ -1,8 +1,10 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,9 +28,10 @@ func (v *sourceValidator) ValidateCreate(ctx context.Context, secret *corev1.Sec
 	return nil, v.validate(ctx, secret)
 }
 
-// ValidateUpdate asks the rules for each key.
-func (v *sourceValidator) ValidateUpdate(ctx context.Context, _, secret *corev1.Secret) (admission.Warnings, error) {
-	if !secret.DeletionTimestamp.IsZero() {
+// ValidateUpdate asks the rules for each key, unless nothing has changed that
+// they are about.
+func (v *sourceValidator) ValidateUpdate(ctx context.Context, old, secret *corev1.Secret) (admission.Warnings, error) {
+	if !secret.DeletionTimestamp.IsZero() || (isSource(old) && maps.EqualFunc(old.Data, secret.Data, bytes.Equal)) {
 		return nil, nil
 	}
 	return nil, v.validate(ctx, secret)
@@ -40,16 +43,19 @@ func (*sourceValidator) ValidateDelete(context.Context, *corev1.Secret) (admissi
 }
 
 func (v *sourceValidator) validate(ctx context.Context, secret *corev1.Secret) error {
+	if !isSource(secret) {
+		return nil // the label has just been taken away
+	}
 	var keys signetv1alpha1.SignatureKeyList
 	err := v.reader.List(ctx, &keys, client.InNamespace(secret.Namespace),
 		client.MatchingFields{index.KeySource: secret.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return apierrors.NewInternalError(fmt.Errorf("look up the keys of the Secret: %w", err))
+		return apierrors.NewInternalError(fmt.Errorf("look up the keys that name the Secret: %w", err))
 	}
 	var errs field.ErrorList
 	for i := range keys.Items {
 		for _, found := range rules.ValidateSource(&keys.Items[i], secret.Data) {
-			found.Detail = fmt.Sprintf("%s (as SignatureKey %s wants it)", found.Detail, keys.Items[i].Name)
+			found.Detail = fmt.Sprintf("%s (for SignatureKey %s)", found.Detail, keys.Items[i].Name)
 			errs = append(errs, found)
 		}
 	}
@@ -57,4 +63,8 @@ func (v *sourceValidator) validate(ctx context.Context, secret *corev1.Secret) e
 		return nil
 	}
 	return apierrors.NewInvalid(corev1.SchemeGroupVersion.WithKind("Secret").GroupKind(), secret.Name, errs)
+}
+
+func isSource(secret *corev1.Secret) bool {
+	return secret.Labels[signetv1alpha1.LabelMaterial] == signetv1alpha1.MaterialSource
 }

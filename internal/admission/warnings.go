@@ -2,53 +2,136 @@ package admission
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
+// What is said here is pure: objects in, sentences out. Each says what to do,
+// and begins with what matters, since the API server may cut it short.
+
+// maxNamed is how many objects an answer names.
+const maxNamed = 10
+
+// halves says which halves of a key's material its source supplies.
+type halves struct{ key, secret bool }
+
 // keyWarnings are what is allowed but worth a second thought.
-func keyWarnings(key *signetv1alpha1.SignatureKey) []string {
+func keyWarnings(key *signetv1alpha1.SignatureKey, supplied halves) []string {
 	var warnings []string
 	if key.Spec.Type == signetv1alpha1.KeyTypeAES {
 		warnings = append(warnings, "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC")
 	}
 	rotation := key.Spec.Rotation
-	if rotation == nil || (rotation.IntervalDays == nil && rotation.Trigger == "" && rotation.Immediate == "") {
+	if rotation == nil {
 		return warnings
 	}
-	warnings = append(warnings, "spec.rotation: this version does not rotate yet; the settings are kept, and a trigger is the consent to replace lost material")
-	if nothingGenerated(key) {
-		warnings = append(warnings, "spec.rotation: there is nothing to rotate if spec.secretRef supplies the rest: only generated halves are renewed")
+	if stage := rotation.StageSeconds; stage != nil && *stage < signetv1alpha1.DefaultStageSeconds {
+		warnings = append(warnings, fmt.Sprintf("spec.rotation.stageSeconds: a kubelet may need %d seconds to refresh a mounted Secret, and %d are less: "+
+			"backends that mount it would refuse requests after a rotation. Leave it out, or set at least %d",
+			signetv1alpha1.DefaultStageSeconds, *stage, signetv1alpha1.DefaultStageSeconds))
 	}
-	return warnings
+	if !rotates(rotation) {
+		return warnings
+	}
+	if !generates(key, supplied) {
+		warnings = append(warnings, "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: "+
+			"leave one of them out, or intervalDays, trigger and immediate")
+	}
+	return append(warnings, "spec.rotation: kept, but not acted upon in this version: intervalDays, trigger and immediate renew nothing yet. "+
+		"To renew material now, change the source Secret, or move the bindings to another key")
 }
 
-// nothingGenerated says that what the spec shows leaves nothing to generate.
-// What the source Secret holds is not looked at.
-func nothingGenerated(key *signetv1alpha1.SignatureKey) bool {
-	if key.Spec.SecretRef == nil {
-		return false
-	}
-	return key.Spec.Type == signetv1alpha1.KeyTypePublicKey || key.Spec.Key != ""
+// rotates says that the settings ask for a rotation.
+func rotates(rotation *signetv1alpha1.Rotation) bool {
+	return rotation.IntervalDays != nil || rotation.Trigger != "" || rotation.Immediate != ""
 }
 
-// keyStateWarning says that a binding will wait for its key.
-func keyStateWarning(name string, key *signetv1alpha1.SignatureKey) string {
+// generates says that Signet generates at least one half.
+func generates(key *signetv1alpha1.SignatureKey, supplied halves) bool {
+	keyGenerated := key.Spec.Key == "" && !supplied.key
+	return keyGenerated || !supplied.secret
+}
+
+// assumedHalves are what a source supplies that cannot be seen yet. Beside
+// spec.key it is there for the secret; without, one cannot know.
+func assumedHalves(key *signetv1alpha1.SignatureKey) halves {
+	switch {
+	case key.Spec.SecretRef == nil:
+		return halves{}
+	case key.Spec.Type == signetv1alpha1.KeyTypePublicKey:
+		return halves{key: true, secret: true}
+	default:
+		return halves{secret: key.Spec.Key != ""}
+	}
+}
+
+// boundWarning says that a key is held by bindings.
+func boundWarning(key string, bindings []string) string {
+	names := slices.Sorted(slices.Values(bindings))
+	more := ""
+	if len(names) > maxNamed {
+		more = fmt.Sprintf(" and %d more", len(names)-maxNamed)
+		names = names[:maxNamed]
+	}
+	return fmt.Sprintf("SignatureKey %s is used by %d SignatureBindings and goes on signing until they are gone: delete them, or name another key in their spec.keyRef: %s%s",
+		key, len(bindings), strings.Join(names, ", "), more)
+}
+
+// keyStateWarning says that a binding will wait for its key; nil is one that
+// does not exist. Empty: there is nothing to say.
+func keyStateWarning(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) string {
+	name := binding.Spec.KeyRef.Name
 	switch {
 	case key == nil:
-		return fmt.Sprintf("spec.keyRef.name: there is no SignatureKey %s in this namespace yet: the binding waits for it", name)
-	case !key.DeletionTimestamp.IsZero():
+		return fmt.Sprintf("spec.keyRef.name: there is no SignatureKey %s in this namespace: the binding waits until you create it, or correct the name", name)
+	case comesTooLate(binding, key) || unheldAndTerminating(key):
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %s is being deleted and takes no new bindings: name another key", name)
 	case key.Status.KeyID == "":
-		return fmt.Sprintf("spec.keyRef.name: SignatureKey %s has no material yet: the binding waits for it", name)
+		return fmt.Sprintf("spec.keyRef.name: SignatureKey %s has no material to sign with: the binding waits. The key's condition Ready says for what", name)
 	default:
 		return ""
 	}
 }
 
-func takenMessage(api signetv1alpha1.APIReference, environment, holder string) string {
-	return fmt.Sprintf("%s %s is held in environment %s by SignatureBinding %s: delete it from one of the two", api.Kind, api.Name, environment, holder)
+// comesTooLate says that the binding was made after its key's deletion: it
+// holds no slot.
+func comesTooLate(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) bool {
+	return binding.Status.KeyName == "" && !key.DeletionTimestamp.IsZero() &&
+		(binding.CreationTimestamp.IsZero() || binding.CreationTimestamp.After(key.DeletionTimestamp.Time))
 }
 
-func join(names []string) string { return strings.Join(names, ", ") }
+// unheldAndTerminating says that the key goes and that nothing can hold it any
+// more.
+func unheldAndTerminating(key *signetv1alpha1.SignatureKey) bool {
+	return !key.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(key, signetv1alpha1.FinalizerInUse)
+}
+
+// taken is an API of a binding that another binding visibly has.
+type taken struct {
+	// at is the API's place in spec.apis.
+	at  int
+	api signetv1alpha1.APIReference
+	// holder is the name of the other binding.
+	holder string
+}
+
+func (t taken) message(environment string) string {
+	return fmt.Sprintf("SignatureBinding %s has %s %s in environment %s, and keeps it: take the API out of one of the two",
+		t.holder, t.api.Kind, t.api.Name, environment)
+}
+
+// takenWarnings name the holders of APIs that are taken.
+func takenWarnings(found []taken, environment string) []string {
+	var warnings []string
+	for i, t := range found {
+		if i == maxNamed {
+			return append(warnings, fmt.Sprintf("spec.apis: %d more are taken by other SignatureBindings: see status.apis", len(found)-maxNamed))
+		}
+		warnings = append(warnings, fmt.Sprintf("spec.apis[%d]: %s", t.at, t.message(environment)))
+	}
+	return warnings
+}

@@ -137,7 +137,10 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err := addControllers(mgr, options, leading); err != nil {
 		return nil, err
 	}
-	admission.Setup(mgr, admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots})
+	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
+	if err := admission.Setup(mgr, webhooks); err != nil {
+		return nil, err
+	}
 	return mgr, addChecks(mgr, keeper)
 }
 
