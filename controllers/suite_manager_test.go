@@ -162,12 +162,15 @@ func (l *requestLog) wrap(next http.RoundTripper) http.RoundTripper {
 		if l.cut.Load() {
 			return nil, errCut
 		}
-		if request.URL.Query().Get("watch") == "" {
+		response, err := next.RoundTrip(request)
+		// What the API server refuses as outdated has changed nothing.
+		outdated := err == nil && response.StatusCode == http.StatusConflict
+		if request.URL.Query().Get("watch") == "" && !outdated {
 			l.mu.Lock()
 			l.requests = append(l.requests, request.Method+" "+request.URL.Path)
 			l.mu.Unlock()
 		}
-		return next.RoundTrip(request)
+		return response, err
 	})
 }
 
