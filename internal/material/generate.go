@@ -10,6 +10,7 @@ import (
 	"io"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/rules"
 )
 
 const (
@@ -18,41 +19,26 @@ const (
 	idBytes      = 16
 )
 
-// lengths of generated halves: the longest that the type allows.
-type lengths struct{ key, secret int }
-
-func lengthsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm) (lengths, error) {
-	switch {
-	case t == signetv1alpha1.KeyTypeHMAC, t == signetv1alpha1.KeyTypeBasic:
-		return lengths{32, 64}, nil
-	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES128CFB:
-		return lengths{16, 16}, nil
-	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES256CFB:
-		return lengths{32, 16}, nil
-	default:
-		return lengths{}, fmt.Errorf("type %s with algorithm %q: halves cannot be generated apart", t, algorithm)
-	}
-}
-
-// generate makes a key and a secret for the type. Random must be
-// cryptographically secure.
+// generate makes a key and a secret for the type, as long as it allows. Random
+// must be cryptographically secure.
 func generate(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, random io.Reader) (key, secret Bytes, err error) {
 	if t == signetv1alpha1.KeyTypePublicKey {
 		return generatePair(random)
 	}
-	length, err := lengthsOf(t, algorithm)
-	if err != nil {
-		return nil, nil, err
+	keyLength := rules.MaxLength(t, algorithm, rules.Key)
+	secretLength := rules.MaxLength(t, algorithm, rules.Secret)
+	if keyLength == 0 || secretLength == 0 {
+		return nil, nil, fmt.Errorf("type %s with algorithm %q: nothing can be generated", t, algorithm)
 	}
 	first, err := characters(random, letters, 1)
 	if err != nil {
 		return nil, nil, err
 	}
-	rest, err := characters(random, alphanumeric, length.key-1)
+	rest, err := characters(random, alphanumeric, keyLength-1)
 	if err != nil {
 		return nil, nil, err
 	}
-	secret, err = characters(random, alphanumeric, length.secret)
+	secret, err = characters(random, alphanumeric, secretLength)
 	return append(first, rest...), secret, err
 }
 

@@ -3,7 +3,7 @@ package rules
 import (
 	"bytes"
 	"fmt"
-	"regexp"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -28,68 +28,73 @@ const (
 	Secret
 )
 
-// limits are what a gateway allows in a half.
+const (
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	digits  = "0123456789"
+)
+
+// beginning is what a half may begin with.
+type beginning struct{ characters, words string }
+
+var (
+	letter        = beginning{letters, "letter"}
+	letterOrDigit = beginning{letters + digits, "letter or digit"}
+	base64First   = beginning{letters + digits + "+/", "letter, digit, + or /"}
+)
+
+// The characters that halves may have beside letters and digits.
+const (
+	inIdentifiers = "_-"
+	inSecrets     = "_-!@#$%"
+	inBase64      = "_-+/="
+	inCiphers     = "_-!@#$%+/="
+)
+
+// limits are what gateways allow in a half. They stand here and nowhere else,
+// but for those of spec.key, which the CRD has to say too.
 type limits struct {
+	what        string
 	least, most int
-	characters  *regexp.Regexp
-	rule        string
+	first       beginning
+	specials    string
 }
-
-const (
-	letterOrDigit = "letter or digit"
-	base64First   = "letter, digit, + or /"
-)
-
-// newLimits says it twice: for the machine, and in words. A regular expression
-// of the library counts to 1000 at most, so lengths are checked apart.
-func newLimits(least, most int, what, first, rest, firstWords, restWords string) limits {
-	length := fmt.Sprintf("%d to %d", least, most)
-	if least == most {
-		length = fmt.Sprintf("exactly %d", least)
-	}
-	return limits{
-		least: least, most: most,
-		characters: regexp.MustCompile(`^[` + first + `][` + rest + `]*$`),
-		rule:       fmt.Sprintf("%s has %s letters, digits and %s, first a %s", what, length, restWords, firstWords),
-	}
-}
-
-const (
-	word, wordWords       = `A-Za-z0-9_-`, "_ -"
-	secret, secretWords   = `A-Za-z0-9_!@#$%-`, "_ - ! @ # $ %"
-	base64ish, base64Word = `A-Za-z0-9_+/=-`, "_ - + / ="
-	cipher, cipherWords   = `A-Za-z0-9_!@#$%+/=-`, "_ - ! @ # $ % + / ="
-	alnum, alpha, alnum64 = `A-Za-z0-9`, `A-Za-z`, `A-Za-z0-9+/`
-)
 
 var (
 	hmacLimits = [2]limits{
-		newLimits(8, 32, "an HMAC key", alnum, word, letterOrDigit, wordWords),
-		newLimits(16, 64, "an HMAC secret", alnum, secret, letterOrDigit, secretWords),
+		Key:    {"an HMAC key", 8, 32, letterOrDigit, inIdentifiers},
+		Secret: {"an HMAC secret", 16, 64, letterOrDigit, inSecrets},
 	}
 	basicLimits = [2]limits{
-		newLimits(4, 32, "a Basic key (user name)", alpha, word, "letter", wordWords),
-		newLimits(8, 64, "a Basic secret (password)", alnum, secret, letterOrDigit, secretWords),
+		Key:    {"a Basic key (user name)", 4, 32, letter, inIdentifiers},
+		Secret: {"a Basic secret (password)", 8, 64, letterOrDigit, inSecrets},
 	}
-	aesVector    = newLimits(16, 16, "an AES secret (vector)", alnum64, cipher, base64First, cipherWords)
-	aes128Limits = [2]limits{newLimits(16, 16, "an aes-128-cfb key", alnum64, cipher, base64First, cipherWords), aesVector}
-	aes256Limits = [2]limits{newLimits(32, 32, "an aes-256-cfb key", alnum64, cipher, base64First, cipherWords), aesVector}
+	aesVector    = limits{"an AES secret (vector)", 16, 16, base64First, inCiphers}
+	aes128Limits = [2]limits{
+		Key:    {"an aes-128-cfb key", 16, 16, base64First, inCiphers},
+		Secret: aesVector,
+	}
+	aes256Limits = [2]limits{
+		Key:    {"an aes-256-cfb key", 32, 32, base64First, inCiphers},
+		Secret: aesVector,
+	}
 	publicLimits = [2]limits{
-		newLimits(8, 512, "a PublicKey key", alnum64, base64ish, base64First, base64Word),
-		newLimits(16, 2048, "a PublicKey secret", alnum64, cipher, base64First, cipherWords),
+		Key:    {"a PublicKey key", 8, 512, base64First, inBase64},
+		Secret: {"a PublicKey secret", 16, 2048, base64First, inCiphers},
 	}
 )
 
 func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half) (limits, bool) {
 	switch {
-	case t == signetv1alpha1.KeyTypeHMAC:
-		return hmacLimits[half], true
-	case t == signetv1alpha1.KeyTypeBasic:
-		return basicLimits[half], true
 	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES128CFB:
 		return aes128Limits[half], true
 	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES256CFB:
 		return aes256Limits[half], true
+	case algorithm != "":
+		return limits{}, false
+	case t == signetv1alpha1.KeyTypeHMAC:
+		return hmacLimits[half], true
+	case t == signetv1alpha1.KeyTypeBasic:
+		return basicLimits[half], true
 	case t == signetv1alpha1.KeyTypePublicKey:
 		return publicLimits[half], true
 	default:
@@ -97,8 +102,32 @@ func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, h
 	}
 }
 
+// MaxLength is how long a half may be; zero if type and algorithm do not go
+// together.
+func MaxLength(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half) int {
+	l, _ := limitsOf(t, algorithm, half)
+	return l.most
+}
+
 func (l limits) allow(value []byte) bool {
-	return len(value) >= l.least && len(value) <= l.most && l.characters.Match(value)
+	if len(value) < l.least || len(value) > l.most || !strings.ContainsRune(l.first.characters, rune(value[0])) {
+		return false
+	}
+	for _, b := range value {
+		if !strings.ContainsRune(letters+digits+l.specials, rune(b)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l limits) words() string {
+	length := fmt.Sprintf("%d to %d", l.least, l.most)
+	if l.least == l.most {
+		length = fmt.Sprintf("exactly %d", l.least)
+	}
+	return fmt.Sprintf("%s has %s letters, digits and any of %s, first a %s",
+		l.what, length, strings.Join(strings.Split(l.specials, ""), " "), l.first.words)
 }
 
 // ValidateHalf says what is wrong with one half of material. The value is never
@@ -106,18 +135,35 @@ func (l limits) allow(value []byte) bool {
 func ValidateHalf(path *field.Path, t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half, value []byte) field.ErrorList {
 	l, known := limitsOf(t, algorithm, half)
 	if !known {
-		return field.ErrorList{withheld(path, "no type and algorithm says what is allowed here")}
+		return field.ErrorList{withheld(path, "no limits are known for this type and algorithm")}
 	}
 	if l.allow(value) {
 		return nil
 	}
-	if trimmed := bytes.TrimRight(value, "\r\n"); len(trimmed) < len(value) && l.allow(trimmed) {
-		return field.ErrorList{withheld(path, "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal")}
-	}
-	return field.ErrorList{withheld(path, l.rule)}
+	return field.ErrorList{withheld(path, l.fault(t, value))}
 }
 
-// ValidateMaterial says what is wrong with a key and secret.
+// fault says what to do about a value that is not allowed: the usual mistakes by
+// their name, else the rule.
+func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
+	line, broken := bytes.CutSuffix(value, []byte("\n"))
+	if broken && l.allow(bytes.TrimSuffix(line, []byte("\r"))) {
+		return "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"
+	}
+	if t != signetv1alpha1.KeyTypePublicKey {
+		return l.words()
+	}
+	if bytes.Contains(value, []byte("-----BEGIN")) {
+		return "is PEM: supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"
+	}
+	if l.allow(bytes.Join(bytes.Fields(value), nil)) {
+		return "is broken into lines: supply the base64 in one line (base64 -w0)"
+	}
+	return l.words()
+}
+
+// ValidateMaterial says what is wrong with a key and secret. The values are
+// never part of the answer.
 func ValidateMaterial(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, key, secret []byte) field.ErrorList {
 	path := field.NewPath("data")
 	errs := join(
@@ -148,15 +194,22 @@ func ValidateSource(key *signetv1alpha1.SignatureKey, data map[string][]byte) fi
 	}
 	var errs field.ErrorList
 	if hasKey {
-		errs = append(errs, ValidateHalf(path.Key(DataKey), spec.Type, spec.Algorithm, Key, keyHalf)...)
+		errs = suppliedKey(path.Key(DataKey), key, keyHalf)
 	}
 	if hasSecret {
 		errs = append(errs, ValidateHalf(path.Key(DataSecret), spec.Type, spec.Algorithm, Secret, secretHalf)...)
 	}
-	if hasKey && len(errs) == 0 && spec.Key != "" && spec.Key != string(keyHalf) {
-		errs = append(errs, withheld(path.Key(DataKey), "differs from spec.key of SignatureKey "+key.Name+": give one of the two, or the same"))
-	}
 	return errs
+}
+
+func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byte) field.ErrorList {
+	spec := &key.Spec
+	if errs := ValidateHalf(path, spec.Type, spec.Algorithm, Key, value); len(errs) > 0 {
+		return errs
+	}
+	// spec.key goes with types whose key is no secret: no need for constant time.
+	return rule(spec.Key == "" || spec.Key == string(value),
+		withheld(path, "differs from spec.key of SignatureKey "+key.Name+": give one of the two, or the same"))
 }
 
 func bothHalves(path *field.Path, hasKey, hasSecret bool) field.ErrorList {
