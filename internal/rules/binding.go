@@ -51,10 +51,10 @@ func bindingSpec(spec *bindingSpecType, old was[bindingSpecType]) field.ErrorLis
 		header(path.Child("header"), spec.Header, part(old, func(s *bindingSpecType) *string { return &s.Header })),
 		hostName.optional(path.Child("host"), spec.Host, part(old, func(s *bindingSpecType) *string { return &s.Host })),
 	)
-	if len(errs) > 0 || old.unchanged(*spec) {
+	if blocking(errs) || old.unchanged(*spec) {
 		return errs
 	}
-	return bindingUnions(path, spec)
+	return join(errs, bindingUnions(path, spec))
 }
 
 // bindingUnions hang on the spec: what goes with what.
@@ -94,15 +94,11 @@ func apis(path *field.Path, list []signetv1alpha1.APIReference, old was[[]signet
 			known[api] = true
 		}
 	}
-	var errs field.ErrorList
-	seen := map[signetv1alpha1.APIReference]bool{}
+	errs := duplicates(path, list)
 	for i, api := range list {
-		if seen[api] {
-			errs = append(errs, field.Duplicate(path.Index(i), api))
-		} else if !known[api] {
+		if !known[api] {
 			errs = append(errs, apiReference(path.Index(i), api)...)
 		}
-		seen[api] = true
 	}
 	return errs
 }
@@ -134,14 +130,22 @@ func signedHeaders(path *field.Path, list []string, old was[[]string]) field.Err
 	if len(list) > maxSignedHeaders {
 		return field.ErrorList{field.TooMany(path, len(list), maxSignedHeaders)}
 	}
-	var errs field.ErrorList
-	seen := map[string]bool{}
+	errs := duplicates(path, list)
 	for i, name := range list {
-		if seen[name] {
-			errs = append(errs, field.Duplicate(path.Index(i), name))
-		}
-		seen[name] = true
 		errs = append(errs, signedHeader.check(path.Index(i), name)...)
+	}
+	return errs
+}
+
+// duplicates reports each value that a list of keys or a set has twice, where
+// it comes again first.
+func duplicates[T comparable](path *field.Path, list []T) field.ErrorList {
+	var errs field.ErrorList
+	times := map[T]int{}
+	for i, item := range list {
+		if times[item]++; times[item] == 2 {
+			errs = append(errs, field.Duplicate(path.Index(i), item))
+		}
 	}
 	return errs
 }

@@ -19,7 +19,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
 	"github.com/signet-dev/signet/internal/rules"
 )
 
@@ -223,19 +222,7 @@ func compare(t *testing.T, c testCase, found []string) {
 }
 
 func TestServerDoor(t *testing.T) {
-	cp, err := controlplane.Start(t.Context(), controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cp.Stop)
-	if err := cp.Install(t.Context(), "../../config/crd", controlplane.InstallOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	cp.Config.QPS = -1
-	server, err := client.New(cp.Config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, server := server(t)
 	for _, c := range table(t) {
 		t.Run(c.Kind+"/"+c.Name, func(t *testing.T) {
 			old, object := c.objects(t)

@@ -9,11 +9,11 @@ package rules
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"unicode/utf8"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -23,9 +23,10 @@ var dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]
 // server cannot tell which old value belongs to the new one.
 type was[T any] struct{ value *T }
 
-// unchanged says that the rules that hang on the value need not be asked.
+// unchanged says that the rules that hang on the value need not be asked. To the
+// API server, an empty list or map is not the same as none.
 func (w was[T]) unchanged(now T) bool {
-	return w.value != nil && equality.Semantic.DeepEqual(*w.value, now)
+	return w.value != nil && reflect.DeepEqual(*w.value, now)
 }
 
 // part is the old value of a part of the old value.
@@ -95,6 +96,20 @@ func rule(holds bool, err *field.Error) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{err}
+}
+
+// blocking says that an error is among them after which the API server asks no
+// CEL rule: a value of the wrong shape or size. A pattern that does not match
+// is none.
+func blocking(errs field.ErrorList) bool {
+	return slices.ContainsFunc(errs, func(err *field.Error) bool {
+		switch err.Type {
+		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func join(lists ...field.ErrorList) field.ErrorList {

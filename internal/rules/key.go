@@ -91,14 +91,13 @@ func keySpec(spec *signetv1alpha1.SignatureKeySpec, old was[signetv1alpha1.Signa
 		errs = append(errs, rotation(path.Child("rotation"), spec.Rotation,
 			part(old, func(s *keySpec) *signetv1alpha1.Rotation { return s.Rotation }))...)
 	}
-	if len(errs) == 0 && !old.unchanged(*spec) {
-		errs = keyUnions(path, spec)
+	if blocking(errs) || old.unchanged(*spec) {
+		return errs
 	}
-	return errs
+	return join(errs, keyUnions(path, spec))
 }
 
-// keyUnions hang on the spec: which fields go with which type. As on the API
-// server they are asked about a spec that is well formed.
+// keyUnions hang on the spec: which fields go with which type.
 func keyUnions(path *field.Path, spec *signetv1alpha1.SignatureKeySpec) field.ErrorList {
 	aes := spec.Type == signetv1alpha1.KeyTypeAES
 	hmac, basic := spec.Type == signetv1alpha1.KeyTypeHMAC, spec.Type == signetv1alpha1.KeyTypeBasic
@@ -124,7 +123,7 @@ func rotation(path *field.Path, r *signetv1alpha1.Rotation, old was[signetv1alph
 		triggerText.optional(path.Child("trigger"), r.Trigger, part(old, func(r *rotation) *string { return &r.Trigger })),
 		triggerText.optional(path.Child("immediate"), r.Immediate, part(old, func(r *rotation) *string { return &r.Immediate })),
 	)
-	if len(errs) > 0 || r.IntervalDays == nil || old.unchanged(*r) {
+	if blocking(errs) || r.IntervalDays == nil || old.unchanged(*r) {
 		return errs
 	}
 	stage, retire := int64(signetv1alpha1.DefaultStageSeconds), int64(signetv1alpha1.DefaultRetireSeconds)
@@ -134,6 +133,6 @@ func rotation(path *field.Path, r *signetv1alpha1.Rotation, old was[signetv1alph
 	if r.RetireSeconds != nil {
 		retire = int64(*r.RetireSeconds)
 	}
-	return rule(stage+retire < int64(*r.IntervalDays)*secondsPerDay, field.Invalid(path.Child("intervalDays"), *r.IntervalDays,
-		"stageSeconds and retireSeconds together must be shorter than intervalDays"))
+	return join(errs, rule(stage+retire < int64(*r.IntervalDays)*secondsPerDay, field.Invalid(path.Child("intervalDays"), *r.IntervalDays,
+		"stageSeconds and retireSeconds together must be shorter than intervalDays")))
 }

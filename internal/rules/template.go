@@ -33,10 +33,11 @@ func secretTemplate(path *field.Path, template *signetv1alpha1.SecretTemplate, o
 		templateValues(annotations, template.Annotations, annotationValue,
 			part(old, func(t *templateSpec) *map[string]signetv1alpha1.AnnotationValue { return &t.Annotations })),
 	)
-	if len(errs) > 0 || old.unchanged(*template) {
+	if blocking(errs) || old.unchanged(*template) {
 		return errs
 	}
 	return join(
+		errs,
 		templateKeys(labels, slices.Sorted(maps.Keys(template.Labels))),
 		templateKeys(annotations, slices.Sorted(maps.Keys(template.Annotations))),
 	)
