@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// measureBindings binds each key of the first round.
+func (b *bench) measureBindings(ctx context.Context) (err error) {
+	title("%d bindings of %d APIs each, each with a key of its own, until all are Ready", b.keys, b.apis)
+	p, err := b.startManager(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	const namespace = "signet-0"
+	before, err := b.requests(ctx)
+	if err != nil {
+		return err
+	}
+	took, err := b.apply(ctx, namespace, &signetv1alpha1.SignatureBindingList{}, newBindings(namespace, b.keys, b.apis))
+	if err != nil {
+		return err
+	}
+	if err := b.quiet(ctx); err != nil {
+		return err
+	}
+	after, err := b.requests(ctx)
+	if err != nil {
+		return err
+	}
+	line("seconds               %7.2f", took.Seconds())
+	line("API requests:")
+	for _, text := range after.since(before, requests{"POST signaturebindings": float64(b.keys)}, b.keys) {
+		line("  %s", text)
+	}
+	line("  budget: 4 writes for the first binding of a key: both finalizers, two statuses")
+	return nil
+}
+
+// quiet returns when nothing has been written for a while.
+func (b *bench) quiet(ctx context.Context) error {
+	const still = 3 * time.Second
+	var last string
+	since := time.Now()
+	return until(ctx, "the controllers to be done", func() error {
+		now, err := b.requests(ctx)
+		if err != nil {
+			return err
+		}
+		if text := fmt.Sprint(now); text != last {
+			last, since = text, time.Now()
+		}
+		if time.Since(since) < still {
+			return errors.New("there are still requests")
+		}
+		return nil
+	})
+}
+
+// measureMemory weighs a manager with nothing, with keys and bindings, and with
+// Secrets that are none of its business.
+func (b *bench) measureMemory(ctx context.Context) error {
+	title("Memory of the manager: live heap after garbage collection")
+	empty, err := b.weigh(ctx, "--namespaces="+idle)
+	if err != nil {
+		return err
+	}
+	full, err := b.weigh(ctx, "--namespaces=signet-0")
+	if err != nil {
+		return err
+	}
+	line("idle                                  %8.1f MiB", mebi(empty))
+	line("%d keys and bindings of %d APIs     %8.1f MiB: %.1f KiB for each key + binding (budget: 20)",
+		b.keys, b.apis, mebi(full), float64(full-empty)/1024/float64(b.keys))
+	if err := b.namespace(ctx, "foreign"); err != nil {
+		return err
+	}
+	before, err := b.weigh(ctx)
+	if err != nil {
+		return err
+	}
+	var foreign []client.Object
+	for i := range b.foreign {
+		data := make([]byte, b.foreignKiB*1024)
+		_, _ = rand.Read(data)
+		foreign = append(foreign, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "foreign", Name: fmt.Sprintf("foreign-%04d", i)}, Data: map[string][]byte{"data": data},
+		})
+	}
+	if err := b.createAll(ctx, foreign); err != nil {
+		return err
+	}
+	after, err := b.weigh(ctx)
+	if err != nil {
+		return err
+	}
+	line("cluster-wide, before                  %8.1f MiB", mebi(before))
+	line("with %d foreign Secrets of %d KiB  %8.1f MiB: %+.1f (budget: nothing)", b.foreign, b.foreignKiB, mebi(after), mebi(after-before))
+	return nil
+}
+
+// weigh starts a manager and returns its live heap.
+func (b *bench) weigh(ctx context.Context, args ...string) (heap int64, err error) {
+	p, err := b.startManager(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	if err := b.quiet(ctx); err != nil {
+		return 0, err
+	}
+	return p.heapBytes()
+}
+
+func mebi(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// measureAdmission asks about bindings as a user does, with many slots taken.
+func (b *bench) measureAdmission(ctx context.Context) (err error) {
+	const namespace, apis = "slots", 1000
+	title("Admission of a binding with %d slots taken, as a client of the API server sees it (dry run)", b.slotBindings*apis)
+	if err := b.namespace(ctx, namespace); err != nil {
+		return err
+	}
+	p, err := b.startManager(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	if _, err := b.apply(ctx, namespace, &signetv1alpha1.SignatureKeyList{}, newKeys(namespace, b.slotBindings)); err != nil {
+		return err
+	}
+	took, err := b.apply(ctx, namespace, &signetv1alpha1.SignatureBindingList{}, newBindings(namespace, b.slotBindings, apis))
+	if err != nil {
+		return err
+	}
+	line("%d bindings of %d APIs were Ready after %.1f s", b.slotBindings, apis, took.Seconds())
+	for _, size := range []int{1, 10, apis} {
+		if err := b.admit(ctx, namespace, size); err != nil {
+			return err
+		}
+	}
+	line("the webhook's own share, in process: go test -bench Admission ./internal/admission (budget: p99 under 5 ms)")
+	return nil
+}
+
+// admit times bindings all of whose APIs are taken.
+func (b *bench) admit(ctx context.Context, namespace string, apis int) error {
+	probe := newBindings(namespace, 1, apis)[0]
+	probe.SetName("probe")
+	times := make([]time.Duration, b.admissions)
+	for i := range times {
+		begin := time.Now()
+		object, ok := probe.DeepCopyObject().(client.Object)
+		if !ok {
+			return errors.New("a binding is no object")
+		}
+		if err := b.admin.Create(ctx, object, client.DryRunAll); err != nil {
+			return fmt.Errorf("ask about a binding: %w", err)
+		}
+		times[i] = time.Since(begin)
+	}
+	slices.Sort(times)
+	line("%4d APIs, all taken   p50 %6.2f ms   p99 %6.2f ms", apis, milliseconds(percentile(times, 50)), milliseconds(percentile(times, 99)))
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

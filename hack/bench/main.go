@@ -1,0 +1,51 @@
+// Bench measures Signet's manager on a real control plane and prints the
+// figures beside their budgets. It judges nothing: the machine is noisy, and a
+// figure is worth something beside the others of its run.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// sizes say how much is measured.
+type sizes struct {
+	keys, rounds, apis       int
+	foreign, foreignKiB      int
+	slotBindings, admissions int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil && !errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 && (args[0] == roleManager || args[0] == roleBare) {
+		return play(ctx, args[0], args[1:])
+	}
+	var s sizes
+	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	flags.IntVar(&s.keys, "keys", 1000, "`number` of keys, and of bindings, that are applied at once")
+	flags.IntVar(&s.rounds, "rounds", 3, "how many `times` the keys are applied, to Signet and to the bare loop in turn")
+	flags.IntVar(&s.apis, "apis", 10, "`number` of APIs in each binding")
+	flags.IntVar(&s.foreign, "foreign-secrets", 2000, "`number` of Secrets that are none of Signet's")
+	flags.IntVar(&s.foreignKiB, "foreign-kib", 100, "size of each of them, in `KiB`")
+	flags.IntVar(&s.slotBindings, "slot-bindings", 100, "`number` of bindings of 1,000 APIs that take slots before admission is measured")
+	flags.IntVar(&s.admissions, "admissions", 1000, "`number` of admissions measured")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	return newBench(s).run(ctx)
+}
