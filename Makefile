@@ -20,6 +20,11 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m ./...
 
+.PHONY: bench
+bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
+	@go build -o bin/bench ./hack/bench
+	@bin/bench
+
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
 	@go run ./hack/controlplane/cmd/assets >/dev/null

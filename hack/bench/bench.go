@@ -7,12 +7,10 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	corev1 "k8s.io/api/core/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
@@ -65,6 +63,7 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	}
 	config := rest.CopyConfig(b.cluster.Config)
 	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{} // of taken slots, which are wanted here
 	if b.admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("make the administrator's client: %w", err)
 	}

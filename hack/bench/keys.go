@@ -82,7 +82,7 @@ func (b *bench) signetRound(ctx context.Context, namespace string) (took time.Du
 	if err := b.namespace(ctx, namespace); err != nil {
 		return 0, nil, err
 	}
-	p, err := b.startManager(ctx)
+	p, err := b.startManager(ctx, "--namespaces="+namespace)
 	if err != nil {
 		return 0, nil, err
 	}

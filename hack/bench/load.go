@@ -18,12 +18,12 @@ import (
 // measureBindings binds each key of the first round.
 func (b *bench) measureBindings(ctx context.Context) (err error) {
 	title("%d bindings of %d APIs each, each with a key of its own, until all are Ready", b.keys, b.apis)
-	p, err := b.startManager(ctx)
+	const namespace = "signet-0"
+	p, err := b.startManager(ctx, "--namespaces="+namespace)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	const namespace = "signet-0"
 	before, err := b.requests(ctx)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (b *bench) measureAdmission(ctx context.Context) (err error) {
 	if err := b.namespace(ctx, namespace); err != nil {
 		return err
 	}
-	p, err := b.startManager(ctx)
+	p, err := b.startManager(ctx, "--namespaces="+namespace)
 	if err != nil {
 		return err
 	}
