@@ -1,0 +1,33 @@
+// Hands the request with its body to the signer, and goes on only with all three
+// headers of the signature.
+async function sign(r) {
+  try {
+    const options = {method: 'POST'};
+    const body = r.requestBuffer;
+    if (body && body.length) {
+      options.body = body;
+    }
+    const answer = await r.subrequest('/_signet', options);
+    if (answer.status < 200 || answer.status > 299) {
+      r.return(answer.status === 413 ? 413 : 503);
+      return;
+    }
+    const signature = answer.headersOut['Authorization'];
+    const date = answer.headersOut['X-Sdk-Date'];
+    const digest = answer.headersOut['X-Sdk-Content-Sha256'];
+    if (!signature || !date || !digest) {
+      r.error('the signer has left out a header of the signature');
+      r.return(502);
+      return;
+    }
+    r.variables.signet_signature = signature;
+    r.variables.signet_date = date;
+    r.variables.signet_digest = digest;
+    r.internalRedirect('@signed');
+  } catch (e) {
+    r.error(e.toString());
+    r.return(500);
+  }
+}
+
+export default {sign};
