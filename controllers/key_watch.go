@@ -29,7 +29,7 @@ import (
 func (r *KeyReconciler) Setup(mgr ctrl.Manager, options KeyOptions) error {
 	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
 	r.KeyOptions = options
-	r.announcer = announcer{recorder: mgr.GetEventRecorder("signet"), action: "Reconcile"}
+	r.announcer = announcer{recorder: mgr.GetEventRecorder(reporter), action: "Reconcile"}
 	r.memory = newKeyMemory(r.Clock)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
