@@ -10,7 +10,9 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -208,7 +210,7 @@ func asJSON(value any) string {
 var _ = Describe("planted material", Ordered, func() {
 	var hidden []string
 
-	for name := range plantings() {
+	for _, name := range slices.Sorted(maps.Keys(plantings())) {
 		It("is taken or refused by path and rule: "+name, func(ctx SpecContext) {
 			plant := plantings()[name]
 			plant.supply(ctx)

@@ -24,7 +24,7 @@ func forms(value string) map[string]string {
 		"in base64 URL": strings.TrimRight(base64.URLEncoding.EncodeToString([]byte(value)), "="),
 		"in hex":        hex.EncodeToString([]byte(value)),
 		"in upper hex":  strings.ToUpper(hex.EncodeToString([]byte(value))),
-		"as numbers":    strings.Trim(fmt.Sprint([]byte(value)), "[]"),
+		"as numbers":    strings.Trim(fmt.Sprintf("%d", []byte(value)), "[]"),
 	}
 	if len(value) >= piece {
 		found["its beginning"], found["its end"] = value[:piece], value[len(value)-piece:]

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -166,6 +168,19 @@ func newRoute(namespace, name string, parents ...gwapiv1.ParentReference) *gwapi
 	return route
 }
 
+// accept says what a gateway's controller says.
+func accept(ctx context.Context, route *gwapiv1.HTTPRoute) {
+	GinkgoHelper()
+	route.Status.Parents = []gwapiv1.RouteParentStatus{{
+		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.com/gateway",
+		Conditions: []metav1.Condition{{
+			Type: string(gwapiv1.RouteConditionAccepted), Status: metav1.ConditionTrue, Reason: string(gwapiv1.RouteReasonAccepted),
+			LastTransitionTime: metav1.Now(), ObservedGeneration: route.Generation,
+		}},
+	}}
+	Expect(admin.Status().Update(ctx, route)).To(Succeed())
+}
+
 // furnish fills the foreign namespace.
 func furnish(ctx context.Context, namespace string) {
 	GinkgoHelper()
@@ -179,10 +194,10 @@ func furnish(ctx context.Context, namespace string) {
 			Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType,
 		}}},
 	})
-	create(ctx, newRoute(namespace, existing))
+	accept(ctx, create(ctx, newRoute(namespace, existing, gwapiv1.ParentReference{Name: existing})))
 	binding := newBinding(namespace, existing, existing, existing)
 	binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: existing})
-	expectReady(ctx, create(ctx, binding), "Unknown NotPublished")
+	expectReady(ctx, create(ctx, binding), "True Bound")
 }
 
 // inventory is all of the namespace's objects that Signet deals with, as they
@@ -238,22 +253,22 @@ var _ = Describe("a tenant", Ordered, func() {
 	}
 
 	for _, who := range []string{tenant, clerk} {
-		for field, refer := range references {
+		for _, field := range slices.Sorted(maps.Keys(references)) {
 			It("reaches nothing through "+field+" as "+who, func(ctx SpecContext) {
 				for _, spell := range spellings {
 					sameAnswer(ctx, who, func(ctx context.Context, u *user, own, foreign, name string) []string {
-						return verdicts(ctx, u, refer(own, spell(foreign, name)))
+						return verdicts(ctx, u, references[field](own, spell(foreign, name)))
 					})
 				}
 			})
 		}
-		for name, try := range directProbes {
-			It("reaches nothing when "+who+" "+name, func(ctx SpecContext) { sameAnswer(ctx, who, try) })
+		for _, name := range slices.Sorted(maps.Keys(directProbes)) {
+			It("reaches nothing when "+who+" "+name, func(ctx SpecContext) { sameAnswer(ctx, who, directProbes[name]) })
 		}
 		It("writes no status and no finalizers as "+who, func(ctx SpecContext) { writesNoStatus(ctx, newUser(who), own) })
 	}
-	for name, try := range secretProbes {
-		It("reaches nothing through "+name, func(ctx SpecContext) { sameAnswer(ctx, tenant, try) })
+	for _, name := range slices.Sorted(maps.Keys(secretProbes)) {
+		It("reaches nothing through "+name, func(ctx SpecContext) { sameAnswer(ctx, tenant, secretProbes[name]) })
 	}
 
 	It("reaches nothing by the UID of a foreign owner", func(ctx SpecContext) {
