@@ -218,6 +218,22 @@ var _ = Describe("planted material", Ordered, func() {
 		})
 	}
 
+	// spec.key is public for the types that have it. For the others it is where
+	// one might put a secret by mistake.
+	It("is not repeated when it is put into a spec", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		for value, refusal := range map[string]string{
+			"Planted!aes-in-a-spec=of-32-byte":    "spec.key: Forbidden: key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef)",
+			"Planted-longer-than-spec.key-may-be": "spec.key: Too long: may not be more than 32",
+		} {
+			key := newKey(namespace, "planted")
+			key.Spec.Type, key.Spec.Algorithm, key.Spec.Key = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
+			_, err := admin.ask(func() error { return admin.Create(ctx, key) })
+			Expect(err).To(MatchError(ContainSubstring(refusal)))
+			hidden = append(hidden, value)
+		}
+	})
+
 	It("is nowhere but in Secrets", func(ctx SpecContext) {
 		hidden = append(hidden, modify(ctx)...)
 		hidden = append(hidden, generated(ctx)...)

@@ -172,6 +172,19 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(reload(Default, ctx, secret)).To(Equal(secret))
 	})
 
+	It("and the finalizer leave no way round by deleting and creating", func(ctx SpecContext) {
+		bound := create(ctx, newKey(namespace, "bound"))
+		expectReady(ctx, create(ctx, newBinding(namespace, "bound", "bound", "bound")), "True Bound")
+		held := managedSecret(ctx, bound)
+		editing := newUser(editor)
+		Expect(editing.Delete(ctx, held.DeepCopy())).To(Succeed())
+		forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: held.Name}, Data: map[string][]byte{"secret": []byte(forgedSecret)}}
+		Expect(apierrors.IsAlreadyExists(editing.Create(ctx, forged))).To(BeTrue())
+		Expect(expectReady(ctx, bound, "True SecretTerminating")).To(ContainSubstring("goes on serving"))
+		Expect(reload(Default, ctx, held).Data).To(Equal(held.Data))
+		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, reload(Default, ctx, held))).To(MatchError(ContainSubstring(ownData)))
+	})
+
 	It("leaves other metadata free", func(ctx SpecContext) {
 		editing := newUser(editor)
 		for _, free := range []string{
