@@ -58,7 +58,7 @@ type BindingReconciler struct {
 
 // Setup adds the reconciler to a manager.
 func (r *BindingReconciler) Setup(mgr ctrl.Manager, concurrency int) error {
-	r.announcer = announcer{recorder: mgr.GetEventRecorder("signaturebinding-controller"), action: "Bind"}
+	r.announcer = announcer{recorder: mgr.GetEventRecorder(reporter), action: "Bind"}
 	r.wake = &waker{}
 	r.Routes.Subscribe(r.routeChanged)
 	err := ctrl.NewControllerManagedBy(mgr).

@@ -118,8 +118,8 @@ func inUse(run *keyRun) metav1.Condition {
 		condition.Message = "No binding uses the key."
 	case run.terminating():
 		condition.Reason = signetv1alpha1.ReasonDeletionBlocked
-		condition.Message = fmt.Sprintf("The key is deleted and goes on signing until no binding uses it: "+
-			"delete %s or move them to another key (%s).", bindings(len(run.users)), users)
+		condition.Message = fmt.Sprintf("The key is deleted and goes on signing while it is used by %s: %s. "+
+			"Delete each, or move it to another key.", bindings(len(run.users)), users)
 	default:
 		condition.Reason = signetv1alpha1.ReasonBound
 		condition.Message = fmt.Sprintf("Used by %s: %s.", bindings(len(run.users)), users)

@@ -21,15 +21,15 @@ import (
 )
 
 // Setup completes the reconciler from the manager and starts it with it. The
-// manager's caches of Secrets and ConfigMaps are to be narrowed to the label
-// signet.dev/signature-material, and the indexes of package index registered.
+// manager's caches are to be those of CacheOptions, and the indexes of package
+// index registered.
 //
 // Own writes wake the key again: such a reconcile costs no request, and it is
 // what notices a status or Secret that somebody else has changed.
 func (r *KeyReconciler) Setup(mgr ctrl.Manager, options KeyOptions) error {
 	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
 	r.KeyOptions = options
-	r.announcer = announcer{recorder: mgr.GetEventRecorder("signet"), action: "Reconcile"}
+	r.announcer = announcer{recorder: mgr.GetEventRecorder(reporter), action: "Reconcile"}
 	r.memory = newKeyMemory(r.Clock)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").

@@ -13,18 +13,12 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/controllers"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/slots"
@@ -82,9 +76,11 @@ func startManager(options managerOptions) *runningManager {
 	config.QPS = -1
 	requests := &requestLog{fault: options.Fault}
 	config.Wrap(requests.wrap)
+	caches, err := controllers.CacheOptions(options.Namespaces)
+	Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
-		Cache:   cacheOptions(options.Namespaces),
+		Cache:   caches,
 		Metrics: metricsserver.Options{BindAddress: "0"},
 		Logger:  ctrl.Log,
 		// Metrics of the same name are made once for each manager.
@@ -119,26 +115,6 @@ func run(mgr ctrl.Manager, running *runningManager) *runningManager {
 	DeferCleanup(running.stop)
 	Expect(mgr.GetCache().WaitForCacheSync(ctx)).To(BeTrue())
 	return running
-}
-
-// cacheOptions are those of the manager that is shipped.
-func cacheOptions(namespaces []string) cache.Options {
-	GinkgoHelper()
-	requirement, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
-	Expect(err).NotTo(HaveOccurred())
-	material := cache.ByObject{Label: labels.NewSelector().Add(*requirement)}
-	options := cache.Options{
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: material, &corev1.ConfigMap{}: material},
-	}
-	for _, namespace := range namespaces {
-		if options.DefaultNamespaces == nil {
-			options.DefaultNamespaces = map[string]cache.Config{}
-		}
-		options.DefaultNamespaces[namespace] = cache.Config{}
-	}
-	return options
 }
 
 // requestLog is what a manager has asked of the API server.

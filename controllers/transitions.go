@@ -11,6 +11,10 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
+// reporter is who Events are from, whatever they are about: one name to select
+// by.
+const reporter = "signet"
+
 // announcer tells of transitions: one Event and one line in the log for each,
 // after what it tells of has been written.
 type announcer struct {

@@ -88,7 +88,7 @@ func rejections(found []taken, environment string) field.ErrorList {
 	var errs field.ErrorList
 	for i, t := range found {
 		if i == maxNamed {
-			return append(errs, field.Forbidden(path, fmt.Sprintf("%d more are taken by other SignatureBindings", len(found)-maxNamed)))
+			return append(errs, field.Forbidden(path, fmt.Sprintf("taken by other SignatureBindings, too: %d more", len(found)-maxNamed)))
 		}
 		errs = append(errs, field.Forbidden(path.Index(t.at), t.message(environment)))
 	}

@@ -77,8 +77,8 @@ func boundWarning(key string, bindings []string) string {
 		more = fmt.Sprintf(" and %d more", len(names)-maxNamed)
 		names = names[:maxNamed]
 	}
-	return fmt.Sprintf("SignatureKey %s is used by %d SignatureBindings and goes on signing until they are gone: delete them, or name another key in their spec.keyRef: %s%s",
-		key, len(bindings), strings.Join(names, ", "), more)
+	return fmt.Sprintf("SignatureKey %s is in use and goes on signing until no SignatureBinding uses it: delete each, or name another key in its spec.keyRef: %s%s",
+		key, strings.Join(names, ", "), more)
 }
 
 // keyStateWarning says that a binding will wait for its key; nil is one that
@@ -129,7 +129,7 @@ func takenWarnings(found []taken, environment string) []string {
 	var warnings []string
 	for i, t := range found {
 		if i == maxNamed {
-			return append(warnings, fmt.Sprintf("spec.apis: %d more are taken by other SignatureBindings: see status.apis", len(found)-maxNamed))
+			return append(warnings, fmt.Sprintf("spec.apis: taken by other SignatureBindings, too: %d more. See status.apis", len(found)-maxNamed))
 		}
 		warnings = append(warnings, fmt.Sprintf("spec.apis[%d]: %s", t.at, t.message(environment)))
 	}

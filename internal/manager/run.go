@@ -12,17 +12,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -105,6 +101,10 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	caches, err := controllers.CacheOptions(options.Namespaces)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := newLease(config, options.OwnNamespace, options.LeaseDuration)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	}
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                              scheme,
-		Cache:                               cacheOptions(options.Namespaces),
+		Cache:                               caches,
 		Metrics:                             metricsserver.Options{BindAddress: options.MetricsBindAddress},
 		HealthProbeBindAddress:              options.HealthProbeBindAddress,
 		WebhookServer:                       webhookServer(options, keeper),
@@ -142,28 +142,6 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, err
 	}
 	return mgr, addChecks(mgr, keeper)
-}
-
-// cacheOptions narrow what is watched. Of Secrets and ConfigMaps only those
-// labelled as material are read, whatever else RBAC would allow.
-func cacheOptions(namespaces []string) cache.Options {
-	requirement, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
-	if err != nil {
-		panic(err) // a constant is no valid label key
-	}
-	material := cache.ByObject{Label: labels.NewSelector().Add(*requirement)}
-	options := cache.Options{
-		DefaultTransform:            cache.TransformStripManagedFields(),
-		ReaderFailOnMissingInformer: true,
-		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: material, &corev1.ConfigMap{}: material},
-	}
-	if len(namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range namespaces {
-			options.DefaultNamespaces[namespace] = cache.Config{}
-		}
-	}
-	return options
 }
 
 // newKeeper returns nil when the certificates come from files.

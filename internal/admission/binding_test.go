@@ -1,0 +1,219 @@
+package admission
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+const (
+	warnNoKey       = "spec.keyRef.name: there is no SignatureKey orders in this namespace: the binding waits until you create it, or correct the name"
+	warnKeyWaits    = "spec.keyRef.name: SignatureKey orders has no material to sign with: the binding waits. The key's condition Ready says for what"
+	warnKeyGoes     = "spec.keyRef.name: SignatureKey orders is being deleted and takes no new bindings: name another key"
+	takenByHolder   = "SignatureBinding holder has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two"
+	warnTaken       = "spec.apis[0]: " + takenByHolder
+	invalidBy       = `SignatureBinding.signet.dev "late" is invalid: `
+	refuseTaken     = invalidBy + "spec.apis[0]: Forbidden: " + takenByHolder
+	refuseBlindness = "Internal error occurred: look up who has HTTPRoute orders: the cache cannot be read"
+)
+
+// late is a binding of two hours after the beginning.
+func late(options ...bindingOption) *signetv1alpha1.SignatureBinding {
+	return newBinding("late", append([]bindingOption{createdAt(2 * time.Hour)}, options...)...)
+}
+
+func TestBindingIsCreated(t *testing.T) {
+	foreign := newBinding("holder", holding)
+	elsewhere(foreign)
+	foreignKey := newKey("orders")
+	elsewhere(foreignKey)
+	keyless := newBinding("holder", withKey("gone"))
+	cases := map[string]struct {
+		binding  *signetv1alpha1.SignatureBinding
+		others   []client.Object
+		warnings []string
+		// rejection is the answer with --reject-taken-slots, which leaves out
+		// the warning about what it refuses.
+		rejection string
+	}{
+		"all is well": {binding: late(), others: []client.Object{newKey("orders")}},
+		"no key":      {binding: late(), warnings: []string{warnNoKey}},
+		"the key is in another namespace": {
+			binding: late(), others: []client.Object{foreignKey}, warnings: []string{warnNoKey},
+		},
+		"a key without material": {binding: late(), others: []client.Object{newKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
+		"a key that goes":        {binding: late(), others: []client.Object{newKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
+		"older than its key's deletion": {
+			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour))},
+		},
+		"older than its key's deletion, which nothing holds": {
+			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour), unheld)}, warnings: []string{warnKeyGoes},
+		},
+		"taken by who holds it": {
+			binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"taken by who is older": {
+			binding: late(), others: []client.Object{newKey("orders"), newBinding("holder")},
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"taken by who is older and has no key": {
+			binding: late(), others: []client.Object{newKey("orders"), keyless},
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"taken, and no key": {
+			binding: late(), others: []client.Object{newBinding("holder", holding)},
+			warnings: []string{warnNoKey, warnTaken}, rejection: refuseTaken,
+		},
+		"the holder names itself among many": {
+			binding: late(withAPIs(signetv1alpha1.APIKindHTTPRoute, "free", "orders")),
+			others:  []client.Object{newKey("orders"), newBinding("older"), newBinding("holder", createdAt(90*time.Minute), holding)},
+			warnings: []string{
+				"spec.apis[1]: " + takenByHolder,
+			},
+			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder,
+		},
+		"taken in another environment": {
+			binding: late(inEnvironment("staging")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+		},
+		"a name of another kind": {
+			binding: late(withAPIs(signetv1alpha1.APIKindGRPCRoute, "orders")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+		},
+		"taken in another namespace":     {binding: late(), others: []client.Object{newKey("orders"), foreign}},
+		"the holder goes":                {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, leaving)}},
+		"the holder has dropped the API": {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "other"))}},
+		"the other came after its key's deletion": {
+			binding: late(), others: []client.Object{newKey("orders"), newKey("old", deletedAt(time.Minute)), newBinding("holder", withKey("old"))},
+		},
+		"the other was bound before its key's deletion": {
+			binding: late(), others: []client.Object{newKey("orders"), newKey("old", deletedAt(time.Minute)), newBinding("holder", withKey("old"), holding)},
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"the other is younger and holds it in the environment that it left": {
+			binding: late(), others: []client.Object{newKey("orders"), newBinding("younger", createdAt(3*time.Hour), inEnvironment("staging"), holding, inEnvironment("RELEASE"))},
+		},
+		"the other is younger": {
+			binding: late(), others: []client.Object{newKey("orders"), newBinding("younger", createdAt(3*time.Hour))},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			reader := newReader(t, tc.others...)
+			warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), tc.binding)
+			expectAnswer(t, warnings, err, tc.warnings, "")
+			warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateCreate(t.Context(), tc.binding)
+			expectAnswer(t, warnings, err, untaken(tc.warnings), tc.rejection)
+		})
+	}
+}
+
+// untaken are the warnings that are none about taken APIs.
+func untaken(warnings []string) []string {
+	var rest []string
+	for _, warning := range warnings {
+		if !strings.HasPrefix(warning, "spec.apis") {
+			rest = append(rest, warning)
+		}
+	}
+	return rest
+}
+
+func TestBindingThatBreaksARule(t *testing.T) {
+	const refusal = invalidBy + `spec.environment: Invalid value: "x": must have at least 3 characters`
+	old := late()
+	broken := late(inEnvironment("x"))
+	validator := &bindingValidator{reader: newReader(t)}
+	warnings, err := validator.ValidateCreate(t.Context(), broken)
+	expectAnswer(t, warnings, err, nil, refusal)
+	warnings, err = validator.ValidateUpdate(t.Context(), old, broken)
+	expectAnswer(t, warnings, err, nil, refusal)
+	warnings, err = validator.ValidateUpdate(t.Context(), old, late(inEnvironment("x"), leaving))
+	expectAnswer(t, warnings, err, nil, "")
+	warnings, err = validator.ValidateUpdate(t.Context(), broken, late(inEnvironment("x"), withKey("payments")))
+	expectAnswer(t, warnings, err, []string{strings.ReplaceAll(warnNoKey, "orders", "payments")}, "")
+}
+
+func TestMoreTakenThanAreNamed(t *testing.T) {
+	names := make([]string, 12)
+	for i := range names {
+		names[i] = fmt.Sprintf("api-%02d", i)
+	}
+	binding := late(withAPIs(signetv1alpha1.APIKindAPI, names...))
+	reader := newReader(t, newKey("orders"), newBinding("holder", withAPIs(signetv1alpha1.APIKindAPI, names...), holding))
+	var warned, refused []string
+	for i, name := range names[:10] {
+		taken := fmt.Sprintf("SignatureBinding holder has API %s in environment RELEASE, and keeps it: take the API out of one of the two", name)
+		warned = append(warned, fmt.Sprintf("spec.apis[%d]: %s", i, taken))
+		refused = append(refused, fmt.Sprintf("spec.apis[%d]: Forbidden: %s", i, taken))
+	}
+	warned = append(warned, "spec.apis: taken by other SignatureBindings, too: 2 more. See status.apis")
+	refused = append(refused, "spec.apis: Forbidden: taken by other SignatureBindings, too: 2 more")
+
+	warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), binding)
+	expectAnswer(t, warnings, err, warned, "")
+	warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateCreate(t.Context(), binding)
+	expectAnswer(t, warnings, err, nil, invalidBy+"["+strings.Join(refused, ", ")+"]")
+}
+
+// What was conflicted before does not stop another change; what is claimed anew
+// does, under --reject-taken-slots.
+func TestBindingIsUpdated(t *testing.T) {
+	both := withAPIs(signetv1alpha1.APIKindHTTPRoute, "orders", "invoices")
+	labelled := func(binding *signetv1alpha1.SignatureBinding) { binding.Labels = map[string]string{"team": "a"} }
+	takenInvoices := strings.ReplaceAll(takenByHolder, "HTTPRoute orders", "HTTPRoute invoices")
+	cases := map[string]struct {
+		old, binding *signetv1alpha1.SignatureBinding
+		warnings     []string
+		rejection    string
+	}{
+		"an unchanged spec was warned about": {old: late(), binding: late(labelled)},
+		"a conflict of old": {
+			old: late(), binding: late(withKey("payments")),
+			warnings: []string{strings.ReplaceAll(warnNoKey, "orders", "payments"), warnTaken},
+		},
+		"a new claim beside a conflict of old": {
+			old: late(), binding: late(both),
+			warnings:  []string{warnTaken, "spec.apis[1]: " + takenInvoices},
+			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenInvoices,
+		},
+		"a move to another environment": {
+			old: late(inEnvironment("staging")), binding: late(),
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"it holds what it lists": {
+			old: late(holding), binding: late(holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "free")),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			reader := newReader(t, newKey("orders"), newBinding("holder", both, holding))
+			warnings, err := (&bindingValidator{reader: reader}).ValidateUpdate(t.Context(), tc.old, tc.binding)
+			expectAnswer(t, warnings, err, tc.warnings, "")
+			warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateUpdate(t.Context(), tc.old, tc.binding)
+			want := tc.warnings
+			if tc.rejection != "" {
+				want = untaken(want)
+			}
+			expectAnswer(t, warnings, err, want, tc.rejection)
+		})
+	}
+}
+
+// --reject-taken-slots is a promise: what cannot be looked up is refused.
+// Without it, it is not worth a refusal.
+func TestBindingWithoutACache(t *testing.T) {
+	warnings, err := (&bindingValidator{reader: newBlind(t)}).ValidateCreate(t.Context(), late())
+	expectAnswer(t, warnings, err, nil, "")
+	warnings, err = (&bindingValidator{reader: newBlind(t), rejectTaken: true}).ValidateCreate(t.Context(), late())
+	expectAnswer(t, warnings, err, nil, refuseBlindness)
+}
+
+func TestBindingIsDeleted(t *testing.T) {
+	warnings, err := (&bindingValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), late())
+	expectAnswer(t, warnings, err, nil, "")
+}

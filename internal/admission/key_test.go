@@ -1,0 +1,193 @@
+package admission
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+const (
+	plantedSecret = "planted-secret-0123456789"
+
+	warnAES     = "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"
+	warnRotates = "spec.rotation: kept, but not acted upon in this version: intervalDays, trigger and immediate renew nothing yet. " +
+		"To renew material now, change the source Secret, or move the bindings to another key"
+	warnNothing = "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: " +
+		"leave one of them out, or intervalDays, trigger and immediate"
+	warnStage = "spec.rotation.stageSeconds: a kubelet may need 120 seconds to refresh a mounted Secret, and 119 are less: " +
+		"backends that mount it would refuse requests after a rotation. Leave it out, or set at least 120"
+	closedGate = `SignatureKey.signet.dev "orders" is invalid: spec.type: Forbidden: ` +
+		"type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"
+)
+
+var interval = signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
+
+func TestKeyIsCreated(t *testing.T) {
+	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
+	whole := newSource("own", map[string]string{"key": "orders_app", "secret": plantedSecret})
+	half := newSource("own", map[string]string{"secret": plantedSecret})
+	unlabelled := whole.DeepCopy()
+	unlabelled.Labels = nil
+	foreign := whole.DeepCopy()
+	elsewhere(foreign)
+	cases := map[string]struct {
+		key      *signetv1alpha1.SignatureKey
+		source   *corev1.Secret
+		enabled  bool
+		warnings []string
+		refusal  string
+	}{
+		"HMAC": {key: newKey("orders")},
+		"AES": {
+			key:      newKey("orders", withType(signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB)),
+			warnings: []string{warnAES},
+		},
+		"PublicKey, closed gate": {key: newKey("orders", publicKey), refusal: closedGate},
+		"PublicKey, open gate":   {key: newKey("orders", publicKey), enabled: true},
+		"a broken rule": {
+			key:     newKey("orders", withIdentifier("short")),
+			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.key: Invalid value: "short": an HMAC key has 8 to 32 letters, digits, underscores and dashes, first a letter or digit`,
+		},
+		"two broken rules": {
+			key: newKey("orders", publicKey, withIdentifier("orders_app")),
+			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.key: Forbidden: key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef), ` +
+				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC]",
+		},
+		"rotates what is generated": {
+			key:      newKey("orders", withRotation(interval)),
+			warnings: []string{warnRotates},
+		},
+		"rotates the half that the source leaves out": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: half,
+			warnings: []string{warnRotates},
+		},
+		"nothing to rotate": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: whole,
+			warnings: []string{warnNothing, warnRotates},
+		},
+		"nothing to rotate beside spec.key": {
+			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: half,
+			warnings: []string{warnNothing, warnRotates},
+		},
+		"nothing to rotate beside spec.key, source to come": {
+			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{Immediate: "now"}), withIdentifier("orders_app"), withSource("own")),
+			warnings: []string{warnNothing, warnRotates},
+		},
+		"nothing to rotate in a supplied pair": {
+			key: newKey("orders", publicKey, withRotation(interval), withSource("own")), enabled: true,
+			warnings: []string{warnNothing, warnRotates},
+		},
+		"a source to come may leave out a half": {
+			key:      newKey("orders", withRotation(interval), withSource("own")),
+			warnings: []string{warnRotates},
+		},
+		"a Secret without the label is not looked into": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: unlabelled,
+			warnings: []string{warnRotates},
+		},
+		"a Secret elsewhere is not looked into": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: foreign,
+			warnings: []string{warnRotates},
+		},
+		"a short stage": {
+			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
+			warnings: []string{warnStage},
+		},
+		"a stage that is long enough": {
+			key: newKey("orders", withRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)})),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var objects []client.Object
+			if tc.source != nil {
+				objects = append(objects, tc.source)
+			}
+			validator := &keyValidator{reader: newReader(t, objects...), publicKeyEnabled: tc.enabled}
+			warnings, err := validator.ValidateCreate(t.Context(), tc.key)
+			expectAnswer(t, warnings, err, tc.warnings, tc.refusal)
+		})
+	}
+}
+
+func TestKeyIsUpdated(t *testing.T) {
+	aes := withType(signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES128CFB)
+	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
+	labelled := func(key *signetv1alpha1.SignatureKey) { key.Labels = map[string]string{"team": "a"} }
+	cases := map[string]struct {
+		old, key *signetv1alpha1.SignatureKey
+		warnings []string
+		refusal  string
+	}{
+		"the gate is asked on create alone": {old: newKey("orders", publicKey), key: newKey("orders", publicKey, withSource("own"))},
+		"an unchanged spec was warned about": {
+			old: newKey("orders", aes), key: newKey("orders", aes, labelled),
+		},
+		"a changed spec is warned about": {
+			old: newKey("orders", aes), key: newKey("orders", aes, withRotation(interval)),
+			warnings: []string{warnAES, warnRotates},
+		},
+		"a broken rule": {
+			old: newKey("orders"), key: newKey("orders", withType(signetv1alpha1.KeyTypeBasic, "")),
+			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.type: Invalid value: "Basic": type is immutable: create another key and move the bindings to it`,
+		},
+		"what was broken before and is left alone": {
+			old: newKey("orders", withIdentifier("short")), key: newKey("orders", withIdentifier("short"), labelled),
+		},
+		"a key that is being deleted passes": {
+			old: newKey("orders"), key: newKey("orders", withIdentifier("short"), deletedAt(time.Hour)),
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			validator := &keyValidator{reader: newReader(t)}
+			warnings, err := validator.ValidateUpdate(t.Context(), tc.old, tc.key)
+			expectAnswer(t, warnings, err, tc.warnings, tc.refusal)
+		})
+	}
+}
+
+func TestKeyIsDeleted(t *testing.T) {
+	const inUse = "SignatureKey orders is in use and goes on signing until no SignatureBinding uses it: " +
+		"delete each, or name another key in its spec.keyRef: "
+	var many []client.Object
+	for i := range 12 {
+		many = append(many, newBinding(fmt.Sprintf("binding-%02d", i)))
+	}
+	moved := newBinding("moved", holding, withKey("payments"))
+	previous := newBinding("previous", withKey("payments"))
+	previous.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: "orders"}
+	foreign := newBinding("foreign")
+	elsewhere(foreign)
+	cases := map[string]struct {
+		bindings []client.Object
+		warnings []string
+	}{
+		"not bound":                     {},
+		"bound":                         {bindings: []client.Object{newBinding("b"), newBinding("a")}, warnings: []string{inUse + "a, b"}},
+		"still used by one that moves":  {bindings: []client.Object{moved}, warnings: []string{inUse + "moved"}},
+		"still used by one that moved":  {bindings: []client.Object{previous}, warnings: []string{inUse + "previous"}},
+		"bindings of other keys":        {bindings: []client.Object{newBinding("a", withKey("payments"))}},
+		"bindings of another namespace": {bindings: []client.Object{foreign}},
+		"more than are named": {bindings: many, warnings: []string{
+			inUse + "binding-00, binding-01, binding-02, binding-03, binding-04, binding-05, binding-06, binding-07, binding-08, binding-09 and 2 more",
+		}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			validator := &keyValidator{reader: newReader(t, tc.bindings...)}
+			warnings, err := validator.ValidateDelete(t.Context(), newKey("orders"))
+			expectAnswer(t, warnings, err, tc.warnings, "")
+		})
+	}
+	t.Run("what cannot be looked up is not said", func(t *testing.T) {
+		warnings, err := (&keyValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), newKey("orders"))
+		expectAnswer(t, warnings, err, nil, "")
+	})
+}

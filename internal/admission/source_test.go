@@ -1,0 +1,123 @@
+package admission
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+const (
+	hmacSecretRule  = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"
+	basicKeyRule    = "a Basic key (user name) has 4 to 32 letters, digits and any of _ -, first a letter"
+	invalidSource   = `Secret "own" is invalid: `
+	refuseShort     = invalidSource + "data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey orders)"
+	refuseBlindRead = "Internal error occurred: look up the keys that name the Secret: the cache cannot be read"
+)
+
+func TestSourceIsCreated(t *testing.T) {
+	foreign := newKey("orders", withSource("own"))
+	elsewhere(foreign)
+	managed := newSource("own", map[string]string{"secret": "short"})
+	managed.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
+	basic := withType(signetv1alpha1.KeyTypeBasic, "")
+	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
+	cases := map[string]struct {
+		source  *corev1.Secret
+		keys    []client.Object
+		refusal string
+	}{
+		"named by none": {source: newSource("own", map[string]string{"secret": "short"})},
+		"named by a key elsewhere": {
+			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{foreign},
+		},
+		"not named": {
+			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{newKey("orders", withSource("other"))},
+		},
+		"valid": {
+			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
+		},
+		"invalid": {
+			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{newKey("orders", withSource("own"))},
+			refusal: refuseShort,
+		},
+		"no source any more": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
+		"a trailing newline": {
+			source: newSource("own", map[string]string{"secret": plantedSecret + "\n"}), keys: []client.Object{newKey("orders", withSource("own"))},
+			refusal: invalidSource + "data[secret]: Invalid value: ends in a newline: make the value without one, " +
+				"with printf or kubectl create secret --from-literal (for SignatureKey orders)",
+		},
+		"differs from spec.key": {
+			source: newSource("own", map[string]string{"key": "other_app"}), keys: []client.Object{newKey("orders", withSource("own"), withIdentifier("orders_app"))},
+			refusal: invalidSource + "data[key]: Invalid value: differs from spec.key of SignatureKey orders: give one of the two, or the same (for SignatureKey orders)",
+		},
+		"neither half": {
+			source: newSource("own", map[string]string{"token": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
+			refusal: invalidSource + "data: Required value: must have key, secret or both (for SignatureKey orders)",
+		},
+		"half a pair": {
+			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"), publicKey)},
+			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both halves: key and secret (for SignatureKey orders)",
+		},
+		"for every key that names it": {
+			source: newSource("own", map[string]string{"key": "12345678", "secret": "ten_digits"}),
+			keys: []client.Object{
+				newKey("basic", withSource("own"), basic),
+				newKey("hmac", withSource("own")),
+				newKey("other"),
+			},
+			refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey basic), " +
+				"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey hmac)]",
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			validator := &sourceValidator{reader: newReader(t, tc.keys...)}
+			warnings, err := validator.ValidateCreate(t.Context(), tc.source)
+			expectAnswer(t, warnings, err, nil, tc.refusal)
+		})
+	}
+}
+
+func TestSourceIsUpdated(t *testing.T) {
+	valid := newSource("own", map[string]string{"secret": plantedSecret})
+	broken := newSource("own", map[string]string{"secret": "short"})
+	unlabelled := broken.DeepCopy()
+	unlabelled.Labels = nil
+	annotated := broken.DeepCopy()
+	annotated.Annotations = map[string]string{"team": "a"}
+	leaving := broken.DeepCopy()
+	when := metav1.NewTime(born.Add(time.Hour))
+	leaving.DeletionTimestamp = &when
+	cases := map[string]struct {
+		old, source *corev1.Secret
+		refusal     string
+	}{
+		"becomes invalid":                        {old: valid, source: broken, refusal: refuseShort},
+		"becomes valid":                          {old: broken, source: valid},
+		"becomes a source":                       {old: unlabelled, source: broken, refusal: refuseShort},
+		"stops being a source":                   {old: broken, source: unlabelled},
+		"was invalid before and is left alone":   {old: broken, source: annotated},
+		"a Secret that is being deleted, passes": {old: valid, source: leaving},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			validator := &sourceValidator{reader: newReader(t, newKey("orders", withSource("own")))}
+			warnings, err := validator.ValidateUpdate(t.Context(), tc.old, tc.source)
+			expectAnswer(t, warnings, err, nil, tc.refusal)
+		})
+	}
+}
+
+func TestSourceWithoutACache(t *testing.T) {
+	validator := &sourceValidator{reader: newBlind(t)}
+	source := newSource("own", map[string]string{"secret": plantedSecret})
+	warnings, err := validator.ValidateCreate(t.Context(), source)
+	expectAnswer(t, warnings, err, nil, refuseBlindRead)
+	warnings, err = validator.ValidateDelete(t.Context(), source)
+	expectAnswer(t, warnings, err, nil, "")
+}
