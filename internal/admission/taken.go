@@ -43,78 +43,83 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 // taken finds the APIs that another binding has or will have, as far as the
 // cache shows. The leader's ledger decides; this is for people who look.
 func (l *lookup) taken(ctx context.Context) ([]taken, error) {
-	var found []taken
+	rivals, err := l.rivals(ctx)
+	if err != nil || len(rivals) == 0 {
+		return nil, err
+	}
+	at := make(map[signetv1alpha1.APIReference]int, len(l.binding.Spec.APIs))
 	for i, api := range l.binding.Spec.APIs {
-		claims, err := l.claims(ctx, api)
+		at[api] = i
+	}
+	claims := make([][]slots.Claim, len(l.binding.Spec.APIs))
+	for _, candidate := range append(rivals, l.binding) {
+		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
 			return nil, err
 		}
-		if holder := slots.Holder(claims); holder != "" && holder != l.binding.Name {
+		if eligible {
+			l.addClaims(claims, candidate, at)
+		}
+	}
+	var found []taken
+	for i, api := range l.binding.Spec.APIs {
+		if holder := slots.Holder(claims[i]); holder != "" && holder != l.binding.Name {
 			found = append(found, taken{at: i, api: api, holder: holder})
 		}
 	}
 	return found, nil
 }
 
-// claims are those of all claimants of the API, the binding itself included.
-func (l *lookup) claims(ctx context.Context, api signetv1alpha1.APIReference) ([]slots.Claim, error) {
-	environment := l.binding.Spec.Environment
-	var list signetv1alpha1.SignatureBindingList
-	err := l.reader.List(ctx, &list, client.InNamespace(l.binding.Namespace),
-		client.MatchingFields{index.BindingSlots: index.Slot(environment, api)}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return nil, fmt.Errorf("look up who has %s %s: %w", api.Kind, api.Name, err)
-	}
-	candidates := []*signetv1alpha1.SignatureBinding{l.binding}
-	for i := range list.Items {
-		// The index also has those that hold the API and do not list it any
-		// more: they are about to release it.
-		if other := &list.Items[i]; other.Name != l.binding.Name && lists(other, environment, api) {
-			candidates = append(candidates, other)
-		}
-	}
-	if len(candidates) == 1 {
-		return nil, nil
-	}
-	claims := make([]slots.Claim, 0, len(candidates))
-	for _, candidate := range candidates {
-		key, err := l.key(ctx, candidate.Spec.KeyRef.Name)
+// rivals are the other bindings that list one of the APIs, each once.
+func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
+	var rivals []*signetv1alpha1.SignatureBinding
+	seen := map[string]bool{l.binding.Name: true}
+	for _, api := range l.binding.Spec.APIs {
+		var list signetv1alpha1.SignatureBindingList
+		err := l.reader.List(ctx, &list, client.InNamespace(l.binding.Namespace),
+			client.MatchingFields{index.BindingSlots: index.Slot(l.binding.Spec.Environment, api)}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("look up who has %s %s: %w", api.Kind, api.Name, err)
 		}
-		if candidate.DeletionTimestamp.IsZero() && (key == nil || !comesTooLate(candidate, key)) {
-			claims = append(claims, slots.Claim{
-				Binding: candidate.Name,
-				Created: candidate.CreationTimestamp.Time,
-				BoundAt: boundAt(candidate, environment, api),
+		for i := range list.Items {
+			if other := &list.Items[i]; !seen[other.Name] {
+				seen[other.Name] = true
+				rivals = append(rivals, other)
+			}
+		}
+	}
+	return rivals, nil
+}
+
+// eligible says that the binding can claim anything.
+func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (bool, error) {
+	if !binding.DeletionTimestamp.IsZero() {
+		return false, nil
+	}
+	key, err := l.key(ctx, binding.Spec.KeyRef.Name)
+	return key == nil || !comesTooLate(binding, key), err
+}
+
+// addClaims adds the candidate's claims to those APIs whose place is known. One
+// that it holds and does not list any more it is about to release.
+func (l *lookup) addClaims(claims [][]slots.Claim, candidate *signetv1alpha1.SignatureBinding, at map[signetv1alpha1.APIReference]int) {
+	environment := l.binding.Spec.Environment
+	if candidate.Spec.Environment != environment {
+		return
+	}
+	since := map[int]time.Time{}
+	for i := range candidate.Status.APIs {
+		mark := &candidate.Status.APIs[i]
+		place, wanted := at[signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}]
+		if wanted && mark.BoundAt != nil && candidate.Status.Environment == environment {
+			since[place] = mark.BoundAt.Time
+		}
+	}
+	for _, api := range candidate.Spec.APIs {
+		if place, wanted := at[api]; wanted {
+			claims[place] = append(claims[place], slots.Claim{
+				Binding: candidate.Name, Created: candidate.CreationTimestamp.Time, BoundAt: since[place],
 			})
 		}
 	}
-	return claims, nil
-}
-
-func lists(binding *signetv1alpha1.SignatureBinding, environment string, api signetv1alpha1.APIReference) bool {
-	if binding.Spec.Environment != environment {
-		return false
-	}
-	for i := range binding.Spec.APIs {
-		if binding.Spec.APIs[i] == api {
-			return true
-		}
-	}
-	return false
-}
-
-// boundAt is since when the binding holds the API; zero if it does not.
-func boundAt(binding *signetv1alpha1.SignatureBinding, environment string, api signetv1alpha1.APIReference) time.Time {
-	if binding.Status.Environment != environment {
-		return time.Time{}
-	}
-	for i := range binding.Status.APIs {
-		mark := &binding.Status.APIs[i]
-		if mark.Name == api.Name && mark.Kind == api.Kind && mark.BoundAt != nil {
-			return mark.BoundAt.Time
-		}
-	}
-	return time.Time{}
 }
