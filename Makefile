@@ -24,6 +24,7 @@ test: controlplane ## Run all tests: rules, properties, and controllers on a rea
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench
 	@bin/bench
+	go test -run XXX -bench . -benchmem ./internal/admission
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.

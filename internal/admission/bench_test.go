@@ -43,8 +43,8 @@ func realCache(b *testing.B, objects []client.Object) client.Reader {
 		Scheme: scheme, Mapper: mapper, HTTPClient: http.DefaultClient,
 		NewInformer: func(_ toolscache.ListerWatcher, object runtime.Object, resync time.Duration, indexers toolscache.Indexers) toolscache.SharedIndexInformer {
 			source := silent{&toolscache.ListWatch{
-				ListFunc:  func(metav1.ListOptions) (runtime.Object, error) { return &metav1.List{}, nil },
-				WatchFunc: func(metav1.ListOptions) (watch.Interface, error) { return watch.NewFake(), nil },
+				ListWithContextFunc:  func(context.Context, metav1.ListOptions) (runtime.Object, error) { return &metav1.List{}, nil },
+				WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) { return watch.NewFake(), nil },
 			}}
 			return toolscache.NewSharedIndexInformer(source, object, resync, indexers)
 		},
