@@ -23,7 +23,7 @@ test: controlplane ## Run all tests: rules, properties, and controllers on a rea
 
 .PHONY: test-signers
 test-signers: ## Compare signatures with those of two independent signers.
-	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet ./... && go test -count=1 ./...
+	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
