@@ -117,6 +117,7 @@ func TestNothingPrintsMaterial(t *testing.T) {
 	values := map[string]any{
 		"Material": material, "*Material": &material, "Secret": material.Secret, "Key": key, "*Key value": *key,
 		"in a struct": holder{material}, "hidden in a struct": secretHolder{key}, "in a map": map[string]any{"m": material, "k": key},
+		"Headers": Headers{Signature: planted}, "Headers in a struct": struct{ Headers Headers }{Headers{Signature: planted}},
 		"KeyList": KeyList{key}, "Verifier": mustVerifier(t, key, VerifierOptions{}), "Transport": &Transport{Keys: key},
 	}
 	for name, value := range values {
