@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,6 +54,8 @@ func TestUnsignedDigestCountsForNothing(t *testing.T) {
 			if _, err := verifier.Verify(r); !errors.Is(err, c.want) {
 				t.Errorf("Verify: %v, want %v", err, c.want)
 			}
+			r.Header[HeaderPayload] = []string{EmptyPayload, c.claim}
+			checkRefused(t, verifier, r, ErrDuplicateHeader)
 		})
 	}
 }
@@ -143,6 +146,9 @@ func TestLimitOfTheBody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if answer := serve(limit, announced); answer.Code != http.StatusOK || !passed {
 				t.Errorf("at the limit: %d %s", answer.Code, answer.Body)
+			}
+			if answer := serve(math.MaxInt64, announced); answer.Code != http.StatusOK || !passed {
+				t.Errorf("without a limit: %d %s", answer.Code, answer.Body)
 			}
 			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || passed {
 				t.Errorf("beyond the limit: %d %s", answer.Code, answer.Body)
