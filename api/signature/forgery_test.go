@@ -324,3 +324,15 @@ func TestClientsAreToldNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestCredentialHasOneSpelling has bits at its end that base64 does not use.
+func TestCredentialHasOneSpelling(t *testing.T) {
+	verifier := mustVerifier(t, mustKey(t, Material{Type: Basic, Key: Bytes("orders"), Secret: Bytes("pass")}), VerifierOptions{})
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3M=")
+	if _, err := verifier.Verify(r); err != nil {
+		t.Error(err)
+	}
+	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3N=")
+	checkRefused(t, verifier, r, ErrMalformed)
+}
