@@ -168,3 +168,26 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		}
 	}
 }
+
+func TestSignedHeadersAreListedOnce(t *testing.T) {
+	for kind, material := range signing() {
+		t.Run(kind, func(t *testing.T) {
+			key := mustKey(t, material)
+			r := Request{
+				Method: "GET", Target: "/", Host: "h", Header: http.Header{"X-A": {"1"}, "X-Sdk-Date": {"x"}},
+				SignedHeaders: []string{"X-A", "host", "x-a", "X-Missing", "x-sdk-date"}, Payload: EmptyPayload,
+			}
+			headers, err := key.Sign(&r, signedAt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "SignedHeaders=host;x-a;x-sdk-content-sha256;x-sdk-date,"; !strings.Contains(headers.Signature, want) {
+				t.Errorf("signed: %s, want %s", headers.Signature, want)
+			}
+			headers.Set(r.Header, "")
+			if _, err := mustVerifier(t, key, VerifierOptions{}).VerifyRequest(&r); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

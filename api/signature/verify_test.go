@@ -157,6 +157,26 @@ func TestLimitOfTheBody(t *testing.T) {
 	}
 }
 
+// endless is a body without end that counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestNoMoreIsReadThanTheLimit(t *testing.T) {
+	const limit = 10_000
+	key := mustKey(t, materials()["HMAC"])
+	r := signedRequest(t, key)
+	body := &endless{}
+	r.Body, r.ContentLength = io.NopCloser(io.LimitReader(body, 100*limit)), -1
+	checkRefused(t, mustVerifier(t, key, VerifierOptions{MaxBody: limit}), r, ErrBodyTooLarge)
+	if body.read > limit+1 {
+		t.Errorf("%d bytes were read", body.read)
+	}
+}
+
 // closeRecorder notices whether the server's own body is closed by the handler.
 type closeRecorder struct {
 	io.Reader
