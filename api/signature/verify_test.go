@@ -150,7 +150,7 @@ func TestLimitOfTheBody(t *testing.T) {
 			if answer := serve(math.MaxInt64, announced); answer.Code != http.StatusOK || !passed {
 				t.Errorf("without a limit: %d %s", answer.Code, answer.Body)
 			}
-			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || passed {
+			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || answer.Body.String() != "Request Entity Too Large\n" || passed {
 				t.Errorf("beyond the limit: %d %s", answer.Code, answer.Body)
 			}
 		})
