@@ -74,9 +74,12 @@ var (
 // PublicText is all that a client is told, whatever the reason of a refusal.
 const PublicText = "the request's signature was refused"
 
-// Refusal is the error of every request that a Verifier refuses. errors.Is finds
-// the reason. Its text is for logs: it may quote the request, never material. A
-// client gets PublicText.
+// maxDetail is how much of a request a refusal quotes.
+const maxDetail = 128
+
+// Refusal is the error of every request that is refused, by a Verifier or by
+// what signs. errors.Is finds the reason. Its text is for logs: it may name what
+// the request has in it, never material. A client gets PublicText.
 type Refusal struct {
 	// Reason is one of the errors of this package.
 	Reason error
@@ -89,8 +92,24 @@ func (r *Refusal) Error() string {
 	if r.Detail == "" {
 		return r.Reason.Error()
 	}
+	if len(r.Detail) > maxDetail {
+		return r.Reason.Error() + ": " + r.Detail[:maxDetail] + "…"
+	}
 	return r.Reason.Error() + ": " + r.Detail
 }
 
 // Unwrap is the reason.
 func (r *Refusal) Unwrap() error { return r.Reason }
+
+// because is a refusal with where its reason was found.
+func because(reason error, detail string) error {
+	return &Refusal{Reason: reason, Detail: detail}
+}
+
+// refuse makes a Refusal of an error that is none yet.
+func refuse(err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return r
+	}
+	return &Refusal{Reason: err}
+}

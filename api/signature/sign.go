@@ -1,7 +1,11 @@
 package signature
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,12 +72,96 @@ func (s Headers) Set(header http.Header, name string) {
 	header.Set(HeaderPayload, s.Payload)
 }
 
-// Sign signs the request as of that time: all of it, or it fails with the
-// zero Headers. The errors are ErrCannotSign, ErrMethod, ErrTarget, ErrHost,
-// ErrHeaderName, ErrHeaderValue and ErrPayload; they quote no values.
+// Sign signs the request as of that time: all of it, or it fails with no
+// headers. The error is a *Refusal with ErrCannotSign, ErrMethod, ErrTarget,
+// ErrHost, ErrHeaderName, ErrHeaderValue or ErrPayload; it quotes no values.
 func (k *Key) Sign(r *Request, at time.Time) (Headers, error) {
-	return Headers{}, ErrCannotSign
+	if !k.canSign {
+		return Headers{}, refuse(ErrCannotSign)
+	}
+	if !isPayload(r.Payload) {
+		return Headers{}, refuse(ErrPayload)
+	}
+	c := borrowCanonical()
+	defer c.release()
+	signed := covered{request: r, date: at.UTC().Format(DateLayout), payload: r.Payload}
+	var err error
+	if signed.names, err = c.namesToSign(r); err != nil {
+		return Headers{}, refuse(err)
+	}
+	signature, err := k.header(c, &signed)
+	if err != nil {
+		return Headers{}, refuse(err)
+	}
+	return Headers{Signature: signature, Date: signed.date, Payload: signed.payload}, nil
+}
+
+// header is the value of the header that carries the signature.
+func (k *Key) header(c *canonical, signed *covered) (string, error) {
+	if k.basic != nil {
+		// What could not be signed with the other types is refused here too:
+		// whether a request passes must not depend on the type of its key.
+		return k.basic.header, c.write(signed, decodedOrder)
+	}
+	text, err := c.stringToSign(k.scheme.name(), signed, decodedOrder)
+	if err != nil {
+		return "", err
+	}
+	value := text[len(text):]
+	value = append(value, k.scheme.name()...)
+	value = append(value, " Access="...)
+	value = append(value, k.access...)
+	value = append(value, ", SignedHeaders="...)
+	for i, name := range signed.names {
+		if i > 0 {
+			value = append(value, ';')
+		}
+		value = append(value, name...)
+	}
+	value = append(value, ", Signature="...)
+	if value, err = k.scheme.appendSignature(value, text); err != nil {
+		return "", err
+	}
+	return string(value), nil
+}
+
+// namesToSign are the three that are always signed, and the further ones that
+// the request has.
+func (c *canonical) namesToSign(r *Request) ([]string, error) {
+	names := append(c.names[:0], nameHost, nameDate, namePayload)
+	for _, name := range r.SignedHeaders {
+		name = strings.ToLower(name)
+		if !isLowerToken(name) || name == nameAuthorization {
+			return nil, because(ErrHeaderName, name)
+		}
+		if len(r.Header.Values(name)) > 0 {
+			names = append(names, name)
+		}
+	}
+	c.names = names
+	slices.Sort(names)
+	return slices.Compact(names), nil
 }
 
 // Digest is the payload of a body: its SHA-256 in lower-case hexadecimal digits.
-func Digest(body []byte) string { return "" }
+func Digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	var digits [2 * sha256.Size]byte
+	hex.Encode(digits[:], sum[:])
+	return string(digits[:])
+}
+
+// isPayload says whether a signer may put it into HeaderPayload.
+func isPayload(payload string) bool {
+	return payload == UnsignedPayload || isDigest(payload)
+}
+
+// isDigest says whether it is a SHA-256 as Digest writes it.
+func isDigest(payload string) bool {
+	for i := range len(payload) {
+		if b := payload[i]; (b < '0' || '9' < b) && (b < 'a' || 'f' < b) {
+			return false
+		}
+	}
+	return len(payload) == 2*sha256.Size
+}
