@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"github.com/signet-dev/signet/api/signature"
 )
@@ -13,6 +14,12 @@ import (
 // headerPartialBody is how Envoy says that it handed over only the beginning of
 // the body (allow_partial_message).
 const headerPartialBody = "X-Envoy-Auth-Partial-Body"
+
+// bodyBuffer is how much of a body is in memory at a time.
+const bodyBuffer = 16 << 10
+
+// buffers are lent to requests, and hold no material: bodies alone.
+var buffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
 
 var errPartialBody = errors.New("the gateway handed over a part of the body only")
 
@@ -29,7 +36,9 @@ func (s *Signer) payload(w http.ResponseWriter, r *http.Request, signed bool) (s
 	if !signed {
 		to = io.Discard
 	}
-	_, err := io.Copy(to, http.MaxBytesReader(w, r.Body, s.limits.MaxBody))
+	buffer := buffers.Get().(*[bodyBuffer]byte)
+	defer buffers.Put(buffer)
+	_, err := io.CopyBuffer(to, http.MaxBytesReader(w, r.Body, s.limits.MaxBody), buffer[:])
 	var exceeded *http.MaxBytesError
 	switch {
 	case errors.As(err, &exceeded):

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -63,11 +64,11 @@ func (c caller) may(verb, namespace string, now time.Time) error {
 // grantedNamespace is the namespace of a URI for the verb; empty if it is not
 // one, to the letter.
 func grantedNamespace(uri *url.URL, verb string) string {
-	if uri.Scheme != scheme || uri.Host != verb || len(uri.Path) < 2 || uri.RawPath != "" ||
-		uri.User != nil || uri.RawQuery != "" || uri.ForceQuery || uri.Fragment != "" {
+	namespace, found := strings.CutPrefix(uri.EscapedPath(), "/")
+	if !found || uri.Scheme != scheme || uri.Host != verb || uri.User != nil || uri.RawQuery != "" || uri.ForceQuery || uri.Fragment != "" {
 		return ""
 	}
-	return uri.Path[1:]
+	return namespace
 }
 
 // identity tells callers apart.

@@ -65,6 +65,9 @@ func (s *Signer) answerCheck(attributes *envoyauth.AttributeContext, c *call) (*
 		return nil, err
 	}
 	asked := attributes.GetRequest().GetHttp()
+	if asked.GetPath() == "" {
+		return nil, malformed("the request has no path")
+	}
 	request := &signature.Request{
 		Method: asked.GetMethod(), Target: asked.GetPath(), Host: asked.GetHost(),
 		Header: envoyHeaders(asked), Payload: signature.UnsignedPayload,
