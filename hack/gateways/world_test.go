@@ -1,0 +1,350 @@
+package gateways_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/programs"
+)
+
+const (
+	// soon is how long anything may take that the tests wait for.
+	soon   = time.Minute
+	shop   = "shop"
+	other  = "other"
+	system = "signet-system"
+	// signName is the signer's name in the shown configurations.
+	signName = "signet-sign.signet-system.svc"
+)
+
+// world is what the gateways of all tests share: a control plane with Signet
+// installed, its manager and its signer under their own roles, certificates
+// from `signet certs`, and a backend.
+type world struct {
+	root, dir, binary string
+	cluster           *controlplane.ControlPlane
+	admin             client.Client
+	certs             string
+	signer            *process
+	signAddress       string
+	verifyAddress     string
+	metricsAddress    string
+	backend           *backend
+}
+
+// process is a program that was started here and ends with the test.
+type process struct {
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{}
+}
+
+func start(tb testing.TB, dir, name string, env []string, program string, args ...string) *process {
+	tb.Helper()
+	p := &process{log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	log, err := os.Create(p.log)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.cmd = exec.Command(program, args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		_ = log.Close()
+		close(p.done)
+	}()
+	tb.Cleanup(func() {
+		p.stop()
+		if tb.Failed() {
+			text, _ := os.ReadFile(p.log)
+			tb.Logf("%s ended with:\n%s", name, text[max(0, len(text)-4000):])
+		}
+	})
+	return p
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+func freeAddress(tb testing.TB) string {
+	tb.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
+}
+
+// eventually asks until there is no error.
+func eventually(tb testing.TB, what string, ask func() error) {
+	tb.Helper()
+	deadline := time.Now().Add(soon)
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited %s for %s: %v", soon, what, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	root, err := programs.Root()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w := &world{root: root, dir: tb.TempDir()}
+	w.binary = filepath.Join(w.dir, "signet")
+	w.run(tb, "go", "build", "-o", w.binary, ".")
+	if w.cluster, err = controlplane.Start(tb.Context(), controlplane.Options{}); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(w.cluster.Stop)
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, signetv1alpha1.AddToScheme, gwapiv1.Install} {
+		if err := add(scheme); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if w.admin, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
+		tb.Fatal(err)
+	}
+	w.install(tb)
+	w.startManager(tb)
+	w.issue(tb)
+	w.startSigner(tb)
+	w.backend = startBackend(tb, w)
+	return w
+}
+
+// run runs a command in the root of the checkout.
+func (w *world) run(tb testing.TB, name string, args ...string) string {
+	tb.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = w.root
+	output, err := cmd.CombinedOutput()
+	if err != nil {
+		tb.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, output)
+	}
+	return string(output)
+}
+
+// install puts the CRDs, roles and namespaces there. The webhooks are not what
+// is tested here.
+func (w *world) install(tb testing.TB) {
+	tb.Helper()
+	ctx := tb.Context()
+	module := strings.TrimSpace(w.run(tb, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"))
+	w.kubectl(tb, "apply", "--server-side", "-f", filepath.Join(module, "config", "crd", "standard"))
+	for _, part := range []string{"config/crd", "config/namespace", "config/rbac", "config/signer"} {
+		if err := w.cluster.Install(ctx, filepath.Join(w.root, part), controlplane.InstallOptions{}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	for _, name := range []string{shop, other} {
+		if err := w.admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func (w *world) kubectl(tb testing.TB, args ...string) string {
+	tb.Helper()
+	return w.run(tb, w.cluster.Kubectl, append([]string{"--kubeconfig=" + w.cluster.Kubeconfig}, args...)...)
+}
+
+// identity is a kubeconfig with a token of a ServiceAccount.
+func (w *world) identity(tb testing.TB, account string) string {
+	tb.Helper()
+	config, err := w.cluster.ServiceAccountConfig(tb.Context(), system, account)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path := filepath.Join(w.dir, account+".kubeconfig")
+	if err := w.cluster.WriteKubeconfig(config, path); err != nil {
+		tb.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) startManager(tb testing.TB) {
+	tb.Helper()
+	probes := freeAddress(tb)
+	start(tb, w.dir, "manager", nil, w.binary, "manager",
+		"--kubeconfig="+w.identity(tb, "signet-controller-manager"), "--public-key-enable",
+		"--webhook-bind-address="+freeAddress(tb), "--webhook-cert-dir="+w.webhookCertificate(tb),
+		"--metrics-bind-address=0", "--health-probe-bind-address="+probes)
+	eventually(tb, "the manager to be ready", func() error { return answers("http://" + probes + "/readyz") })
+}
+
+// webhookCertificate is one that nobody asks for: no webhooks are installed.
+func (w *world) webhookCertificate(tb testing.TB) string {
+	tb.Helper()
+	dir := filepath.Join(w.dir, "webhook")
+	w.run(tb, w.binary, "certs", "--out="+dir, "--server=localhost")
+	return filepath.Join(dir, "server")
+}
+
+// issue makes a CA and all certificates, as an operator does.
+func (w *world) issue(tb testing.TB) {
+	tb.Helper()
+	w.certs = filepath.Join(w.dir, "certs")
+	w.run(tb, w.binary, "certs", "--out="+w.certs, "--server="+signName+",127.0.0.1",
+		"--sign="+shop+","+other, "--verify="+shop)
+}
+
+func (w *world) startSigner(tb testing.TB) {
+	tb.Helper()
+	w.signAddress, w.verifyAddress, w.metricsAddress = freeAddress(tb), freeAddress(tb), freeAddress(tb)
+	w.restartSigner(tb)
+}
+
+// restartSigner starts a signer at the same addresses.
+func (w *world) restartSigner(tb testing.TB) {
+	tb.Helper()
+	probes := freeAddress(tb)
+	w.signer = start(tb, w.dir, "signer", nil, w.binary, "signer",
+		"--kubeconfig="+w.identity(tb, "signet-signer"),
+		"--sign-bind-address="+w.signAddress, "--verify-bind-address="+w.verifyAddress,
+		"--envoy-bind-address=0", "--ext-authz-bind-address=0",
+		"--tls-cert="+filepath.Join(w.certs, "server", "tls.crt"), "--tls-key="+filepath.Join(w.certs, "server", "tls.key"),
+		"--client-ca="+filepath.Join(w.certs, "ca.crt"),
+		"--shutdown-delay=0s", "--metrics-bind-address="+w.metricsAddress, "--health-probe-bind-address="+probes)
+	eventually(tb, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
+}
+
+func answers(url string) error {
+	response, err := http.Get(url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(response.Body)
+		return fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return nil
+}
+
+// clientCertificate is the folder with the certificate that lets a gateway sign
+// for a namespace: tls.crt, tls.key and ca.crt.
+func (w *world) clientCertificate(namespace string) string {
+	return filepath.Join(w.certs, "sign-"+namespace)
+}
+
+// create creates objects of the shop, or of another namespace that they name.
+func (w *world) create(tb testing.TB, objects ...client.Object) {
+	tb.Helper()
+	for _, object := range objects {
+		if object.GetNamespace() == "" {
+			object.SetNamespace(shop)
+		}
+		if err := w.admin.Create(tb.Context(), object); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func newKey(name string, keyType signetv1alpha1.KeyType) *signetv1alpha1.SignatureKey {
+	return &signetv1alpha1.SignatureKey{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: signetv1alpha1.SignatureKeySpec{Type: keyType},
+	}
+}
+
+func newBinding(name, key string, payload signetv1alpha1.Payload, apis ...string) *signetv1alpha1.SignatureBinding {
+	binding := &signetv1alpha1.SignatureBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: signetv1alpha1.SignatureBindingSpec{
+			KeyRef: signetv1alpha1.LocalReference{Name: key}, Environment: "RELEASE", Payload: payload,
+		},
+	}
+	for _, api := range apis {
+		kind, name, _ := strings.Cut(api, "/")
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKind(kind), Name: name})
+	}
+	return binding
+}
+
+// waitFor waits until the binding has the reason.
+func (w *world) waitFor(tb testing.TB, binding, reason string) {
+	tb.Helper()
+	eventually(tb, "binding "+binding+" to be "+reason, func() error {
+		var found signetv1alpha1.SignatureBinding
+		if err := w.admin.Get(context.Background(), client.ObjectKey{Namespace: shop, Name: binding}, &found); err != nil {
+			return err
+		}
+		for _, condition := range found.Status.Conditions {
+			if condition.Type == signetv1alpha1.ConditionReady && condition.Reason == reason {
+				return nil
+			}
+		}
+		text, _ := json.Marshal(found.Status)
+		return fmt.Errorf("status is %s", text)
+	})
+}
+
+// shown reads a file of config/gateways with the names in it replaced: by the
+// addresses and folders of this test, and nothing else. A name that is not
+// there is an error: the file that is shown is the file that is tested.
+func (w *world) shown(tb testing.TB, path string, replace map[string]string) string {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Join(w.root, "config", "gateways", path))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	shown := string(text)
+	for from, to := range replace {
+		if !strings.Contains(shown, from) {
+			tb.Fatalf("%s does not have %q", path, from)
+		}
+		shown = strings.ReplaceAll(shown, from, to)
+	}
+	return shown
+}
+
+func write(tb testing.TB, path, text string) {
+	tb.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
