@@ -19,7 +19,11 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m ./...
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v /hack/gateways)
+
+.PHONY: test-gateways
+test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 30m ./hack/gateways
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.

@@ -64,7 +64,7 @@ func startBackend(tb testing.TB, w *world) *backend {
 		tb.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	authority, err := os.ReadFile(filepath.Join(w.certs, "ca.crt"))
+	authority, err := os.ReadFile(filepath.Join(w.certs, "ca", "ca.crt"))
 	if err != nil || !roots.AppendCertsFromPEM(authority) {
 		tb.Fatalf("read the CA: %v", err)
 	}

@@ -43,7 +43,7 @@ func testTraefik(t *testing.T, w *world) {
 	}))
 	write(t, filepath.Join(dir, "orders.yaml"), objects)
 	w.kubectl(t, "apply", "-f", filepath.Join(dir, "orders.yaml"))
-	story(t, w, gateway{signed: address, signedAPI: "HTTPRoute/orders"})
+	t.Run("story", func(t *testing.T) { story(t, w, gateway{signed: address, signedAPI: "HTTPRoute/orders"}) })
 	t.Run("another tenant", func(t *testing.T) { anotherTenant(t, w, dir, objects, address) })
 	t.Run("the very file", func(t *testing.T) { theVeryFile(t, w, dir, port, address) })
 }
@@ -80,7 +80,7 @@ func (w *world) clientSecret(tb testing.TB, namespace string) *corev1.Secret {
 func (w *world) authoritySecret(tb testing.TB, namespace string) *corev1.Secret {
 	tb.Helper()
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-sign-ca"}, Data: w.files(tb, w.certs, "ca.crt"),
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-sign-ca"}, Data: w.files(tb, filepath.Join(w.certs, "ca"), "ca.crt"),
 	}
 }
 

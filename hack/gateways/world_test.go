@@ -41,6 +41,9 @@ const (
 // installed, its manager and its signer under their own roles, certificates
 // from `signet certs`, and a backend.
 type world struct {
+	// tb is the test that all others are part of: what they share ends with it.
+	tb testing.TB
+
 	root, dir, binary string
 	cluster           *controlplane.ControlPlane
 	admin             client.Client
@@ -82,7 +85,7 @@ func start(tb testing.TB, dir, name string, env []string, program string, args .
 		p.stop()
 		if tb.Failed() {
 			text, _ := os.ReadFile(p.log)
-			tb.Logf("%s ended with:\n%s", name, text[max(0, len(text)-4000):])
+			tb.Logf("%s ended with:\n%s", name, text[max(0, len(text)-1500):])
 		}
 	})
 	return p
@@ -130,7 +133,7 @@ func newWorld(tb testing.TB) *world {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	w := &world{root: root, dir: tb.TempDir()}
+	w := &world{tb: tb, root: root, dir: tb.TempDir()}
 	w.binary = filepath.Join(w.dir, "signet")
 	w.run(tb, "go", "build", "-o", w.binary, ".")
 	if w.cluster, err = controlplane.Start(tb.Context(), controlplane.Options{}); err != nil {
@@ -240,12 +243,12 @@ func (w *world) startSigner(tb testing.TB) {
 func (w *world) restartSigner(tb testing.TB) {
 	tb.Helper()
 	probes := freeAddress(tb)
-	w.signer = start(tb, w.dir, "signer", nil, w.binary, "signer",
+	w.signer = start(w.tb, w.dir, "signer", nil, w.binary, "signer",
 		"--kubeconfig="+w.identity(tb, "signet-signer"),
 		"--sign-bind-address="+w.signAddress, "--verify-bind-address="+w.verifyAddress,
 		"--envoy-bind-address=0", "--ext-authz-bind-address=0",
 		"--tls-cert="+filepath.Join(w.certs, "server", "tls.crt"), "--tls-key="+filepath.Join(w.certs, "server", "tls.key"),
-		"--client-ca="+filepath.Join(w.certs, "ca.crt"),
+		"--client-ca="+filepath.Join(w.certs, "ca", "ca.crt"),
 		"--shutdown-delay=0s", "--metrics-bind-address="+w.metricsAddress, "--health-probe-bind-address="+probes)
 	eventually(tb, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
 }
