@@ -91,6 +91,18 @@ var _ = Describe("A SignatureBinding", func() {
 		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
+	It("moves up when one that came before it, and has no key, drops the API", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "misspelt", "shared", "own"))
+		ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	})
+
 	DescribeTable("gets an API that one commit moves from another binding",
 		func(ctx SpecContext, dropFirst bool) {
 			namespace := newNamespace(ctx)
