@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -212,14 +211,7 @@ var _ = Describe("A Secret without its key", func() {
 })
 
 var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
-	BeforeAll(func(ctx SpecContext) {
-		probe := &unstructured.Unstructured{}
-		probe.SetGroupVersionKind(signetv1alpha1.GroupVersion.WithKind("SignatureKey"))
-		probe.SetNamespace(newNamespace(ctx))
-		probe.SetName("probe")
-		Expect(unstructured.SetNestedField(probe.Object, "HMAC", "spec", "type")).To(Succeed())
-		Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
-	})
+	BeforeAll(func(ctx SpecContext) { waitForGarbageCollector(ctx) })
 
 	DescribeTable("keeps its bytes readable until the binding goes",
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
