@@ -2,7 +2,6 @@ package controllers_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -225,22 +224,6 @@ var _ = Describe("A SignatureBinding", func() {
 		ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
 	})
-
-	It("ends in the same state wherever the manager is killed", func(ctx SpecContext) {
-		for cut := range 8 {
-			namespace := newNamespace(ctx)
-			watchNamespace(ctx, namespace)
-			crashAt(cut, namespace, func() {
-				create(ctx, newKey(namespace, "orders"))
-				create(ctx, newBinding(namespace, "orders", "orders", "orders"))
-				create(ctx, newBinding(namespace, "rival", "orders", "orders"))
-			})
-			startAndStop(func() {
-				ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-				ready(ctx, newBinding(namespace, "rival", ""), metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-			})
-		}
-	})
 })
 
 // settled waits until the manager has nothing more to write.
@@ -250,44 +233,4 @@ func settled(manager *runningManager, namespace string) {
 		before := len(manager.Requests.Writes(namespace))
 		g.Consistently(func() []string { return manager.Requests.Writes(namespace) }).WithTimeout(time.Second).Should(HaveLen(before))
 	}).Should(Succeed())
-}
-
-// startAndStop has a manager at work for as long as the checks take.
-func startAndStop(checks func()) {
-	GinkgoHelper()
-	manager := startBoth()
-	defer manager.Stop()
-	checks()
-}
-
-// crashAt cuts a manager off after so many writes to the namespace: the next
-// and all later ones never reach the API server.
-func crashAt(cut int, namespace string, work func()) {
-	GinkgoHelper()
-	var (
-		mu     sync.Mutex
-		writes int
-		dead   = make(chan struct{})
-	)
-	manager := startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{}), Fault: func(request *http.Request) error {
-		if request.Method == http.MethodGet || !strings.Contains(request.URL.Path, "/namespaces/"+namespace) || strings.Contains(request.URL.Path, "/events") {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if writes == cut {
-			close(dead)
-		}
-		if writes++; writes > cut {
-			return errCut
-		}
-		return nil
-	}})
-	work()
-	select {
-	case <-dead:
-	case <-time.After(soon):
-		Expect(writes).To(BeNumerically("<=", cut), "the work takes fewer writes than the cut")
-	}
-	manager.Stop()
 }
