@@ -210,7 +210,7 @@ var _ = Describe("A Secret without its key", func() {
 	})
 })
 
-var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
+var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) { waitForGarbageCollector(ctx) })
 
 	DescribeTable("keeps its bytes readable until the binding goes",
@@ -240,6 +240,27 @@ var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
 					g.Expect(left.OwnerReferences).To(BeEmpty())
 					g.Expect(left.Finalizers).To(BeEmpty())
 				}).Should(Succeed())
+			} else {
+				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+			}
+		},
+		Entry("in the background", metav1.DeletePropagationBackground, false),
+		Entry("in the foreground", metav1.DeletePropagationForeground, false),
+		Entry("orphaning the Secret", metav1.DeletePropagationOrphan, true),
+	)
+
+	DescribeTable("takes effect at once where no binding uses it",
+		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
+			namespace := newNamespace(ctx)
+			startManager(managerOptions{})
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			secret := managedSecret(Default, ctx, key)
+			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
+			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+			if stays {
+				left := managedSecret(Default, ctx, key)
+				Expect(left.OwnerReferences).To(BeEmpty())
+				Expect(left.Data).To(Equal(secret.Data))
 			} else {
 				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
 			}
