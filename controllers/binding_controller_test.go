@@ -11,10 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 var _ = Describe("A SignatureBinding", func() {
@@ -35,6 +38,34 @@ var _ = Describe("A SignatureBinding", func() {
 		}).Should(Succeed())
 		Consistently(func() []string { return manager.Requests.Writes(namespace)[before:] }).
 			WithTimeout(2 * time.Second).Should(HaveLen(4))
+	})
+
+	// Invariant 5; keys have their own test in each of their states.
+	It("costs no request while it is unchanged", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		var reconciler *controllers.BindingReconciler
+		manager := startManager(managerOptions{Add: func(mgr ctrl.Manager, book *slots.Book) error {
+			reconciler = bindingReconciler(mgr, book, &scriptedRoutes{}, clock.RealClock{})
+			return reconciler.Setup(mgr, 4)
+		}})
+		create(ctx, newKey(namespace, "orders"))
+		bindings := []*signetv1alpha1.SignatureBinding{
+			create(ctx, newBinding(namespace, "bound", "orders", "a", "b")),
+			create(ctx, newBinding(namespace, "conflicted", "orders", "a")),
+			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
+		}
+		ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		ready(ctx, bindings[2], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		settled(manager, namespace)
+		before := len(manager.Requests.Of(namespace))
+		for range 100 {
+			for _, binding := range bindings {
+				_, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		Expect(manager.Requests.Of(namespace)[before:]).To(BeEmpty())
 	})
 
 	It("holds one API of fifty that were bound at once, and the same after a restart", func(ctx SpecContext) {

@@ -63,11 +63,14 @@ func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
 // withBindings adds the controller of bindings to a manager.
 func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.Book) error {
 	return func(mgr ctrl.Manager, book *slots.Book) error {
-		reconciler := &controllers.BindingReconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
-			Leading: func() bool { return true }, Clock: now,
-		}
-		return reconciler.Setup(mgr, 4)
+		return bindingReconciler(mgr, book, routes, now).Setup(mgr, 4)
+	}
+}
+
+func bindingReconciler(mgr ctrl.Manager, book *slots.Book, routes controllers.Routes, now clock.PassiveClock) *controllers.BindingReconciler {
+	return &controllers.BindingReconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
+		Leading: func() bool { return true }, Clock: now,
 	}
 }
 

@@ -47,11 +47,7 @@ func withObservedRoutes(mgr ctrl.Manager, book *slots.Book) error {
 	if err := mgr.Add(observer); err != nil {
 		return err
 	}
-	reconciler := &controllers.BindingReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: observer,
-		Leading: func() bool { return true }, Clock: clock.RealClock{},
-	}
-	return reconciler.Setup(mgr, 4)
+	return bindingReconciler(mgr, book, observer, clock.RealClock{}).Setup(mgr, 4)
 }
 
 // newGateway is a Gateway of the environment RELEASE.
