@@ -101,14 +101,14 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		c     *contest
 	)
 	BeforeEach(func(ctx SpecContext) {
-		first = startProcess(ctx, shortLease...)
+		first = startProcess(ctx, systemNamespace, shortLease...)
 		c = newContest(ctx)
 		c.create(ctx, c.older, "own")
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(c.older), c.older)).To(Succeed())
 			g.Expect(c.older.Status.BoundAPIs).To(BeEquivalentTo(1))
 		}).Should(Succeed())
-		startProcess(ctx, shortLease...)
+		startProcess(ctx, systemNamespace, shortLease...)
 	})
 
 	// freeze stops the first leader with a request in the trap, and has the

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -44,6 +45,7 @@ type gate struct {
 	mu       sync.Mutex
 	trap     *trap
 	requests []string
+	answers  map[int][]string
 }
 
 func newGate() *gate {
@@ -52,10 +54,14 @@ func newGate() *gate {
 	Expect(err).NotTo(HaveOccurred())
 	transport, err := rest.TransportFor(rest.AnonymousClientConfig(plane.Config))
 	Expect(err).NotTo(HaveOccurred())
-	g := &gate{}
+	g := &gate{answers: map[int][]string{}}
 	proxy := &httputil.ReverseProxy{
 		Transport: transport, FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error {
+			g.noteAnswer(r)
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			http.Error(w, r.URL.String()+": "+err.Error(), http.StatusBadGateway)
 		},
@@ -131,6 +137,26 @@ func (g *gate) note(r *http.Request) *trap {
 	}
 	g.trap = nil
 	return t
+}
+
+func (g *gate) noteAnswer(r *http.Response) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.answers[r.StatusCode] = append(g.answers[r.StatusCode], r.Request.Method+" "+r.Request.URL.Path)
+}
+
+// all are the requests so far.
+func (g *gate) all() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.requests)
+}
+
+// answeredWith are the requests so far that got this status code.
+func (g *gate) answeredWith(code int) []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.answers[code])
 }
 
 // writes are the requests so far about bindings that change something.

@@ -24,11 +24,12 @@ type process struct {
 
 var processes atomic.Int32
 
-// startProcess starts a manager that is killed when the spec ends.
-func startProcess(ctx context.Context, arguments ...string) *process {
+// startProcess starts a manager with the ServiceAccount of a namespace. It is
+// killed when the spec ends.
+func startProcess(ctx context.Context, namespace string, arguments ...string) *process {
 	GinkgoHelper()
 	gate := newGate()
-	config, err := plane.ServiceAccountConfig(ctx, systemNamespace, serviceAccount)
+	config, err := plane.ServiceAccountConfig(ctx, namespace, serviceAccount)
 	Expect(err).NotTo(HaveOccurred())
 	config.Host, config.CAData = gate.url, gate.ca
 	file := filepath.Join(plane.Dir, "manager-"+strconv.Itoa(int(processes.Add(1))))
