@@ -46,8 +46,7 @@ func destroy(ctx context.Context, objects []client.Object) {
 var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) { waitForGarbageCollector(ctx) })
 
-	// restore brings a bound namespace back in an order and expects what it had.
-	restore := func(ctx context.Context, namespace string, saved []client.Object, order []int) {
+	restore := func(ctx context.Context, saved []client.Object, order []int) {
 		GinkgoHelper()
 		for _, next := range order {
 			create(ctx, saved[next].DeepCopyObject().(client.Object))
@@ -77,7 +76,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		manager.Stop()
 		inParallel(len(orders), func(i int) {
 			destroy(ctx, saved[i])
-			restore(ctx, namespaces[i], saved[i], orders[i])
+			restore(ctx, saved[i], orders[i])
 		})
 		startBoth()
 		inParallel(len(orders), func(i int) { expectSame(ctx, namespaces[i], saved[i], orders[i]) })
@@ -90,7 +89,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 			namespace := boundNamespace(ctx)
 			saved := backup(ctx, namespace)
 			destroy(ctx, []client.Object{saved[2], saved[1], saved[0]})
-			restore(ctx, namespace, saved, orders[i])
+			restore(ctx, saved, orders[i])
 			expectSame(ctx, namespace, saved, orders[i])
 		})
 	})
