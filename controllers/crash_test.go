@@ -244,7 +244,7 @@ func live(ctx context.Context, s *saboteur, want []world) {
 }
 
 // abreast is how many lives are lived at a time.
-const abreast = 6
+const abreast = 10
 
 var _ = Describe("The life of keys and bindings", Ordered, func() {
 	var (

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -24,8 +25,8 @@ type process struct {
 
 var processes atomic.Int32
 
-// startProcess starts a manager with the ServiceAccount of a namespace. It is
-// killed when the spec ends.
+// startProcess starts a manager with the ServiceAccount of a namespace. It ends
+// with the spec.
 func startProcess(ctx context.Context, namespace string, arguments ...string) *process {
 	GinkgoHelper()
 	gate := newGate()
@@ -50,8 +51,14 @@ func startProcess(ctx context.Context, namespace string, arguments ...string) *p
 		close(p.ended)
 	}()
 	DeferCleanup(func() {
-		p.signal(syscall.SIGKILL)
-		<-p.ended
+		// A leader that is asked to go gives the next one its lease.
+		p.signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+		case <-time.After(soon):
+			p.signal(syscall.SIGKILL)
+			<-p.ended
+		}
 		_ = log.Close()
 		text, err := os.ReadFile(file + ".log")
 		Expect(err).NotTo(HaveOccurred())
