@@ -45,6 +45,18 @@ func (v *Version) clone() *Version {
 	return &clone
 }
 
+// versions are the set's versions: active, next, previous.
+func (s *Set) versions() []*Version {
+	all := []*Version{&s.Active}
+	if s.Next != nil {
+		all = append(all, s.Next)
+	}
+	if s.Previous != nil {
+		all = append(all, s.Previous)
+	}
+	return all
+}
+
 // Versions are the set's versions as a status shows them.
 func (s *Set) Versions() []signetv1alpha1.KeyVersion {
 	versions := []signetv1alpha1.KeyVersion{s.Active.status(signetv1alpha1.VersionActive)}
@@ -71,4 +83,8 @@ func statusTime(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.UTC()}
 }
 
-func whole(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
+// whole is the time in whole seconds, rounded up: a delay that is counted from
+// it is never shorter than it says.
+func whole(now time.Time) time.Time {
+	return now.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second)
+}

@@ -35,7 +35,7 @@ func keys() map[string]*signetv1alpha1.SignatureKey {
 	return all
 }
 
-func first(t *testing.T, key *signetv1alpha1.SignatureKey, supplied material.Supplied) *material.Set {
+func first(t testing.TB, key *signetv1alpha1.SignatureKey, supplied material.Supplied) *material.Set {
 	t.Helper()
 	set, err := material.First(key, supplied, now, rand.Reader)
 	if err != nil {
@@ -135,15 +135,3 @@ func TestMaterialIsNeverPrinted(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
-	f.Add("HMAC", "", "abcdefgh", "abcdefghijklmnop", "id", "2026-01-02T03:04:05Z")
-	f.Fuzz(func(t *testing.T, keyType, algorithm, key, secret, id, created string) {
-		set, err := material.Decode(map[string][]byte{
-			"type": []byte(keyType), "algorithm": []byte(algorithm), "key": []byte(key), "secret": []byte(secret),
-			"key-id": []byte(id), "created": []byte(created),
-		})
-		if (set == nil) != errors.Is(err, material.ErrBroken) {
-			t.Errorf("Decode = %v, %v", set, err)
-		}
-	})
-}

@@ -87,11 +87,23 @@ func (s *Set) Apply(supplied Supplied, now time.Time, random io.Reader) (*Set, e
 	return next, next.activate(key, secret, now, random)
 }
 
-// Renamed is the set with a new id for its active version: its bytes are not
-// those that the id stood for.
+// Renamed is the set with a new id for each version: their bytes may not be
+// those that the ids stood for. What is staged begins its stage anew, as nobody
+// knows since when it is there.
 func (s *Set) Renamed(now time.Time, random io.Reader) (*Set, error) {
 	next := s.Clone()
-	return next, next.activate(s.Active.Key, s.Active.Secret, now, random)
+	for _, v := range next.versions() {
+		id, err := newID(random)
+		if err != nil {
+			return nil, err
+		}
+		v.ID = id
+	}
+	next.Active.Created, next.Active.Activated = whole(now), whole(now)
+	if next.Next != nil {
+		next.Next.Created = whole(now)
+	}
+	return next, nil
 }
 
 func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error {
