@@ -1,6 +1,8 @@
 package material
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,6 +45,49 @@ func (v *Version) clone() *Version {
 	}
 	clone := *v
 	return &clone
+}
+
+// same says that both versions have the same halves.
+func (v *Version) same(other *Version) bool {
+	return v.Key.Equal(other.Key) && v.Secret.Equal(other.Secret)
+}
+
+// Standing names where a rotation stands: it changes with each step. It holds no
+// material.
+func (s *Set) Standing() string {
+	standing := ""
+	for _, v := range s.Versions() {
+		standing += fmt.Sprintf("%s %s %s %s\n", v.State, v.ID, v.Created, v.Retires)
+	}
+	return standing
+}
+
+// Between is what backends may learn of before the set next is in force: next,
+// unless it drops a version that still signs or verifies. Then it is the set as
+// it is, with what next adds.
+func (s *Set) Between(next *Set) *Set {
+	added := next.versionBeside(s)
+	switch {
+	case s.versionBeside(next) == nil:
+		return next
+	case added == nil:
+		return s
+	default:
+		between := s.Clone()
+		between.Next = added
+		return between
+	}
+}
+
+// versionBeside is a version that the other set does not have; nil if there is
+// none.
+func (s *Set) versionBeside(other *Set) *Version {
+	for _, v := range s.versions() {
+		if !slices.ContainsFunc(other.versions(), func(o *Version) bool { return o.ID == v.ID }) {
+			return v
+		}
+	}
+	return nil
 }
 
 // versions are the set's versions: active, next, previous.

@@ -98,24 +98,6 @@ func TestBasicHasTheDerivedKeys(t *testing.T) {
 	}
 }
 
-func TestSuppliedHalfThatChangesLeavesTheOther(t *testing.T) {
-	set := first(t, keys()["HMAC"], material.Supplied{})
-	same, err := set.Apply(material.Supplied{Key: set.Active.Key}, now, rand.Reader)
-	if err != nil || same != set {
-		t.Errorf("Apply of what is there = %v, %v", same, err)
-	}
-	changed, err := set.Apply(material.Supplied{Key: material.Bytes("another_key")}, now, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if changed.Active.ID == set.Active.ID || !changed.Active.Secret.Equal(set.Active.Secret) || string(changed.Active.Key) != "another_key" {
-		t.Error("Apply of a key has to make a new version with the old secret")
-	}
-	if _, err := set.Apply(material.Supplied{Secret: material.Bytes("planted")}, now, rand.Reader); err == nil || strings.Contains(err.Error(), "planted") {
-		t.Errorf("Apply of a secret that is too short = %v", err)
-	}
-}
-
 func TestMaterialIsNeverPrinted(t *testing.T) {
 	const planted = "planted_secret_0123456789"
 	set := first(t, keys()["HMAC"], material.Supplied{Key: material.Bytes(planted), Secret: material.Bytes(planted)})
@@ -134,4 +116,3 @@ func TestMaterialIsNeverPrinted(t *testing.T) {
 		}
 	}
 }
-
