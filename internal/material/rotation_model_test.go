@@ -166,6 +166,10 @@ func (w *world) unchanged() error {
 			}
 		}
 	}
+	noted := newest.set.Trigger != before.set.Trigger
+	if noted && (newest.step != material.Staged || newest.set.Next.Secret.Equal(newest.set.Active.Secret)) {
+		return fmt.Errorf("%q counts as acted upon, and nothing is renewed", newest.set.Trigger)
+	}
 	switched := before.set.Next != nil && newest.set.Active.ID == before.set.Next.ID
 	switch {
 	case newest.step == material.Switched && (!switched || newest.set.Previous == nil || newest.set.Previous.ID != before.set.Active.ID):
