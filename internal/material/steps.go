@@ -140,15 +140,3 @@ func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error
 	s.Active.Activated = s.Active.Created
 	return nil
 }
-
-// Apply brings what is supplied into force, as a new active version at once: the
-// set itself if that changes nothing. The half that is not supplied keeps its
-// bytes.
-func (s *Set) Apply(supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
-	wanted := supplied.over(&s.Active)
-	if wanted.same(&s.Active) {
-		return s, nil
-	}
-	next := s.Clone()
-	return next, next.activate(wanted.Key, wanted.Secret, now, random)
-}
