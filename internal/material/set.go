@@ -56,8 +56,8 @@ func (v *Version) same(other *Version) bool {
 // material.
 func (s *Set) Standing() string {
 	standing := ""
-	for _, v := range s.Versions() {
-		standing += fmt.Sprintf("%s %s %s %s\n", v.State, v.ID, v.Created, v.Retires)
+	for i, v := range s.versions() {
+		standing += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
 	}
 	return standing
 }
