@@ -23,9 +23,6 @@ type Moment struct {
 // this process has to have watched what was left when it first saw the set, and
 // least at any rate: then a wall clock that is ahead cannot shorten it.
 func (m Moment) left(since time.Time, delay, least time.Duration) time.Duration {
-	if since.IsZero() {
-		since = m.FirstSeen
-	}
 	atFirst := min(delay, since.Add(delay).Sub(m.FirstSeen))
 	left := max(0, atFirst, min(delay, least)) - m.Watched
 	if !m.Now.Before(since) {

@@ -57,6 +57,23 @@ func TestClocksThatAreWrong(t *testing.T) {
 	}
 }
 
+// Times are whole seconds. Rounding shortens nothing, also for a process that
+// begins to watch a little later.
+func TestDelaysAreNotRoundedDown(t *testing.T) {
+	const bit = 678 * time.Millisecond
+	moment := material.Moment{Now: began.Add(bit), FirstSeen: began.Add(bit)}
+	set := advance(t, made(t, material.Supplied{}), planOf(withTrigger), moment).Set
+	early := material.Moment{Now: began.Add(bit + stage - time.Millisecond), FirstSeen: began, Watched: time.Hour}
+	if got := advance(t, set, planOf(withTrigger), early); got.Step != material.NoStep {
+		t.Fatalf("%q a millisecond early", got.Step)
+	}
+	due := material.Moment{Now: began.Add(bit + stage + time.Second), FirstSeen: began, Watched: time.Hour}
+	switched := advance(t, set, planOf(withTrigger), due).Set
+	if switched.Previous.Retires.Before(due.Now.Add(retire)) {
+		t.Errorf("previous retires at %s", switched.Previous.Retires)
+	}
+}
+
 // Times that somebody else has written, or taken away.
 func TestTimesOfOthers(t *testing.T) {
 	set := advance(t, staged(t, material.Supplied{}), planOf(withTrigger), at(3*time.Hour)).Set

@@ -148,7 +148,7 @@ func (s *Set) advanceNext(plan Plan, at Moment, random io.Reader) (Outcome, erro
 // the switch.
 func (s *Set) retire(plan Plan, at Moment) Outcome {
 	delay := s.Previous.Retires.Sub(s.Active.Activated)
-	if s.Previous.Retires.IsZero() || s.Active.Activated.IsZero() || delay > longestRetire {
+	if s.Previous.Retires.IsZero() || delay > longestRetire {
 		delay = plan.Retire
 	}
 	if left := at.left(s.Active.Activated, delay, minWatch); left > 0 {

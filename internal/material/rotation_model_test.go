@@ -161,7 +161,7 @@ func (w *world) unchanged() error {
 	before, newest := w.history[len(w.history)-2], w.last()
 	for _, old := range []*material.Version{&before.set.Active, before.set.Next, before.set.Previous} {
 		for _, v := range []*material.Version{&newest.set.Active, newest.set.Next, newest.set.Previous} {
-			if old != nil && v != nil && old.ID == v.ID && !(old.Key.Equal(v.Key) && old.Secret.Equal(v.Secret)) {
+			if old != nil && v != nil && old.ID == v.ID && (!old.Key.Equal(v.Key) || !old.Secret.Equal(v.Secret)) {
 				return fmt.Errorf("invariant 2: version %s has other bytes", v.ID)
 			}
 		}

@@ -128,12 +128,11 @@ func TestWhatBeginsARotation(t *testing.T) {
 		step  material.Step
 		again time.Duration
 	}{
-		"nothing":               {},
-		"other delays":          {plan: func(p *material.Plan) { p.Stage, p.Retire = 1, 1 }},
-		"a trigger":             {plan: withTrigger, step: material.Staged, again: stage},
-		"a trigger, taken away": {plan: func(p *material.Plan) { p.Trigger = "" }},
-		"a day too early":       {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 89 * day, again: day},
-		"the schedule":          {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 90 * day, step: material.Staged, again: stage},
+		"nothing":         {},
+		"other delays":    {plan: func(p *material.Plan) { p.Stage, p.Retire = 1, 1 }},
+		"a trigger":       {plan: withTrigger, step: material.Staged, again: stage},
+		"a day too early": {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 89 * day, again: day},
+		"the schedule":    {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 90 * day, step: material.Staged, again: stage},
 		"the schedule, long ago": {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 900 * day,
 			step: material.Staged, again: stage},
 		"a supplied half": {plan: func(p *material.Plan) { p.Supplied.Key = ownKey }, step: material.Staged, again: stage},
@@ -161,6 +160,13 @@ func TestWhatBeginsARotation(t *testing.T) {
 				t.Errorf("%q once more", again.Step)
 			}
 		})
+	}
+}
+
+func TestTriggersThatAreTakenAway(t *testing.T) {
+	set := made(t, material.Supplied{}).Noted("2026-11", "leak")
+	if got := advance(t, set, planOf(nil), at(0)); got.Step != material.NoStep {
+		t.Errorf("%q", got.Step)
 	}
 }
 
@@ -356,7 +362,7 @@ func TestAdopted(t *testing.T) {
 	set := staged(t, material.Supplied{}).Adopted(key, began.Add(9*time.Hour))
 	plan := planOf(func(p *material.Plan) { p.Trigger, p.Immediate = "other", "other" })
 	got := advance(t, set, plan, material.Moment{Now: began.Add(9 * time.Hour), FirstSeen: began.Add(9 * time.Hour)})
-	if got.Step != material.NoStep || got.Again != stage {
+	if got.Step != material.NoStep || got.Again != stage || got.Set.Next.Created != began.Add(9*time.Hour) {
 		t.Errorf("%q, again after %s: what was restored has to be out for a whole stage", got.Step, got.Again)
 	}
 }
