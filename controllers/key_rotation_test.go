@@ -281,14 +281,21 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("tells backends by the ConfigMap first, and last when a version goes", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
-		before := len(manager.Requests.Writes(namespace))
-		change(ctx, key, withTrigger("1"))
-		rotated(ctx, key)
-		const public, secret, status = "PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders",
+		source := create(ctx, newSource(namespace, "own", pair()))
+		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey), withSource("own"))))
+		before, next := len(manager.Requests.Writes(namespace)), pair()
+		change(ctx, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
+		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		public := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}}
+		Expect(reload(Default, ctx, public).Data).To(And(
+			HaveKeyWithValue("key-id", key.Status.KeyID), HaveKeyWithValue("next.key-id", staged.Status.Versions[1].ID),
+			HaveKeyWithValue("next.key", next["key"]), Not(HaveKey(HaveSuffix("secret")))))
+		key = rotated(ctx, key)
+		Expect(reload(Default, ctx, public).Data).To(Equal(map[string]string{"type": "PublicKey", "key-id": key.Status.KeyID, "key": next["key"]}))
+		const configMap, secret, status = "PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders",
 			"PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status"
 		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{
-			public, secret, status, public, secret, status, secret, public, status,
+			configMap, secret, status, configMap, secret, status, secret, configMap, status,
 		}))
 	})
 })
