@@ -41,6 +41,9 @@ var acts = []act{
 	{"crash before the write", func(w *world) { w.dies = true }},
 	{"step ahead", func(w *world) { w.offset += time.Hour }},
 	{"step back", func(w *world) { w.offset -= time.Hour }},
+	{"step ahead a little", func(w *world) { w.offset += 45 * time.Second }},
+	{"step back a little", func(w *world) { w.offset -= 45 * time.Second }},
+	{"immediate", func(w *world) { w.leaks++; w.plan.Immediate = fmt.Sprint(w.leaks) }},
 	{"sleep", func(w *world) { w.asleep = 3 }},
 }
 
@@ -62,6 +65,7 @@ type world struct {
 	seen            time.Duration
 	watchedSince    time.Duration
 	triggers, edits int
+	leaks           int
 	random          counter
 }
 
@@ -124,7 +128,28 @@ func (w *world) look() error {
 		return nil
 	}
 	w.history = append(slices.Clip(w.history), held{w.time, outcome.Set, outcome.Step})
+	if outcome.Step == material.Replaced {
+		return w.replaced()
+	}
 	return w.check()
+}
+
+// replaced says that nothing that was there before is accepted any more. From
+// there on the invariants hold as in the beginning.
+func (w *world) replaced() error {
+	newest := w.last()
+	for _, old := range w.history[:len(w.history)-1] {
+		for _, v := range []*material.Version{&old.set.Active, old.set.Next, old.set.Previous} {
+			if v != nil && accepts(newest.set, *v) {
+				return fmt.Errorf("version %s has leaked and is accepted", v.ID)
+			}
+		}
+	}
+	if len(newest.set.Versions()) != 1 || newest.set.Immediate != w.plan.Immediate {
+		return errors.New("the leak is not dealt with")
+	}
+	w.history = []held{newest}
+	return nil
 }
 
 // check compares the newest write with what signers and backends may still have
@@ -174,6 +199,8 @@ func (w *world) unchanged() error {
 	switch {
 	case newest.step == material.Switched && (!switched || newest.set.Previous == nil || newest.set.Previous.ID != before.set.Active.ID):
 		return errors.New("invariant 2: a switch to something that was not staged")
+	case newest.set.Immediate != before.set.Immediate:
+		return fmt.Errorf("%s has dealt with a leak", newest.step)
 	case newest.step != material.Switched && newest.set.Active.ID != before.set.Active.ID:
 		return fmt.Errorf("invariant 2: %s has changed the active version", newest.step)
 	}
@@ -193,8 +220,8 @@ func (w *world) settle() error {
 	switch {
 	case set.Next != nil || set.Previous != nil:
 		return errors.New("the rotation does not come to an end")
-	case set.Trigger != w.plan.Trigger:
-		return fmt.Errorf("trigger %q has been forgotten", w.plan.Trigger)
+	case set.Trigger != w.plan.Trigger || set.Immediate != w.plan.Immediate:
+		return fmt.Errorf("trigger %q or %q has been forgotten", w.plan.Trigger, w.plan.Immediate)
 	case !set.Active.Key.Equal(w.source.Key):
 		return errors.New("what is supplied is not in force")
 	}
