@@ -86,8 +86,8 @@ var _ = Describe("Holding a SignatureKey", func() {
 		}).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
-		By("serving on")
-		change(ctx, key, withSource(source.Name))
+		By("serving and rotating on")
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withSource(source.Name)(k); withShortDelays(k) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		}).Should(Succeed())
