@@ -2,7 +2,6 @@ package controllers_test
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -12,10 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 var _ = Describe("A SignatureBinding", func() {
@@ -36,6 +38,34 @@ var _ = Describe("A SignatureBinding", func() {
 		}).Should(Succeed())
 		Consistently(func() []string { return manager.Requests.Writes(namespace)[before:] }).
 			WithTimeout(2 * time.Second).Should(HaveLen(4))
+	})
+
+	// Invariant 5; keys have their own test in each of their states.
+	It("costs no request while it is unchanged", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		var reconciler *controllers.BindingReconciler
+		manager := startManager(managerOptions{Add: func(mgr ctrl.Manager, book *slots.Book) error {
+			reconciler = bindingReconciler(mgr, book, &scriptedRoutes{}, clock.RealClock{})
+			return reconciler.Setup(mgr, 4)
+		}})
+		create(ctx, newKey(namespace, "orders"))
+		bindings := []*signetv1alpha1.SignatureBinding{
+			create(ctx, newBinding(namespace, "bound", "orders", "a", "b")),
+			create(ctx, newBinding(namespace, "conflicted", "orders", "a")),
+			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
+		}
+		ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		ready(ctx, bindings[2], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		settled(manager, namespace)
+		before := len(manager.Requests.Of(namespace))
+		for range 100 {
+			for _, binding := range bindings {
+				_, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
+				Expect(err).NotTo(HaveOccurred())
+			}
+		}
+		Expect(manager.Requests.Of(namespace)[before:]).To(BeEmpty())
 	})
 
 	It("holds one API of fifty that were bound at once, and the same after a restart", func(ctx SpecContext) {
@@ -89,6 +119,18 @@ var _ = Describe("A SignatureBinding", func() {
 		ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(admin.Delete(ctx, second)).To(Succeed())
 		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	})
+
+	It("moves up when one that came before it, and has no key, drops the API", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "misspelt", "shared", "own"))
+		ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	DescribeTable("gets an API that one commit moves from another binding",
@@ -213,22 +255,6 @@ var _ = Describe("A SignatureBinding", func() {
 		ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
 	})
-
-	It("ends in the same state wherever the manager is killed", func(ctx SpecContext) {
-		for cut := range 8 {
-			namespace := newNamespace(ctx)
-			watchNamespace(ctx, namespace)
-			crashAt(cut, namespace, func() {
-				create(ctx, newKey(namespace, "orders"))
-				create(ctx, newBinding(namespace, "orders", "orders", "orders"))
-				create(ctx, newBinding(namespace, "rival", "orders", "orders"))
-			})
-			startAndStop(func() {
-				ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-				ready(ctx, newBinding(namespace, "rival", ""), metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-			})
-		}
-	})
 })
 
 // settled waits until the manager has nothing more to write.
@@ -238,44 +264,4 @@ func settled(manager *runningManager, namespace string) {
 		before := len(manager.Requests.Writes(namespace))
 		g.Consistently(func() []string { return manager.Requests.Writes(namespace) }).WithTimeout(time.Second).Should(HaveLen(before))
 	}).Should(Succeed())
-}
-
-// startAndStop has a manager at work for as long as the checks take.
-func startAndStop(checks func()) {
-	GinkgoHelper()
-	manager := startBoth()
-	defer manager.Stop()
-	checks()
-}
-
-// crashAt cuts a manager off after so many writes to the namespace: the next
-// and all later ones never reach the API server.
-func crashAt(cut int, namespace string, work func()) {
-	GinkgoHelper()
-	var (
-		mu     sync.Mutex
-		writes int
-		dead   = make(chan struct{})
-	)
-	manager := startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{}), Fault: func(request *http.Request) error {
-		if request.Method == http.MethodGet || !strings.Contains(request.URL.Path, "/namespaces/"+namespace) || strings.Contains(request.URL.Path, "/events") {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if writes == cut {
-			close(dead)
-		}
-		if writes++; writes > cut {
-			return errCut
-		}
-		return nil
-	}})
-	work()
-	select {
-	case <-dead:
-	case <-time.After(soon):
-		Expect(writes).To(BeNumerically("<=", cut), "the work takes fewer writes than the cut")
-	}
-	manager.Stop()
 }

@@ -3,14 +3,12 @@ package controllers_test
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,6 +17,7 @@ import (
 	"github.com/signet-dev/signet/controllers"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/witness"
 )
 
 // scriptedRoutes answers for routes as the spec says: the number of Gateways
@@ -64,11 +63,14 @@ func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
 // withBindings adds the controller of bindings to a manager.
 func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.Book) error {
 	return func(mgr ctrl.Manager, book *slots.Book) error {
-		reconciler := &controllers.BindingReconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
-			Leading: func() bool { return true }, Clock: now,
-		}
-		return reconciler.Setup(mgr, 4)
+		return bindingReconciler(mgr, book, routes, now).Setup(mgr, 4)
+	}
+}
+
+func bindingReconciler(mgr ctrl.Manager, book *slots.Book, routes controllers.Routes, now clock.PassiveClock) *controllers.BindingReconciler {
+	return &controllers.BindingReconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
+		Leading: func() bool { return true }, Clock: now,
 	}
 }
 
@@ -101,61 +103,16 @@ func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status
 	return message
 }
 
-// witness watches the bindings of a namespace and sees every state.
-type witness struct {
-	mu       sync.Mutex
-	bindings map[string]*signetv1alpha1.SignatureBinding
-	doubles  []string
-	seen     int
-}
-
-// watchNamespace starts a witness that testifies when the spec ends.
-func watchNamespace(ctx context.Context, namespace string) *witness {
+// watchNamespace has a witness that testifies when the spec ends.
+func watchNamespace(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	watching, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme})
+	w, err := witness.Watch(ctx, plane.Config, namespace)
 	Expect(err).NotTo(HaveOccurred())
-	stream, err := watching.Watch(ctx, &signetv1alpha1.SignatureBindingList{}, client.InNamespace(namespace))
-	Expect(err).NotTo(HaveOccurred())
-	w := &witness{bindings: map[string]*signetv1alpha1.SignatureBinding{}}
-	go w.follow(stream)
 	DeferCleanup(func() {
-		stream.Stop()
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		Expect(w.seen).NotTo(BeZero())
-		Expect(w.doubles).To(BeEmpty(), "slots that two bindings held at one instant")
+		w.Stop()
+		Expect(w.Seen()).NotTo(BeZero())
+		Expect(w.Doubles()).To(BeEmpty(), "slots that two bindings held at one instant")
 	})
-	return w
-}
-
-func (w *witness) follow(stream watch.Interface) {
-	for event := range stream.ResultChan() {
-		binding, ok := event.Object.(*signetv1alpha1.SignatureBinding)
-		if !ok {
-			continue
-		}
-		w.mu.Lock()
-		w.seen++
-		if event.Type == watch.Deleted {
-			delete(w.bindings, binding.Name)
-		} else {
-			w.bindings[binding.Name] = binding
-		}
-		w.look()
-		w.mu.Unlock()
-	}
-}
-
-func (w *witness) look() {
-	holders := map[slots.Slot]string{}
-	for name := range maps.Keys(w.bindings) {
-		for _, slot := range slots.HeldBy(w.bindings[name]) {
-			if other, held := holders[slot]; held {
-				w.doubles = append(w.doubles, fmt.Sprintf("%v by %s and %s", slot, other, name))
-			}
-			holders[slot] = name
-		}
-	}
 }
 
 // holders are the bindings of the namespace that hold the API.

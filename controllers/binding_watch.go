@@ -68,12 +68,13 @@ func (r *BindingReconciler) seedNamespace(ctx context.Context, namespace string)
 }
 
 // bindingHandler keeps the ledger and wakes the binding, and whoever claims
-// what a deleted one has left.
+// what it has come to claim or has left.
 func (r *BindingReconciler) bindingHandler() handler.EventHandler {
 	observe := func(object client.Object, q queue) {
 		if binding, ok := object.(*signetv1alpha1.SignatureBinding); ok {
-			r.Book.Observe(binding)
+			unsettled := r.Book.Observe(binding)
 			q.Add(requestFor(binding))
+			r.wake.others(r.Book.Ledger(binding.Namespace), binding, unsettled)
 		}
 	}
 	return handler.Funcs{
@@ -85,9 +86,7 @@ func (r *BindingReconciler) bindingHandler() handler.EventHandler {
 				return
 			}
 			ledger := r.Book.Ledger(binding.Namespace)
-			for _, slot := range ledger.Forget(binding) {
-				r.wake.claimants(ledger, binding.Namespace, slot, binding.Name)
-			}
+			r.wake.others(ledger, binding, ledger.Forget(binding))
 		},
 	}
 }
@@ -192,11 +191,13 @@ func (w *waker) after(binding *signetv1alpha1.SignatureBinding, delay time.Durat
 	}
 }
 
-// claimants wakes all that list or hold the slot but one.
-func (w *waker) claimants(ledger *slots.Ledger, namespace string, slot slots.Slot, except string) {
-	for _, name := range ledger.Claimants(slot) {
-		if name != except {
-			w.add(namespace, name)
+// others wakes all but the binding that list or hold one of the slots.
+func (w *waker) others(ledger *slots.Ledger, binding *signetv1alpha1.SignatureBinding, unsettled []slots.Slot) {
+	for _, slot := range unsettled {
+		for _, name := range ledger.Claimants(slot) {
+			if name != binding.Name {
+				w.add(binding.Namespace, name)
+			}
 		}
 	}
 }

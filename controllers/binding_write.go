@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 // errNotLeading keeps a manager that has lost its lease from writing. It is on
@@ -49,8 +48,7 @@ func (s *session) enact(binding *signetv1alpha1.SignatureBinding, found *decisio
 	if err := s.writeStatus(after); err != nil {
 		return err
 	}
-	s.ledger.Acknowledge(after)
-	s.wakeOthers(binding, after)
+	s.wake.others(s.ledger, after, s.ledger.Acknowledge(after))
 	s.announcer.transitions(s.ctx, after, binding.Status.Conditions, after.Status.Conditions,
 		signetv1alpha1.ConditionReady, signetv1alpha1.ConditionPathRewritten)
 	return nil
@@ -69,18 +67,4 @@ func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
 		s.ledger.Doubt(binding.Name)
 	}
 	return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
-}
-
-// wakeOthers has the claimants of each slot look again that the binding held
-// and does not hold any more.
-func (s *session) wakeOthers(before, after *signetv1alpha1.SignatureBinding) {
-	still := map[slots.Slot]bool{}
-	for _, slot := range slots.HeldBy(after) {
-		still[slot] = true
-	}
-	for _, slot := range slots.HeldBy(before) {
-		if !still[slot] {
-			s.wake.claimants(s.ledger, after.Namespace, slot, after.Name)
-		}
-	}
 }

@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -87,8 +86,8 @@ var _ = Describe("Holding a SignatureKey", func() {
 		}).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
-		By("serving on")
-		change(ctx, key, withSource(source.Name))
+		By("serving and rotating on")
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withSource(source.Name)(k); withShortDelays(k) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		}).Should(Succeed())
@@ -211,15 +210,8 @@ var _ = Describe("A Secret without its key", func() {
 	})
 })
 
-var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
-	BeforeAll(func(ctx SpecContext) {
-		probe := &unstructured.Unstructured{}
-		probe.SetGroupVersionKind(signetv1alpha1.GroupVersion.WithKind("SignatureKey"))
-		probe.SetNamespace(newNamespace(ctx))
-		probe.SetName("probe")
-		Expect(unstructured.SetNestedField(probe.Object, "HMAC", "spec", "type")).To(Succeed())
-		Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
-	})
+var _ = Describe("Deleting a SignatureKey", Ordered, func() {
+	BeforeAll(func(ctx SpecContext) { waitForGarbageCollector(ctx) })
 
 	DescribeTable("keeps its bytes readable until the binding goes",
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
@@ -248,6 +240,27 @@ var _ = Describe("Deleting a bound SignatureKey", Ordered, func() {
 					g.Expect(left.OwnerReferences).To(BeEmpty())
 					g.Expect(left.Finalizers).To(BeEmpty())
 				}).Should(Succeed())
+			} else {
+				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+			}
+		},
+		Entry("in the background", metav1.DeletePropagationBackground, false),
+		Entry("in the foreground", metav1.DeletePropagationForeground, false),
+		Entry("orphaning the Secret", metav1.DeletePropagationOrphan, true),
+	)
+
+	DescribeTable("takes effect at once where no binding uses it",
+		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
+			namespace := newNamespace(ctx)
+			startManager(managerOptions{})
+			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			secret := managedSecret(Default, ctx, key)
+			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
+			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+			if stays {
+				left := managedSecret(Default, ctx, key)
+				Expect(left.OwnerReferences).To(BeEmpty())
+				Expect(left.Data).To(Equal(secret.Data))
 			} else {
 				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
 			}

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -52,6 +53,11 @@ func withTrigger(trigger string) keyOption {
 	return func(key *signetv1alpha1.SignatureKey) {
 		key.Spec.Rotation = &signetv1alpha1.Rotation{Trigger: trigger}
 	}
+}
+
+// withShortDelays has rotations take as little time as may be.
+func withShortDelays(key *signetv1alpha1.SignatureKey) {
+	key.Spec.Rotation = &signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](1), RetireSeconds: ptr.To[int32](1)}
 }
 
 // newSource is a source Secret with the halves of data.

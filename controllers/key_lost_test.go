@@ -18,9 +18,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 	BeforeEach(func(ctx SpecContext) {
 		namespace = newNamespace(ctx)
 		startManager(managerOptions{})
-		key = readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withTrigger("before"))
-		Expect(readyKey(ctx, key).Status.ObservedTrigger).To(BeEmpty(), "nothing acts upon a trigger yet")
+		key = readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("before"))))
 		lost = loseSecret(ctx, key)
 		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 	})

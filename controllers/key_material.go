@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -76,23 +77,7 @@ func (r *KeyReconciler) renew(ctx context.Context, run *keyRun) error {
 	case run.next == nil:
 		run.next = run.current
 	}
-	if run.specBroken {
-		return nil
-	}
-	run.next = run.next.Named(run.key.EffectiveDisplayName())
-	if run.supplied == nil {
-		return nil
-	}
-	next, err := run.next.Apply(*run.supplied, r.Clock.Now(), r.Rand)
-	if err != nil {
-		return fmt.Errorf("apply the supplied material: %w", err)
-	}
-	if next.Active.ID != run.next.Active.ID {
-		run.change = &keyNews{corev1.EventTypeNormal, eventMaterialApplied, fmt.Sprintf(
-			"The supplied material has changed: Secret %s has version %s now.", run.key.EffectiveSecretName(), next.Active.ID)}
-	}
-	run.next = next
-	return nil
+	return r.rotate(run)
 }
 
 // makeFirst makes the first material of a key, or with consent new material in
@@ -137,8 +122,8 @@ func (r *KeyReconciler) assess(run *keyRun) error {
 	}
 	run.current = set
 	run.show(set)
-	if run.firstSeen() {
-		run.adopt(set)
+	if run.firstSeen() || run.toldLost() {
+		run.adopt(set, r.Clock.Now())
 	}
 	run.noteDeletion()
 	return nil
@@ -152,7 +137,7 @@ func (r *KeyReconciler) takeModified(run *keyRun, set *material.Set) error {
 		return fmt.Errorf("take modified material: %w", err)
 	}
 	run.current = renamed
-	if run.firstSeen() {
+	if run.firstSeen() || run.toldLost() {
 		run.next = renamed.Follow(run.key)
 	}
 	run.change = &keyNews{corev1.EventTypeWarning, eventMaterialModified, fmt.Sprintf(
@@ -165,10 +150,10 @@ func (r *KeyReconciler) takeModified(run *keyRun, set *material.Set) error {
 // firstSeen says that the key has no status yet.
 func (run *keyRun) firstSeen() bool { return run.key.Status.ObservedGeneration == 0 }
 
-// adopt takes over material that was there before the key was first seen. What
-// the spec's triggers say by then rotates nothing.
-func (run *keyRun) adopt(set *material.Set) {
-	run.next = set.Follow(run.key)
+// adopt takes over material that was there before the key was first seen, or
+// that has come back. What the spec's triggers say by then rotates nothing.
+func (run *keyRun) adopt(set *material.Set, now time.Time) {
+	run.next = set.Adopted(run.key, now)
 	for _, reference := range run.secret.OwnerReferences {
 		if reference.UID == run.key.UID {
 			// It is our own, made before a crash.
@@ -210,6 +195,7 @@ func (run *keyRun) note(v verdict) {
 
 // show tells in the status what material is in force.
 func (run *keyRun) show(set *material.Set) {
+	run.shown = set
 	run.status.Key = ""
 	if set.Type == signetv1alpha1.KeyTypeHMAC || set.Type == signetv1alpha1.KeyTypeBasic {
 		run.status.Key = string(set.Active.Key)
@@ -217,13 +203,14 @@ func (run *keyRun) show(set *material.Set) {
 	run.status.KeyID = set.Active.ID
 	run.status.Versions = set.Versions()
 	run.status.LastRotationTime = run.status.Versions[0].Activated
-	run.status.ObservedTrigger = set.Trigger
+	run.status.ObservedTrigger, run.status.ObservedImmediate = set.Trigger, set.Immediate
 }
 
 // hide tells in the status that there is no material to sign with.
 func (run *keyRun) hide() {
+	run.shown = nil
 	run.status.Key, run.status.KeyID = "", ""
-	run.status.Versions, run.status.LastRotationTime = nil, nil
+	run.status.Versions, run.status.LastRotationTime, run.status.NextRotationTime = nil, nil, nil
 }
 
 // toldLost says that the status has told of the loss: only then is a change of
@@ -248,7 +235,7 @@ func (run *keyRun) lose(message string) {
 		return
 	}
 	if !run.toldLost() {
-		run.status.ObservedTrigger = run.key.Trigger()
+		run.status.ObservedTrigger, run.status.ObservedImmediate = run.key.Trigger(), run.key.Immediate()
 	}
 	// Whatever else is wrong, this comes first.
 	run.verdict, run.refused = stalled(signetv1alpha1.ReasonSecretLost, message), false

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
 )
 
 const (
@@ -24,8 +25,9 @@ const (
 )
 
 // keyMemory is what the controller remembers of keys to spare the API server:
-// what it has written itself, and what live reads have answered. Nothing
-// depends on it for correctness; a restart begins with an empty one.
+// what it has written itself, what live reads have answered, and since when
+// rotations stand where they do. A restart begins with an empty one; that costs
+// reads, and a stage begins anew.
 type keyMemory struct {
 	clock clock.PassiveClock
 
@@ -43,6 +45,9 @@ type keyRecall struct {
 	answer     verdict
 	generation int64
 	answeredAt time.Time
+	// standing is where the rotation stands since we have seen it there.
+	standing string
+	seenAt   time.Time
 }
 
 type namespaceRecall struct {
@@ -125,6 +130,19 @@ func (m *keyMemory) answer(key *signetv1alpha1.SignatureKey) (verdict, time.Dura
 		return verdict{}, 0
 	}
 	return recall.answer, left
+}
+
+// watch is this moment, for a key whose rotation stands as the set says: since
+// when it has been seen there. Clocks differ and are stepped, so that times in
+// the set alone would not do.
+func (m *keyMemory) watch(key *signetv1alpha1.SignatureKey, set *material.Set) material.Moment {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	recall, now := m.recall(key), m.clock.Now()
+	if standing := set.Standing(); recall.standing != standing {
+		recall.standing, recall.seenAt = standing, now
+	}
+	return material.Moment{Now: now, FirstSeen: recall.seenAt, Watched: m.clock.Since(recall.seenAt)}
 }
 
 // namespaceAnswered notes whether a live read has found the namespace

@@ -20,12 +20,10 @@ func (r *KeyReconciler) stagePublic(ctx context.Context, run *keyRun) error {
 	if run.key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
 		return nil
 	}
-	if run.current == nil || run.current.Active.ID == run.next.Active.ID {
+	if run.current == nil {
 		return r.writePublic(ctx, run, run.next.Public())
 	}
-	staged := run.current.Clone()
-	staged.Next = &run.next.Active
-	return r.writePublic(ctx, run, staged.Public())
+	return r.writePublic(ctx, run, run.current.Between(run.next).Public())
 }
 
 // trimPublic drops from the public ConfigMap what the Secret does not have any
@@ -64,8 +62,8 @@ func (r *KeyReconciler) writePublic(ctx context.Context, run *keyRun, data map[s
 }
 
 // findPublic looks for the public ConfigMap past the cache before one is
-// created. If the name is taken by somebody else's, no version is added that
-// backends could not learn of.
+// created. If the name is taken by somebody else's, a rotation rests: backends
+// could not learn of it.
 func (r *KeyReconciler) findPublic(ctx context.Context, run *keyRun) error {
 	if run.public == nil {
 		if answer, left := r.memory.answer(run.key); answer.reason == signetv1alpha1.ReasonSecretOwnedByOther {
@@ -97,7 +95,7 @@ func (run *keyRun) refusePublic(v verdict) {
 	switch {
 	case run.current == nil:
 		run.settle()
-	case run.current.Active.ID != run.next.Active.ID:
+	case run.current.Standing() != run.next.Standing():
 		run.settled = true
 	}
 }

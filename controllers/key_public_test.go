@@ -43,25 +43,6 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 	})
 
-	It("knows a new version before it signs, and an old one as long as it does", func(ctx SpecContext) {
-		source := create(ctx, newSource(namespace, "own", pair()))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey), withSource("own"))))
-		before := len(manager.Requests.Writes(namespace))
-		next := pair()
-		change(ctx, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
-		Eventually(func(g Gomega) {
-			fresh := reload(g, ctx, key)
-			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
-			g.Expect(publicOf(g, ctx).Data).To(Equal(map[string]string{
-				"type": "PublicKey", "key-id": fresh.Status.KeyID, "key": next["key"],
-			}))
-		}).Should(Succeed())
-		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{
-			"PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders", "PATCH /api/v1/configmaps/orders-public",
-			"PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
-		}))
-	})
-
 	It("is healed when it is changed or deleted", func(ctx SpecContext) {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
 		sound := publicOf(Default, ctx)

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -158,8 +159,14 @@ func desiredSecret(run *keyRun) *corev1.Secret {
 	return desired
 }
 
+// writeLimit is how long a write of a Secret may take. Delays are counted from
+// when it was decided on: a write that comes about much later would shorten them.
+const writeLimit = 10 * time.Second
+
 // patchSecret writes what differs, if the Secret is still as it was read.
 func (r *KeyReconciler) patchSecret(ctx context.Context, run *keyRun, before, after *corev1.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return fmt.Errorf("write Secret %s: %w", client.ObjectKeyFromObject(before), err)

@@ -45,6 +45,8 @@ type keyRun struct {
 	// supplied are the halves that spec and source give; nil as long as these
 	// are not in order.
 	supplied *material.Supplied
+	// shown is the material that the status tells of; nil for none.
+	shown *material.Set
 	// specBroken says that the spec breaks a rule: it is not followed.
 	specBroken bool
 	// consented says that the spec allows new material in place of lost one.

@@ -55,6 +55,7 @@ func (r *KeyReconciler) report(ctx context.Context, run *keyRun, phaseErr error)
 	}
 	run.status.Bindings = bindingsOf(run.users)
 	setCondition(&run.status.Conditions, inUse(run), now)
+	run.tellRotation(now)
 
 	before := run.key.Status
 	changed := !equality.Semantic.DeepEqual(before, run.status)
@@ -102,6 +103,9 @@ func (r *KeyReconciler) announce(ctx context.Context, run *keyRun, before []meta
 	known := meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil
 	if known || len(run.users) > 0 {
 		types = append(types, signetv1alpha1.ConditionInUse)
+	}
+	if rotationTold(before, run.status.Conditions) {
+		types = append(types, signetv1alpha1.ConditionRotating)
 	}
 	r.announcer.transitions(ctx, run.key, before, run.status.Conditions, types...)
 }

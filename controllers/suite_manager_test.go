@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -54,6 +53,8 @@ type managerOptions struct {
 	Clock clock.PassiveClock
 	// Fault may answer a request in the API server's place.
 	Fault func(*http.Request) error
+	// Transport comes between the manager and the API server.
+	Transport func(http.RoundTripper) http.RoundTripper
 	// Add adds further controllers.
 	Add func(ctrl.Manager, *slots.Book) error
 }
@@ -75,6 +76,9 @@ func startManager(options managerOptions) *runningManager {
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS = -1
 	requests := &requestLog{fault: options.Fault}
+	if options.Transport != nil {
+		config.Wrap(options.Transport)
+	}
 	config.Wrap(requests.wrap)
 	caches, err := controllers.CacheOptions(options.Namespaces)
 	Expect(err).NotTo(HaveOccurred())
@@ -120,7 +124,6 @@ func run(mgr ctrl.Manager, running *runningManager) *runningManager {
 // requestLog is what a manager has asked of the API server.
 type requestLog struct {
 	fault func(*http.Request) error
-	cut   atomic.Bool
 
 	mu       sync.Mutex
 	requests []string
@@ -134,9 +137,6 @@ func (l *requestLog) wrap(next http.RoundTripper) http.RoundTripper {
 			if err := l.fault(request); err != nil {
 				return nil, err
 			}
-		}
-		if l.cut.Load() {
-			return nil, errCut
 		}
 		response, err := next.RoundTrip(request)
 		// What the API server refuses as outdated has changed nothing.

@@ -16,6 +16,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -76,6 +77,17 @@ func newNamespace(ctx context.Context) string {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "spec-"}}
 	Expect(admin.Create(ctx, namespace)).To(Succeed())
 	return namespace.Name
+}
+
+// waitForGarbageCollector returns when the garbage collector knows our kinds.
+func waitForGarbageCollector(ctx context.Context) {
+	GinkgoHelper()
+	probe := &unstructured.Unstructured{}
+	probe.SetGroupVersionKind(signetv1alpha1.GroupVersion.WithKind("SignatureKey"))
+	probe.SetNamespace(newNamespace(ctx))
+	probe.SetName("probe")
+	Expect(unstructured.SetNestedField(probe.Object, "HMAC", "spec", "type")).To(Succeed())
+	Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
 }
 
 // eventsOf are the reasons and notes of the Events about an object.

@@ -9,6 +9,8 @@ import (
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
 // reporter is who Events are from, whatever they are about: one name to select
@@ -33,11 +35,16 @@ func (a announcer) transitions(ctx context.Context, object client.Object, before
 			continue
 		}
 		eventType := corev1.EventTypeNormal
-		if is.Status == metav1.ConditionFalse && is.Reason != "NotBound" {
+		if is.Status == metav1.ConditionFalse && !atRest(conditionType) {
 			eventType = corev1.EventTypeWarning
 		}
 		a.tell(ctx, object, eventType, is.Reason, is.Message)
 	}
+}
+
+// atRest says that the condition is False while nothing goes on.
+func atRest(conditionType string) bool {
+	return conditionType == signetv1alpha1.ConditionInUse || conditionType == signetv1alpha1.ConditionRotating
 }
 
 // tell writes one Event and one line in the log. The message is for the user

@@ -1,7 +1,7 @@
 package v1alpha1
 
-// Condition types. Ready is always there once an object has been seen; Stalled
-// and PathRewritten are there only when true.
+// Condition types. Ready is always there once an object has been seen, Rotating
+// while a key has material; Stalled and PathRewritten are there only when true.
 const (
 	// ConditionReady of a key: it has material to sign with and nothing is
 	// wrong. Of a binding: its key signs for all of its APIs. Unknown is
@@ -11,6 +11,9 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionInUse of a key: bindings use it, and hold its deletion.
 	ConditionInUse = "InUse"
+	// ConditionRotating of a key: a second version is accepted beside the one
+	// that signs.
+	ConditionRotating = "Rotating"
 	// ConditionPathRewritten of a binding: a route rewrites path or host, and
 	// must sign after it does.
 	ConditionPathRewritten = "PathRewritten"
@@ -50,6 +53,21 @@ const (
 	ReasonNotBound = "NotBound"
 	// ReasonDeletionBlocked: the key is deleted and waits for its bindings.
 	ReasonDeletionBlocked = "DeletionBlocked"
+)
+
+// Reasons of Rotating of a key.
+const (
+	// ReasonStaged: the next version is published and only verifies yet.
+	ReasonStaged = "Staged"
+	// ReasonRetiring: the next version signs, and the previous one verifies.
+	ReasonRetiring = "Retiring"
+	// ReasonSettled: one version signs, and no other is accepted.
+	ReasonSettled = "Settled"
+	// ReasonNothingToRotate: a rotation is asked for, but both halves are
+	// supplied, and only generated ones are renewed.
+	ReasonNothingToRotate = "NothingToRotate"
+	// ReasonResting: no rotation begins while spec or source is not in order.
+	ReasonResting = "Resting"
 )
 
 // Reasons of Ready of a binding (beside ReasonBound, ReasonSecretLost,

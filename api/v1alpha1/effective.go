@@ -1,19 +1,34 @@
 package v1alpha1
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // What a spec leaves out is decided here and shown in status; nothing is
 // written into the spec, so that Git and cluster never differ.
 
 // Defaults of spec.rotation, in seconds.
 const (
-	// DefaultStageSeconds is what a kubelet needs at most to refresh a
-	// mounted Secret: its sync period and its cache's time to live.
+	// DefaultStageSeconds is what a kubelet takes at most to refresh a mounted
+	// Secret, with some to spare. It looks at each Pod once in its sync period
+	// of 60 seconds, which it stretches by up to one half at random: 90. To
+	// these come the write itself, the watch by which kubelets learn of it, and
+	// the reader's own interval. Kubelets that do not watch but cache
+	// (configMapAndSecretChangeDetectionStrategy: Cache) add their cache's time
+	// to live, a minute by default: there 180 is right.
 	DefaultStageSeconds = 120
-	// DefaultRetireSeconds is the clock difference that verifiers allow.
+	// DefaultRetireSeconds is the clock difference that verifiers allow: the
+	// longest that a request may have been under way since it was signed.
 	DefaultRetireSeconds = 900
 	// DefaultHeader carries the signature when spec.header is left out.
 	DefaultHeader = "Authorization"
+)
+
+const (
+	maxIntervalDays  = 3650
+	maxStageSeconds  = 86400
+	maxRetireSeconds = 604800
 )
 
 const (
@@ -78,6 +93,39 @@ func (k *SignatureKey) Immediate() string {
 		return ""
 	}
 	return k.Spec.Rotation.Immediate
+}
+
+// EffectiveStage is how long a next version is out before it signs. A value that
+// breaks the rules counts as left out: the webhook can have been down.
+func (k *SignatureKey) EffectiveStage() time.Duration {
+	if k.Spec.Rotation == nil {
+		return DefaultStageSeconds * time.Second
+	}
+	return time.Second * time.Duration(within(k.Spec.Rotation.StageSeconds, maxStageSeconds, DefaultStageSeconds))
+}
+
+// EffectiveRetire is how long a previous version verifies after the switch.
+func (k *SignatureKey) EffectiveRetire() time.Duration {
+	if k.Spec.Rotation == nil {
+		return DefaultRetireSeconds * time.Second
+	}
+	return time.Second * time.Duration(within(k.Spec.Rotation.RetireSeconds, maxRetireSeconds, DefaultRetireSeconds))
+}
+
+// RotationInterval is how long a version signs before it is renewed by schedule;
+// zero without a schedule.
+func (k *SignatureKey) RotationInterval() time.Duration {
+	if k.Spec.Rotation == nil {
+		return 0
+	}
+	return 24 * time.Hour * time.Duration(within(k.Spec.Rotation.IntervalDays, maxIntervalDays, 0))
+}
+
+func within(value *int32, most, otherwise int32) int32 {
+	if value == nil || *value < 1 || *value > most {
+		return otherwise
+	}
+	return *value
 }
 
 // EffectivePayload is the payload setting in force.

@@ -89,8 +89,9 @@ type SecretTemplate struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.intervalDays) || (has(self.stageSeconds) ? self.stageSeconds : 120) + (has(self.retireSeconds) ? self.retireSeconds : 900) < self.intervalDays * 86400",message="stageSeconds and retireSeconds together must be shorter than intervalDays",reason="FieldValueInvalid",fieldPath=".intervalDays"
 type Rotation struct {
-	// intervalDays is the number of days after which what Signet generated is
-	// renewed, 1 to 3650. Left out: no scheduled renewal.
+	// intervalDays is the number of days that a version signs before what
+	// Signet generated of it is renewed, 1 to 3650. Left out: no scheduled
+	// renewal.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3650
@@ -98,8 +99,10 @@ type Rotation struct {
 
 	// stageSeconds is how long the next version is published before it signs,
 	// in seconds: as long as the slowest backend takes to see a changed
-	// Secret. 1 to 86400; left out: 120, what a kubelet needs at most to
-	// refresh a mounted Secret.
+	// Secret. 1 to 86400; left out: 120. A kubelet refreshes a mounted Secret
+	// within 90 seconds (its sync period of 60, stretched by up to one half);
+	// less than 120 is for backends that do not mount it, and is warned of. A
+	// change takes effect on a version that is staged already.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
@@ -107,22 +110,25 @@ type Rotation struct {
 
 	// retireSeconds is how long the previous version still verifies after the
 	// switch, in seconds. 1 to 604800; left out: 900, the clock difference that
-	// verifiers allow. stageSeconds and retireSeconds together are shorter
-	// than the interval.
+	// verifiers allow. Fixed at the switch: a change takes effect at the next
+	// one. stageSeconds and retireSeconds together are shorter than the
+	// interval.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
 	RetireSeconds *int32 `json:"retireSeconds,omitempty"`
 
-	// trigger is any text; a change of it rotates once. One that is there when
-	// material is first made or adopted rotates nothing.
+	// trigger is any text; another text rotates once, after a rotation that is
+	// under way. Taking it away does nothing, nor does one that is there when
+	// material is first made or adopted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Trigger string `json:"trigger,omitempty"`
 
-	// immediate is any text; a change of it rotates once and drops the old
-	// version at once, for a key that has leaked: requests may fail until
-	// backends have seen the change.
+	// immediate is any text; another text renews once and drops the old
+	// versions at once, for a key that has leaked: requests may fail until
+	// backends have seen the change. Supplied halves have to be changed in
+	// their source first.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Immediate string `json:"immediate,omitempty"`
@@ -292,7 +298,9 @@ type SignatureKeyStatus struct {
 	// +optional
 	LastRotationTime *metav1.Time `json:"lastRotationTime,omitempty"`
 
-	// nextRotationTime is when the next scheduled rotation begins.
+	// nextRotationTime is when the next scheduled rotation begins. Left out
+	// without a schedule, while a version is staged, where nothing is
+	// generated, and while spec or source is not in order.
 	// +optional
 	NextRotationTime *metav1.Time `json:"nextRotationTime,omitempty"`
 
@@ -303,7 +311,13 @@ type SignatureKeyStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	ObservedTrigger string `json:"observedTrigger,omitempty"`
 
-	// conditions: Ready, InUse and, only when true, Stalled.
+	// observedImmediate is the spec.rotation.immediate last acted upon.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	ObservedImmediate string `json:"observedImmediate,omitempty"`
+
+	// conditions: Ready, InUse, Rotating while there is material and, only
+	// when true, Stalled.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -322,6 +336,7 @@ type SignatureKeyStatus struct {
 // +kubebuilder:printcolumn:name="Type",type=string,JSONPath=`.spec.type`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Rotation",type=string,JSONPath=`.status.conditions[?(@.type=="Rotating")].reason`
 // +kubebuilder:printcolumn:name="Bindings",type=integer,JSONPath=`.status.bindings.count`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretName`
 // +kubebuilder:printcolumn:name="Display Name",type=string,JSONPath=`.status.displayName`,priority=1

@@ -50,7 +50,7 @@ func run(ctx context.Context, once bool) (err error) {
 	defer func() { err = errors.Join(err, d.takeDown()) }()
 	steps := []func(context.Context) error{
 		d.startControlPlane, d.install, d.startManager, d.applySamples, d.playGateway,
-		d.showAll, d.showGenerated, d.showSupplied, d.showConflict, d.showRefusal, d.showHeldDeletion,
+		d.showAll, d.showGenerated, d.showSupplied, d.showRotation, d.showConflict, d.showRefusal, d.showHeldDeletion,
 		d.checkNothingLeaks,
 	}
 	for _, step := range steps {

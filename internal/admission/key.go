@@ -44,7 +44,11 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 	if equality.Semantic.DeepEqual(old.Spec, key.Spec) {
 		return nil, nil // said when it was written
 	}
-	return keyWarnings(key, v.supplied(ctx, key)), nil
+	warnings := keyWarnings(key, v.supplied(ctx, key))
+	if warning := immediateWarning(key, old); warning != "" {
+		warnings = append(warnings, warning)
+	}
+	return warnings, nil
 }
 
 // ValidateDelete warns that bindings will hold the key. A warning is not worth

@@ -16,8 +16,6 @@ const (
 	plantedSecret = "planted-secret-0123456789"
 
 	warnAES     = "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"
-	warnRotates = "spec.rotation: kept, but not acted upon in this version: intervalDays, trigger and immediate renew nothing yet. " +
-		"To renew material now, change the source Secret, or move the bindings to another key"
 	warnNothing = "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: " +
 		"leave one of them out, or intervalDays, trigger and immediate"
 	warnStage = "spec.rotation.stageSeconds: a kubelet may need 120 seconds to refresh a mounted Secret, and 119 are less: " +
@@ -60,40 +58,35 @@ func TestKeyIsCreated(t *testing.T) {
 				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC]",
 		},
 		"rotates what is generated": {
-			key:      newKey("orders", withRotation(interval)),
-			warnings: []string{warnRotates},
+			key: newKey("orders", withRotation(interval)),
 		},
 		"rotates the half that the source leaves out": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: half,
-			warnings: []string{warnRotates},
 		},
 		"nothing to rotate": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: whole,
-			warnings: []string{warnNothing, warnRotates},
+			warnings: []string{warnNothing},
 		},
 		"nothing to rotate beside spec.key": {
 			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: half,
-			warnings: []string{warnNothing, warnRotates},
+			warnings: []string{warnNothing},
 		},
 		"nothing to rotate beside spec.key, source to come": {
 			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{Immediate: "now"}), withIdentifier("orders_app"), withSource("own")),
-			warnings: []string{warnNothing, warnRotates},
+			warnings: []string{warnNothing},
 		},
 		"nothing to rotate in a supplied pair": {
 			key: newKey("orders", publicKey, withRotation(interval), withSource("own")), enabled: true,
-			warnings: []string{warnNothing, warnRotates},
+			warnings: []string{warnNothing},
 		},
 		"a source to come may leave out a half": {
-			key:      newKey("orders", withRotation(interval), withSource("own")),
-			warnings: []string{warnRotates},
+			key: newKey("orders", withRotation(interval), withSource("own")),
 		},
 		"a Secret without the label is not looked into": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: unlabelled,
-			warnings: []string{warnRotates},
 		},
 		"a Secret elsewhere is not looked into": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: foreign,
-			warnings: []string{warnRotates},
 		},
 		"a short stage": {
 			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
@@ -131,7 +124,7 @@ func TestKeyIsUpdated(t *testing.T) {
 		},
 		"a changed spec is warned about": {
 			old: newKey("orders", aes), key: newKey("orders", aes, withRotation(interval)),
-			warnings: []string{warnAES, warnRotates},
+			warnings: []string{warnAES},
 		},
 		"a broken rule": {
 			old: newKey("orders"), key: newKey("orders", withType(signetv1alpha1.KeyTypeBasic, "")),

@@ -34,15 +34,21 @@ func keyWarnings(key *signetv1alpha1.SignatureKey, supplied halves) []string {
 			"backends that mount it would refuse requests after a rotation. Leave it out, or set at least %d",
 			signetv1alpha1.DefaultStageSeconds, *stage, signetv1alpha1.DefaultStageSeconds))
 	}
-	if !rotates(rotation) {
-		return warnings
-	}
-	if !generates(key, supplied) {
+	if rotates(rotation) && !generates(key, supplied) {
 		warnings = append(warnings, "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: "+
 			"leave one of them out, or intervalDays, trigger and immediate")
 	}
-	return append(warnings, "spec.rotation: kept, but not acted upon in this version: intervalDays, trigger and immediate renew nothing yet. "+
-		"To renew material now, change the source Secret, or move the bindings to another key")
+	return warnings
+}
+
+// immediateWarning says that an update drops at once what backends accept.
+// Empty: there is nothing to say.
+func immediateWarning(key, old *signetv1alpha1.SignatureKey) string {
+	if key.Immediate() == "" || key.Immediate() == old.Immediate() {
+		return ""
+	}
+	return "spec.rotation.immediate: the old version is dropped at once, so requests may fail until every backend has seen the new one, " +
+		"up to two minutes where it mounts the Secret. Unless the key has leaked, change spec.rotation.trigger instead"
 }
 
 // rotates says that the settings ask for a rotation.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/rules"
@@ -12,68 +13,117 @@ import (
 
 var (
 	// ErrModified says that the data can be read and keeps the rules, but is
-	// not what was written: the checksum differs. The set is returned with it.
+	// not what was written: the checksum differs, or something beside the
+	// active version's bytes cannot be. The set is returned with it, without
+	// what cannot be; ids in it may be missing or the same (Renamed makes new).
 	ErrModified = errors.New("the data was changed by somebody else")
-	// ErrBroken says that the data is no material: something is missing, or
-	// breaks a rule. The error names where, and never a value.
+	// ErrBroken says that the data is no material: a half of the active version
+	// is missing, or breaks a rule. The error names where, and never a value.
 	ErrBroken = errors.New("the data holds no usable material")
 )
 
-// Decode reads the data of a managed Secret.
+// What is longer than a status takes is not ours, and could never be told.
+const (
+	maxID      = 64
+	maxTrigger = 253
+)
+
+// Decode reads the data of a managed Secret. Keys of the data that mean nothing
+// here are ignored: they are no material, whoever put them there.
 func Decode(data map[string][]byte) (*Set, error) {
+	r := &reader{data: data, sound: string(data[dataChecksum]) == checksum(data)}
 	set := &Set{
 		Type:        signetv1alpha1.KeyType(data[dataType]),
 		Algorithm:   signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
 		DisplayName: string(data[dataDisplayName]),
-		Trigger:     string(data[dataTrigger]),
-		Immediate:   string(data[dataImmediate]),
+		Trigger:     r.text(dataTrigger, maxTrigger),
+		Immediate:   r.text(dataImmediate, maxTrigger),
 	}
-	active, err := set.version(data, "")
+	active, err := r.version(set, "")
 	if err != nil {
 		return nil, err
 	}
 	set.Active = *active
-	if set.Next, err = set.staged(data, prefixNext); err != nil {
-		return nil, err
-	}
-	if set.Previous, err = set.staged(data, prefixPrevious); err != nil {
-		return nil, err
-	}
-	if string(data[dataChecksum]) != checksum(data) {
+	set.Next = r.staged(set, prefixNext)
+	set.Previous = r.staged(set, prefixPrevious)
+	if !r.sound || set.ambiguous() {
 		return set, ErrModified
 	}
 	return set, nil
 }
 
-func (s *Set) staged(data map[string][]byte, prefix string) (*Version, error) {
-	if !hasVersion(data, prefix) {
-		return nil, nil
+// ambiguous says that the ids do not tell the versions apart.
+func (s *Set) ambiguous() bool {
+	var ids []string
+	for _, v := range s.versions() {
+		if v.ID == "" || slices.Contains(ids, v.ID) {
+			return true
+		}
+		ids = append(ids, v.ID)
 	}
-	return s.version(data, prefix)
+	return false
 }
 
-func (s *Set) version(data map[string][]byte, prefix string) (*Version, error) {
+// reader reads data, and notes what Encode cannot have written.
+type reader struct {
+	data  map[string][]byte
+	sound bool
+}
+
+// staged reads the version under the prefix; nil if there is none, or one that
+// nobody can verify with. Without it the active version goes on.
+func (r *reader) staged(set *Set, prefix string) *Version {
+	if !hasVersion(r.data, prefix) {
+		return nil
+	}
+	v, err := r.version(set, prefix)
+	if err != nil {
+		r.sound = false
+		return nil
+	}
+	return v
+}
+
+func (r *reader) version(set *Set, prefix string) (*Version, error) {
 	v := &Version{
-		ID:     string(data[prefix+dataKeyID]),
-		Key:    Bytes(slices.Clone(data[prefix+dataKey])),
-		Secret: Bytes(slices.Clone(data[prefix+dataSecret])),
+		ID:        r.text(prefix+dataKeyID, maxID),
+		Key:       Bytes(slices.Clone(r.data[prefix+dataKey])),
+		Secret:    Bytes(slices.Clone(r.data[prefix+dataSecret])),
+		Created:   r.time(prefix + dataCreated),
+		Activated: r.time(prefix + dataActivated),
+		Retires:   r.time(prefix + dataRetires),
 	}
-	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, v.Key, v.Secret); len(errs) > 0 {
+	if errs := rules.ValidateMaterial(set.Type, set.Algorithm, v.Key, v.Secret); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %s%w", ErrBroken, prefix, errs.ToAggregate())
-	}
-	if v.ID == "" {
-		return nil, fmt.Errorf("%w: data[%s] is missing", ErrBroken, prefix+dataKeyID)
-	}
-	for name, target := range map[string]*time.Time{dataCreated: &v.Created, dataActivated: &v.Activated, dataRetires: &v.Retires} {
-		value, there := data[prefix+name]
-		if !there {
-			continue
-		}
-		parsed, err := time.Parse(time.RFC3339, string(value))
-		if err != nil {
-			return nil, fmt.Errorf("%w: data[%s] is no RFC 3339 time", ErrBroken, prefix+name)
-		}
-		*target = parsed.UTC()
 	}
 	return v, nil
 }
+
+// text reads what a status repeats; empty if it could not be written there.
+func (r *reader) text(name string, limit int) string {
+	value := r.data[name]
+	if !utf8.Valid(value) || utf8.RuneCount(value) > limit {
+		r.sound = false
+		return ""
+	}
+	return string(value)
+}
+
+// time reads whole seconds; zero if there is none, or one whose year cannot be
+// written in UTC.
+func (r *reader) time(name string) time.Time {
+	value, there := r.data[name]
+	if !there {
+		return time.Time{}
+	}
+	parsed, err := time.Parse(time.RFC3339, string(value))
+	parsed = parsed.UTC().Truncate(time.Second)
+	if err != nil || !writable(parsed) {
+		r.sound = false
+		return time.Time{}
+	}
+	return parsed
+}
+
+// writable says that the time can be written in RFC 3339 and read back.
+func writable(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }

@@ -5,9 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -37,8 +35,20 @@ const (
 	dataCredential = "credential"
 )
 
-// derived are the keys that follow from the others.
-var derived = []string{dataChecksum, dataUsername, dataPassword, dataCredential}
+// versionData are the keys of one version, each after its prefix.
+var versionData = []string{dataKey, dataSecret, dataKeyID, dataCreated, dataActivated, dataRetires}
+
+// original are the keys of the data that do not follow from others, in order.
+var original = func() []string {
+	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataImmediate}
+	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
+		for _, name := range versionData {
+			names = append(names, prefix+name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}()
 
 // Encode lays the set out as the data of its managed Secret.
 func (s *Set) Encode() map[string][]byte {
@@ -79,15 +89,17 @@ func (v *Version) encode(data map[string][]byte, prefix string) {
 	}
 }
 
-// checksum is over all keys and values but those derived, each with its length
-// before it, in the order of the keys.
+// checksum is over all original keys that are there and their values, each with
+// its length before it, in the order of the keys. What others have put beside
+// them does not count.
 func checksum(data map[string][]byte) string {
 	sum := sha256.New()
-	for _, name := range slices.Sorted(maps.Keys(data)) {
-		if slices.Contains(derived, name) {
+	for _, name := range original {
+		value, there := data[name]
+		if !there {
 			continue
 		}
-		for _, part := range [][]byte{[]byte(name), data[name]} {
+		for _, part := range [][]byte{[]byte(name), value} {
 			_ = binary.Write(sum, binary.BigEndian, uint64(len(part)))
 			sum.Write(part)
 		}
@@ -117,10 +129,11 @@ func (v *Version) public(data map[string]string, prefix string) {
 	data[prefix+dataKey] = string(v.Key)
 }
 
-// hasVersion says that the data has a version under the prefix.
+// hasVersion says that the data has a half of a version under the prefix, or its
+// id. Others' keys, and times alone, make no version.
 func hasVersion(data map[string][]byte, prefix string) bool {
-	for name := range data {
-		if strings.HasPrefix(name, prefix) {
+	for _, name := range []string{dataKey, dataSecret, dataKeyID} {
+		if _, there := data[prefix+name]; there {
 			return true
 		}
 	}

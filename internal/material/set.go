@@ -1,6 +1,8 @@
 package material
 
 import (
+	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,6 +47,61 @@ func (v *Version) clone() *Version {
 	return &clone
 }
 
+// same says that both versions have the same halves.
+func (v *Version) same(other *Version) bool {
+	return v.Key.Equal(other.Key) && v.Secret.Equal(other.Secret)
+}
+
+// Standing names where a rotation stands: it changes with each step. It holds no
+// material.
+func (s *Set) Standing() string {
+	standing := ""
+	for i, v := range s.versions() {
+		standing += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
+	}
+	return standing
+}
+
+// Between is what backends may learn of before the set next is in force: next,
+// unless it drops a version that still signs or verifies. Then it is the set as
+// it is, with what next adds.
+func (s *Set) Between(next *Set) *Set {
+	added := next.versionBeside(s)
+	switch {
+	case s.versionBeside(next) == nil:
+		return next
+	case added == nil:
+		return s
+	default:
+		between := s.Clone()
+		between.Next = added
+		return between
+	}
+}
+
+// versionBeside is a version that the other set does not have; nil if there is
+// none.
+func (s *Set) versionBeside(other *Set) *Version {
+	for _, v := range s.versions() {
+		if !slices.ContainsFunc(other.versions(), func(o *Version) bool { return o.ID == v.ID }) {
+			return v
+		}
+	}
+	return nil
+}
+
+// versions are the set's versions: active, next, previous.
+func (s *Set) versions() []*Version {
+	all := []*Version{&s.Active}
+	if s.Next != nil {
+		all = append(all, s.Next)
+	}
+	if s.Previous != nil {
+		all = append(all, s.Previous)
+	}
+	return all
+}
+
 // Versions are the set's versions as a status shows them.
 func (s *Set) Versions() []signetv1alpha1.KeyVersion {
 	versions := []signetv1alpha1.KeyVersion{s.Active.status(signetv1alpha1.VersionActive)}
@@ -71,4 +128,8 @@ func statusTime(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.UTC()}
 }
 
-func whole(now time.Time) time.Time { return now.UTC().Truncate(time.Second) }
+// whole is the time in whole seconds, rounded up: a delay that is counted from
+// it is never shorter than it says.
+func whole(now time.Time) time.Time {
+	return now.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second)
+}

@@ -33,6 +33,18 @@ func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supp
 // Complete says that nothing is left to generate.
 func (s Supplied) Complete() bool { return s.Key != nil && s.Secret != nil }
 
+// over is the version with the halves that are supplied in place of its own.
+func (s Supplied) over(v *Version) *Version {
+	over := &Version{Key: v.Key, Secret: v.Secret}
+	if s.Key != nil {
+		over.Key = s.Key
+	}
+	if s.Secret != nil {
+		over.Secret = s.Secret
+	}
+	return over
+}
+
 // First makes the first material of a key: what is not supplied is generated.
 // The triggers of the spec are noted as acted upon.
 func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
@@ -69,39 +81,62 @@ func (s *Set) Named(displayName string) *Set {
 	return next
 }
 
-// Apply brings what is supplied into force, as a new active version at once: the
-// set itself if that changes nothing. The half that is not supplied keeps its
-// bytes.
-func (s *Set) Apply(supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
-	key, secret := s.Active.Key, s.Active.Secret
-	if supplied.Key != nil {
-		key = supplied.Key
-	}
-	if supplied.Secret != nil {
-		secret = supplied.Secret
-	}
-	if key.Equal(s.Active.Key) && secret.Equal(s.Active.Secret) {
-		return s, nil
-	}
+// Noted is the set with these triggers as the ones last acted upon.
+func (s *Set) Noted(trigger, immediate string) *Set {
 	next := s.Clone()
-	return next, next.activate(key, secret, now, random)
+	next.Trigger, next.Immediate = trigger, immediate
+	return next
 }
 
-// Renamed is the set with a new id for its active version: its bytes are not
-// those that the id stood for.
+// Adopted is the set as a key takes it over that has not seen it before, or not
+// for a while: what the key's triggers say by then asks for nothing, and what is
+// staged begins its stage anew, since nobody knows which backends have it.
+func (s *Set) Adopted(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
+	next := s.Follow(key)
+	if next.Next != nil {
+		next.Next.Created = whole(now)
+	}
+	return next
+}
+
+// Renamed is the set with a new id for each version: their bytes may not be
+// those that the ids stood for. What is staged begins its stage anew, as nobody
+// knows since when it is there.
 func (s *Set) Renamed(now time.Time, random io.Reader) (*Set, error) {
 	next := s.Clone()
-	return next, next.activate(s.Active.Key, s.Active.Secret, now, random)
+	for _, v := range next.versions() {
+		id, err := newID(random)
+		if err != nil {
+			return nil, err
+		}
+		v.ID = id
+	}
+	next.Active.Created, next.Active.Activated = whole(now), whole(now)
+	if next.Next != nil {
+		next.Next.Created = whole(now)
+	}
+	return next, nil
 }
 
-func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error {
+// newVersion makes a version of halves that keep the rules.
+func (s *Set) newVersion(key, secret Bytes, now time.Time, random io.Reader) (*Version, error) {
 	id, err := newID(random)
+	if err != nil {
+		return nil, err
+	}
+	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, errs.ToAggregate())
+	}
+	return &Version{ID: id, Key: key, Secret: secret, Created: whole(now)}, nil
+}
+
+// activate puts a new version in the place of the active one.
+func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error {
+	version, err := s.newVersion(key, secret, now, random)
 	if err != nil {
 		return err
 	}
-	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
-		return fmt.Errorf("%w: %w", ErrBroken, errs.ToAggregate())
-	}
-	s.Active = Version{ID: id, Key: key, Secret: secret, Created: whole(now), Activated: whole(now)}
+	s.Active = *version
+	s.Active.Activated = s.Active.Created
 	return nil
 }

@@ -46,9 +46,10 @@ func (b *Book) Ledger(namespace string) *Ledger {
 	return b.page(namespace).ledger
 }
 
-// Observe takes in a binding as a list or watch has shown it.
-func (b *Book) Observe(binding *signetv1alpha1.SignatureBinding) {
-	b.Ledger(binding.Namespace).Observe(binding)
+// Observe takes in a binding as a list or watch has shown it, and returns the
+// slots whose other claimants have to look again.
+func (b *Book) Observe(binding *signetv1alpha1.SignatureBinding) []Slot {
+	return b.Ledger(binding.Namespace).Observe(binding)
 }
 
 // Namespaces are those of which anything is known.

@@ -56,19 +56,21 @@ func NewLedger() *Ledger {
 }
 
 // Observe takes in a binding as a list or watch has shown it, unless something
-// newer is known.
-func (l *Ledger) Observe(binding *signetv1alpha1.SignatureBinding) {
+// newer is known. It returns the slots whose other claimants have to look
+// again: also after a write of ours whose answer was lost, or of a leader
+// before us.
+func (l *Ledger) Observe(binding *signetv1alpha1.SignatureBinding) []Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.put(binding, false)
+	return l.put(binding, false)
 }
 
 // Acknowledge takes in a binding as the API server has answered a write of its
-// status.
-func (l *Ledger) Acknowledge(binding *signetv1alpha1.SignatureBinding) {
+// status. It returns the slots whose other claimants have to look again.
+func (l *Ledger) Acknowledge(binding *signetv1alpha1.SignatureBinding) []Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.put(binding, true)
+	return l.put(binding, true)
 }
 
 // Doubt notes that a write of the binding's status may or may not have
@@ -148,21 +150,23 @@ func (l *Ledger) names(slot Slot) []string {
 	return names
 }
 
-func (l *Ledger) put(binding *signetv1alpha1.SignatureBinding, ours bool) {
+func (l *Ledger) put(binding *signetv1alpha1.SignatureBinding, ours bool) []Slot {
 	e := l.entries[binding.Name]
 	switch {
 	case e == nil:
 		e = &entry{}
 		l.entries[binding.Name] = e
 	case older(binding, e.binding):
-		return
+		return nil
 	case e.binding.UID != binding.UID:
 		e.fenced = false
 	}
+	before := stakesOf(e.binding)
 	l.withdraw(e)
 	e.binding = binding
 	e.fenced = e.fenced || ours
 	l.enter(e)
+	return unsettled(before, stakesOf(binding))
 }
 
 // older says that a binding is not newer news than what is known. The versions

@@ -1,0 +1,104 @@
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/google/go-cmp/cmp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// permutations are all orders of the numbers below n.
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{nil}
+	}
+	var all [][]int
+	for _, shorter := range permutations(n - 1) {
+		for at := range n {
+			longer := append([]int{}, shorter[:at]...)
+			longer = append(longer, n-1)
+			all = append(all, append(longer, shorter[at:]...))
+		}
+	}
+	return all
+}
+
+// inParallel runs the work for each number below n, a few at a time.
+func inParallel(n int, work func(int)) {
+	GinkgoHelper()
+	const atOnce = 12
+	var all sync.WaitGroup
+	turns := make(chan struct{}, atOnce)
+	for i := range n {
+		turns <- struct{}{}
+		all.Go(func() {
+			defer GinkgoRecover()
+			defer func() { <-turns }()
+			work(i)
+		})
+	}
+	all.Wait()
+}
+
+// shop is what a team applies for one signed route: half of the key's material
+// is its own, the other half is generated.
+func shop(namespace string) []client.Object {
+	binding := newBinding(namespace, "orders", "orders", "orders")
+	binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+	return []client.Object{
+		newKey(namespace, "orders", withSource("own")),
+		newSource(namespace, "own", map[string]string{"secret": plantedSecret}),
+		binding,
+		newRoute(namespace, "orders", "web"),
+		newGateway(namespace, "web"),
+	}
+}
+
+var _ = Describe("Key, source, binding, route and Gateway", Ordered, func() {
+	BeforeAll(installGatewayAPI)
+
+	// Invariant 4. All namespaces take their first step before any takes its
+	// second, so that the controllers have acted upon each step.
+	It("come to the same in whatever order they are applied", func(ctx SpecContext) {
+		manager := startManager(managerOptions{Add: withObservedRoutes})
+		orders := permutations(5)
+		Expect(orders).To(HaveLen(120))
+		namespaces := make([]string, len(orders))
+		for step := range 5 {
+			inParallel(len(orders), func(i int) {
+				if step == 0 {
+					namespaces[i] = newNamespace(ctx)
+				}
+				create(ctx, shop(namespaces[i])[orders[i][step]])
+				acceptRoutes(ctx, namespaces[i])
+			})
+			settled(manager, "spec-")
+		}
+		want := theShopAtWork(ctx, namespaces[0])
+		inParallel(len(orders), func(i int) {
+			Eventually(func(g Gomega) {
+				g.Expect(cmp.Diff(want, worldOf(g, ctx, namespaces[i]))).To(BeEmpty())
+			}).WithTimeout(long).Should(Succeed(), fmt.Sprintf("order %v", orders[i]))
+		})
+	})
+})
+
+// theShopAtWork is the world of a namespace whose shop has all that it needs.
+func theShopAtWork(ctx context.Context, namespace string) world {
+	GinkgoHelper()
+	ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	key := readyKey(ctx, newKey(namespace, "orders"))
+	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	Eventually(func(g Gomega) {
+		g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
+		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+	}).Should(Succeed())
+	return worldOf(Default, ctx, namespace)
+}

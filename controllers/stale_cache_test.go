@@ -1,0 +1,124 @@
+package controllers_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// dam lets a manager's watches of bindings through until an event comes that
+// holds all of the words; that one and all later ones wait for open.
+type dam struct {
+	words []string
+	open  chan struct{}
+
+	mu      sync.Mutex
+	stopped bool
+}
+
+func (d *dam) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(request *http.Request) (*http.Response, error) {
+		response, err := next.RoundTrip(request)
+		watch := strings.HasSuffix(request.URL.Path, "/signaturebindings") && request.URL.Query().Get("watch") != ""
+		if err == nil && watch {
+			response.Body = d.through(response.Body)
+		}
+		return response, err
+	})
+}
+
+// through passes a stream on event by event: each is a line.
+func (d *dam) through(stream io.ReadCloser) io.ReadCloser {
+	reader, writer := io.Pipe()
+	go func() {
+		events := bufio.NewReader(stream)
+		for {
+			event, err := events.ReadString('\n')
+			if d.stops(event) {
+				<-d.open
+			}
+			if _, broken := io.WriteString(writer, event); broken != nil {
+				return
+			}
+			if err != nil {
+				_ = writer.CloseWithError(err)
+				return
+			}
+		}
+	}()
+	return struct {
+		io.Reader
+		io.Closer
+	}{reader, stream}
+}
+
+func (d *dam) stops(event string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, word := range d.words {
+		if !strings.Contains(event, word) {
+			return d.stopped
+		}
+	}
+	d.stopped = true
+	return true
+}
+
+// stopping says that the dam has something to hold back.
+func (d *dam) stopping() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.stopped
+}
+
+var _ = Describe("A manager whose watch lags behind its own writes", func() {
+	// To the cache nobody holds the API, and the older binding comes first.
+	It("does not give an older claimant what it has just granted to a younger", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		watchNamespace(ctx, namespace)
+		lag := &dam{words: []string{`"name":"younger"`, "boundAt"}, open: make(chan struct{})}
+		open := sync.OnceFunc(func() { close(lag.open) })
+		DeferCleanup(open)
+		granting, claimed := make(chan struct{}), make(chan struct{})
+		grant := sync.OnceFunc(func() {
+			close(granting)
+			<-claimed
+		})
+		startManager(managerOptions{
+			Transport: lag.wrap,
+			Fault: func(request *http.Request) error {
+				if request.Method == http.MethodPut && strings.HasSuffix(request.URL.Path, namespace+"/signaturebindings/younger/status") {
+					grant()
+				}
+				return nil
+			},
+			Add: withBindings(&scriptedRoutes{}, clock.RealClock{}),
+		})
+		readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		older := create(ctx, newBinding(namespace, "older", "orders", "own"))
+		ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+
+		younger := create(ctx, newBinding(namespace, "younger", "orders", "shared"))
+		Eventually(granting).Should(BeClosed())
+		change(ctx, older, func(b *signetv1alpha1.SignatureBinding) {
+			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "shared"})
+		})
+		close(claimed)
+		ready(ctx, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Expect(lag.stopping()).To(BeTrue(), "the manager has seen its own write")
+		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"younger"}))
+
+		open()
+		ready(ctx, younger, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Consistently(func(g Gomega) []string { return holders(g, ctx, namespace, "shared") }).Should(Equal([]string{"younger"}))
+	})
+})

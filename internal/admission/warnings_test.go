@@ -1,0 +1,63 @@
+package admission
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/utils/ptr"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+func keyWith(rotation *signetv1alpha1.Rotation) *signetv1alpha1.SignatureKey {
+	return &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Rotation: rotation}}
+}
+
+func TestRotationWarnings(t *testing.T) {
+	both := halves{key: true, secret: true}
+	for name, c := range map[string]struct {
+		rotation *signetv1alpha1.Rotation
+		supplied halves
+		want     []string
+	}{
+		"none":                      {nil, both, nil},
+		"a schedule":                {&signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}, halves{key: true}, nil},
+		"nothing to rotate":         {&signetv1alpha1.Rotation{Trigger: "2026-11"}, both, []string{"spec.rotation: nothing to rotate"}},
+		"delays alone":              {&signetv1alpha1.Rotation{RetireSeconds: ptr.To[int32](60)}, both, nil},
+		"as long as a kubelet":      {&signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)}, both, nil},
+		"not as long as a kubelet":  {&signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)}, both, []string{"spec.rotation.stageSeconds: a kubelet may need 120 seconds"}},
+		"immediate, as it is first": {&signetv1alpha1.Rotation{Immediate: "leak"}, halves{}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := keyWarnings(keyWith(c.rotation), c.supplied)
+			if len(got) != len(c.want) {
+				t.Fatalf("warnings: %q, want %q", got, c.want)
+			}
+			for i, want := range c.want {
+				if !strings.HasPrefix(got[i], want) {
+					t.Errorf("%q, want %q", got[i], want)
+				}
+			}
+		})
+	}
+}
+
+func TestImmediateWarning(t *testing.T) {
+	leak, none := keyWith(&signetv1alpha1.Rotation{Immediate: "leak"}), keyWith(nil)
+	for name, c := range map[string]struct {
+		key, old *signetv1alpha1.SignatureKey
+		warns    bool
+	}{
+		"set":        {leak, none, true},
+		"changed":    {leak, keyWith(&signetv1alpha1.Rotation{Immediate: "earlier"}), true},
+		"unchanged":  {leak, leak, false},
+		"taken away": {none, leak, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := immediateWarning(c.key, c.old)
+			if strings.HasPrefix(got, "spec.rotation.immediate: the old version is dropped at once, so requests may fail") != c.warns {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}

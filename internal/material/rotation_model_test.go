@@ -1,0 +1,291 @@
+package material_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+// The model: a Secret, a controller that may crash, its clocks, and a user. It
+// runs through every sequence of acts up to a depth, one act in each round, and
+// checks invariants 2, 8 and 9 after each write, for signers and backends that
+// are as far behind as the delays allow.
+const (
+	modelDepth  = 4
+	modelRound  = 30 * time.Second
+	modelStage  = 60 * time.Second
+	modelRetire = 60 * time.Second
+	// modelEnd is how many rounds without an act are enough for all that was
+	// asked for: two rotations, with a stage begun anew.
+	modelEnd = 20
+)
+
+// act is what happens in a round, before the controller looks.
+type act struct {
+	name string
+	do   func(*world)
+}
+
+var acts = []act{
+	{"nothing", func(*world) {}},
+	{"trigger", func(w *world) { w.triggers++; w.plan.Trigger = fmt.Sprint(w.triggers) }},
+	{"edit source", func(w *world) { w.edits++; w.source.Key = material.Bytes(fmt.Sprintf("planted_key_%d", w.edits%2)) }},
+	{"break or mend source", func(w *world) { w.broken = !w.broken }},
+	{"crash", func(w *world) { w.crash() }},
+	{"crash before the write", func(w *world) { w.dies = true }},
+	{"step ahead", func(w *world) { w.offset += time.Hour }},
+	{"step back", func(w *world) { w.offset -= time.Hour }},
+	{"step ahead a little", func(w *world) { w.offset += 45 * time.Second }},
+	{"step back a little", func(w *world) { w.offset -= 45 * time.Second }},
+	{"immediate", func(w *world) { w.leaks++; w.plan.Immediate = fmt.Sprint(w.leaks) }},
+	{"sleep", func(w *world) { w.asleep = 3 }},
+}
+
+// world is one state of the model. It is copied by value: nothing in it is
+// changed in place but the history, which only grows.
+type world struct {
+	// time is the true time; offset is what the wall clock is wrong by.
+	time, offset time.Duration
+	// history are all sets that the Secret has held, with the true time.
+	history []held
+	plan    material.Plan
+	source  material.Supplied
+	// broken says that the source is not in order, dies that the controller
+	// ends before its next write, asleep for how many rounds it does not look.
+	broken, dies bool
+	asleep       int
+	// standing, seen and watched are the controller's memory.
+	standing        string
+	seen            time.Duration
+	watchedSince    time.Duration
+	triggers, edits int
+	leaks           int
+	random          counter
+}
+
+// held is what the Secret held since a time.
+type held struct {
+	since time.Duration
+	set   *material.Set
+	step  material.Step
+}
+
+// counter is a source of randomness that never repeats itself, and is fast.
+type counter uint64
+
+func (c *counter) Read(p []byte) (int, error) {
+	for i := range p {
+		*c++
+		p[i] = byte(uint64(*c) * 0x9E3779B97F4A7C15 >> 56)
+	}
+	if len(p) == 16 {
+		binary.BigEndian.PutUint64(p, uint64(*c))
+	}
+	return len(p), nil
+}
+
+func (w *world) now() time.Time { return began.Add(w.time + w.offset) }
+
+func (w *world) crash() { w.standing = "" }
+
+func (w *world) last() held { return w.history[len(w.history)-1] }
+
+// look is one reconcile of the controller. It reads the Secret as it is.
+func (w *world) look() error {
+	if w.asleep > 0 {
+		w.asleep--
+		return nil
+	}
+	set := w.last().set
+	if w.standing == "" { // begins anew, with what is in the Secret alone
+		var err error
+		if set, err = material.Decode(set.Encode()); err != nil {
+			return fmt.Errorf("the Secret cannot be read: %w", err)
+		}
+	}
+	if standing := set.Standing(); standing != w.standing {
+		w.standing, w.seen, w.watchedSince = standing, w.time+w.offset, w.time
+	}
+	plan, source := w.plan, w.source
+	plan.Supplied = &source
+	if w.broken {
+		plan.Supplied = nil
+	}
+	moment := material.Moment{Now: w.now(), FirstSeen: began.Add(w.seen), Watched: w.time - w.watchedSince}
+	outcome, err := set.Advance(plan, moment, &w.random)
+	if err != nil || outcome.Step == material.NoStep {
+		return err
+	}
+	if w.dies {
+		w.dies = false
+		w.crash()
+		return nil
+	}
+	w.history = append(slices.Clip(w.history), held{w.time, outcome.Set, outcome.Step})
+	if outcome.Step == material.Replaced {
+		return w.replaced()
+	}
+	return w.check()
+}
+
+// replaced says that nothing that was there before is accepted any more. From
+// there on the invariants hold as in the beginning.
+func (w *world) replaced() error {
+	newest := w.last()
+	for _, old := range w.history[:len(w.history)-1] {
+		for _, v := range []*material.Version{&old.set.Active, old.set.Next, old.set.Previous} {
+			if v != nil && accepts(newest.set, *v) {
+				return fmt.Errorf("version %s has leaked and is accepted", v.ID)
+			}
+		}
+	}
+	if len(newest.set.Versions()) != 1 || newest.set.Immediate != w.plan.Immediate {
+		return errors.New("the leak is not dealt with")
+	}
+	w.history = []held{newest}
+	return nil
+}
+
+// check compares the newest write with what signers and backends may still have
+// from before it.
+func (w *world) check() error {
+	newest := w.last()
+	for i, old := range w.history[:len(w.history)-1] {
+		until := w.history[i+1].since
+		if until+modelRetire > newest.since && !accepts(newest.set, old.set.Active) {
+			return fmt.Errorf("invariant 9: a signer that is %s behind signs with version %s, which is refused", newest.since-until, old.set.Active.ID)
+		}
+		if until+modelStage > newest.since && !accepts(old.set, newest.set.Active) {
+			return fmt.Errorf("invariant 9: a backend that is %s behind refuses version %s", newest.since-until, newest.set.Active.ID)
+		}
+	}
+	if newest.set.Next != nil && newest.set.Next.ID == newest.set.Active.ID {
+		return errors.New("invariant 8: next signs")
+	}
+	return w.unchanged()
+}
+
+// accepts says that a backend with the set accepts what the version signs: it
+// goes by the bytes.
+func accepts(set *material.Set, v material.Version) bool {
+	same := func(other *material.Version) bool {
+		return other != nil && other.Key.Equal(v.Key) && other.Secret.Equal(v.Secret)
+	}
+	return same(&set.Active) || same(set.Next) || same(set.Previous)
+}
+
+// unchanged says that no version has got other bytes, and that the active one
+// has changed by the steps of a rotation alone (invariant 2).
+func (w *world) unchanged() error {
+	before, newest := w.history[len(w.history)-2], w.last()
+	for _, old := range []*material.Version{&before.set.Active, before.set.Next, before.set.Previous} {
+		for _, v := range []*material.Version{&newest.set.Active, newest.set.Next, newest.set.Previous} {
+			if old != nil && v != nil && old.ID == v.ID && (!old.Key.Equal(v.Key) || !old.Secret.Equal(v.Secret)) {
+				return fmt.Errorf("invariant 2: version %s has other bytes", v.ID)
+			}
+		}
+	}
+	noted := newest.set.Trigger != before.set.Trigger
+	if noted && (newest.step != material.Staged || newest.set.Next.Secret.Equal(newest.set.Active.Secret)) {
+		return fmt.Errorf("%q counts as acted upon, and nothing is renewed", newest.set.Trigger)
+	}
+	switched := before.set.Next != nil && newest.set.Active.ID == before.set.Next.ID
+	switch {
+	case newest.step == material.Switched && (!switched || newest.set.Previous == nil || newest.set.Previous.ID != before.set.Active.ID):
+		return errors.New("invariant 2: a switch to something that was not staged")
+	case newest.set.Immediate != before.set.Immediate:
+		return fmt.Errorf("%s has dealt with a leak", newest.step)
+	case newest.step != material.Switched && newest.set.Active.ID != before.set.Active.ID:
+		return fmt.Errorf("invariant 2: %s has changed the active version", newest.step)
+	}
+	return nil
+}
+
+// settle lets time pass without an act and says what has not come to an end.
+func (w *world) settle() error {
+	w.broken = false
+	for range modelEnd {
+		if err := w.look(); err != nil {
+			return err
+		}
+		w.time += modelRound
+	}
+	set := w.last().set
+	switch {
+	case set.Next != nil || set.Previous != nil:
+		return errors.New("the rotation does not come to an end")
+	case set.Trigger != w.plan.Trigger || set.Immediate != w.plan.Immediate:
+		return fmt.Errorf("trigger %q or %q has been forgotten", w.plan.Trigger, w.plan.Immediate)
+	case !set.Active.Key.Equal(w.source.Key):
+		return errors.New("what is supplied is not in force")
+	}
+	writes := len(w.history)
+	w.crash()
+	for range 2 {
+		if err := w.look(); err != nil {
+			return err
+		}
+		w.time += modelRound
+	}
+	if len(w.history) != writes {
+		return fmt.Errorf("%s with nothing asked for", w.last().step)
+	}
+	return nil
+}
+
+// explore runs all sequences of acts, and returns how many.
+func (w world) explore(t *testing.T, path []string) int {
+	if len(path) == modelDepth {
+		if err := w.settle(); err != nil {
+			t.Fatalf("%v after %q: %v", w.time, path, err)
+		}
+		return 1
+	}
+	runs := 0
+	for _, act := range acts {
+		next, path := w, append(slices.Clip(path), act.name)
+		act.do(&next)
+		if err := next.look(); err != nil {
+			t.Fatalf("%v after %q: %v", next.time, path, err)
+		}
+		next.time += modelRound
+		runs += next.explore(t, path)
+	}
+	return runs
+}
+
+func TestEveryInterleaving(t *testing.T) {
+	source := material.Supplied{Key: material.Bytes("planted_key_0")}
+	key := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}
+	w := world{source: source, plan: material.Plan{Stage: modelStage, Retire: modelRetire}}
+	set, err := material.First(key, source, began, &w.random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.history = []held{{0, set, material.Replaced}}
+	// The acts begin where a rotation stands: at rest, staged, and switched.
+	for name, rounds := range map[string]int{"settled": 0, "staged": 1, "switched": 3} {
+		t.Run(name, func(t *testing.T) {
+			w := w
+			if rounds > 0 {
+				w.triggers, w.plan.Trigger = 1, "1"
+			}
+			for range rounds {
+				if err := w.look(); err != nil {
+					t.Fatal(err)
+				}
+				w.time += modelRound
+			}
+			if got := len(w.last().set.Versions()) > 1; got != (rounds > 0) {
+				t.Fatal("the model does not begin where it should")
+			}
+			t.Logf("%d sequences", w.explore(t, nil))
+		})
+	}
+}
