@@ -19,8 +19,8 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// outdatedRetry is how soon a decision is made again that was made on an object
-// which had changed, should the watch not bring the change sooner.
+// outdatedRetry is how soon what was decided on an object which had changed is
+// decided again, should the watch not bring the change sooner.
 const outdatedRetry = 100 * time.Millisecond
 
 // Routes answers for the routes of the Gateway API, from memory.

@@ -145,7 +145,9 @@ func (s *session) addFinalizer(object client.Object) error {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := s.Client.Patch(s.ctx, object, patch); err != nil {
+	if err := s.Client.Patch(s.ctx, object, patch); apierrors.IsConflict(err) {
+		return errOutdated // nothing has been granted
+	} else if err != nil {
 		return fmt.Errorf("hold %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 	}
 	return nil

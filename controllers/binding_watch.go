@@ -58,7 +58,7 @@ func (r *BindingReconciler) seedNamespace(ctx context.Context, namespace string)
 			return fmt.Errorf("list SignatureBindings: %w", err)
 		}
 		for i := range page.Items {
-			r.Book.Observe(&page.Items[i])
+			r.Book.Seed(&page.Items[i])
 		}
 		if page.Continue == "" {
 			return nil

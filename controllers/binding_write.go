@@ -17,9 +17,9 @@ import (
 // its way out; what it has not written the next leader decides anew.
 var errNotLeading = errors.New("the lease has run out: nothing is written")
 
-// errOutdated says that a decision was made on a binding that has changed or
-// gone meanwhile. The watch brings the news, and the decision is made again.
-var errOutdated = errors.New("the binding has changed meanwhile")
+// errOutdated says that a decision was made on a binding or key that has changed
+// or gone meanwhile. The watch brings the news, and the decision is made again.
+var errOutdated = errors.New("binding or key has changed meanwhile")
 
 // managedSecret is the managed Secret of a key, by name alone.
 func managedSecret(key *signetv1alpha1.SignatureKey) *corev1.Secret {
@@ -49,6 +49,7 @@ func (s *session) enact(binding *signetv1alpha1.SignatureBinding, found *decisio
 		return err
 	}
 	s.wake.others(s.ledger, after, s.ledger.Acknowledge(after))
+	noteReady(after, binding.Status.Conditions, after.Status.Conditions, s.now)
 	s.announcer.transitions(s.ctx, after, binding.Status.Conditions, after.Status.Conditions,
 		signetv1alpha1.ConditionReady, signetv1alpha1.ConditionPathRewritten)
 	return nil

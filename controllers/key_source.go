@@ -7,8 +7,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/rules"
 )
@@ -16,8 +18,14 @@ import (
 // gather collects the halves that spec and source supply. Without a sound
 // source nothing new is made, since what is generated now would be replaced
 // when the source comes; what is there stays in force.
-func (r *KeyReconciler) gather(_ context.Context, run *keyRun) error {
+func (r *KeyReconciler) gather(ctx context.Context, run *keyRun) error {
 	v := sourceVerdict(run.key, run.source)
+	if v.empty() {
+		var err error
+		if v, err = r.secretElsewhere(ctx, run); err != nil {
+			return err
+		}
+	}
 	if v.empty() {
 		run.supplied = suppliedTo(run.key, run.source)
 		return nil
@@ -49,6 +57,30 @@ func sourceVerdict(key *signetv1alpha1.SignatureKey, source *corev1.Secret) verd
 		return stalled(signetv1alpha1.ReasonInvalidMaterial, fmt.Sprintf("Mend Secret %s: %s.", name, broken(errs)))
 	}
 	return verdict{}
+}
+
+// secretElsewhere refuses a source whose key would be shown in this key's status
+// while it is the secret cipher key of another: who may create keys need not be
+// one who may read Secrets.
+func (r *KeyReconciler) secretElsewhere(ctx context.Context, run *keyRun) (verdict, error) {
+	key := run.key
+	if run.source == nil || key.Spec.Type == signetv1alpha1.KeyTypeAES || run.source.Data[rules.DataKey] == nil {
+		return verdict{}, nil
+	}
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(key.Namespace),
+		client.MatchingFields{index.KeySource: run.source.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return verdict{}, fmt.Errorf("list the keys that name Secret %s/%s: %w", key.Namespace, run.source.Name, err)
+	}
+	for i := range keys.Items {
+		if other := &keys.Items[i]; other.Spec.Type == signetv1alpha1.KeyTypeAES {
+			return stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
+				"Secret %s supplies SignatureKey %s of type AES, whose key is secret, and the key of this type is shown: name another Secret in spec.secretRef.",
+				run.source.Name, other.Name)), nil
+		}
+	}
+	return verdict{}, nil
 }
 
 func suppliedTo(key *signetv1alpha1.SignatureKey, source *corev1.Secret) *material.Supplied {

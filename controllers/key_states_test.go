@@ -125,6 +125,17 @@ var keyStates = map[string]keyState{
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret orders holds material of a key of another type (HMAC): delete it"},
 	},
+	"whose source has the secret key of an AES key": {
+		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
+			create(ctx, newSource(namespace, "cipher", map[string]string{"key": "0123456789abcdef"}))
+			readyKey(ctx, create(ctx, newKey(namespace, "sealed", withType(signetv1alpha1.KeyTypeAES), withSource("cipher"), func(key *signetv1alpha1.SignatureKey) {
+				key.Spec.Algorithm = signetv1alpha1.AlgorithmAES128CFB
+			})))
+			return create(ctx, newKey(namespace, "orders", withSource("cipher")))
+		},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
+		message: []string{"Secret cipher supplies SignatureKey sealed of type AES, whose key is secret"},
+	},
 	"of a type behind the gate": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -60,14 +61,20 @@ func (r *KeyReconciler) report(ctx context.Context, run *keyRun, phaseErr error)
 	before := run.key.Status
 	changed := !equality.Semantic.DeepEqual(before, run.status)
 	if changed {
-		if err := r.patchStatus(ctx, run); err != nil {
+		if err := r.patchStatus(ctx, run); apierrors.IsConflict(err) {
+			return ctrl.Result{RequeueAfter: outdatedRetry}, nil
+		} else if err != nil {
 			// Alone: joined to an error that is not to be retried, it would
 			// not be retried either.
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 	}
 	r.announce(ctx, run, before.Conditions)
+	noteReady(run.key, before.Conditions, run.status.Conditions, now)
 	switch {
+	case apierrors.IsConflict(phaseErr):
+		// Somebody has written what the caches do not show yet.
+		return ctrl.Result{RequeueAfter: outdatedRetry}, nil
 	case phaseErr != nil:
 		return ctrl.Result{}, phaseErr
 	case changed && run.refused:
@@ -99,7 +106,11 @@ func (r *KeyReconciler) announce(ctx context.Context, run *keyRun, before []meta
 	for _, news := range run.news {
 		r.announcer.tell(ctx, run.key, news.eventType, news.reason, news.message)
 	}
-	types := []string{signetv1alpha1.ConditionReady}
+	var types []string
+	// That new material is ready has just been told.
+	if len(run.news) == 0 || run.verdict.status != metav1.ConditionTrue || meta.FindStatusCondition(before, signetv1alpha1.ConditionReady) != nil {
+		types = append(types, signetv1alpha1.ConditionReady)
+	}
 	known := meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil
 	if known || len(run.users) > 0 {
 		types = append(types, signetv1alpha1.ConditionInUse)

@@ -35,6 +35,8 @@ func (r *KeyReconciler) Setup(mgr ctrl.Manager, options KeyOptions) error {
 		Named("signaturekey").
 		For(&signetv1alpha1.SignatureKey{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSecret)).
+		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSameSource),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(keysOfPublic)).
 		Watches(&signetv1alpha1.SignatureBinding{}, handler.EnqueueRequestsFromMapFunc(keysOfBinding),
 			builder.WithPredicates(useChanged())).
@@ -66,6 +68,25 @@ func (r *KeyReconciler) keysOfSecret(ctx context.Context, secret client.Object) 
 		}
 	}
 	return requests(secret.GetNamespace(), names)
+}
+
+// keysOfSameSource finds the other keys that name the same source.
+func (r *KeyReconciler) keysOfSameSource(ctx context.Context, object client.Object) []reconcile.Request {
+	key, ok := object.(*signetv1alpha1.SignatureKey)
+	if !ok || key.SourceName() == "" {
+		return nil
+	}
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(key.Namespace),
+		client.MatchingFields{index.KeySource: key.SourceName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "cannot find the keys of a source", "namespace", key.Namespace, "secret", key.SourceName())
+	}
+	names := sets.New[string]()
+	for i := range keys.Items {
+		names.Insert(keys.Items[i].Name)
+	}
+	return requests(key.Namespace, names.Delete(key.Name))
 }
 
 func keysOfPublic(_ context.Context, configMap client.Object) []reconcile.Request {

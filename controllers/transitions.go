@@ -50,6 +50,7 @@ func atRest(conditionType string) bool {
 // tell writes one Event and one line in the log. The message is for the user
 // and holds no material.
 func (a announcer) tell(ctx context.Context, object client.Object, eventType, reason, message string) {
+	transitionCount.WithLabelValues(kindOfObject(object), eventType, reason).Inc()
 	a.recorder.Eventf(object, nil, eventType, reason, a.action, "%s", message)
 	logf.FromContext(ctx).Info(message, "reason", reason)
 }

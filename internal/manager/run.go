@@ -137,6 +137,9 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err := addControllers(mgr, options, leading); err != nil {
 		return nil, err
 	}
+	if err := controllers.RegisterCensus(mgr.GetClient(), clock.RealClock{}); err != nil {
+		return nil, err
+	}
 	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
 	if err := admission.Setup(mgr, webhooks); err != nil {
 		return nil, err

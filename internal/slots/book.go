@@ -52,6 +52,11 @@ func (b *Book) Observe(binding *signetv1alpha1.SignatureBinding) []Slot {
 	return b.Ledger(binding.Namespace).Observe(binding)
 }
 
+// Seed takes in a binding as a list of its own has shown it.
+func (b *Book) Seed(binding *signetv1alpha1.SignatureBinding) {
+	b.Ledger(binding.Namespace).Seed(binding)
+}
+
 // Namespaces are those of which anything is known.
 func (b *Book) Namespaces() []string {
 	b.mu.Lock()

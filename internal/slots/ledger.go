@@ -65,6 +65,17 @@ func (l *Ledger) Observe(binding *signetv1alpha1.SignatureBinding) []Slot {
 	return l.put(binding, false)
 }
 
+// Seed takes in a binding as a list of its own has shown it, unless a watch has
+// shown as much: then the caches hold it, and need not be held beside.
+func (l *Ledger) Seed(binding *signetv1alpha1.SignatureBinding) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.entries[binding.Name]; e != nil && !older(e.binding, binding) {
+		return
+	}
+	l.put(binding, false)
+}
+
 // Acknowledge takes in a binding as the API server has answered a write of its
 // status. It returns the slots whose other claimants have to look again.
 func (l *Ledger) Acknowledge(binding *signetv1alpha1.SignatureBinding) []Slot {

@@ -129,3 +129,24 @@ func TestForgetSparesTheSuccessor(t *testing.T) {
 		t.Errorf("Binding = %v, want the successor", got)
 	}
 }
+
+func TestSeedKeepsWhatAWatchHasShown(t *testing.T) {
+	ledger := slots.NewLedger()
+	watched := binding("orders", 1, 10, "")
+	ledger.Observe(watched)
+	ledger.Seed(binding("orders", 1, 10, ""))
+	ledger.Seed(binding("orders", 1, 9, ""))
+	if ledger.Binding("orders") != watched {
+		t.Error("a list has replaced what the caches hold")
+	}
+	newer := binding("orders", 1, 11, signetv1alpha1.APIBound)
+	ledger.Seed(newer)
+	if ledger.Binding("orders") != newer {
+		t.Error("a list that is ahead of the watch was not taken in")
+	}
+	cached := binding("orders", 1, 11, signetv1alpha1.APIBound)
+	ledger.Observe(cached)
+	if ledger.Binding("orders") != cached {
+		t.Error("what the caches hold is held twice")
+	}
+}

@@ -1,0 +1,96 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+func TestCensus(t *testing.T) {
+	now := time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
+	settled := []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
+	named := func(name string, edit func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
+		key := benchKey()
+		key.Name = name
+		edit(key)
+		return key
+	}
+	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}}
+	binding.Status.APIs = []signetv1alpha1.APIStatus{{State: signetv1alpha1.APIBound}, {State: signetv1alpha1.APIConflicted}, {State: signetv1alpha1.APIBound}}
+	binding.Status.Conditions = []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Conflicted"}}
+	store := newStore(t, interceptor.Funcs{},
+		named("new", func(*signetv1alpha1.SignatureKey) {}),
+		named("scheduled", func(key *signetv1alpha1.SignatureKey) {
+			key.Spec.Rotation = &signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
+			key.Status.LastRotationTime = &metav1.Time{Time: now.Add(-90*24*time.Hour - time.Minute)}
+			key.Status.NextRotationTime = &metav1.Time{Time: now.Add(-time.Minute)}
+			key.Status.Conditions = settled
+		}),
+		named("old", func(key *signetv1alpha1.SignatureKey) {
+			key.Status.LastRotationTime = &metav1.Time{Time: now.Add(-1000 * 24 * time.Hour)}
+			key.Status.Conditions = settled
+		}),
+		binding,
+	)
+	want := `
+# HELP signet_apis Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Pending, NotPublished, Offline.
+# TYPE signet_apis gauge
+signet_apis{state="Bound"} 2
+signet_apis{state="Conflicted"} 1
+signet_apis{state="NotPublished"} 0
+signet_apis{state="Offline"} 0
+signet_apis{state="Pending"} 0
+# HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.
+# TYPE signet_bindings gauge
+signet_bindings{ready="False",reason="Conflicted"} 1
+# HELP signet_keys Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica tells what its caches show.
+# TYPE signet_keys gauge
+signet_keys{ready="True",reason="Ready",type="HMAC"} 2
+signet_keys{ready="Unknown",reason="Pending",type="HMAC"} 1
+# HELP signet_rotation_oldest_material_seconds Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.
+# TYPE signet_rotation_oldest_material_seconds gauge
+signet_rotation_oldest_material_seconds 7.77606e+06
+# HELP signet_rotation_overdue_seconds How late the latest scheduled rotation is, in seconds: 0 if none is.
+# TYPE signet_rotation_overdue_seconds gauge
+signet_rotation_overdue_seconds 60
+`
+	counts := &census{reader: store, clock: clocktesting.NewFakePassiveClock(now)}
+	if err := testutil.CollectAndCompare(counts, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadyIsNotedOnce(t *testing.T) {
+	readySeconds.Reset()
+	born := time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
+	key := benchKey()
+	key.CreationTimestamp = metav1.NewTime(born)
+	ready := func(status metav1.ConditionStatus) []metav1.Condition {
+		return []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: status}}
+	}
+	noteReady(key, nil, ready(metav1.ConditionUnknown), born.Add(time.Second))
+	noteReady(key, ready(metav1.ConditionUnknown), ready(metav1.ConditionTrue), born.Add(2*time.Second))
+	noteReady(key, ready(metav1.ConditionTrue), ready(metav1.ConditionTrue), born.Add(3*time.Second))
+	noteReady(key, ready(metav1.ConditionFalse), ready(metav1.ConditionTrue), born.Add(4*time.Second))
+	if got := testutil.CollectAndCount(readySeconds); got != 1 {
+		t.Fatalf("%d series", got)
+	}
+	text, err := testutil.CollectAndFormat(readySeconds, expfmt.TypeTextPlain, "signet_ready_seconds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{`signet_ready_seconds_sum{kind="SignatureKey"} 2`, `signet_ready_seconds_count{kind="SignatureKey"} 1`} {
+		if !strings.Contains(string(text), line) {
+			t.Errorf("%s is not in\n%s", line, text)
+		}
+	}
+}
