@@ -86,7 +86,10 @@ func story(t *testing.T, w *world, g gateway) {
 	})
 }
 
-var errLeft = errors.New("there are keys or Secrets left")
+var (
+	errLeft   = errors.New("there are keys or Secrets left")
+	errNotYet = errors.New("not yet")
+)
 
 type errStatus answer
 

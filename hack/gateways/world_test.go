@@ -46,7 +46,7 @@ type world struct {
 
 	root, dir, binary string
 	cluster           *controlplane.ControlPlane
-	admin             client.Client
+	admin             client.WithWatch
 	certs             string
 	signer            *process
 	signAddress       string
@@ -146,7 +146,7 @@ func newWorld(tb testing.TB) *world {
 			tb.Fatal(err)
 		}
 	}
-	if w.admin, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
+	if w.admin, err = client.NewWithWatch(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
 		tb.Fatal(err)
 	}
 	w.install(tb)
