@@ -35,8 +35,13 @@ var _ = Describe("The rotation of a key", func() {
 	BeforeEach(func(ctx SpecContext) {
 		namespace = newNamespace(ctx)
 		clock = clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
-		manager = startManager(managerOptions{Clock: clock, PublicKeyEnabled: true})
+		manager = startManager(managerOptions{Clock: clock, PublicKeyEnabled: true, Add: withBindings(&scriptedRoutes{}, clock)})
 	})
+	bind := func(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) {
+		GinkgoHelper()
+		binding := create(ctx, newBinding(namespace, name, key.Name, name))
+		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	}
 	// pass lets time pass, and has the key looked at as its timer would.
 	pass := func(ctx context.Context, key *signetv1alpha1.SignatureKey, d time.Duration) {
 		GinkgoHelper()
@@ -66,7 +71,7 @@ var _ = Describe("The rotation of a key", func() {
 	DescribeTable("takes three steps and six writes", func(ctx SpecContext, bindings int) {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		for i := range bindings {
-			bound(ctx, key, fmt.Sprintf("shop-%d", i))
+			bind(ctx, key, fmt.Sprintf("shop-%d", i))
 		}
 		eventually(ctx, key, And(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady), beUsedBy(bindings)))
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Finalizers).NotTo(BeEmpty()) }).Should(Succeed())
@@ -235,7 +240,7 @@ var _ = Describe("The rotation of a key", func() {
 
 	It("goes on in a Secret that is deleted and held", func(ctx SpecContext) {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		bound(ctx, key, "shop")
+		bind(ctx, key, "shop")
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
 		}).Should(Succeed())

@@ -133,6 +133,7 @@ func (r *KeyReconciler) writeSecret(ctx context.Context, run *keyRun) error {
 	if run.change != nil {
 		run.news = append(run.news, *run.change)
 	}
+	r.memory.watch(run.key, run.next) // from its acknowledgement on
 	run.show(run.next)
 	return nil
 }
