@@ -183,6 +183,9 @@ func TestOnACluster(t *testing.T) {
 	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
 	g.Expect(err).NotTo(HaveOccurred())
 	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
+	for name, labels := range map[string]map[string]string{"other": nil, "source": {signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}} {
+		g.Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, Labels: labels}})).To(Succeed())
+	}
 	keys := newPKI(t)
 
 	t.Run("as shipped for the cluster", func(t *testing.T) {
