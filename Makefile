@@ -1,4 +1,5 @@
-# Everything here needs Go, make and git alone. `make` lists the targets.
+# Everything here needs Go, make and git alone, but for test-signers, which needs
+# Node.js too. `make` lists the targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -19,6 +20,10 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m ./...
+
+.PHONY: test-signers
+test-signers: ## Compare signatures with those of two independent signers.
+	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.

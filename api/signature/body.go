@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 )
 
@@ -29,6 +30,8 @@ func readBody(body io.Reader, announced, limit int64) ([]byte, error) {
 	if announced > limit {
 		return nil, because(ErrBodyTooLarge, fmt.Sprintf("%d bytes are allowed", limit))
 	}
+	// One byte beyond the limit tells a body that is too large.
+	limit = min(limit, math.MaxInt64-1)
 	var content bytes.Buffer
 	// ReadFrom wants room for one more read at the end.
 	content.Grow(int(min(max(announced, 0), firstGrowth)) + bytes.MinRead)

@@ -114,15 +114,15 @@ func TestOrdersAreThoseOfTheTexts(t *testing.T) {
 func TestCanonicalRequest(t *testing.T) {
 	signed := covered{
 		request: &Request{Method: "post", Target: "/a?b", Host: "h:1", Header: http.Header{
-			"X-Many": {"  b  ", "a\t", "b c  d"}, "X-Empty": {""}, "X-Other": {"unsigned"},
+			"X-Many": {"  b  ", "a\t", "b c  d"}, "X-Empty": {""}, "X-Padded": {"\t p  q "}, "X-Other": {"unsigned"},
 		}},
-		names: []string{"host", "x-empty", "x-many", "x-sdk-date"}, date: "20240229T235959Z", payload: "hash",
+		names: []string{"host", "x-empty", "x-many", "x-padded", "x-sdk-date"}, date: "20240229T235959Z", payload: "hash",
 	}
 	c := &canonical{}
 	if err := c.write(&signed, decodedOrder); err != nil {
 		t.Fatal(err)
 	}
-	want := "POST\n/a/\nb=\nhost:h:1\nx-empty:\nx-many:a\nx-many:b\nx-many:b c  d\nx-sdk-date:20240229T235959Z\n\nhost;x-empty;x-many;x-sdk-date\nhash"
+	want := "POST\n/a/\nb=\nhost:h:1\nx-empty:\nx-many:a\nx-many:b\nx-many:b c  d\nx-padded:p  q\nx-sdk-date:20240229T235959Z\n\nhost;x-empty;x-many;x-padded;x-sdk-date\nhash"
 	if got := string(c.text); got != want {
 		t.Errorf("canonical request:\n%q, want\n%q", got, want)
 	}
@@ -166,5 +166,28 @@ func TestWhatCannotBeSigned(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestSignedHeadersAreListedOnce(t *testing.T) {
+	for kind, material := range signing() {
+		t.Run(kind, func(t *testing.T) {
+			key := mustKey(t, material)
+			r := Request{
+				Method: "GET", Target: "/", Host: "h", Header: http.Header{"X-A": {"1"}, "X-Sdk-Date": {"x"}},
+				SignedHeaders: []string{"X-A", "host", "x-a", "X-Missing", "x-sdk-date"}, Payload: EmptyPayload,
+			}
+			headers, err := key.Sign(&r, signedAt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "SignedHeaders=host;x-a;x-sdk-content-sha256;x-sdk-date,"; !strings.Contains(headers.Signature, want) {
+				t.Errorf("signed: %s, want %s", headers.Signature, want)
+			}
+			headers.Set(r.Header, "")
+			if _, err := mustVerifier(t, key, VerifierOptions{}).VerifyRequest(&r); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

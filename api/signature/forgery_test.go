@@ -324,3 +324,26 @@ func TestClientsAreToldNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestCredentialHasOneSpelling has bits at its end that base64 does not use.
+func TestCredentialHasOneSpelling(t *testing.T) {
+	verifier := mustVerifier(t, mustKey(t, Material{Type: Basic, Key: Bytes("orders"), Secret: Bytes("pass")}), VerifierOptions{})
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3M=")
+	if _, err := verifier.Verify(r); err != nil {
+		t.Error(err)
+	}
+	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3N=")
+	checkRefused(t, verifier, r, ErrMalformed)
+}
+
+// TestSignatureHasOneSpelling is about RSA, whose 256 bytes leave bits of their
+// base64 unused: A, Q, g or w before the padding are the only right ones.
+func TestSignatureHasOneSpelling(t *testing.T) {
+	key := mustKey(t, materials()["RSA"])
+	r := signedRequest(t, key)
+	value := r.Header.Get(DefaultHeader)
+	last := len(value) - len("==") - 1
+	r.Header.Set(DefaultHeader, value[:last]+string(value[last]+1)+"==")
+	checkRefused(t, mustVerifier(t, key, VerifierOptions{}), r, ErrMismatch)
+}

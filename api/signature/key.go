@@ -2,7 +2,6 @@ package signature
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -20,6 +19,8 @@ type scheme interface {
 // Key signs and verifies: material that has been checked and parsed, once. It
 // is safe for concurrent use, and prints as [redacted].
 type Key struct {
+	hidden
+
 	keyType Type
 	id      string
 	// access is what the header names the key by.
@@ -64,24 +65,6 @@ func (k *Key) Accepted(time.Time) []*Key { return []*Key{k} }
 
 // SigningKey is the key itself: one key makes a KeySource.
 func (k *Key) SigningKey() (*Key, error) { return k, nil }
-
-// String prints no material.
-func (*Key) String() string { return redacted }
-
-// GoString prints no material.
-func (*Key) GoString() string { return redacted }
-
-// Format prints no material, whatever the verb.
-func (*Key) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
-
-// LogValue logs no material.
-func (*Key) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON writes no material.
-func (*Key) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// MarshalText writes no material.
-func (*Key) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // plain refuses halves that would not stand in a header as they are. White space
 // at the end is the usual mistake of who writes a file by hand.

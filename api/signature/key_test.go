@@ -113,9 +113,11 @@ func TestNothingPrintsMaterial(t *testing.T) {
 	key := mustKey(t, material)
 	type holder struct{ Material Material }
 	type secretHolder struct{ key *Key }
+	decimal := strings.Trim(fmt.Sprintf("%d", []byte(planted)), "[]")
 	values := map[string]any{
-		"Material": material, "*Material": &material, "Secret": material.Secret, "Key": key, "*Key value": *key, //nolint:govet // Printed, not used.
+		"Material": material, "*Material": &material, "Secret": material.Secret, "Key": key, "*Key value": *key,
 		"in a struct": holder{material}, "hidden in a struct": secretHolder{key}, "in a map": map[string]any{"m": material, "k": key},
+		"Headers": Headers{Signature: planted}, "Headers in a struct": struct{ Headers Headers }{Headers{Signature: planted}},
 		"KeyList": KeyList{key}, "Verifier": mustVerifier(t, key, VerifierOptions{}), "Transport": &Transport{Keys: key},
 	}
 	for name, value := range values {
@@ -131,7 +133,7 @@ func TestNothingPrintsMaterial(t *testing.T) {
 			slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "value", value)
 			slog.New(slog.NewTextHandler(&log, nil)).Info("x", "value", value)
 			for _, text := range append(texts, log.String()) {
-				for _, form := range []string{planted, hex.EncodeToString([]byte(planted)), strings.Trim(fmt.Sprint([]byte(planted)), "[]")} {
+				for _, form := range []string{planted, hex.EncodeToString([]byte(planted)), decimal} {
 					if strings.Contains(strings.ToLower(text), strings.ToLower(form)) {
 						t.Errorf("material in %q", text)
 					}

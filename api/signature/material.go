@@ -27,6 +27,17 @@ const (
 
 const redacted = "[redacted]"
 
+// hidden gives a struct that holds material the methods by which it would be
+// printed. However that is done, it is not the material.
+type hidden struct{}
+
+func (hidden) String() string                 { return redacted }
+func (hidden) GoString() string               { return redacted }
+func (hidden) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
+func (hidden) LogValue() slog.Value           { return slog.StringValue(redacted) }
+func (hidden) MarshalJSON() ([]byte, error)   { return []byte(`"` + redacted + `"`), nil }
+func (hidden) MarshalText() ([]byte, error)   { return []byte(redacted), nil }
+
 // Bytes are one half of material. However they are printed, it is not them. In
 // an unexported field of a struct fmt cannot ask them: hold a *Key there.
 type Bytes []byte
@@ -52,6 +63,8 @@ func (Bytes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 // Material is a version of a signature key as it is stored. NewKey makes of it
 // what signs and verifies. It prints as [redacted].
 type Material struct {
+	hidden
+
 	Type Type
 	// Algorithm is demanded for type AES and refused for the others.
 	Algorithm Algorithm
@@ -66,21 +79,3 @@ type Material struct {
 	// verifies without it.
 	Secret Bytes
 }
-
-// String prints no material.
-func (Material) String() string { return redacted }
-
-// GoString prints no material.
-func (Material) GoString() string { return redacted }
-
-// Format prints no material, whatever the verb.
-func (Material) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
-
-// LogValue logs no material.
-func (Material) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// MarshalJSON writes no material.
-func (Material) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// MarshalText writes no material.
-func (Material) MarshalText() ([]byte, error) { return []byte(redacted), nil }

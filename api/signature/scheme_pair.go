@@ -104,9 +104,6 @@ func (s *pairScheme) belongs() bool {
 func (s *pairScheme) name() string { return s.scheme }
 
 func (s *pairScheme) appendSignature(dst, stringToSign []byte) ([]byte, error) {
-	if s.private == nil {
-		return dst, ErrCannotSign
-	}
 	digest := sha256.Sum256(stringToSign)
 	// SHA-256 as option makes ASN.1 DER of ECDSA, and PKCS #1 v1.5 of RSA.
 	signature, err := s.private.Sign(rand.Reader, digest[:], crypto.SHA256)

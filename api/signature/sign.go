@@ -51,8 +51,11 @@ type Request struct {
 }
 
 // Headers are the values of the three headers that every signature consists of,
-// whatever the type. For Basic, Date and Payload only inform.
+// whatever the type. For Basic, Date and Payload only inform, and Signature has
+// the password in it: the struct prints as [redacted].
 type Headers struct {
+	hidden
+
 	// Signature is for the header that carries the signature.
 	Signature string
 	// Date is for HeaderDate.

@@ -152,7 +152,7 @@ func TestSignMakesThePublishedExample(t *testing.T) {
 		Payload:   UnsignedPayload,
 	}
 	if headers != want {
-		t.Errorf("Sign = %+v, want %+v", headers, want)
+		t.Errorf("Sign = %q, %q, %q, want %q, %q, %q", headers.Signature, headers.Date, headers.Payload, want.Signature, want.Date, want.Payload)
 	}
 }
 

@@ -3,6 +3,7 @@ package signature
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,6 +54,8 @@ func TestUnsignedDigestCountsForNothing(t *testing.T) {
 			if _, err := verifier.Verify(r); !errors.Is(err, c.want) {
 				t.Errorf("Verify: %v, want %v", err, c.want)
 			}
+			r.Header[HeaderPayload] = []string{EmptyPayload, c.claim}
+			checkRefused(t, verifier, r, ErrDuplicateHeader)
 		})
 	}
 }
@@ -144,10 +147,33 @@ func TestLimitOfTheBody(t *testing.T) {
 			if answer := serve(limit, announced); answer.Code != http.StatusOK || !passed {
 				t.Errorf("at the limit: %d %s", answer.Code, answer.Body)
 			}
-			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || passed {
+			if answer := serve(math.MaxInt64, announced); answer.Code != http.StatusOK || !passed {
+				t.Errorf("without a limit: %d %s", answer.Code, answer.Body)
+			}
+			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || answer.Body.String() != "Request Entity Too Large\n" || passed {
 				t.Errorf("beyond the limit: %d %s", answer.Code, answer.Body)
 			}
 		})
+	}
+}
+
+// endless is a body without end that counts what is read of it.
+type endless struct{ read int }
+
+func (e *endless) Read(p []byte) (int, error) {
+	e.read += len(p)
+	return len(p), nil
+}
+
+func TestNoMoreIsReadThanTheLimit(t *testing.T) {
+	const limit = 10_000
+	key := mustKey(t, materials()["HMAC"])
+	r := signedRequest(t, key)
+	body := &endless{}
+	r.Body, r.ContentLength = io.NopCloser(io.LimitReader(body, 100*limit)), -1
+	checkRefused(t, mustVerifier(t, key, VerifierOptions{MaxBody: limit}), r, ErrBodyTooLarge)
+	if body.read > limit+1 {
+		t.Errorf("%d bytes were read", body.read)
 	}
 }
 
