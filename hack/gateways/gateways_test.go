@@ -27,7 +27,7 @@ func testNginx(t *testing.T, w *world) {
 	plain, signed := freeAddress(t), freeAddress(t)
 	addresses := func(listen, to string) map[string]string {
 		return map[string]string{
-			"server signet-sign.signet-system.svc:8443": "server " + w.signAddress, "orders.shop.svc:8080": w.backend.address,
+			"server signet-signer.signet-system.svc:8443": "server " + w.signAddress, "orders.shop.svc:8080": w.backend.address,
 			"listen " + listen: "listen " + to, "/etc/nginx/signet": w.clientCertificate(shop),
 		}
 	}
@@ -50,7 +50,7 @@ func testCaddy(t *testing.T, w *world) {
 	plain, signed := freeAddress(t), freeAddress(t)
 	port := func(address string) string { return address[strings.LastIndex(address, ":"):] }
 	file := w.shown(t, "caddy/Caddyfile", map[string]string{
-		"https://signet-sign.signet-system.svc:8443": "https://" + w.signAddress, "orders.shop.svc:8080": w.backend.address,
+		"https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress, "orders.shop.svc:8080": w.backend.address,
 		"orders.example.com:8080": "orders.example.com" + port(plain), "orders.example.com:8081": "orders.example.com" + port(signed),
 		"/etc/caddy/signet": w.clientCertificate(shop),
 	})

@@ -245,7 +245,7 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 	dir := t.TempDir()
 	r.gateway = freeAddress(t)
 	write(t, filepath.Join(dir, "signed.conf"), w.shown(t, "nginx/signed.conf", map[string]string{
-		"server signet-sign.signet-system.svc:8443;": "server " + w.signAddress + "; server " + second + ";",
+		"server signet-signer.signet-system.svc:8443;": "server " + w.signAddress + "; server " + second + ";",
 		"server orders.shop.svc:8080;":               "server " + strings.Join(servers, "; server ") + ";",
 		"listen 8080":                                "listen " + r.gateway,
 		"/etc/nginx/signet":                          w.clientCertificate(shop),

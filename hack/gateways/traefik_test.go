@@ -39,7 +39,7 @@ func testTraefik(t *testing.T, w *world) {
 	w.serveBackend(t, other, "orders")
 	// The key and the binding of the file are made by the story.
 	objects := w.withoutSignet(t, w.shown(t, "traefik/orders.yaml", map[string]string{
-		"port: 8000": "port: " + port, "https://signet-sign.signet-system.svc:8443": "https://" + w.signAddress,
+		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress,
 	}))
 	write(t, filepath.Join(dir, "orders.yaml"), objects)
 	w.kubectl(t, "apply", "-f", filepath.Join(dir, "orders.yaml"))
@@ -170,7 +170,7 @@ func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
 // theVeryFile applies all that the page shows, key and binding included.
 func theVeryFile(t *testing.T, w *world, dir, port, address string) {
 	all := w.shown(t, "traefik/orders.yaml", map[string]string{
-		"port: 8000": "port: " + port, "https://signet-sign.signet-system.svc:8443": "https://" + w.signAddress,
+		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress,
 	})
 	write(t, filepath.Join(dir, "all.yaml"), all)
 	w.kubectl(t, "apply", "-f", filepath.Join(dir, "all.yaml"))

@@ -34,7 +34,7 @@ const (
 	other  = "other"
 	system = "signet-system"
 	// signName is the signer's name in the shown configurations.
-	signName = "signet-sign.signet-system.svc"
+	signName = "signet-signer.signet-system.svc"
 )
 
 // world is what the gateways of all tests share: a control plane with Signet

@@ -12,6 +12,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -93,6 +94,33 @@ func TestSignerHasTheSameRulesUnderRolesAlone(t *testing.T) {
 	for _, namespace := range []string{"team-a", "team-b"} {
 		g.Expect(narrow["Role/"+namespace+"/signet-signer"]).To(Equal(wide["ClusterRole//signet-signer"]))
 	}
+}
+
+// cert-manager's kinds are not there to be applied to: what is looked at is that
+// its certificates are the ones that the Deployment mounts, and that callers'
+// come from signet-system alone, since whoever asks for one chooses its URI.
+func TestSignerWithCertManager(t *testing.T) {
+	g := NewWithT(t)
+	objects, err := plane.Render(t.Context(), filepath.Join(config, "signer", "certmanager"))
+	g.Expect(err).NotTo(HaveOccurred())
+	mounted, issued := "", map[string]bool{}
+	for _, object := range objects {
+		switch object.GetKind() {
+		case "Deployment":
+			deployment := &appsv1.Deployment{}
+			g.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, deployment)).To(Succeed())
+			mounted = deployment.Spec.Template.Spec.Volumes[0].Secret.SecretName
+		case "Certificate":
+			name, _, err := unstructured.NestedString(object.Object, "spec", "secretName")
+			g.Expect(err).NotTo(HaveOccurred())
+			issued[name] = true
+		}
+		g.Expect(object.GetKind()).NotTo(Equal("ClusterIssuer"))
+		if strings.HasPrefix(object.GetAPIVersion(), "cert-manager.io/") {
+			g.Expect(object.GetNamespace()).To(Equal("signet-system"), object.GetName())
+		}
+	}
+	g.Expect(issued).To(HaveKey(mounted))
 }
 
 // The ports of Services and NetworkPolicies are names of the Pod's, and no

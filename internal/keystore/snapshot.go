@@ -63,7 +63,7 @@ func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
 		return refuse(reason, "SignatureBinding "+name+", SignatureKey "+held.key)
 	}
 	grant := Grant{Policy: held.policy, Binding: name, Key: held.key, set: usable}
-	if held.previous != "" && now.Before(held.previousUntil) {
+	if held.previous != "" {
 		grant.previous, _ = s.material(objectName{slot.Namespace, held.previous}, now)
 		grant.until = held.previousUntil
 	}

@@ -126,8 +126,26 @@ func get(g *WithT, address net.Addr, path string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// start runs a signer as the identity, until stop is called, which waits.
+// start runs a signer as the identity, until stop is called, which waits. It
+// returns when the signer is ready.
 func start(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string) (server *Server, stop func() error) {
+	t.Helper()
+	server, stop = launch(t, identity, keys, namespaces...)
+	becomesReady(t, server)
+	return server, stop
+}
+
+func becomesReady(t *testing.T, server *Server) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		response, err := http.Get("http://" + server.Address(listenProbes).String() + "/readyz")
+		g.Expect(err).NotTo(HaveOccurred())
+		_ = response.Body.Close()
+		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+	}, soon, poll).Should(Succeed())
+}
+
+func launch(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string) (server *Server, stop func() error) {
 	t.Helper()
 	g := NewWithT(t)
 	options := DefaultOptions()
@@ -156,12 +174,6 @@ func start(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string)
 			_ = stop()
 		}
 	})
-	g.Eventually(func(g Gomega) {
-		response, err := http.Get("http://" + server.Address(listenProbes).String() + "/readyz")
-		g.Expect(err).NotTo(HaveOccurred())
-		_ = response.Body.Close()
-		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
-	}, soon, poll).Should(Succeed())
 	return server, stop
 }
 
@@ -177,13 +189,21 @@ func TestOnACluster(t *testing.T) {
 	}
 	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, dir := range []string{"crd", "namespace", "signer"} {
-		g.Expect(plane.Install(t.Context(), filepath.Join("..", "..", "config", dir), controlplane.InstallOptions{})).To(Succeed())
+	install := func(dir ...string) {
+		t.Helper()
+		at := filepath.Join(append([]string{"..", "..", "config"}, dir...)...)
+		NewWithT(t).Expect(plane.Install(t.Context(), at, controlplane.InstallOptions{})).To(Succeed())
 	}
+	install("namespace")
+	install("signer")
 	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
 	g.Expect(err).NotTo(HaveOccurred())
-	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
 	keys := newPKI(t)
+	t.Run("before the kinds are there", func(t *testing.T) { waitsForKinds(t, identity, keys, func() { install("crd") }) })
+	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
+	for name, labels := range map[string]map[string]string{"other": nil, "source": {signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}} {
+		g.Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, Labels: labels}})).To(Succeed())
+	}
 
 	t.Run("as shipped for the cluster", func(t *testing.T) {
 		server, stop := start(t, identity, keys)
@@ -195,11 +215,27 @@ func TestOnACluster(t *testing.T) {
 	t.Run("as shipped for single namespaces", func(t *testing.T) {
 		g := NewWithT(t)
 		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
-		g.Expect(plane.Install(t.Context(), filepath.Join("..", "..", "config", "signer", "namespaced"), controlplane.InstallOptions{})).To(Succeed())
+		install("signer", "namespaced")
 		server, stop := start(t, identity, keys, "team-a", "team-b")
 		g.Expect(b.verifies(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
 		g.Expect(stop()).To(Succeed())
 	})
+}
+
+// A signer that is there first waits: not ready, and without a signature.
+func waitsForKinds(t *testing.T, identity *rest.Config, keys *pki, install func()) {
+	g := NewWithT(t)
+	_, stop := launch(t, identity, keys)
+	g.Expect(stop()).To(Succeed(), "stopped while it waits")
+
+	server, stop := launch(t, identity, keys)
+	g.Eventually(func() string { _, text := get(g, server.Address(listenProbes), "/readyz"); return text }, soon, poll).Should(ContainSubstring("not complete"))
+	status, header := sign(g, server, keys.client("signet://sign/team-a"), "team-a")
+	g.Expect(status).To(Equal(http.StatusServiceUnavailable))
+	g.Expect(header).NotTo(HaveKey("Authorization"))
+	install()
+	becomesReady(t, server)
+	g.Expect(stop()).To(Succeed())
 }
 
 func keepsTenantsApart(t *testing.T, server *Server, keys *pki, a, b *tenant) {

@@ -82,6 +82,19 @@ func TestVerifyIsTheMirrorOfSign(t *testing.T) {
 	}
 }
 
+// What the gateway signs only where there is one cannot be added on the way.
+func TestVerifyNoticesAnAddedHeader(t *testing.T) {
+	b := newBench(t, func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignedHeaders = []string{"x-tenant"} })
+	address := b.serve(b.signer.VerifyHandler(true))
+	headers := b.signedBy("/x", "", time.Now())
+	if status := b.ask(address, "/x", "", headers); status != http.StatusNoContent {
+		t.Errorf("status %d", status)
+	}
+	if status := b.ask(address, "/x", "", append(headers, "X-Tenant: other")); status != http.StatusUnauthorized {
+		t.Errorf("with one more: %d", status)
+	}
+}
+
 // A binding may demand the body although the signature leaves it out.
 func TestVerifyDemandsWhatTheBindingSays(t *testing.T) {
 	b := newBench(t)
