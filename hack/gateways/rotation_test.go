@@ -246,10 +246,10 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 	r.gateway = freeAddress(t)
 	write(t, filepath.Join(dir, "signed.conf"), w.shown(t, "nginx/signed.conf", map[string]string{
 		"server signet-signer.signet-system.svc:8443;": "server " + w.signAddress + "; server " + second + ";",
-		"server orders.shop.svc:8080;":               "server " + strings.Join(servers, "; server ") + ";",
-		"listen 8080":                                "listen " + r.gateway,
-		"/etc/nginx/signet":                          w.clientCertificate(shop),
-		"/sign/shop/RELEASE/API/orders":              "/sign/shop/RELEASE/API/" + r.name,
+		"server orders.shop.svc:8080;":                 "server " + strings.Join(servers, "; server ") + ";",
+		"listen 8080":                                  "listen " + r.gateway,
+		"/etc/nginx/signet":                            w.clientCertificate(shop),
+		"/sign/shop/RELEASE/API/orders":                "/sign/shop/RELEASE/API/" + r.name,
 	}))
 	write(t, filepath.Join(dir, "nginx.conf"), nginxConf(dir, "signed.conf"))
 	start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))

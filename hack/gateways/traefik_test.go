@@ -34,7 +34,7 @@ func testTraefik(t *testing.T, w *world) {
 	write(t, filepath.Join(dir, "traefik.yaml"), static)
 	start(t, dir, "traefik", []string{"KUBECONFIG=" + w.cluster.Kubeconfig}, program, "--configFile="+filepath.Join(dir, "traefik.yaml"))
 
-	w.create(t, w.clientSecret(t, shop), w.authoritySecret(t, shop), w.clientSecret(t, other), w.authoritySecret(t, other))
+	w.create(t, w.clientSecret(t, shop), w.clientSecret(t, other))
 	w.serveBackend(t, shop, "orders")
 	w.serveBackend(t, other, "orders")
 	// The key and the binding of the file are made by the story.
@@ -72,15 +72,8 @@ func (w *world) installTraefik(tb testing.TB) {
 func (w *world) clientSecret(tb testing.TB, namespace string) *corev1.Secret {
 	tb.Helper()
 	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-sign-client"}, Type: corev1.SecretTypeTLS,
-		Data: w.files(tb, w.clientCertificate(namespace), "tls.crt", "tls.key"),
-	}
-}
-
-func (w *world) authoritySecret(tb testing.TB, namespace string) *corev1.Secret {
-	tb.Helper()
-	return &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-sign-ca"}, Data: w.files(tb, filepath.Join(w.certs, "ca"), "ca.crt"),
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-signer-sign-" + namespace}, Type: corev1.SecretTypeTLS,
+		Data: w.files(tb, w.clientCertificate(namespace), "tls.crt", "tls.key", "ca.crt"),
 	}
 }
 
@@ -138,6 +131,7 @@ func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
 	t.Cleanup(func() { w.forget(t) })
 	w.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
 	theirs := strings.ReplaceAll(objects, "namespace: shop", "namespace: other")
+	theirs = strings.ReplaceAll(theirs, "signet-signer-sign-shop", "signet-signer-sign-other")
 	theirs = strings.ReplaceAll(theirs, host, "theirs.example.com")
 	if !strings.Contains(theirs, "/sign/shop/RELEASE/HTTPRoute/orders") {
 		t.Fatal("the tenant does not point at the shop's slot")
