@@ -54,6 +54,10 @@ vet: ## Fail on what gofmt and go vet find.
 lint: ## Run golangci-lint, in the version that hack/tools pins.
 	go tool -modfile=hack/tools/go.mod golangci-lint run ./...
 
+.PHONY: compat
+compat: ## Fail if the CRDs refuse what a released version has accepted.
+	@go run ./hack/compat
+
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.
 	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
