@@ -3,6 +3,9 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
+DIST ?= dist
+KUBECTL ?= kubectl
+TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
 .DEFAULT_GOAL := help
@@ -54,9 +57,32 @@ vet: ## Fail on what gofmt and go vet find.
 lint: ## Run golangci-lint, in the version that hack/tools pins.
 	go tool -modfile=hack/tools/go.mod golangci-lint run ./...
 
+.PHONY: lint-workflows
+lint-workflows: ## Check .github/workflows.
+	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
+
 .PHONY: compat
 compat: ## Fail if the CRDs refuse what a released version has accepted.
 	@go run ./hack/compat
+
+.PHONY: install-manifest
+install-manifest: ## Render config/default into dist/install.yaml.
+	@mkdir -p $(DIST)
+	$(KUBECTL) kustomize config/default >$(DIST)/install.yaml
+
+.PHONY: chart
+chart: ## Package the Helm chart into dist/.
+	@mkdir -p $(DIST)
+	$(call TOOL,helm) helm package config/chart --destination $(DIST)
+
+.PHONY: sbom
+sbom: build ## Write the binary's bill of materials (CycloneDX) into dist/.
+	@mkdir -p $(DIST)
+	$(call TOOL,cyclonedx) cyclonedx-gomod bin -json -noserial -version $(VERSION) -output $(DIST)/sbom.cdx.json bin/signet
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database is out of reach.
+	@hack/vulncheck.sh
 
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.
