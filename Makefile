@@ -75,10 +75,25 @@ chart: ## Package the Helm chart into dist/.
 	@mkdir -p $(DIST)
 	$(call TOOL,helm) helm package config/chart --destination $(DIST)
 
+.PHONY: push-chart
+push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
+	@echo "$$TOKEN" | $(call TOOL,helm) helm registry login $(firstword $(subst /, ,$(REGISTRY))) --username "$$GITHUB_ACTOR" --password-stdin
+	$(call TOOL,helm) helm push $(DIST)/signet-*.tgz oci://$(REGISTRY)
+
+.PHONY: verify-version
+verify-version: ## Fail if VERSION is not the one that config/ and the chart install.
+	@grep -qx '  newTag: $(VERSION)' config/manager/kustomization.yaml || { echo "config/manager/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }
+	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
+
 .PHONY: sbom
-sbom: build ## Write the binary's bill of materials (CycloneDX) into dist/.
-	@mkdir -p $(DIST)
-	$(call TOOL,cyclonedx) cyclonedx-gomod bin -json -noserial -version $(VERSION) -output $(DIST)/sbom.cdx.json bin/signet
+sbom: build sbom-of ## Write the binary's bill of materials (CycloneDX) into dist/.
+
+BINARY ?= bin/signet
+SBOM ?= $(DIST)/sbom.cdx.json
+.PHONY: sbom-of
+sbom-of:
+	@mkdir -p $(dir $(SBOM))
+	$(call TOOL,cyclonedx) cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(VERSION) -output $(SBOM) $(BINARY)
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database is out of reach.
@@ -86,7 +101,7 @@ vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database
 
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) $(BUILDX_FLAGS) .
 
 .PHONY: deploy
 deploy: ## Install into the cluster that kubectl points at.
