@@ -1,5 +1,6 @@
 // Command signet manages signature keys for API gateways as Kubernetes
-// resources. Its one command for now is manager, the default.
+// resources, and signs with them. Its commands are manager, the default, signer
+// and certs.
 package main
 
 import (
@@ -8,11 +9,15 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/signet-dev/signet/internal/certset"
 	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/signer"
 )
 
 // version is set by the linker.
@@ -28,15 +33,42 @@ func main() {
 	}
 }
 
-// run reads the flags and runs the command.
+// command is one of Signet's commands.
+type command struct {
+	name, summary string
+	// bind adds the command's flags to the set and returns what runs it.
+	bind func(*pflag.FlagSet) func(context.Context) error
+}
+
+// commands: the first is the default.
+var commands = []command{
+	{"manager", "reconcile keys and bindings, and check them on admission", func(flags *pflag.FlagSet) func(context.Context) error {
+		options := manager.DefaultOptions()
+		options.Bind(flags)
+		return func(ctx context.Context) error { return manager.Run(ctx, options) }
+	}},
+	{"signer", "sign requests for gateways, and verify them for backends", func(flags *pflag.FlagSet) func(context.Context) error {
+		options := signer.DefaultOptions()
+		options.Bind(flags)
+		return func(ctx context.Context) error { return signer.Run(ctx, options) }
+	}},
+	{"certs", "make the certificates of the signer and of its callers", func(flags *pflag.FlagSet) func(context.Context) error {
+		options := certset.DefaultOptions()
+		options.Bind(flags)
+		return func(ctx context.Context) error { return certset.Run(ctx, options, os.Stdout, time.Now()) }
+	}},
+}
+
+// run finds the command, reads its flags and runs it.
 func run(ctx context.Context, args []string) error {
-	options := manager.DefaultOptions()
-	flags := pflag.NewFlagSet("signet", pflag.ContinueOnError)
-	flags.SortFlags = false
-	flags.Usage = func() {
-		fmt.Fprintf(os.Stderr, "Signet %s manages signature keys for API gateways as Kubernetes resources.\n\nUsage:\n  signet [manager] [flags]\n\nFlags:\n%s", version, flags.FlagUsagesWrapped(100))
+	chosen, err := choose(args)
+	if err != nil {
+		return err
 	}
-	options.Bind(flags)
+	flags := pflag.NewFlagSet("signet "+chosen.name, pflag.ContinueOnError)
+	flags.SortFlags = false
+	flags.Usage = func() { usage(chosen, flags) }
+	start := chosen.bind(flags)
 	showVersion := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -45,12 +77,41 @@ func run(ctx context.Context, args []string) error {
 		fmt.Println(version)
 		return nil
 	}
-	switch command := flags.Arg(0); {
-	case flags.NArg() > 1:
+	if flags.NArg() > 1 {
 		return fmt.Errorf("unexpected argument %q: signet takes one command and flags", flags.Arg(1))
-	case command != "" && command != "manager":
-		return fmt.Errorf("unknown command %q: the command is manager", command)
-	default:
-		return manager.Run(ctx, options)
 	}
+	if name := flags.Arg(0); name != "" && name != chosen.name {
+		return fmt.Errorf("unknown command %q: the command comes first, and is one of %s", name, names())
+	}
+	return start(ctx)
+}
+
+// choose returns the command that the first argument names. Without one it is
+// the default.
+func choose(args []string) (command, error) {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return commands[0], nil
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return c, nil
+		}
+	}
+	return command{}, fmt.Errorf("unknown command %q: the commands are %s", args[0], names())
+}
+
+func names() string {
+	all := make([]string, 0, len(commands))
+	for _, c := range commands {
+		all = append(all, c.name)
+	}
+	return strings.Join(all, ", ")
+}
+
+func usage(chosen command, flags *pflag.FlagSet) {
+	fmt.Fprintf(os.Stderr, "Signet %s manages signature keys for API gateways as Kubernetes resources.\n\nUsage:\n  signet [command] [flags]\n\nCommands:\n", version)
+	for _, c := range commands {
+		fmt.Fprintf(os.Stderr, "  %-9s %s\n", c.name, c.summary)
+	}
+	fmt.Fprintf(os.Stderr, "\nFlags of %s:\n%s", chosen.name, flags.FlagUsagesWrapped(100))
 }

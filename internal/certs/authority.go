@@ -1,4 +1,4 @@
-// Package certs keeps the webhook's serving certificates without help from
+// Package certs makes certificates. It keeps the webhook's without help from
 // outside: an authority in a Secret that all replicas share, a serving
 // certificate of each replica's own in memory, and the authority's certificate
 // in the webhook configuration.
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/url"
 	"time"
 )
 
@@ -33,18 +34,23 @@ const (
 	serialBits      = 128
 )
 
-// authority signs serving certificates.
-type authority struct {
+// Authority issues certificates.
+type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
 
-func newAuthority(now time.Time) (*authority, error) {
+func newAuthority(now time.Time) (*Authority, error) {
+	return NewAuthority("signet webhook authority", now, authorityLife)
+}
+
+// NewAuthority makes an authority that nobody has signed but itself.
+func NewAuthority(name string, now time.Time, life time.Duration) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generate the authority's key: %w", err)
 	}
-	template, err := certificate("signet webhook authority", now, authorityLife)
+	template, err := certificate(name, now, life)
 	if err != nil {
 		return nil, err
 	}
@@ -58,22 +64,40 @@ func newAuthority(now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the authority's certificate: %w", err)
 	}
-	return &authority{certificate: parsed, key: key}, nil
+	return &Authority{certificate: parsed, key: key}, nil
 }
 
 // sign makes a serving certificate for the hosts: DNS names and IP addresses.
-func (a *authority) sign(hosts []string, now time.Time) (*tls.Certificate, error) {
+func (a *Authority) sign(hosts []string, now time.Time) (*tls.Certificate, error) {
+	return a.Issue(Subject{Name: "signet webhook", Hosts: hosts}, now, servingLife)
+}
+
+// Subject is who a certificate is for.
+type Subject struct {
+	Name string
+	// Hosts are the DNS names and IP addresses of a server.
+	Hosts []string
+	// URIs say what a client may do. A certificate with any is a client's.
+	URIs []*url.URL
+}
+
+// Issue makes a certificate with a key of its own.
+func (a *Authority) Issue(subject Subject, now time.Time, life time.Duration) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("generate the serving key: %w", err)
+		return nil, fmt.Errorf("generate a certificate's key: %w", err)
 	}
-	template, err := certificate("signet webhook", now, servingLife)
+	template, err := certificate(subject.Name, now, life)
 	if err != nil {
 		return nil, err
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	for _, host := range hosts {
+	if len(subject.URIs) > 0 {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}
+	template.URIs = subject.URIs
+	for _, host := range subject.Hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
 		} else {
@@ -82,11 +106,11 @@ func (a *authority) sign(hosts []string, now time.Time) (*tls.Certificate, error
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &key.PublicKey, a.key)
 	if err != nil {
-		return nil, fmt.Errorf("make the serving certificate: %w", err)
+		return nil, fmt.Errorf("make a certificate: %w", err)
 	}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("read the serving certificate: %w", err)
+		return nil, fmt.Errorf("read a certificate: %w", err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, nil
 }
@@ -105,9 +129,9 @@ func certificate(name string, now time.Time, life time.Duration) (*x509.Certific
 }
 
 // dueAt is when the next authority is to be made.
-func (a *authority) dueAt() time.Time { return a.certificate.NotAfter.Add(-authorityRenew) }
+func (a *Authority) dueAt() time.Time { return a.certificate.NotAfter.Add(-authorityRenew) }
 
 // overlapEnds is when authorities before this one cease to be trusted.
-func (a *authority) overlapEnds() time.Time {
+func (a *Authority) overlapEnds() time.Time {
 	return a.certificate.NotBefore.Add(clockDifference + authorityOverlap)
 }

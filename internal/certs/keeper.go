@@ -45,7 +45,7 @@ type Keeper struct {
 
 	mu      sync.RWMutex
 	serving *tls.Certificate
-	issuer  *authority
+	issuer  *Authority
 	bundle  []byte
 	// placed says that the bundle has been seen or put in place once.
 	placed  bool
@@ -145,7 +145,7 @@ func (k *Keeper) serve(found shared, inPlace bool) error {
 }
 
 // sign makes the serving certificate. The caller holds the lock.
-func (k *Keeper) sign(issuer *authority, now time.Time) error {
+func (k *Keeper) sign(issuer *Authority, now time.Time) error {
 	serving, err := issuer.sign(k.options.Hosts, now)
 	if err != nil {
 		return err

@@ -72,10 +72,10 @@ func trusted(g *WithT, c client.Client, k *Keeper) {
 	}
 }
 
-func authorityIn(g *WithT, c client.Client) *authority {
+func authorityIn(g *WithT, c client.Client) *Authority {
 	secret := &corev1.Secret{}
 	g.Expect(c.Get(context.Background(), secretName, secret)).To(Succeed())
-	found, err := decodeAuthority(secret.Data)
+	found, err := DecodeAuthority(secret.Data)
 	g.Expect(err).NotTo(HaveOccurred())
 	return found
 }

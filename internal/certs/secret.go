@@ -3,11 +3,8 @@ package certs
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"time"
 
@@ -35,7 +32,7 @@ const attempts = 3
 
 // shared is what the Secret holds.
 type shared struct {
-	issuer *authority
+	issuer *Authority
 	bundle []byte
 }
 
@@ -64,7 +61,7 @@ func (k *Keeper) tryAuthority(ctx context.Context) (shared, error) {
 	}
 	exists, now := err == nil, k.options.Clock.Now()
 	trusted := secret.Data[dataBundle]
-	issuer, problem := decodeAuthority(secret.Data)
+	issuer, problem := DecodeAuthority(secret.Data)
 	if problem != nil || !now.Before(issuer.dueAt()) {
 		// Of a Secret that was deleted or broken, this replica remembers whom
 		// the API server trusts: what others still serve stays trusted.
@@ -104,33 +101,18 @@ func (k *Keeper) writeSecret(ctx context.Context, exists bool, secret *corev1.Se
 	})
 }
 
-func encodeAuthority(issuer *authority, trusted []byte, now time.Time) (map[string][]byte, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(issuer.key)
+func encodeAuthority(issuer *Authority, trusted []byte, now time.Time) (map[string][]byte, error) {
+	data, err := issuer.Encode()
 	if err != nil {
-		return nil, fmt.Errorf("encode the authority's key: %w", err)
+		return nil, err
 	}
-	return map[string][]byte{
-		dataCertificate: encodeBlock(certificateBlock, issuer.certificate.Raw),
-		dataKey:         encodeBlock(privateKeyBlock, key),
-		dataBundle:      bundleOf(issuer, trusted, now),
-	}, nil
-}
-
-func decodeAuthority(data map[string][]byte) (*authority, error) {
-	pair, err := tls.X509KeyPair(data[dataCertificate], data[dataKey])
-	if err != nil {
-		return nil, fmt.Errorf("read the authority: %w", err)
-	}
-	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || pair.Leaf == nil || !pair.Leaf.IsCA {
-		return nil, errors.New("read the authority: not a certificate authority with an ECDSA key")
-	}
-	return &authority{certificate: pair.Leaf, key: key}, nil
+	data[dataBundle] = bundleOf(issuer, trusted, now)
+	return data, nil
 }
 
 // bundleOf is whom the API server is to trust: the issuer first, and for an
 // overlap those that it trusted before.
-func bundleOf(issuer *authority, before []byte, now time.Time) []byte {
+func bundleOf(issuer *Authority, before []byte, now time.Time) []byte {
 	bundle := encodeBlock(certificateBlock, issuer.certificate.Raw)
 	if !now.Before(issuer.overlapEnds()) {
 		return bundle
@@ -145,8 +127,4 @@ func bundleOf(issuer *authority, before []byte, now time.Time) []byte {
 		bundle = append(bundle, encodeBlock(certificateBlock, parsed.Raw)...)
 	}
 	return bundle
-}
-
-func encodeBlock(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

@@ -1,0 +1,77 @@
+package certset
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// secretPrefix begins the names of the Secrets.
+const secretPrefix = "signet-signer-"
+
+// cluster keeps each certificate in a Secret of type kubernetes.io/tls.
+type cluster struct{ client client.Client }
+
+func newCluster(kubeconfig string) (*cluster, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if kubeconfig == "" {
+		config, err = ctrl.GetConfig()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
+	}
+	made, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return &cluster{client: made}, nil
+}
+
+func (c *cluster) describe(at place) string {
+	return "Secret " + at.namespace + "/" + secretPrefix + at.name
+}
+
+func (c *cluster) read(ctx context.Context, at place) (map[string][]byte, error) {
+	secret := &corev1.Secret{}
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.describe(at), err)
+	}
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	return secret.Data, nil
+}
+
+// write creates the Secret, or changes its data alone: labels and owners are
+// whoever's they are.
+func (c *cluster) write(ctx context.Context, at place, data map[string][]byte) error {
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: at.namespace, Name: secretPrefix + at.name,
+			Labels: map[string]string{"app.kubernetes.io/name": "signet", "app.kubernetes.io/component": "signer"},
+		},
+		Type: corev1.SecretTypeTLS, Data: data,
+	}
+	err := c.client.Create(ctx, secret)
+	if apierrors.IsAlreadyExists(err) {
+		found := &corev1.Secret{}
+		if err = c.client.Get(ctx, client.ObjectKeyFromObject(secret), found); err == nil {
+			found.Data = data
+			err = c.client.Update(ctx, found)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", c.describe(at), err)
+	}
+	return nil
+}

@@ -1,0 +1,280 @@
+package signer
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/api/signature"
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+const (
+	soon = 30 * time.Second
+	poll = 10 * time.Millisecond
+)
+
+// tenant is a namespace with a key, its Secret and a binding, written as the
+// manager would.
+type tenant struct {
+	admin     client.Client
+	namespace string
+	key       *signetv1alpha1.SignatureKey
+	secret    *corev1.Secret
+	set       *material.Set
+}
+
+func newTenant(g *WithT, admin client.Client, namespace string) *tenant {
+	g.THelper()
+	ctx := context.Background()
+	err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	g.Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "orders"}
+	t := &tenant{admin: admin, namespace: namespace, key: &signetv1alpha1.SignatureKey{ObjectMeta: meta, Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}}
+	g.Expect(admin.Create(ctx, t.key)).To(Succeed())
+	t.set = t.material(g)
+	t.secret = &corev1.Secret{ObjectMeta: meta, Type: signetv1alpha1.SecretType, Data: t.set.Encode()}
+	t.secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "orders"}
+	t.secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(t.key, signetv1alpha1.GroupVersion.WithKind("SignatureKey"))}
+	g.Expect(admin.Create(ctx, t.secret)).To(Succeed())
+	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: meta, Spec: signetv1alpha1.SignatureBindingSpec{
+		KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: environment,
+		APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}},
+	}}
+	g.Expect(admin.Create(ctx, binding)).To(Succeed())
+	bound := metav1.Now()
+	binding.Status = signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: "orders", TotalAPIs: 1, BoundAPIs: 1,
+		APIs: []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: "orders", State: signetv1alpha1.APIBound, BoundAt: &bound}}}
+	g.Expect(admin.Status().Update(ctx, binding)).To(Succeed())
+	return t
+}
+
+func (t *tenant) material(g *WithT) *material.Set {
+	set, err := material.First(t.key, material.Supplied{}, time.Now(), rand.Reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	return set
+}
+
+// rotate gives the key new material, in one write.
+func (t *tenant) rotate(g *WithT) {
+	t.set = t.material(g)
+	t.secret.Data = t.set.Encode()
+	g.Expect(t.admin.Update(context.Background(), t.secret)).To(Succeed())
+}
+
+// verifier is a backend's, with the active version alone.
+func (t *tenant) verifier(g *WithT) *signature.Verifier {
+	key, err := signature.NewKey(signature.Material{
+		Type: signature.HMAC, KeyID: t.set.Active.ID, Key: signature.Bytes(t.set.Active.Key), Secret: signature.Bytes(t.set.Active.Secret),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	verifier, err := signature.NewVerifier(key, signature.VerifierOptions{AllowUnsignedPayload: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	return verifier
+}
+
+// verifies says whether the backend accepts what the signer signs.
+func (t *tenant) verifies(g *WithT, server *Server, config *tls.Config) error {
+	status, header := sign(g, server, config, t.namespace)
+	if status != http.StatusOK {
+		return fmt.Errorf("status %d", status)
+	}
+	_, err := t.verifier(g).VerifyRequest(&signature.Request{Method: "GET", Target: "/x?b=2", Host: host, Header: header})
+	return err
+}
+
+func sign(g *WithT, server *Server, config *tls.Config, namespace string) (int, http.Header) {
+	g.THelper()
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, environment), nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	request.Header = http.Header{headerMethod: {"GET"}, headerURI: {"/x?b=2"}, headerHost: {host}}
+	response, err := (&http.Client{Transport: transport, Timeout: soon}).Do(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close() //nolint:errcheck // only read
+	return response.StatusCode, response.Header
+}
+
+// get reads from the listener of probes or metrics.
+func get(g *WithT, address net.Addr, path string) (int, string) {
+	response, err := http.Get("http://" + address.String() + path)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(response.Body)
+	g.Expect(err).NotTo(HaveOccurred())
+	return response.StatusCode, string(text)
+}
+
+// start runs a signer as the identity, until stop is called, which waits.
+func start(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string) (server *Server, stop func() error) {
+	t.Helper()
+	g := NewWithT(t)
+	options := DefaultOptions()
+	options.Namespaces, options.TLS = namespaces, keys.files()
+	for _, address := range []*string{
+		&options.SignBindAddress, &options.EnvoyBindAddress, &options.ExtAuthzBindAddress, &options.VerifyBindAddress,
+		&options.MetricsBindAddress, &options.HealthProbeBindAddress,
+	} {
+		*address = "127.0.0.1:0"
+	}
+	options.ShutdownDelay = 500 * time.Millisecond
+	g.Expect(options.Validate()).To(Succeed())
+	server, err := NewServer(identity, options, testr.New(t))
+	g.Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		if !stopped {
+			_ = stop()
+		}
+	})
+	g.Eventually(func(g Gomega) {
+		response, err := http.Get("http://" + server.Address(listenProbes).String() + "/readyz")
+		g.Expect(err).NotTo(HaveOccurred())
+		_ = response.Body.Close()
+		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+	}, soon, poll).Should(Succeed())
+	return server, stop
+}
+
+func TestOnACluster(t *testing.T) {
+	g := NewWithT(t)
+	ctrl.SetLogger(testr.New(t))
+	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(plane.Stop)
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, signetv1alpha1.AddToScheme} {
+		g.Expect(add(scheme)).To(Succeed())
+	}
+	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	for _, dir := range []string{"crd", "namespace", "signer"} {
+		g.Expect(plane.Install(t.Context(), filepath.Join("..", "..", "config", dir), controlplane.InstallOptions{})).To(Succeed())
+	}
+	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
+	g.Expect(err).NotTo(HaveOccurred())
+	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
+	for name, labels := range map[string]map[string]string{"other": nil, "source": {signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}} {
+		g.Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, Labels: labels}})).To(Succeed())
+	}
+	keys := newPKI(t)
+
+	t.Run("as shipped for the cluster", func(t *testing.T) {
+		server, stop := start(t, identity, keys)
+		t.Run("two tenants", func(t *testing.T) { keepsTenantsApart(t, server, keys, a, b) })
+		t.Run("changes", func(t *testing.T) { followsChanges(t, server, keys, a) })
+		t.Run("metrics", func(t *testing.T) { tellsOfItself(t, server) })
+		t.Run("stops in an order", func(t *testing.T) { drains(t, server, keys, a, stop) })
+	})
+	t.Run("as shipped for single namespaces", func(t *testing.T) {
+		g := NewWithT(t)
+		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
+		g.Expect(plane.Install(t.Context(), filepath.Join("..", "..", "config", "signer", "namespaced"), controlplane.InstallOptions{})).To(Succeed())
+		server, stop := start(t, identity, keys, "team-a", "team-b")
+		g.Expect(b.verifies(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
+		g.Expect(stop()).To(Succeed())
+	})
+}
+
+func keepsTenantsApart(t *testing.T, server *Server, keys *pki, a, b *tenant) {
+	g := NewWithT(t)
+	ofA, ofB := keys.client("signet://sign/team-a"), keys.client("signet://sign/team-b")
+	g.Expect(a.verifies(g, server, ofA)).To(Succeed())
+	g.Expect(b.verifies(g, server, ofB)).To(Succeed())
+	for _, namespace := range []string{"team-b", "nobody"} {
+		status, _ := sign(g, server, ofA, namespace)
+		g.Expect(status).To(Equal(http.StatusForbidden), namespace)
+	}
+	status, _ := sign(g, server, keys.client("signet://verify/team-a"), "team-a")
+	g.Expect(status).To(Equal(http.StatusForbidden))
+}
+
+func followsChanges(t *testing.T, server *Server, keys *pki, a *tenant) {
+	g := NewWithT(t)
+	config := keys.client("signet://sign/team-a")
+	var slowest time.Duration
+	for range 5 {
+		a.rotate(g)
+		begin := time.Now()
+		g.Eventually(func() error { return a.verifies(g, server, config) }, soon, poll).Should(Succeed())
+		slowest = max(slowest, time.Since(begin))
+	}
+	t.Logf("the slowest of 5 rotations was in force after %s", slowest)
+	g.Expect(slowest).To(BeNumerically("<", time.Second))
+
+	binding := &signetv1alpha1.SignatureBinding{}
+	g.Expect(a.admin.Get(t.Context(), client.ObjectKey{Namespace: "team-a", Name: "orders"}, binding)).To(Succeed())
+	binding.Spec.Environment = "staging"
+	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
+	g.Eventually(func() int { status, _ := sign(g, server, config, "team-a"); return status }, soon, poll).Should(Equal(http.StatusServiceUnavailable))
+	binding.Spec.Environment = environment
+	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
+	g.Eventually(func() error { return a.verifies(g, server, config) }, soon, poll).Should(Succeed())
+
+	// Deleted and restored at once: no request fails in between.
+	g.Expect(a.admin.Delete(t.Context(), a.secret)).To(Succeed())
+	g.Consistently(func() error { return a.verifies(g, server, config) }, time.Second, poll).Should(Succeed())
+	a.secret.ResourceVersion, a.secret.UID = "", ""
+	g.Expect(a.admin.Create(t.Context(), a.secret)).To(Succeed())
+	g.Expect(a.verifies(g, server, config)).To(Succeed())
+}
+
+func tellsOfItself(t *testing.T, server *Server) {
+	g := NewWithT(t)
+	status, text := get(g, server.Address(listenMetrics), "/metrics")
+	g.Expect(status).To(Equal(http.StatusOK))
+	for _, line := range []string{
+		"signet_signer_snapshot_slots 2", "signet_signer_snapshot_secrets 2", "signet_signer_snapshot_complete 1",
+		`signet_signer_change_in_force_seconds_count{kind="Secret"} 6`, `signet_signer_change_in_force_seconds_count{kind="SignatureBinding"} 2`,
+		`signet_signer_requests_total{face="verify",result="ok"} 0`, `signet_signer_unusable_total{face="sign",reason="NoBinding"}`,
+		`signet_signer_certificate_expiry_timestamp_seconds{certificate="serving"}`,
+	} {
+		g.Expect(text).To(ContainSubstring("\n" + line))
+	}
+	g.Expect(text).NotTo(ContainSubstring("team-"))
+	status, _ = get(g, server.Address(listenProbes), "/healthz")
+	g.Expect(status).To(Equal(http.StatusOK))
+}
+
+func drains(t *testing.T, server *Server, keys *pki, a *tenant, stop func() error) {
+	g := NewWithT(t)
+	config := keys.client("signet://sign/team-a")
+	address := server.Address("sign").String()
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	g.Eventually(func() string { _, text := get(g, server.Address(listenProbes), "/readyz"); return text }, soon, poll).Should(ContainSubstring("it stops"))
+	g.Expect(a.verifies(g, server, config)).To(Succeed(), "gateways have not noticed yet")
+	g.Eventually(ended, soon).Should(Receive(Succeed()))
+	_, err := net.Dial("tcp", address)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(strings.Contains(err.Error(), "refused")).To(BeTrue(), err.Error())
+}

@@ -1,0 +1,191 @@
+package signer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keystore"
+)
+
+const (
+	// forgetEvery is how often material of vanished Secrets is looked for.
+	forgetEvery = 5 * time.Second
+	// kindsEvery is how often Signet's kinds are looked for while the cluster
+	// does not serve them.
+	kindsEvery = 2 * time.Second
+)
+
+// watcher feeds the store from the cluster. It reads bindings, keys and managed
+// Secrets, and nothing else.
+type watcher struct {
+	store   *keystore.Store
+	cache   cache.Cache
+	metrics *Metrics
+	logger  logr.Logger
+	now     func() time.Time
+}
+
+// cacheOptions narrow what is read, and what of it is kept in memory.
+func cacheOptions(scheme *runtime.Scheme, namespaces []string) cache.Options {
+	managed := labels.SelectorFromSet(labels.Set{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
+	options := cache.Options{
+		Scheme:                      scheme,
+		DefaultTransform:            keepLastChange,
+		ReaderFailOnMissingInformer: true,
+		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: managed}},
+	}
+	if len(namespaces) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+// keepLastChange drops what the signer does not need from an object's metadata.
+// Of managedFields it keeps when the last of them was written.
+func keepLastChange(object any) (any, error) {
+	accessor, err := meta.Accessor(object)
+	if err != nil {
+		return object, nil //nolint:nilerr // a tombstone: there is nothing to drop
+	}
+	var last *metav1.Time
+	for _, entry := range accessor.GetManagedFields() {
+		if entry.Time != nil && (last == nil || last.Before(entry.Time)) {
+			last = entry.Time
+		}
+	}
+	accessor.SetManagedFields(nil)
+	if last != nil {
+		accessor.SetManagedFields([]metav1.ManagedFieldsEntry{{Time: last}})
+	}
+	accessor.SetAnnotations(nil)
+	return object, nil
+}
+
+func lastChange(object client.Object) time.Time {
+	if fields := object.GetManagedFields(); len(fields) > 0 && fields[0].Time != nil {
+		return fields[0].Time.Time
+	}
+	return time.Time{}
+}
+
+// run follows the cluster until the context ends. The store is complete when all
+// that there was at the beginning is in it.
+func (w *watcher) run(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- w.cache.Start(ctx) }()
+	synced, err := w.follow(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil // stopped before the cluster served the kinds
+	case err != nil:
+		return err
+	}
+	if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
+		w.store.Complete(w.now())
+		snapshot := w.store.Snapshot()
+		w.logger.Info("the snapshot is complete", "slots", snapshot.Slots(), "secrets", snapshot.Secrets())
+	}
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("follow the cluster: %w", err)
+			}
+			return nil
+		case <-ticker.C:
+			w.store.Expire(w.now())
+		}
+	}
+}
+
+// follow hands what is read to the store.
+func (w *watcher) follow(ctx context.Context) ([]toolscache.InformerSynced, error) {
+	bindings, err := followKind(ctx, w, "SignatureBinding", &signetv1alpha1.SignatureBinding{}, w.store.SetBinding, w.store.RemoveBinding)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := followKind(ctx, w, "SignatureKey", &signetv1alpha1.SignatureKey{}, w.store.SetKey, w.store.RemoveKey)
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := followKind(ctx, w, "Secret", &corev1.Secret{}, w.store.SetSecret, w.store.RemoveSecret)
+	return []toolscache.InformerSynced{bindings, keys, secrets}, err
+}
+
+func followKind[T client.Object](
+	ctx context.Context, w *watcher, kind string, empty T, set func(T, time.Time), remove func(namespace, name string, now time.Time),
+) (toolscache.InformerSynced, error) {
+	informer, err := w.informer(ctx, kind, empty)
+	if err != nil {
+		return nil, err
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+		AddFunc: func(found any, initial bool) {
+			if object, ok := found.(T); ok {
+				set(object, w.now())
+				if !initial {
+					w.metrics.took(kind, lastChange(object), w.now())
+				}
+			}
+		},
+		UpdateFunc: func(before, after any) {
+			object, ok := after.(T)
+			if !ok {
+				return
+			}
+			set(object, w.now())
+			if old, ok := before.(T); ok && old.GetResourceVersion() != object.GetResourceVersion() {
+				w.metrics.took(kind, lastChange(object), w.now())
+			}
+		},
+		DeleteFunc: func(gone any) {
+			if last, missed := gone.(toolscache.DeletedFinalStateUnknown); missed {
+				gone = last.Obj
+			}
+			if object, ok := gone.(T); ok {
+				remove(object.GetNamespace(), object.GetName(), w.now())
+			}
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("follow %s: %w", kind, err)
+	}
+	return registration.HasSynced, nil
+}
+
+// informer waits for the kind: a signer may be there before the CRDs are.
+func (w *watcher) informer(ctx context.Context, kind string, empty client.Object) (cache.Informer, error) {
+	for {
+		informer, err := w.cache.GetInformer(ctx, empty, cache.BlockUntilSynced(false))
+		if err == nil {
+			return informer, nil
+		}
+		if !meta.IsNoMatchError(err) {
+			w.logger.Error(err, "cannot follow a kind yet", "kind", kind)
+		} else {
+			w.logger.Info("waits for the cluster to serve a kind", "kind", kind)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("follow %s: %w", kind, ctx.Err())
+		case <-time.After(kindsEvery):
+		}
+	}
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+)
+
+func TestCommandComesFirst(t *testing.T) {
+	for args, want := range map[string]string{
+		"": "manager", "--leader-elect": "manager", "manager": "manager", "--leader-elect manager": "manager", "signer --help": "signer", "certs": "certs",
+	} {
+		if chosen, err := choose(strings.Fields(args)); err != nil || chosen.name != want {
+			t.Errorf("%q: %s, %v", args, chosen.name, err)
+		}
+	}
+	for args, want := range map[string]string{
+		"nothing":                      "unknown command \"nothing\": the commands are manager, signer, certs",
+		"signer manager":               "takes one command",
+		"--leader-elect signer":        "unknown command \"signer\": the command comes first",
+		"signer --sign-bind-address x": "--sign-bind-address: \"x\" is no address",
+		"certs":                        "give either --out with a folder, or --secrets",
+	} {
+		if err := run(context.Background(), strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
