@@ -71,9 +71,10 @@ compat: ## Fail if the CRDs refuse what a released version has accepted.
 	@go run ./hack/compat
 
 .PHONY: install-manifest
-install-manifest: ## Render config/default into dist/install.yaml.
+install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
 	@mkdir -p $(DIST)
 	$(KUBECTL) kustomize config/default >$(DIST)/install.yaml
+	$(KUBECTL) kustomize config/signer >$(DIST)/signer.yaml
 
 .PHONY: chart
 chart: ## Package the Helm chart into dist/.

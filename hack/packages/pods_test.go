@@ -27,6 +27,8 @@ func renderings(t *testing.T) map[string]map[string]*unstructured.Unstructured {
 		"kustomization":              kustomized(t, "default"),
 		"namespaced kustomization":   kustomized(t, "namespaced"),
 		"cert-manager kustomization": kustomized(t, "certmanager"),
+		"signer":                     kustomized(t, "signer"),
+		"namespaced signer":          kustomized(t, "signer/namespaced"),
 		"chart":                      objects(t, ""),
 		"chart with everything":      objects(t, everything),
 		"chart for namespaces":       objects(t, everyNamespaced),
@@ -106,7 +108,7 @@ func TestOtherPodsAreRefused(t *testing.T) {
 	for name, tc := range changes {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			for _, pod := range pods(g, objects(t, "")) {
+			for _, pod := range pods(g, objects(t, "signer: {enabled: true}")) {
 				tc.change(&pod.Spec)
 				g.Expect(admit(t, pod)).To(MatchError(And(ContainSubstring(`violates PodSecurity "restricted`), ContainSubstring(tc.want))))
 			}
@@ -117,9 +119,9 @@ func TestOtherPodsAreRefused(t *testing.T) {
 // foreign are kinds that the API server of the tests does not have.
 var foreign = []string{"PodMonitor", "Certificate", "Issuer"}
 
-// TestSchemas lets the API server check every field of all objects, that of
-// NetworkPolicies and PodDisruptionBudgets among them: nothing in the tests
-// puts those into effect.
+// TestSchemas lets the API server check every field of all objects, those of
+// NetworkPolicies, PodDisruptionBudgets and HorizontalPodAutoscalers among them:
+// nothing in the tests puts these into effect.
 func TestSchemas(t *testing.T) {
 	for name, objects := range renderings(t) {
 		t.Run(name, func(t *testing.T) {
@@ -133,6 +135,7 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 	for _, identity := range []string{
 		"NetworkPolicy/signet-system/signet-controller-manager",
 		"PodDisruptionBudget/signet-system/signet-controller-manager",
+		"HorizontalPodAutoscaler/signet-system/signet-signer",
 		deployment,
 	} {
 		t.Run(identity, func(t *testing.T) {

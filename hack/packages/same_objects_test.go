@@ -12,38 +12,52 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-const deployment = "Deployment/" + systemNamespace + "/signet-controller-manager"
+const (
+	deployment       = "Deployment/" + systemNamespace + "/signet-controller-manager"
+	signerDeployment = "Deployment/" + systemNamespace + "/signet-signer"
+)
 
-func TestInstallManifestIsTheDefaultKustomization(t *testing.T) {
+func TestInstallManifestsAreTheKustomizations(t *testing.T) {
 	g := NewWithT(t)
 	dist := t.TempDir()
 	manifest := exec.Command("make", "install-manifest", "DIST="+dist, "KUBECTL="+plane.Kubectl)
 	manifest.Dir = root
 	output, err := manifest.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
-	text, err := os.ReadFile(filepath.Join(dist, "install.yaml"))
-	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(cmp.Diff(kustomized(t, "default"), decode(t, text))).To(BeEmpty())
+	for file, folder := range map[string]string{"install.yaml": "default", "signer.yaml": "signer"} {
+		text, err := os.ReadFile(filepath.Join(dist, file))
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(cmp.Diff(kustomized(t, folder), decode(t, text))).To(BeEmpty(), file)
+	}
 }
 
-func TestChartIsTheDefaultKustomization(t *testing.T) {
-	g := NewWithT(t)
-	want, got := kustomized(t, "default"), objects(t, "")
-	withoutHelm(g, got)
-	withoutNamespace(g, want)
-	onOneLine(want, got)
-	g.Expect(cmp.Diff(want, got)).To(BeEmpty())
-}
-
-func TestChartIsTheNamespacedKustomization(t *testing.T) {
-	g := NewWithT(t)
-	want := kustomized(t, "namespaced", "namespaced/cluster")
-	got := objects(t, "namespaces: [team-a, team-b]\ngatewayNamespaces: [gateways]")
-	withoutHelm(g, got)
-	withoutNamespace(g, want)
-	onOneLine(want, got)
-	inlineNamespaces(g, want)
-	g.Expect(cmp.Diff(want, got)).To(BeEmpty())
+// TestChartIsTheKustomizations compares field by field. All that may differ is
+// taken away by the functions called here, each of which says why.
+func TestChartIsTheKustomizations(t *testing.T) {
+	const namespaces = "namespaces: [team-a, team-b]\n"
+	cases := map[string]struct {
+		values  string
+		folders []string
+	}{
+		"manager":                {"", []string{"default"}},
+		"manager and signer":     {"signer: {enabled: true}", []string{"default", "signer"}},
+		"manager for namespaces": {namespaces + "gatewayNamespaces: [gateways]", []string{"namespaced", "namespaced/cluster"}},
+		"both for namespaces": {
+			namespaces + "gatewayNamespaces: [gateways]\nsigner: {enabled: true}",
+			[]string{"namespaced", "namespaced/cluster", "signer/namespaced"},
+		},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			want, got := kustomized(t, tc.folders...), objects(t, tc.values)
+			withoutHelm(g, got)
+			withoutNamespace(g, want)
+			onOneLine(want, got)
+			inlineNamespaces(g, want)
+			g.Expect(cmp.Diff(want, got)).To(BeEmpty())
+		})
+	}
 }
 
 // withoutHelm takes away what Helm's objects have beyond the kustomization's:
@@ -91,24 +105,33 @@ func onOneLine(renderings ...map[string]*unstructured.Unstructured) {
 	}
 }
 
-// inlineNamespaces puts the lists of namespaces, which the kustomization has in
-// a ConfigMap, into the manager's flags, where the chart has them.
+// inlineNamespaces puts the lists of namespaces, which the kustomizations have
+// in ConfigMaps, into the flags, where the chart has them.
 func inlineNamespaces(g *WithT, objects map[string]*unstructured.Unstructured) {
 	g.THelper()
-	var lists map[string]string
+	lists := map[string]string{}
 	for identity, object := range objects {
-		if strings.HasPrefix(identity, "ConfigMap/"+systemNamespace+"/signet-namespaces-") {
-			lists, _, _ = unstructured.NestedStringMap(object.Object, "data")
+		if data, _, _ := unstructured.NestedStringMap(object.Object, "data"); data["namespaces"] != "" {
+			lists["$(NAMESPACES)"] = data["namespaces"]
+			if gateways := data["gateway-namespaces"]; gateways != "" {
+				lists["$(GATEWAY_NAMESPACES)"] = gateways
+			}
 			delete(objects, identity)
 		}
 	}
-	g.Expect(lists).To(HaveLen(2))
-	manager := container(g, objects[deployment])
-	delete(manager, "env")
-	flags := manager["args"].([]any)
-	for i, flag := range flags {
-		flags[i] = strings.NewReplacer("$(NAMESPACES)", lists["namespaces"],
-			"$(GATEWAY_NAMESPACES)", lists["gateway-namespaces"]).Replace(flag.(string))
+	for _, object := range objects {
+		if object.GetKind() != "Deployment" || len(lists) == 0 {
+			continue
+		}
+		program := container(g, object)
+		delete(program, "env")
+		flags := program["args"].([]any)
+		for i, flag := range flags {
+			for reference, list := range lists {
+				flag = strings.ReplaceAll(flag.(string), reference, list)
+			}
+			flags[i] = flag
+		}
 	}
 }
 
@@ -127,7 +150,7 @@ func TestADifferenceIsSeen(t *testing.T) {
 	for _, values := range []string{
 		"replicas: 3", "publicKeyEnable: true", "image: {tag: v9}", "crds: {enabled: false}",
 		"podDisruptionBudget: {enabled: false}", "networkPolicy: {enabled: true}", "policy: {users: [restorer]}",
-		"resources: {limits: {memory: 1Gi}}", "namespaces: [team-a]",
+		"resources: {limits: {memory: 1Gi}}", "namespaces: [team-a]", "signer: {enabled: true}",
 	} {
 		t.Run(values, func(t *testing.T) {
 			g := NewWithT(t)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/signer"
 )
 
 // everything sets each value to something else than its default, and
@@ -33,6 +35,7 @@ podLabels: {team: gateways}
 podAnnotations: {example.com/contact: gateways}
 policy: {users: ["system:serviceaccount:velero:velero", "admin"]}
 metrics: {podMonitor: {enabled: true, interval: 10s, labels: {release: prometheus}}}
+signer: {enabled: true, minReplicas: 3, maxReplicas: 7, resources: {limits: {memory: 1Gi}}, extraArgs: ["--max-body=1000"]}
 networkPolicy: {enabled: true, metricsFrom: {kubernetes.io/metadata.name: monitoring}}
 `
 	everyNamespaced = everything + "namespaces: [team-a, team-b]\ngatewayNamespaces: [gateways]\n"
@@ -69,6 +72,9 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"interval":                   {"metrics: {podMonitor: {interval: often}}", "at '/metrics/podMonitor/interval': 'often' does not match pattern"},
 		"labels of numbers":          {"podLabels: {team: 7}", "at '/podLabels/team': got number, want string"},
 		"secrets as names":           {"imagePullSecrets: [registry]", "at '/imagePullSecrets/0': got string, want object"},
+		"unknown value of signer":    {"signer: {replicas: 2}", "at '/signer': additional properties 'replicas' not allowed"},
+		"no signer at all":           {"signer: {minReplicas: 0}", "at '/signer/minReplicas': minimum: got 0, want 1"},
+		"more signers than most":     {"signer: {enabled: true, minReplicas: 11}", "signer.minReplicas is more than signer.maxReplicas"},
 		"switch as number":           {"networkPolicy: {enabled: 0}", "at '/networkPolicy/enabled': got number, want boolean"},
 	}
 	for name, tc := range cases {
@@ -97,20 +103,43 @@ func TestFlagsAreTheManagers(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			var flags []string
-			for _, flag := range container(g, objects(t, tc.values)[deployment])["args"].([]any) {
-				flags = append(flags, flag.(string))
-			}
 			got, want := manager.DefaultOptions(), manager.DefaultOptions()
-			set := pflag.NewFlagSet("signet", pflag.ContinueOnError)
-			got.Bind(set)
-			g.Expect(set.Parse(flags)).To(Succeed())
+			parse(g, objects(t, tc.values)[deployment], got.Bind)
 			g.Expect(got.Validate()).To(Succeed())
 			want.LeaderElect, want.MetricsBindAddress = true, ":8080"
 			tc.want(&want)
 			g.Expect(got).To(Equal(want))
 		})
 	}
+}
+
+func TestFlagsAreTheSigners(t *testing.T) {
+	for name, values := range map[string]string{"cluster": everything, "namespaces": everyNamespaced} {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			got := signer.DefaultOptions()
+			command := parse(g, objects(t, values)[signerDeployment], got.Bind)
+			g.Expect(command).To(Equal([]string{"signer"}))
+			g.Expect(got.Validate()).To(Succeed())
+			g.Expect(got.LogLevel + " " + got.LogFormat).To(Equal("debug text"))
+			g.Expect(got.Limits.MaxBody).To(BeEquivalentTo(1000))
+			g.Expect(got.Namespaces).To(HaveLen(strings.Count(values, "team-")))
+		})
+	}
+}
+
+// parse gives the Deployment's arguments to the program's flags, and returns
+// what is no flag.
+func parse(g *WithT, deployment *unstructured.Unstructured, bind func(*pflag.FlagSet)) []string {
+	g.THelper()
+	var arguments []string
+	for _, argument := range container(g, deployment)["args"].([]any) {
+		arguments = append(arguments, argument.(string))
+	}
+	set := pflag.NewFlagSet("signet", pflag.ContinueOnError)
+	bind(set)
+	g.Expect(set.Parse(arguments)).To(Succeed())
+	return set.Args()
 }
 
 func wantEverything(options *manager.Options) {
@@ -134,6 +163,9 @@ func TestValuesTakeEffect(t *testing.T) {
 		"priority":         {deployment, append(pod, "priorityClassName"), "system-cluster-critical"},
 		"Pod's label":      {deployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
 		"Pod's annotation": {deployment, []string{"spec", "template", "metadata", "annotations", "example.com/contact"}, "gateways"},
+		"fewest signers":   {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "minReplicas"}, int64(3)},
+		"most signers":     {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "maxReplicas"}, int64(7)},
+		"signer's label":   {signerDeployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
 		"policy's users":   {"ConfigMap/" + systemNamespace + "/signet-policy-parameters", []string{"data", "users"}, "system:serviceaccount:velero:velero\nadmin"},
 		"monitor's label":  {monitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"monitor's port":   {monitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
@@ -155,13 +187,17 @@ func TestValuesTakeEffect(t *testing.T) {
 		})
 	}
 	g := NewWithT(t)
-	g.Expect(container(g, all[deployment])).To(HaveKeyWithValue("image", "registry.example/signet@sha256:"+digest))
-	g.Expect(container(g, all[deployment])).To(HaveKeyWithValue("imagePullPolicy", "Always"))
+	for _, identity := range []string{deployment, signerDeployment} {
+		g.Expect(container(g, all[identity])).To(HaveKeyWithValue("image", "registry.example/signet@sha256:"+digest))
+		g.Expect(container(g, all[identity])).To(HaveKeyWithValue("imagePullPolicy", "Always"))
+	}
+	limits := map[string]any{"memory": "1Gi"}
+	g.Expect(container(g, all[signerDeployment])["resources"]).To(HaveKeyWithValue("limits", limits))
 }
 
 func TestReleaseNamespaceIsUsedThroughout(t *testing.T) {
 	g := NewWithT(t)
-	text, err := execute(helm, "template", "other", chart, "--namespace", "gateway-keys", "--kube-version", "1.37.2")
+	text, err := execute(helm, "template", "other", chart, "--namespace", "gateway-keys", "--kube-version", "1.37.2", "--set", "signer.enabled=true")
 	g.Expect(err).NotTo(HaveOccurred(), text)
 	g.Expect(text).NotTo(ContainSubstring(systemNamespace))
 	g.Expect(text).To(ContainSubstring("'system:serviceaccount:gateway-keys:signet-controller-manager'"))

@@ -41,8 +41,9 @@ the object's own.
 {{- end }}
 
 {{/*
-Gives the manager the role `name`. In the context: `root`, and `namespace` for a
-Role; without it the role is a ClusterRole.
+Gives the ServiceAccount `account`, left out: the manager's, the role `name`. In
+the context: `root`, and `namespace` for a Role; without it the role is a
+ClusterRole.
 */}}
 {{- define "signet.grant" -}}
 ---
@@ -61,6 +62,6 @@ roleRef:
   name: {{ .name }}
 subjects:
 - kind: ServiceAccount
-  name: signet-controller-manager
+  name: {{ .account | default "signet-controller-manager" }}
   namespace: {{ .root.Release.Namespace }}
 {{- end }}
