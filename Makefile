@@ -88,7 +88,7 @@ push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
 
 .PHONY: verify-version
 verify-version: ## Fail if VERSION is not the one that config/ and the chart install.
-	@grep -qx '  newTag: $(VERSION)' config/manager/kustomization.yaml || { echo "config/manager/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }
+	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
 	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
 
 .PHONY: sbom
