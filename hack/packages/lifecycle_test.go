@@ -56,6 +56,16 @@ func TestLifeCycle(t *testing.T) {
 		kubectlRuns(g, "-n", "team-a", "get", "signaturekey", "orders")
 		helmRuns(g, "uninstall", "signet")
 	})
+	step("take over from kustomize", func(g *WithT) {
+		kubectlRuns(g, "delete", "-k", filepath.Join(root, "config", "crd"))
+		kubectlRuns(g, "apply", "--server-side", "-k", filepath.Join(root, "config", "default"))
+		output, err := execute(helm, "install", "signet", chart, "--namespace", systemNamespace)
+		g.Expect(err).To(HaveOccurred())
+		g.Expect(output).To(ContainSubstring("invalid ownership metadata"))
+		helmRuns(g, "install", "signet", chart, "--take-ownership", "--set", "signer.enabled=true")
+		helmRuns(g, "uninstall", "signet")
+		g.Expect(exists(g, "customresourcedefinition/signaturekeys.signet.dev")).To(BeTrue())
+	})
 }
 
 func helmRuns(g *WithT, args ...string) {
