@@ -197,10 +197,7 @@ metadata: {name: orders, namespace: left-over, finalizers: [signet.dev/in-use]}
 	}, soon).Should(Succeed())
 	g.Expect(leftOver(g)).To(Equal(`["example.com/other","signet.dev/in-use"] ["signet.dev/in-use"]`))
 
-	command := exec.Command("bash", "-euo", "pipefail", "-c", removalCommand(t))
-	command.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig, "PATH="+filepath.Dir(plane.Kubectl)+":"+os.Getenv("PATH"))
-	output, err := command.CombinedOutput()
-	g.Expect(err).NotTo(HaveOccurred(), string(output))
+	letGo(g, t)
 	g.Eventually(leftOver, soon).Should(Equal(`["example.com/other"]`))
 
 	kubectlRuns(g, "-n", "left-over", "patch", "signaturekey", "orders", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
@@ -208,6 +205,42 @@ metadata: {name: orders, namespace: left-over, finalizers: [signet.dev/in-use]}
 		err := admin.Get(t.Context(), client.ObjectKey{Name: "left-over"}, &corev1.Namespace{})
 		return apierrors.IsNotFound(err)
 	}, 2*soon).Should(BeTrue())
+}
+
+// TestRemovalBeforeTheKeys deletes everything at once, the CRDs too: they wait
+// for the key that is held, until the command has run.
+func TestRemovalBeforeTheKeys(t *testing.T) {
+	g := NewWithT(t)
+	const crd = "customresourcedefinition/signaturekeys.signet.dev"
+	kubectlRuns(g, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "crd"))
+	held := strings.Replace(sample, "namespace: team-a", "namespace: team-b, finalizers: [signet.dev/in-use]", 1)
+	g.Eventually(func() error {
+		_, err := execute(plane.Kubectl, "apply", "-f", write(t, held))
+		return err
+	}, soon).Should(Succeed())
+	kubectlRuns(g, "delete", "-k", filepath.Join(root, "config", "default"), "--ignore-not-found", "--wait=false")
+	g.Eventually(func() string {
+		output, _ := execute(plane.Kubectl, "-n", "team-b", "get", "signaturekey", "orders", "-o", "jsonpath={.metadata.deletionTimestamp}")
+		return output
+	}, soon).Should(MatchRegexp(`^\d{4}-`))
+	g.Expect(exists(g, crd)).To(BeTrue())
+
+	letGo(g, t)
+	g.Eventually(func() bool { return exists(g, crd) }, soon).Should(BeFalse())
+	// The other tests need the namespace.
+	g.Eventually(func() error {
+		_, err := execute(plane.Kubectl, "create", "namespace", systemNamespace)
+		return err
+	}, 2*soon).Should(Succeed())
+}
+
+// letGo runs the README's command.
+func letGo(g *WithT, t *testing.T) {
+	g.THelper()
+	command := exec.Command("bash", "-euo", "pipefail", "-c", removalCommand(t))
+	command.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig, "PATH="+filepath.Dir(plane.Kubectl)+":"+os.Getenv("PATH"))
+	output, err := command.CombinedOutput()
+	g.Expect(err).NotTo(HaveOccurred(), string(output))
 }
 
 // removalCommand is the one in the README's section about removal.
