@@ -4,6 +4,9 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
+DIST ?= dist
+KUBECTL ?= kubectl
+TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
 .DEFAULT_GOAL := help
@@ -64,9 +67,52 @@ vet: ## Fail on what gofmt and go vet find.
 lint: ## Run golangci-lint, in the version that hack/tools pins.
 	go tool -modfile=hack/tools/go.mod golangci-lint run ./...
 
+.PHONY: lint-workflows
+lint-workflows: ## Check .github/workflows.
+	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
+
+.PHONY: compat
+compat: ## Fail if the CRDs refuse what a released version has accepted.
+	@go run ./hack/compat
+
+.PHONY: install-manifest
+install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
+	@mkdir -p $(DIST)
+	$(KUBECTL) kustomize config/default >$(DIST)/install.yaml
+	$(KUBECTL) kustomize config/signer >$(DIST)/signer.yaml
+
+.PHONY: chart
+chart: ## Package the Helm chart into dist/.
+	@mkdir -p $(DIST)
+	$(call TOOL,helm) helm package config/chart --destination $(DIST)
+
+.PHONY: push-chart
+push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
+	@echo "$$TOKEN" | $(call TOOL,helm) helm registry login $(firstword $(subst /, ,$(REGISTRY))) --username "$$GITHUB_ACTOR" --password-stdin
+	$(call TOOL,helm) helm push $(DIST)/signet-*.tgz oci://$(REGISTRY)
+
+.PHONY: verify-version
+verify-version: ## Fail if VERSION is not the one that config/ and the chart install.
+	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
+	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
+
+.PHONY: sbom
+sbom: build sbom-of ## Write the binary's bill of materials (CycloneDX) into dist/.
+
+BINARY ?= bin/signet
+SBOM ?= $(DIST)/sbom.cdx.json
+.PHONY: sbom-of
+sbom-of:
+	@mkdir -p $(dir $(SBOM))
+	$(call TOOL,cyclonedx) cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(VERSION) -output $(SBOM) $(BINARY)
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database is out of reach.
+	@hack/vulncheck.sh
+
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) $(BUILDX_FLAGS) .
 
 .PHONY: deploy
 deploy: ## Install into the cluster that kubectl points at.

@@ -1,0 +1,67 @@
+{{/*
+What is the same in every installation is not written a second time: it comes
+from files of config/, by way of the links in files/, with the release's
+namespace and Helm's labels put in.
+*/}}
+
+{{/* The labels that each object of the release gets. */}}
+{{- define "signet.labels" -}}
+app.kubernetes.io/part-of: signet
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "signet.selector" -}}
+app.kubernetes.io/name: signet
+app.kubernetes.io/component: controller-manager
+{{- end }}
+
+{{/*
+The objects of the file `path`, as YAML documents. In the context: `root`, and
+if wanted `annotations` to add, and `kind` and `namespace` to put in place of
+the object's own.
+*/}}
+{{- define "signet.objects" -}}
+{{- $text := required (printf "the chart lacks %s" .path) (.root.Files.Get .path) }}
+{{- range $document := regexSplit "(?m)^---$" $text -1 }}
+{{- $object := fromYaml ($document | replace "signet-system" $.root.Release.Namespace) }}
+{{- if hasKey $object "Error" }}{{ fail (printf "%s: %s" $.path $object.Error) }}{{ end }}
+{{- if $object }}
+{{- $labels := merge (fromYaml (include "signet.labels" $.root)) (dig "metadata" "labels" dict $object) }}
+{{- $_ := set $object.metadata "labels" $labels }}
+{{- with $.annotations }}
+{{- $_ := set $object.metadata "annotations" (merge dict . (dig "metadata" "annotations" dict $object)) }}
+{{- end }}
+{{- with $.kind }}{{- $_ := set $object "kind" . }}{{ end }}
+{{- with $.namespace }}{{- $_ := set $object.metadata "namespace" . }}{{ end }}
+---
+{{ toYaml $object }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+Gives the ServiceAccount `account`, left out: the manager's, the role `name`. In
+the context: `root`, and `namespace` for a Role; without it the role is a
+ClusterRole.
+*/}}
+{{- define "signet.grant" -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (hasKey . "namespace") }}
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "signet.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ ternary "Role" "ClusterRole" (hasKey . "namespace") }}
+  name: {{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: {{ .account | default "signet-controller-manager" }}
+  namespace: {{ .root.Release.Namespace }}
+{{- end }}
