@@ -50,6 +50,6 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	root.SetErr(streams.ErrOut)
 	p.config.AddFlags(root.PersistentFlags())
 	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces)
-	root.AddCommand(p.statusCommand(), p.explainCommand(), p.bindCommand(), p.rotateCommand(), p.verifyCommand())
+	root.AddCommand(p.statusCommand(), p.explainCommand(), p.bindCommand(), p.rotateCommand(), p.verifyCommand(), p.doctorCommand())
 	return root
 }
