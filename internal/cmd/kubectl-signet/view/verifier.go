@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"go/format"
 	"slices"
 	"strings"
 
@@ -77,7 +78,7 @@ func (v *Verifier) Go() string {
 	if len(v.RequiredHeaders) > 0 {
 		fmt.Fprintf(&options, "\tRequiredHeaders: %#v,\n", v.RequiredHeaders)
 	}
-	return fmt.Sprintf(`keys, err := signature.NewKeySet([]string{%s}, signature.KeySetOptions{})
+	text := fmt.Sprintf(`keys, err := signature.NewKeySet([]string{%s}, signature.KeySetOptions{})
 if err != nil {
 	return err
 }
@@ -89,4 +90,9 @@ if err != nil {
 }
 handler = verifier.Handler(handler)
 `, strings.Join(directories, ", "), options.String())
+	formatted, err := format.Source([]byte(text))
+	if err != nil {
+		return text
+	}
+	return string(formatted)
 }
