@@ -43,8 +43,9 @@ controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and
 	@go run ./hack/controlplane/cmd/assets >/dev/null
 
 .PHONY: build
-build: ## Build the binary as the Dockerfile does.
+build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/signet .
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-signet ./internal/cmd/kubectl-signet
 
 .PHONY: generate
 generate: ## Make deep copies and CRDs from the Go types.

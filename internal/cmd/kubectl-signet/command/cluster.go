@@ -1,0 +1,72 @@
+package command
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// cluster is a client of the cluster that the flags choose.
+type cluster struct {
+	client.Client
+	// namespace that the flags or the context choose.
+	namespace string
+}
+
+func (p *plugin) cluster() (*cluster, error) {
+	config, err := p.config.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	// Warnings of the admission are for the user's eyes.
+	config.WarningHandler = rest.NewWarningWriter(p.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
+	namespace, _, err := p.config.ToRawKubeConfigLoader().Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("read the namespace of the kubeconfig: %w", err)
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, signetv1alpha1.AddToScheme, gwapiv1.Install} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("know the kinds: %w", err)
+		}
+	}
+	c, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("reach the cluster: %w", err)
+	}
+	return &cluster{Client: c, namespace: namespace}, nil
+}
+
+// keys lists keys; an empty namespace means all.
+func (c *cluster) keys(ctx context.Context, namespace string) ([]signetv1alpha1.SignatureKey, error) {
+	var list signetv1alpha1.SignatureKeyList
+	if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list SignatureKeys: %w", err)
+	}
+	return list.Items, nil
+}
+
+// bindings lists bindings; an empty namespace means all.
+func (c *cluster) bindings(ctx context.Context, namespace string) ([]signetv1alpha1.SignatureBinding, error) {
+	var list signetv1alpha1.SignatureBindingList
+	if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list SignatureBindings: %w", err)
+	}
+	return list.Items, nil
+}
+
+// key reads a key of the namespace.
+func (c *cluster) key(ctx context.Context, name string) (*signetv1alpha1.SignatureKey, error) {
+	key := &signetv1alpha1.SignatureKey{}
+	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, key); err != nil {
+		return nil, fmt.Errorf("read SignatureKey %s in namespace %s: %w", name, c.namespace, err)
+	}
+	return key, nil
+}

@@ -1,0 +1,241 @@
+package command_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/controlplane"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// What all tests share: a control plane with the CRDs, objects as written by
+// the test, and the plugin in a folder of its own. No manager runs.
+var (
+	plane  *controlplane.ControlPlane
+	admin  client.Client
+	folder string
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	ctx := context.Background()
+	var err error
+	if plane, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
+		return failed(err)
+	}
+	defer plane.Stop()
+	if err := setUp(ctx); err != nil {
+		return failed(err)
+	}
+	return m.Run()
+}
+
+func failed(err error) int {
+	_, _ = os.Stderr.WriteString(err.Error() + "\n")
+	return 1
+}
+
+func setUp(ctx context.Context) error {
+	root, err := controlplane.Root()
+	if err != nil {
+		return err
+	}
+	folder = filepath.Join(plane.Dir, "plugin")
+	build := exec.Command("go", "build", "-o", filepath.Join(folder, "kubectl-signet"), "..")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return err
+	}
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		return err
+	}
+	gateways := exec.Command(plane.Kubectl, "--kubeconfig", plane.Kubeconfig, "apply", "--server-side",
+		"-f", filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"))
+	gateways.Stderr = os.Stderr
+	if err := gateways.Run(); err != nil {
+		return err
+	}
+	for _, dir := range []string{"crd", "namespace", "rbac"} {
+		if err := plane.Install(ctx, filepath.Join(root, "config", dir), controlplane.InstallOptions{}); err != nil {
+			return err
+		}
+	}
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, signetv1alpha1.AddToScheme, gwapiv1.Install} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	if admin, err = client.New(plane.Config, client.Options{Scheme: scheme}); err != nil {
+		return err
+	}
+	return createShop(ctx)
+}
+
+// signet runs `kubectl signet`: the real kubectl finds the plugin by the PATH.
+func signet(t *testing.T, args ...string) (out, problems string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), plane.Kubectl, append([]string{"signet"}, args...)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig, "PATH="+folder+":"+os.Getenv("PATH"))
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	return stdout.String(), stderr.String(), err
+}
+
+func TestOutput(t *testing.T) {
+	for name, args := range map[string][]string{
+		"status":       {"status", "-n", "shop"},
+		"status_all":   {"status", "-A"},
+		"status_json":  {"status", "-n", "shop", "-o", "json"},
+		"explain":      {"explain", "httproute/orders", "-n", "shop"},
+		"explain_yaml": {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
+		"explain_api":  {"explain", "api/unknown", "-n", "shop"},
+		"bind":         {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
+		"bind_named":   {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
+		"rotate_dry":   {"rotate", "orders", "--trigger", "again", "--dry-run", "-n", "shop"},
+		"verify":       {"verify", "orders", "-f", "testdata/request.http", "-n", "shop"},
+		"complete":     {"__complete", "-n", "shop", "rotate", "ord"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, problems, err := signet(t, args...)
+			if err != nil {
+				t.Fatalf("%v: %s%s", err, out, problems)
+			}
+			golden(t, name, out)
+		})
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	for _, planted := range []string{plantedSecret} {
+		if strings.Contains(got, planted) {
+			t.Error("material is printed")
+		}
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("golden (-), got (+):\n%s", diff)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	const nobody = "--as=nobody"
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"output":       {[]string{"status", "-o", "xml"}, `invalid argument "xml" for "-o, --output" flag: allowed are table, json, yaml`},
+		"kind of bind": {[]string{"bind", "orders", "--env", "RELEASE", "-l", "a=b", "--kind", "tcproute"}, `"--kind" flag: allowed are httproute, grpcroute`},
+		"kind":         {[]string{"explain", "tcproute/x"}, `unknown kind "tcproute": allowed are httproute, grpcroute, api`},
+		"no API":       {[]string{"explain", "orders"}, `"orders" is no API: give httproute/NAME, grpcroute/NAME or api/NAME`},
+		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
+		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
+		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches"},
+		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, "SignatureBinding orders exists in namespace shop"},
+		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, "read Secret payments in namespace shop"},
+		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in namespace shop"},
+		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster"},
+		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to patch signaturekeys.signet.dev in namespace shop"},
+		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop"},
+		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "the request is refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, problems, err := signet(t, test.args...)
+			if err == nil || !strings.Contains(problems, test.want) {
+				t.Errorf("got %v, %q and %q, want %q", err, out, problems, test.want)
+			}
+			if strings.Contains(out+problems, plantedSecret) {
+				t.Error("material is printed")
+			}
+		})
+	}
+}
+
+func TestVerifySaysWhatDiffers(t *testing.T) {
+	out, _, _ := signet(t, "verify", "orders", "-f", "testdata/changed.http", "-n", "shop")
+	if want := "What differs: path or query: /v1/items was signed, not /orders/v1/items"; !strings.Contains(out, want) {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+func TestBindApplies(t *testing.T) {
+	out, problems, err := signet(t, "bind", "orders", "--env", "PREVIEW", "-l", "app=orders", "--apply", "-n", "applied")
+	if err != nil {
+		t.Fatal(err, problems)
+	}
+	var binding signetv1alpha1.SignatureBinding
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "applied", Name: "orders-preview"}, &binding); err != nil {
+		t.Fatal(err, out)
+	}
+	want := []signetv1alpha1.APIReference{{Kind: "HTTPRoute", Name: "orders"}}
+	if diff := cmp.Diff(want, binding.Spec.APIs); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRotateWatches(t *testing.T) {
+	name := client.ObjectKey{Namespace: "applied", Name: "orders"}
+	done := make(chan error, 1)
+	go func() { done <- answerTrigger(t.Context(), name, "now") }()
+	out, problems, err := signet(t, "rotate", "orders", "--trigger", "now", "--watch", "-n", "applied")
+	if err != nil {
+		t.Fatal(err, out, problems)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out, "v2 active") || !strings.HasSuffix(out, "The rotation is over.\n") {
+		t.Errorf("got %q", out)
+	}
+	if !strings.Contains(problems, `if this key is kept in Git, set spec.rotation.trigger: "now" there, too`) {
+		t.Errorf("no hint: %q", problems)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	out, problems, err := signet(t, "doctor", "-n", "shop")
+	if err == nil || !strings.Contains(problems, "checks failed") {
+		t.Errorf("without a manager it should fail: %v %q", err, problems)
+	}
+	for _, want := range []string{
+		"there, with all fields of this version", "Gateway, HTTPRoute and GRPCRoute are there",
+		"webhook endpoints: see the manager's Pods", "keys and bindings can be read and written",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=nobody")
+	if want := "nobody lacks the right to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+}

@@ -1,0 +1,100 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+)
+
+// gatewayAPI says which kinds of routes there are. None is needed.
+func (d *doctor) gatewayAPI(context.Context) []view.Finding {
+	const check = "Gateway API"
+	var missing []string
+	for _, kind := range []string{"Gateway", "HTTPRoute", "GRPCRoute"} {
+		_, err := d.RESTMapper().RESTMapping(schema.GroupKind{Group: gwapiv1.GroupName, Kind: kind}, "v1")
+		switch {
+		case meta.IsNoMatchError(err):
+			missing = append(missing, kind)
+		case err != nil:
+			return []view.Finding{failure(check, err, "")}
+		}
+	}
+	if len(missing) == 0 {
+		return []view.Finding{fine(check, "Gateway, HTTPRoute and GRPCRoute are there")}
+	}
+	return []view.Finding{{
+		Check: check, Verdict: view.Warning, Message: "not there: " + strings.Join(missing, ", "),
+		Action: "install the CRDs of the Gateway API, or bind APIs of kind API alone",
+	}}
+}
+
+// rights says what the caller may do with Signet's kinds in the namespace.
+func (d *doctor) rights(ctx context.Context) []view.Finding {
+	check := "your rights in namespace " + d.namespace
+	var missing []string
+	for _, resource := range []string{"signaturekeys", "signaturebindings"} {
+		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: d.namespace, Verb: verb, Group: signetv1alpha1.GroupVersion.Group, Resource: resource,
+				},
+			}}
+			if err := d.Create(ctx, review); err != nil {
+				return []view.Finding{failure(check, err, "")}
+			}
+			if !review.Status.Allowed {
+				missing = append(missing, verb+" "+resource)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return []view.Finding{fine(check, "keys and bindings can be read and written")}
+	}
+	return []view.Finding{{
+		Check: check, Verdict: view.Warning, Message: "you may not: " + strings.Join(missing, ", "),
+		Action: "ask for a RoleBinding to the role edit of Kubernetes, or view to read",
+	}}
+}
+
+// gatewaySettings looks for settings with which a gateway lets unsigned requests
+// through, as far as they are objects of the namespace.
+func (d *doctor) gatewaySettings(ctx context.Context) []view.Finding {
+	var findings []view.Finding
+	for _, gateway := range []struct {
+		kind  schema.GroupVersionKind
+		judge func(*unstructured.Unstructured) []string
+	}{
+		{schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "Middleware"}, view.JudgeMiddleware},
+		{schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "SecurityPolicy"}, view.JudgeSecurityPolicy},
+	} {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(gateway.kind)
+		err := d.List(ctx, list, client.InNamespace(d.namespace))
+		switch {
+		case meta.IsNoMatchError(err):
+			continue
+		case err != nil:
+			findings = append(findings, failure("gateway settings", err, ""))
+			continue
+		}
+		for i := range list.Items {
+			for _, fault := range gateway.judge(&list.Items[i]) {
+				findings = append(findings, view.Finding{
+					Check: fmt.Sprintf("%s %s", gateway.kind.Kind, list.Items[i].GetName()), Verdict: view.Failed,
+					Message: fault, Action: "change it: requests must not pass unsigned",
+				})
+			}
+		}
+	}
+	return findings
+}

@@ -1,0 +1,63 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+)
+
+// forbidden is what the API server says of a missing right. Its error has the
+// resource in its details, but neither verb nor namespace.
+var forbidden = regexp.MustCompile(`User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)" (?:in the namespace "([^"]+)"|at the cluster scope)`)
+
+// explainError is the error's text, with what to do about the usual ones.
+func explainError(err error) string {
+	switch {
+	case apierrors.IsForbidden(err):
+		return explainForbidden(err)
+	case meta.IsNoMatchError(err):
+		return err.Error() + "\nThis kind is not installed in the cluster: `kubectl signet doctor` says what is missing"
+	default:
+		return err.Error()
+	}
+}
+
+func explainForbidden(err error) string {
+	right := missingRight(err)
+	if right == "" {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s\nThe roles view and edit of Kubernetes have the rights on Signet's kinds: ask for a RoleBinding", right)
+}
+
+// missingRight says which right is missing; empty if the API server refused for
+// another reason, such as a policy.
+func missingRight(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return ""
+	}
+	match := forbidden.FindStringSubmatch(status.Status().Message)
+	if match == nil {
+		return ""
+	}
+	user, verb, resource, group, namespace := match[1], match[2], match[3], match[4], match[5]
+	if group != "" {
+		resource += "." + group
+	}
+	if namespace == "" {
+		return fmt.Sprintf("%s lacks the right to %s %s in the whole cluster", user, verb, resource)
+	}
+	return fmt.Sprintf("%s lacks the right to %s %s in namespace %s", user, verb, resource, namespace)
+}
+
+// oneLine is the error's text where it is one note among others.
+func oneLine(err error) string {
+	if right := missingRight(err); right != "" {
+		return right
+	}
+	return err.Error()
+}

@@ -1,0 +1,89 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+)
+
+func (p *plugin) explainCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "explain KIND/NAME",
+		Short:   "Say which key signs an API, where, why not, and how its backend verifies",
+		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders",
+		Args:    cobra.ExactArgs(1), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
+	}
+	output := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		reference, err := view.ParseAPI(args[0])
+		if err != nil {
+			return err
+		}
+		c, err := p.cluster()
+		if err != nil {
+			return err
+		}
+		bindings, err := c.bindings(cmd.Context(), c.namespace)
+		if err != nil {
+			return err
+		}
+		keys, err := c.keys(cmd.Context(), c.namespace)
+		if err != nil {
+			return err
+		}
+		api, err := c.api(cmd.Context(), reference)
+		if err != nil {
+			return err
+		}
+		explanation := view.Explain(api, bindings, keys)
+		if output.value != outputTable {
+			return printReport(p.Out, output.value, "Explanation", &explanation)
+		}
+		return printExplanation(p.Out, &explanation)
+	}
+	return cmd
+}
+
+func printExplanation(out io.Writer, explanation *view.Explanation) error {
+	fmt.Fprintf(out, "%s in namespace %s\n", explanation.API, explanation.Namespace)
+	if len(explanation.Signed) > 0 {
+		s := section{columns: []string{"Environment", "Key", "Binding", "State", "Gateways", "Waiting"}}
+		for _, signed := range explanation.Signed {
+			s.rows = append(s.rows, []any{
+				signed.Environment, orNone(signed.Key), orNone(signed.Binding), signed.State,
+				orNone(strings.Join(signed.Gateways, ",")), orNone(strings.Join(signed.Waiting, ",")),
+			})
+		}
+		if err := printTable(out, s.columns, s.rows); err != nil {
+			return err
+		}
+	}
+	for _, note := range explanation.Notes {
+		fmt.Fprintln(out, "! "+note)
+	}
+	for i := range explanation.Signed {
+		printSigned(out, &explanation.Signed[i])
+	}
+	return nil
+}
+
+func printSigned(out io.Writer, signed *view.Signed) {
+	for _, why := range signed.Why {
+		fmt.Fprintf(out, "! %s: %s\n", signed.Environment, why)
+	}
+	if signed.Verifier == nil {
+		return
+	}
+	fmt.Fprintf(out, "\n%s: the signer's paths\n  sign    %s\n  verify  %s\n", signed.Environment, signed.SignPath, signed.VerifyPath)
+	fmt.Fprintf(out, "\n%s: a backend in Go verifies with\n", signed.Environment)
+	for _, mount := range signed.Verifier.Mounts {
+		fmt.Fprintf(out, "  // mount %s %s at %s\n", mount.Kind, mount.Name, mount.Directory)
+	}
+	for line := range strings.Lines(signed.Verifier.Go()) {
+		fmt.Fprint(out, "  "+line)
+	}
+}

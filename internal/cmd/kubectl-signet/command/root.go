@@ -1,0 +1,55 @@
+// Package command is the plugin's commands: they read the cluster, have package
+// view make of it what is shown, and print that.
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// plugin is what all commands share.
+type plugin struct {
+	genericiooptions.IOStreams
+	config *genericclioptions.ConfigFlags
+}
+
+// Run runs the plugin and returns its exit code: 0, or 1 if something failed
+// or was found wrong.
+func Run(streams genericiooptions.IOStreams, version string, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := New(streams, version)
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		fmt.Fprintf(streams.ErrOut, "error: %s\n", explainError(err))
+		return 1
+	}
+	return 0
+}
+
+// New makes the plugin's root command.
+func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
+	p := &plugin{IOStreams: streams, config: genericclioptions.NewConfigFlags(true)}
+	root := &cobra.Command{
+		Use:           "kubectl-signet",
+		Short:         "Show, explain, bind, rotate and verify signature keys",
+		Version:       version,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl signet"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	p.config.AddFlags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces)
+	root.AddCommand(p.statusCommand(), p.explainCommand(), p.bindCommand(), p.rotateCommand(), p.verifyCommand(), p.doctorCommand())
+	return root
+}

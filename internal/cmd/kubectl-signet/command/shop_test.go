@@ -1,0 +1,140 @@
+package command_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+// plantedSecret must never be printed.
+const plantedSecret = "planted-secret-0123456789abcdef-planted"
+
+// createShop makes the namespaces shop, which is read, and applied, which is
+// written.
+func createShop(ctx context.Context) error {
+	set := material.Set{Type: signetv1alpha1.KeyTypeHMAC, DisplayName: "orders", Active: material.Version{
+		ID: "v1", Key: []byte("orders_app"), Secret: []byte(plantedSecret), Created: time.Unix(1767225600, 0).UTC(),
+	}}
+	objects := []client.Object{
+		namespace("shop"), namespace("applied"), key("shop", "orders"), key("shop", "payments"), key("applied", "orders"),
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", Labels: map[string]string{signetv1alpha1.LabelKey: "orders"}},
+			Type:       signetv1alpha1.SecretType, Data: set.Encode(),
+		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "viewer"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "signet-view"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "viewer"}},
+		},
+		&gwapiv1.Gateway{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "edge", Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
+			Spec: gwapiv1.GatewaySpec{GatewayClassName: "any", Listeners: []gwapiv1.Listener{{
+				Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType,
+			}}},
+		},
+		route("shop", "orders"), route("shop", "payments"), route("applied", "orders"),
+		binding("orders", "orders", "application/x"), binding("orders-takeover", "payments"),
+	}
+	for _, object := range objects {
+		status := object.DeepCopyObject().(client.Object)
+		if err := admin.Create(ctx, object); err != nil {
+			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
+		}
+		switch status.(type) {
+		case *corev1.Namespace, *corev1.Secret, *rbacv1.RoleBinding, *gwapiv1.Gateway:
+			continue
+		}
+		status.SetResourceVersion(object.GetResourceVersion())
+		if err := admin.Status().Update(ctx, status); err != nil {
+			return fmt.Errorf("write the status of %T %s: %w", object, object.GetName(), err)
+		}
+	}
+	return nil
+}
+
+func namespace(name string) client.Object {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+}
+
+func condition(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+	return metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: 1,
+		LastTransitionTime: metav1.NewTime(time.Unix(1767225600, 0)),
+	}
+}
+
+func key(namespace, name string) client.Object {
+	k := &signetv1alpha1.SignatureKey{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
+	}
+	if name == "payments" {
+		k.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: "payments-own"}
+		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", "Secret payments-own is not there")}
+		return k
+	}
+	k.Status = signetv1alpha1.SignatureKeyStatus{
+		SecretName: name, KeyID: "v1", Bindings: &signetv1alpha1.KeyBindings{Count: 1, Names: []string{"orders"}},
+		Versions:   []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
+		Conditions: []metav1.Condition{condition("Ready", metav1.ConditionTrue, "Ready", "material is in force")},
+	}
+	return k
+}
+
+func route(namespace, name string) client.Object {
+	refs := gwapiv1.CommonRouteSpec{ParentRefs: []gwapiv1.ParentReference{{Name: "edge"}}}
+	r := &gwapiv1.HTTPRoute{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}},
+		Spec:       gwapiv1.HTTPRouteSpec{CommonRouteSpec: refs},
+	}
+	r.Status.Parents = []gwapiv1.RouteParentStatus{{
+		ParentRef: refs.ParentRefs[0], ControllerName: "test.dev/gateway",
+		Conditions: []metav1.Condition{condition("Accepted", metav1.ConditionTrue, "Accepted", "")},
+	}}
+	return r
+}
+
+// binding binds the route orders; with signed headers it is the holder.
+func binding(name, keyName string, holder ...string) client.Object {
+	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
+	b := &signetv1alpha1.SignatureBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+		Spec: signetv1alpha1.SignatureBindingSpec{
+			KeyRef: signetv1alpha1.LocalReference{Name: keyName}, Environment: "RELEASE", APIs: []signetv1alpha1.APIReference{api},
+		},
+	}
+	b.Status = signetv1alpha1.SignatureBindingStatus{Environment: "RELEASE", TotalAPIs: 1}
+	if len(holder) > 0 {
+		b.Spec.Header, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
+		b.Status.KeyName, b.Status.BoundAPIs = keyName, 1
+		b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIBound}}
+		b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionTrue, "Bound", "all APIs are bound")}
+		return b
+	}
+	b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
+	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "orders holds 1 API")}
+	return b
+}
+
+// answerTrigger does what the manager does when it sees the trigger: one step
+// after the other, each in a status.
+func answerTrigger(ctx context.Context, name client.ObjectKey, trigger string) error {
+	var key signetv1alpha1.SignatureKey
+	for key.Trigger() != trigger {
+		if err := admin.Get(ctx, name, &key); err != nil {
+			return err
+		}
+	}
+	key.Status.ObservedTrigger, key.Status.KeyID = trigger, "v2"
+	key.Status.Versions = []signetv1alpha1.KeyVersion{{ID: "v2", State: signetv1alpha1.VersionActive}}
+	return admin.Status().Update(ctx, &key)
+}

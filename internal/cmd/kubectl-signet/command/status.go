@@ -1,0 +1,134 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+)
+
+func (p *plugin) statusCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:     "status",
+		Short:   "Show keys, bindings, who holds which API, what is wrong and what to do",
+		Example: "  kubectl signet status\n  kubectl signet status -A -o json",
+		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Show all namespaces")
+	output := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := p.cluster()
+		if err != nil {
+			return err
+		}
+		namespace := c.namespace
+		if all {
+			namespace = metav1.NamespaceAll
+		}
+		keys, err := c.keys(cmd.Context(), namespace)
+		if err != nil {
+			return err
+		}
+		bindings, err := c.bindings(cmd.Context(), namespace)
+		if err != nil {
+			return err
+		}
+		status := view.StatusOf(keys, bindings)
+		if output.value != outputTable {
+			return printReport(p.Out, output.value, "Status", &status)
+		}
+		if len(status.Keys)+len(status.Bindings) == 0 {
+			fmt.Fprintln(p.ErrOut, "No keys and no bindings found"+inNamespace(namespace)+".")
+			return nil
+		}
+		return printStatus(p.Out, &status, all)
+	}
+	return cmd
+}
+
+func inNamespace(namespace string) string {
+	if namespace == metav1.NamespaceAll {
+		return ""
+	}
+	return " in namespace " + namespace
+}
+
+// section is a table with its heading.
+type section struct {
+	title   string
+	columns []string
+	rows    [][]any
+}
+
+func printStatus(out io.Writer, status *view.Status, namespaces bool) error {
+	first := true
+	for _, s := range []section{keySection(status), bindingSection(status), slotSection(status)} {
+		if len(s.rows) == 0 {
+			continue
+		}
+		if !first {
+			fmt.Fprintln(out)
+		}
+		first = false
+		if !namespaces {
+			s = s.withoutNamespaces()
+		}
+		fmt.Fprintln(out, s.title)
+		if err := printTable(out, s.columns, s.rows); err != nil {
+			return err
+		}
+	}
+	printProblems(out, status.Problems)
+	return nil
+}
+
+// withoutNamespaces drops the first column.
+func (s section) withoutNamespaces() section {
+	rows := make([][]any, 0, len(s.rows))
+	for _, row := range s.rows {
+		rows = append(rows, row[1:])
+	}
+	return section{title: s.title, columns: s.columns[1:], rows: rows}
+}
+
+func keySection(status *view.Status) section {
+	s := section{title: "KEYS", columns: []string{"Namespace", "Name", "Type", "Ready", "Reason", "Bindings", "Secret", "Rotation"}}
+	for _, k := range status.Keys {
+		s.rows = append(s.rows, []any{k.Namespace, k.Name, k.Type, k.Ready, k.Reason, k.Bindings, orNone(k.SecretName), orNone(k.Rotation)})
+	}
+	return s
+}
+
+func bindingSection(status *view.Status) section {
+	s := section{title: "BINDINGS", columns: []string{"Namespace", "Name", "Key", "Environment", "Bound", "Ready", "Reason"}}
+	for _, b := range status.Bindings {
+		s.rows = append(s.rows, []any{b.Namespace, b.Name, b.Key, b.Environment, fmt.Sprintf("%d/%d", b.BoundAPIs, b.TotalAPIs), b.Ready, b.Reason})
+	}
+	return s
+}
+
+func slotSection(status *view.Status) section {
+	s := section{title: "APIS", columns: []string{"Namespace", "Environment", "API", "State", "Held by", "Key", "Waiting"}}
+	for _, slot := range status.Slots {
+		s.rows = append(s.rows, []any{
+			slot.Namespace, slot.Environment, slot.API, slot.State,
+			orNone(slot.Holder), orNone(slot.Key), orNone(strings.Join(slot.Waiting, ",")),
+		})
+	}
+	return s
+}
+
+func printProblems(out io.Writer, problems []view.Problem) {
+	if len(problems) == 0 {
+		return
+	}
+	fmt.Fprintln(out, "\nTO DO")
+	for _, problem := range problems {
+		fmt.Fprintf(out, "%s: %s\n  %s\n  -> %s\n", problem.Object, problem.Reason, problem.Message, problem.Action)
+	}
+}

@@ -1,0 +1,160 @@
+package command
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/api/signature"
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+// maxRequest is how many bytes of a saved request are read.
+const maxRequest = 16 << 20
+
+// errRefused makes the exit code of a refused request.
+var errRefused = errors.New("the request is refused")
+
+func (p *plugin) verifyCommand() *cobra.Command {
+	var file, header string
+	cmd := &cobra.Command{
+		Use:   "verify KEY -f FILE",
+		Short: "Verify a saved request with a key, and say which part differs",
+		Long: "Verify a request, saved as it was on the wire (HTTP/1.1), with the key's Secret, which you must be\n" +
+			"allowed to read. The clock is that of the request: its age is not judged. Material is never printed.",
+		Example: "  kubectl signet verify orders -f request.http",
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+	}
+	cmd.Flags().StringVarP(&file, "filename", "f", "", "File with the request; - is standard input")
+	cmd.Flags().StringVar(&header, "header", signature.DefaultHeader, "Header that carries the signature")
+	_ = cmd.MarkFlagRequired("filename")
+	output := addOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		request, err := p.savedRequest(file)
+		if err != nil {
+			return err
+		}
+		c, err := p.cluster()
+		if err != nil {
+			return err
+		}
+		keys, err := c.accepted(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		verifier, err := signature.NewVerifier(keys, signature.VerifierOptions{
+			Header: header, AllowUnsignedPayload: true, Now: clockOf(request),
+		})
+		if err != nil {
+			return fmt.Errorf("make a verifier: %w", err)
+		}
+		verified := view.Verify(verifier, request)
+		return p.printVerified(output.value, &verified)
+	}
+	return cmd
+}
+
+func (p *plugin) savedRequest(file string) (*signature.Request, error) {
+	source := p.In
+	if file != "-" {
+		opened, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		defer func() { _ = opened.Close() }()
+		source = opened
+	}
+	text, err := io.ReadAll(io.LimitReader(source, maxRequest))
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s is no HTTP/1.1 request: %w", file, err)
+	}
+	body, err := io.ReadAll(request.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the body of the request, which its Content-Length may not fit: %w", err)
+	}
+	return &signature.Request{
+		Method: request.Method, Target: request.RequestURI, Host: request.Host,
+		Header: request.Header, Payload: signature.Digest(body),
+	}, nil
+}
+
+// clockOf is the time at which the request says that it was signed.
+func clockOf(request *signature.Request) func() time.Time {
+	at, err := time.Parse(signature.DateLayout, request.Header.Get(signature.HeaderDate))
+	if err != nil {
+		return time.Now
+	}
+	return func() time.Time { return at }
+}
+
+// accepted are the versions in the key's managed Secret.
+func (c *cluster) accepted(ctx context.Context, name string) (signature.KeyList, error) {
+	key, err := c.key(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	secret := &corev1.Secret{}
+	secretName := cmp.Or(key.Status.SecretName, key.EffectiveSecretName())
+	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: secretName}, secret); err != nil {
+		return nil, fmt.Errorf("read Secret %s in namespace %s: %w", secretName, c.namespace, err)
+	}
+	if secret.Type != signetv1alpha1.SecretType || secret.Labels[signetv1alpha1.LabelKey] != name {
+		return nil, fmt.Errorf("the Secret %s in namespace %s is not that of SignatureKey %s", secretName, c.namespace, name)
+	}
+	set, err := material.Decode(secret.Data)
+	if err != nil && !errors.Is(err, material.ErrModified) {
+		return nil, fmt.Errorf("read Secret %s: %w", secretName, err)
+	}
+	var keys signature.KeyList
+	for _, version := range []*material.Version{&set.Active, set.Next, set.Previous} {
+		if version == nil {
+			continue
+		}
+		key, err := signature.NewKey(signature.Material{
+			Type: signature.Type(set.Type), Algorithm: signature.Algorithm(set.Algorithm),
+			KeyID: version.ID, Key: signature.Bytes(version.Key), Secret: signature.Bytes(version.Secret),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("version %s of SignatureKey %s: %w", version.ID, name, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func (p *plugin) printVerified(format string, verified *view.Verified) error {
+	switch {
+	case format != outputTable:
+		if err := printReport(p.Out, format, "Verification", verified); err != nil {
+			return err
+		}
+	case verified.Accepted:
+		fmt.Fprintf(p.Out, "The request is signed with version %s of the key.\n", verified.Version)
+	default:
+		fmt.Fprintln(p.Out, "Refused: "+verified.Reason)
+		if verified.Differs != "" {
+			fmt.Fprintln(p.Out, "What differs: "+verified.Differs)
+		}
+	}
+	if !verified.Accepted {
+		return errRefused
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// Gateway is one through which a route is accepted.
+type Gateway struct {
+	// Name with its namespace: edge/public.
+	Name string `json:"name"`
+	// Environment that it is labelled with; empty if with none.
+	Environment string `json:"environment,omitempty"`
+	// Problem says why its environment is not known.
+	Problem string `json:"problem,omitempty"`
+}
+
+// API is what is known of the API that is explained.
+type API struct {
+	signetv1alpha1.APIReference
+	Namespace string
+	// Missing says that there is no such route.
+	Missing bool
+	// Gateways through which the route is accepted.
+	Gateways []Gateway
+	// Rewrites are the places where the route rewrites path or host.
+	Rewrites []string
+}
+
+// Explanation says which key signs an API, and why none does.
+type Explanation struct {
+	API       string `json:"api"`
+	Namespace string `json:"namespace"`
+	// Signed are the environments in which bindings claim the API.
+	Signed []Signed `json:"environments"`
+	// Notes are what concerns all environments.
+	Notes []string `json:"notes"`
+}
+
+// Signed is one environment in which bindings claim the API.
+type Signed struct {
+	Environment string   `json:"environment"`
+	Key         string   `json:"key,omitempty"`
+	Binding     string   `json:"binding,omitempty"`
+	State       string   `json:"state"`
+	Gateways    []string `json:"gateways"`
+	Waiting     []string `json:"waiting,omitempty"`
+	// Why says what is in the way of signing.
+	Why []string `json:"why"`
+	// SignPath and VerifyPath are those of the signer.
+	SignPath   string `json:"signPath,omitempty"`
+	VerifyPath string `json:"verifyPath,omitempty"`
+	// Verifier is what a backend sets up.
+	Verifier *Verifier `json:"verifier,omitempty"`
+}
+
+// Explain explains an API by the bindings and keys of its namespace.
+func Explain(api API, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) Explanation {
+	explanation := Explanation{API: APIName(api.APIReference), Namespace: api.Namespace, Signed: []Signed{}, Notes: notesOn(&api)}
+	for _, environment := range environmentsOf(api.APIReference, bindings) {
+		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
+	}
+	if len(explanation.Signed) == 0 {
+		explanation.Notes = append(explanation.Notes, fmt.Sprintf(
+			"no SignatureBinding of namespace %s lists it: nothing signs. Make one, for example with `kubectl signet bind`", api.Namespace))
+	}
+	return explanation
+}
+
+func notesOn(api *API) []string {
+	notes := []string{}
+	if api.Missing {
+		notes = append(notes, fmt.Sprintf("there is no %s %s in namespace %s", api.Kind, api.Name, api.Namespace))
+	} else if api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0 {
+		notes = append(notes, "no Gateway has accepted the route: see its status.parents")
+	}
+	for _, gateway := range api.Gateways {
+		switch {
+		case gateway.Problem != "":
+			notes = append(notes, fmt.Sprintf("the environment of Gateway %s is not known: %s", gateway.Name, gateway.Problem))
+		case gateway.Environment == "":
+			notes = append(notes, fmt.Sprintf("Gateway %s has no label %s: what passes through it belongs to no environment",
+				gateway.Name, signetv1alpha1.LabelEnvironment))
+		}
+	}
+	for _, rewrite := range api.Rewrites {
+		notes = append(notes, rewrite+": the gateway has to sign after it")
+	}
+	return notes
+}
+
+// environmentsOf are those in which bindings claim the API, or hold it yet.
+func environmentsOf(api signetv1alpha1.APIReference, bindings []signetv1alpha1.SignatureBinding) []string {
+	var environments []string
+	for i := range bindings {
+		if _, stands := stateOf(api, &bindings[i]); stands {
+			environments = append(environments, environmentOf(&bindings[i]))
+		} else if slices.Contains(bindings[i].Spec.APIs, api) {
+			environments = append(environments, bindings[i].Spec.Environment)
+		}
+	}
+	slices.Sort(environments)
+	return slices.Compact(environments)
+}
+
+// stateOf is how the API stands in the binding's status; false if it is not there.
+func stateOf(api signetv1alpha1.APIReference, binding *signetv1alpha1.SignatureBinding) (*signetv1alpha1.APIStatus, bool) {
+	for i := range binding.Status.APIs {
+		status := &binding.Status.APIs[i]
+		if status.Kind == api.Kind && status.Name == api.Name {
+			return status, true
+		}
+	}
+	return nil, false
+}
+
+func signedIn(api *API, environment string, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) Signed {
+	signed := Signed{Environment: environment, State: NotSeen, Gateways: gatewaysOf(api, environment), Why: []string{}}
+	for _, binding := range bindings {
+		status, stands := stateOf(api.APIReference, &binding)
+		switch {
+		case stands && environmentOf(&binding) == environment && Holds(status.State):
+			signed.hold(api, &binding, status, keys)
+		case stands && environmentOf(&binding) == environment:
+			signed.wait(&binding, status)
+		case !stands && binding.Spec.Environment == environment && slices.Contains(binding.Spec.APIs, api.APIReference):
+			signed.Waiting = append(signed.Waiting, binding.Name)
+			signed.Why = append(signed.Why, fmt.Sprintf("Signet has not looked at binding %s yet", binding.Name))
+		}
+	}
+	return signed
+}
+
+func gatewaysOf(api *API, environment string) []string {
+	names := []string{}
+	for _, gateway := range api.Gateways {
+		if gateway.Problem == "" && gateway.Environment == environment {
+			names = append(names, gateway.Name)
+		}
+	}
+	return names
+}
+
+// hold takes up the binding that holds the slot.
+func (s *Signed) hold(api *API, binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus, keys []signetv1alpha1.SignatureKey) {
+	s.Binding, s.Key, s.State = binding.Name, KeyInForce(binding), string(status.State)
+	if status.Message != "" {
+		s.Why = append(s.Why, status.Message)
+	}
+	path := strings.Join([]string{api.Namespace, s.Environment, string(api.Kind), api.Name}, "/")
+	s.SignPath, s.VerifyPath = "/sign/"+path, "/verify/"+path
+	s.Verifier = verifierOf(binding, keys)
+	for i := range keys {
+		if keys[i].Name != s.Key {
+			continue
+		}
+		for _, problem := range problemsOfKey(&keys[i]) {
+			s.Why = append(s.Why, fmt.Sprintf("key %s is %s: %s", s.Key, problem.Reason, problem.Message))
+		}
+		return
+	}
+	s.Why = append(s.Why, fmt.Sprintf("there is no key %s", s.Key))
+}
+
+// wait takes up a binding that does not hold the slot.
+func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus) {
+	s.Waiting = append(s.Waiting, binding.Name)
+	if s.State == NotSeen {
+		s.State = string(status.State)
+	}
+	why := fmt.Sprintf("binding %s is %s", binding.Name, status.State)
+	if status.Holder != "" {
+		why += ": " + status.Holder + " holds the API"
+	}
+	_, reason := readiness(binding.Status.Conditions)
+	s.Why = append(s.Why, why+" ("+cmp.Or(status.Message, reason)+")")
+}

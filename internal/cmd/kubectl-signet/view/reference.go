@@ -1,0 +1,33 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// ParseKind reads the kind of an API in any case.
+func ParseKind(text string) (signetv1alpha1.APIKind, error) {
+	for _, kind := range []signetv1alpha1.APIKind{
+		signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI,
+	} {
+		if strings.EqualFold(text, string(kind)) {
+			return kind, nil
+		}
+	}
+	return "", fmt.Errorf("unknown kind %q: allowed are httproute, grpcroute, api", text)
+}
+
+// ParseAPI reads an API as commands take it: httproute/orders.
+func ParseAPI(text string) (signetv1alpha1.APIReference, error) {
+	kindText, name, found := strings.Cut(text, "/")
+	if !found || name == "" {
+		return signetv1alpha1.APIReference{}, fmt.Errorf("%q is no API: give httproute/NAME, grpcroute/NAME or api/NAME", text)
+	}
+	kind, err := ParseKind(kindText)
+	if err != nil {
+		return signetv1alpha1.APIReference{}, err
+	}
+	return signetv1alpha1.APIReference{Kind: kind, Name: name}, nil
+}

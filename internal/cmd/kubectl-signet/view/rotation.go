@@ -1,0 +1,68 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// conditionRotating of a key is there while a second version is accepted.
+const conditionRotating = signetv1alpha1.ConditionRotating
+
+// RotationOf says in a word where a rotation stands; empty if there is none.
+func RotationOf(key *signetv1alpha1.SignatureKey) string {
+	rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating)
+	if rotating != nil && rotating.Status == metav1.ConditionTrue {
+		return rotating.Reason
+	}
+	return ""
+}
+
+// Rotated says whether the trigger was acted upon and no rotation is under way.
+func Rotated(key *signetv1alpha1.SignatureKey, trigger string) bool {
+	return key.Status.ObservedTrigger == trigger && RotationOf(key) == ""
+}
+
+// Refused says why the trigger will not be acted upon as things stand; empty if
+// it may be yet.
+func Refused(key *signetv1alpha1.SignatureKey) string {
+	rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating)
+	if rotating == nil || rotating.ObservedGeneration < key.Generation {
+		return ""
+	}
+	if rotating.Reason == signetv1alpha1.ReasonNothingToRotate || rotating.Reason == signetv1alpha1.ReasonResting {
+		return rotating.Reason + ": " + rotating.Message
+	}
+	return ""
+}
+
+// Progress is one line on the versions of a key.
+func Progress(key *signetv1alpha1.SignatureKey) string {
+	parts := make([]string, 0, len(key.Status.Versions))
+	for _, version := range key.Status.Versions {
+		part := fmt.Sprintf("%s %s", version.ID, strings.ToLower(string(version.State)))
+		if version.Retires != nil {
+			part += " until " + version.Retires.UTC().Format(time.RFC3339)
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "no version yet")
+	}
+	line := strings.Join(parts, ", ")
+	if step := RotationOf(key); step != "" {
+		return step + ": " + line
+	}
+	return line
+}
+
+// Replaced says whether another version than the one of that id signs, and no
+// rotation is under way.
+func Replaced(key *signetv1alpha1.SignatureKey, id string) bool {
+	return key.Status.KeyID != "" && key.Status.KeyID != id && RotationOf(key) == ""
+}

@@ -1,0 +1,68 @@
+package view
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// slotID names a slot.
+type slotID struct {
+	namespace, environment string
+	api                    signetv1alpha1.APIReference
+}
+
+// Holds says whether a binding that has this state for an API holds it.
+func Holds(state signetv1alpha1.APIState) bool {
+	switch state {
+	case signetv1alpha1.APIBound, signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline:
+		return true
+	default:
+		return false
+	}
+}
+
+// slotsOf says who holds what the bindings claim, as their statuses tell.
+func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
+	found := map[slotID]*Slot{}
+	for i := range bindings {
+		binding := &bindings[i]
+		for _, api := range binding.Status.APIs {
+			id := slotID{binding.Namespace, environmentOf(binding), signetv1alpha1.APIReference{Kind: api.Kind, Name: api.Name}}
+			if found[id] == nil {
+				found[id] = &Slot{
+					Namespace: id.namespace, Environment: id.environment, API: APIName(id.api), State: string(api.State),
+				}
+			}
+			found[id].add(binding, api.State)
+		}
+	}
+	slots := make([]Slot, 0, len(found))
+	for _, slot := range found {
+		slots = append(slots, *slot)
+	}
+	slices.SortFunc(slots, func(a, b Slot) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.API, b.API))
+	})
+	return slots
+}
+
+func (s *Slot) add(binding *signetv1alpha1.SignatureBinding, state signetv1alpha1.APIState) {
+	if !Holds(state) {
+		s.Waiting = append(s.Waiting, binding.Name)
+		return
+	}
+	s.State, s.Holder, s.Key = string(state), binding.Name, KeyInForce(binding)
+}
+
+// environmentOf is the environment that the binding's status is about.
+func environmentOf(binding *signetv1alpha1.SignatureBinding) string {
+	return cmp.Or(binding.Status.Environment, binding.Spec.Environment)
+}
+
+// APIName is an API as commands take it: httproute/orders.
+func APIName(api signetv1alpha1.APIReference) string {
+	return strings.ToLower(string(api.Kind)) + "/" + api.Name
+}

@@ -1,0 +1,98 @@
+package view
+
+import (
+	"fmt"
+	"go/format"
+	"slices"
+	"strings"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// MountRoot is where the shown set-up mounts keys. Any other place will do.
+const MountRoot = "/etc/signet"
+
+// Verifier is what a backend needs to verify what a binding has signed.
+type Verifier struct {
+	Header          string   `json:"header"`
+	UnsignedPayload bool     `json:"unsignedPayload"`
+	RequiredHeaders []string `json:"requiredHeaders,omitempty"`
+	Mounts          []Mount  `json:"mounts"`
+}
+
+// Mount is a directory and what the Pod mounts there.
+type Mount struct {
+	Directory string `json:"directory"`
+	// Kind is Secret, or ConfigMap for the public halves of PublicKey.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+}
+
+// verifierOf is the set-up for a binding. While it moves to another key, and
+// shortly after, both keys are mounted.
+func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) *Verifier {
+	verifier := &Verifier{
+		Header:          binding.EffectiveHeader(),
+		UnsignedPayload: binding.EffectivePayload() == signetv1alpha1.PayloadUnsigned,
+		RequiredHeaders: slices.Sorted(slices.Values(binding.Spec.SignedHeaders)),
+		Mounts:          []Mount{},
+	}
+	names := []string{KeyInForce(binding), binding.Spec.KeyRef.Name}
+	if binding.Status.PreviousKey != nil {
+		names = append(names, binding.Status.PreviousKey.Name)
+	}
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			continue
+		}
+		for j := range keys {
+			if keys[j].Name == name {
+				verifier.Mounts = append(verifier.Mounts, mountOf(&keys[j]))
+			}
+		}
+	}
+	return verifier
+}
+
+func mountOf(key *signetv1alpha1.SignatureKey) Mount {
+	mount := Mount{Directory: MountRoot + "/" + key.Name, Kind: "Secret", Name: key.EffectiveSecretName()}
+	if key.Spec.Type == signetv1alpha1.KeyTypePublicKey {
+		mount.Kind, mount.Name = "ConfigMap", key.PublicConfigMapName()
+	}
+	return mount
+}
+
+// Go is the set-up in Go with the package api/signature, ready to paste.
+func (v *Verifier) Go() string {
+	var directories []string
+	for _, mount := range v.Mounts {
+		directories = append(directories, fmt.Sprintf("%q", mount.Directory))
+	}
+	var options strings.Builder
+	if v.Header != signetv1alpha1.DefaultHeader {
+		fmt.Fprintf(&options, "\tHeader: %q,\n", v.Header)
+	}
+	if v.UnsignedPayload {
+		options.WriteString("\tAllowUnsignedPayload: true,\n")
+	}
+	if len(v.RequiredHeaders) > 0 {
+		fmt.Fprintf(&options, "\tRequiredHeaders: %#v,\n", v.RequiredHeaders)
+	}
+	text := fmt.Sprintf(`keys, err := signature.NewKeySet([]string{%s}, signature.KeySetOptions{})
+if err != nil {
+	return err
+}
+go keys.Run(ctx)
+verifier, err := signature.NewVerifier(keys, signature.VerifierOptions{
+%s})
+if err != nil {
+	return err
+}
+handler = verifier.Handler(handler)
+`, strings.Join(directories, ", "), options.String())
+	formatted, err := format.Source([]byte(text))
+	if err != nil {
+		return text
+	}
+	return string(formatted)
+}

@@ -1,0 +1,121 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/signet-dev/signet/api/signature"
+)
+
+// Verified is the outcome of verifying a saved request.
+type Verified struct {
+	Accepted bool `json:"accepted"`
+	// Version is the id of the key's version that has signed it.
+	Version string `json:"version,omitempty"`
+	// Reason says why it was refused.
+	Reason string `json:"reason,omitempty"`
+	// Differs says which part was another when the request was signed.
+	Differs string `json:"differs,omitempty"`
+}
+
+// Verify verifies a request, and finds out which part of it has changed since
+// it was signed.
+func Verify(verifier *signature.Verifier, request *signature.Request) Verified {
+	key, err := verifier.VerifyRequest(request)
+	if err == nil {
+		return Verified{Accepted: true, Version: key.ID()}
+	}
+	verified := Verified{Reason: err.Error()}
+	switch {
+	case errors.Is(err, signature.ErrPayloadMismatch):
+		verified.Differs = "the body"
+	case errors.Is(err, signature.ErrMissingHeader):
+		verified.Differs = "the headers: one that was signed is not in the file"
+	case errors.Is(err, signature.ErrMismatch):
+		verified.Differs = differing(verifier, request)
+	}
+	return verified
+}
+
+// guess is a request as it may have been when it was signed.
+type guess struct {
+	what    string
+	request signature.Request
+}
+
+// differing tries what gateways are known to change.
+func differing(verifier *signature.Verifier, request *signature.Request) string {
+	for _, guess := range slices.Concat(methodGuesses(request), hostGuesses(request), targetGuesses(request)) {
+		if _, err := verifier.VerifyRequest(&guess.request); err == nil {
+			return guess.what
+		}
+	}
+	return "not the method alone, nor the host or path by any of the usual changes: a signed header, the query, several parts, or the secret"
+}
+
+func methodGuesses(request *signature.Request) []guess {
+	var guesses []guess
+	for _, method := range []string{
+		http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead, http.MethodOptions,
+	} {
+		changed := *request
+		changed.Method = method
+		guesses = append(guesses, guess{fmt.Sprintf("the method: %s was signed, not %s", method, request.Method), changed})
+	}
+	return guesses
+}
+
+func hostGuesses(request *signature.Request) []guess {
+	hosts := []string{request.Header.Get("X-Forwarded-Host"), request.Header.Get("X-Original-Host")}
+	if host, _, err := net.SplitHostPort(request.Host); err == nil {
+		hosts = append(hosts, host)
+	} else {
+		for _, port := range []string{"80", "443", "8080", "8443"} {
+			hosts = append(hosts, net.JoinHostPort(request.Host, port))
+		}
+	}
+	var guesses []guess
+	for _, host := range hosts {
+		if host == "" {
+			continue
+		}
+		changed := *request
+		changed.Host = host
+		guesses = append(guesses, guess{fmt.Sprintf("the host: %s was signed, not %s", host, request.Host), changed})
+	}
+	return guesses
+}
+
+func targetGuesses(request *signature.Request) []guess {
+	path, query, hasQuery := strings.Cut(request.Target, "?")
+	suffix := ""
+	if hasQuery {
+		suffix = "?" + query
+	}
+	targets := []string{path, request.Header.Get("X-Forwarded-Uri"), request.Header.Get("X-Original-Url"),
+		request.Header.Get("X-Envoy-Original-Path")}
+	if prefix := request.Header.Get("X-Forwarded-Prefix"); prefix != "" {
+		targets = append(targets, strings.TrimSuffix(prefix, "/")+path+suffix)
+	}
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			targets = append(targets, path[i:]+suffix)
+		}
+	}
+	var guesses []guess
+	for _, target := range targets {
+		if target == "" || target == request.Target {
+			continue
+		}
+		changed := *request
+		changed.Target = target
+		guesses = append(guesses, guess{
+			fmt.Sprintf("path or query: %s was signed, not %s; sign after rewrites", target, request.Target), changed,
+		})
+	}
+	return guesses
+}
