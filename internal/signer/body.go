@@ -44,7 +44,7 @@ func (s *Signer) payload(w http.ResponseWriter, r *http.Request, signed bool) (s
 	case errors.As(err, &exceeded):
 		return "", tooLarge(err)
 	case err != nil:
-		return "", malformed("the body was cut off: %w", err)
+		return "", cutOff(err)
 	case !signed:
 		return signature.UnsignedPayload, nil
 	}

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -158,8 +159,9 @@ func TestAnnouncedBodyThatNeverComes(t *testing.T) {
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
 	honest(t, response)
-	if response.StatusCode != http.StatusBadRequest {
-		t.Error(response.Status)
+	text, _ := io.ReadAll(response.Body)
+	if response.StatusCode != http.StatusBadRequest || string(text) != "the body was cut off\n" {
+		t.Errorf("%s: %s", response.Status, text)
 	}
 }
 

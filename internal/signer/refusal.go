@@ -63,6 +63,11 @@ func malformed(format string, args ...any) error {
 	return &refusal{resultMalformed, http.StatusBadRequest, reason.Error(), reason}
 }
 
+// cutOff keeps to itself what the connection said: it has addresses in it.
+func cutOff(reason error) error {
+	return &refusal{resultMalformed, http.StatusBadRequest, "the body was cut off", reason}
+}
+
 func tooLarge(reason error) error {
 	return &refusal{resultTooLarge, http.StatusRequestEntityTooLarge, "the body is larger than the limit", reason}
 }
