@@ -1,4 +1,5 @@
-# Everything here needs Go, make and git alone. `make` lists the targets.
+# Everything here needs Go, make and git alone, but for test-signers, which needs
+# Node.js too. `make` lists the targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -24,6 +25,10 @@ test: controlplane ## Run all tests: rules, properties, and controllers on a rea
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench
 	@bin/bench
+
+.PHONY: test-signers
+test-signers: ## Compare signatures with those of two independent signers.
+	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.

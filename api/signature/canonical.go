@@ -1,0 +1,195 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// The names of headers as signatures list them.
+const (
+	nameAuthorization = "authorization"
+	nameDate          = "x-sdk-date"
+	nameHost          = "host"
+	namePayload       = "x-sdk-content-sha256"
+)
+
+// maxKept is how large a buffer may be that is kept for the next request.
+const maxKept = 64 << 10
+
+// covered is what one signature covers of a request.
+type covered struct {
+	request *Request
+	// names are the signed headers: lower case, ascending, each once.
+	names []string
+	// date and payload are the values of x-sdk-date and x-sdk-content-sha256;
+	// payload is also what stands for the body.
+	date, payload string
+}
+
+// canonical writes canonical requests into buffers that it keeps, so that a
+// signature costs hardly more than its hashes.
+type canonical struct {
+	text   []byte
+	query  query
+	names  []string
+	values []string
+}
+
+var canonicals = sync.Pool{New: func() any { return &canonical{} }}
+
+func borrowCanonical() *canonical { return canonicals.Get().(*canonical) }
+
+// release gives the buffers back. Nothing that was made in them may be used
+// afterwards.
+func (c *canonical) release() {
+	if cap(c.text)+cap(c.query.decoded) > maxKept {
+		return
+	}
+	// Strings of a request must not live on with the buffers.
+	clear(c.names[:cap(c.names)])
+	clear(c.values[:cap(c.values)])
+	canonicals.Put(c)
+}
+
+// stringToSign is the text that a scheme signs: its own name, the date, and the
+// hash of the canonical request. It lives until the next call.
+func (c *canonical) stringToSign(scheme string, r *covered, order queryOrder) ([]byte, error) {
+	if err := c.write(r, order); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(c.text)
+	c.text = append(c.text[:0], scheme...)
+	c.text = append(c.text, '\n')
+	c.text = append(c.text, r.date...)
+	c.text = append(c.text, '\n')
+	c.text = hex.AppendEncode(c.text, sum[:])
+	return c.text, nil
+}
+
+// write makes the canonical request: method, path, query, headers, their names,
+// and what stands for the body, a line each.
+func (c *canonical) write(r *covered, order queryOrder) error {
+	text, err := appendMethod(c.text[:0], r.request.Method)
+	if err != nil {
+		return err
+	}
+	path, rawQuery, _ := strings.Cut(r.request.Target, "?")
+	if text, err = appendPath(append(text, '\n'), path); err != nil {
+		return err
+	}
+	if err = c.query.parse(rawQuery); err != nil {
+		return err
+	}
+	text = c.query.append(append(text, '\n'), order)
+	text = append(text, '\n')
+	for _, name := range r.names {
+		if text, err = c.appendHeader(text, r, name); err != nil {
+			return err
+		}
+	}
+	for i, name := range r.names {
+		separator := byte(';')
+		if i == 0 {
+			separator = '\n'
+		}
+		text = append(append(text, separator), name...)
+	}
+	text = append(text, '\n')
+	c.text = append(text, r.payload...)
+	return nil
+}
+
+func appendMethod(dst []byte, method string) ([]byte, error) {
+	if method == "" {
+		return dst, ErrMethod
+	}
+	for i := range len(method) {
+		b := method[i]
+		if !isToken(b) {
+			return dst, ErrMethod
+		}
+		if 'a' <= b && b <= 'z' {
+			b -= 'a' - 'A'
+		}
+		dst = append(dst, b)
+	}
+	return dst, nil
+}
+
+// appendHeader writes a line for each value of a header: sorted, so that the
+// order in which proxies pass them on does not matter.
+func (c *canonical) appendHeader(dst []byte, r *covered, name string) ([]byte, error) {
+	switch name {
+	case nameHost:
+		return appendHost(dst, r.request.Host)
+	case nameDate:
+		return appendLine(dst, name, r.date)
+	case namePayload:
+		return appendLine(dst, name, r.payload)
+	}
+	values := r.request.Header.Values(name)
+	switch len(values) {
+	case 0:
+		return dst, because(ErrMissingHeader, name)
+	case 1:
+		return appendLine(dst, name, strings.TrimSpace(values[0]))
+	}
+	c.values = c.values[:0]
+	for _, value := range values {
+		c.values = append(c.values, strings.TrimSpace(value))
+	}
+	slices.Sort(c.values)
+	for _, value := range c.values {
+		var err error
+		if dst, err = appendLine(dst, name, value); err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
+
+func appendHost(dst []byte, host string) ([]byte, error) {
+	if host == "" {
+		return dst, ErrHost
+	}
+	for i := range len(host) {
+		// A client would change the others on the way to the wire.
+		if b := host[i]; b <= ' ' || b >= 0x7f || b == '/' || b == '@' || b == '?' || b == '#' {
+			return dst, ErrHost
+		}
+	}
+	return appendLine(dst, nameHost, host)
+}
+
+// appendLine refuses values that would be lines of their own.
+func appendLine(dst []byte, name, value string) ([]byte, error) {
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return dst, because(ErrHeaderValue, name)
+	}
+	dst = append(dst, name...)
+	dst = append(dst, ':')
+	dst = append(dst, value...)
+	return append(dst, '\n'), nil
+}
+
+// isToken says whether HTTP lets the byte stand in methods and header names.
+func isToken(b byte) bool {
+	switch {
+	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		return true
+	}
+	return strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
+}
+
+// isLowerToken says whether it is the name of a header, in lower case.
+func isLowerToken(name string) bool {
+	for i := range len(name) {
+		if !isToken(name[i]) || 'A' <= name[i] && name[i] <= 'Z' {
+			return false
+		}
+	}
+	return name != ""
+}

@@ -1,0 +1,39 @@
+package signature
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+)
+
+// Handler passes verified requests on to next. The others get 401 with
+// PublicText, or 413 if the body is larger than MaxBody; why is told to the
+// Logger and OnRefusal alone.
+func (v *Verifier) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := v.Verify(r)
+		if err == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		v.report(r, err)
+		if errors.Is(err, ErrBodyTooLarge) {
+			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+			return
+		}
+		// RFC 9110 demands a challenge. "Basic" would make browsers ask people.
+		w.Header().Set("WWW-Authenticate", "Signature")
+		http.Error(w, PublicText, http.StatusUnauthorized)
+	})
+}
+
+func (v *Verifier) report(r *http.Request, err error) {
+	if v.options.OnRefusal != nil {
+		v.options.OnRefusal(r, err)
+	}
+	if v.options.Logger != nil {
+		v.options.Logger.LogAttrs(r.Context(), slog.LevelWarn, "refused a request",
+			slog.String("reason", err.Error()), slog.String("method", r.Method),
+			slog.String("path", r.URL.Path), slog.String("remote", r.RemoteAddr))
+	}
+}

@@ -1,0 +1,211 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The files of a managed Secret, and of the ConfigMap with its public halves.
+const (
+	fileType      = "type"
+	fileAlgorithm = "algorithm"
+	fileKey       = "key"
+	fileSecret    = "secret"
+	fileKeyID     = "key-id"
+	fileRetires   = "previous.retires"
+
+	prefixNext     = "next."
+	prefixPrevious = "previous."
+)
+
+// files are those that are read. There may be others.
+var files = []string{
+	fileType, fileAlgorithm, fileKey, fileSecret, fileKeyID,
+	prefixNext + fileKey, prefixNext + fileSecret, prefixNext + fileKeyID,
+	prefixPrevious + fileKey, prefixPrevious + fileSecret, prefixPrevious + fileKeyID, fileRetires,
+}
+
+const (
+	// dataLink is the link that the kubelet renames to change all files at once.
+	dataLink = "..data"
+	// maxFile is more than the largest half, a private key of 2048 characters.
+	maxFile = 16 << 10
+	// attempts bounds how often a directory is read that changes meanwhile.
+	attempts = 5
+)
+
+// versions are what one directory has.
+type versions struct {
+	active, next, previous *Key
+	// retires is when previous is accepted for the last time; zero: not known.
+	retires time.Time
+}
+
+// directory is one that is followed, with what it had when it was last in order.
+type directory struct {
+	path string
+	// versions is nil until the directory was in order once.
+	versions *versions
+	// sum is over the files that versions was made of.
+	sum [sha256.Size]byte
+	// reported is the last error, so that none is told twice in a row.
+	reported string
+}
+
+// read brings what is there into force, or leaves all as it was.
+func (d *directory) read() error {
+	data, err := readVolume(d.path)
+	if err != nil {
+		return err
+	}
+	sum := sumOf(data)
+	if d.versions != nil && sum == d.sum {
+		return nil
+	}
+	parsed, err := parseVersions(data)
+	if err != nil {
+		return err
+	}
+	d.versions, d.sum = parsed, sum
+	return nil
+}
+
+// readVolume reads the files of one update. The kubelet removes the old files
+// after it has renamed the link: if that is the same before and after, they were
+// all there.
+func readVolume(path string) (map[string][]byte, error) {
+	for range attempts {
+		before, err := linked(path)
+		if err != nil {
+			return nil, err
+		}
+		data, err := readFiles(before)
+		after, linkErr := linked(path)
+		if linkErr != nil {
+			return nil, linkErr
+		}
+		if before == after {
+			return data, err
+		}
+	}
+	return nil, errors.New("the directory does not cease to change")
+}
+
+// linked is the directory that the data link points at, or the directory itself
+// if it has none.
+func linked(path string) (string, error) {
+	target, err := os.Readlink(filepath.Join(path, dataLink))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, nil
+	case err != nil:
+		return "", err
+	case filepath.IsAbs(target):
+		return target, nil
+	}
+	return filepath.Join(path, target), nil
+}
+
+func readFiles(path string) (map[string][]byte, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	data := map[string][]byte{}
+	for _, name := range files {
+		content, err := readFile(filepath.Join(path, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		data[name] = content
+	}
+	return data, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // It was only read.
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	}
+	return content, nil
+}
+
+// sumOf is over names and contents, each with its length before it.
+func sumOf(data map[string][]byte) [sha256.Size]byte {
+	var text []byte
+	for _, name := range files {
+		content, there := data[name]
+		if !there {
+			continue
+		}
+		for _, part := range [][]byte{[]byte(name), content} {
+			text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
+			text = append(text, part...)
+		}
+	}
+	return sha256.Sum256(text)
+}
+
+func parseVersions(data map[string][]byte) (*versions, error) {
+	if _, there := data[fileType]; !there {
+		return nil, fmt.Errorf("%w: %s: missing", ErrMaterial, fileType)
+	}
+	var parsed versions
+	var err error
+	if parsed.active, err = parseVersion(data, ""); err != nil {
+		return nil, err
+	}
+	if parsed.next, err = parseStaged(data, prefixNext); err != nil {
+		return nil, err
+	}
+	if parsed.previous, err = parseStaged(data, prefixPrevious); err != nil {
+		return nil, err
+	}
+	if text, there := data[fileRetires]; there {
+		if parsed.retires, err = time.Parse(time.RFC3339, string(text)); err != nil {
+			return nil, fmt.Errorf("%w: %s: no RFC 3339 time", ErrMaterial, fileRetires)
+		}
+	}
+	return &parsed, nil
+}
+
+// parseStaged is nil if there is no such version.
+func parseStaged(data map[string][]byte, prefix string) (*Key, error) {
+	for _, half := range []string{fileKey, fileSecret, fileKeyID} {
+		if _, there := data[prefix+half]; there {
+			return parseVersion(data, prefix)
+		}
+	}
+	return nil, nil
+}
+
+func parseVersion(data map[string][]byte, prefix string) (*Key, error) {
+	key, err := NewKey(Material{
+		Type:      Type(data[fileType]),
+		Algorithm: Algorithm(data[fileAlgorithm]),
+		KeyID:     string(data[prefix+fileKeyID]),
+		Key:       data[prefix+fileKey],
+		Secret:    data[prefix+fileSecret],
+	})
+	if err != nil && prefix != "" {
+		return nil, fmt.Errorf("in %s*: %w", prefix, err)
+	}
+	return key, err
+}

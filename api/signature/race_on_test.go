@@ -1,0 +1,6 @@
+//go:build race
+
+package signature
+
+// raceDetector says that pools drop at random what they are given.
+const raceDetector = true

@@ -1,0 +1,126 @@
+package signature
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+)
+
+const (
+	schemeECDSA = "SIGNET-ECDSA-P256-SHA256"
+	schemeRSA   = "SIGNET-RSA-SHA256"
+	minRSABits  = 2048
+)
+
+func newPairKey(m Material) (*Key, error) {
+	if err := plain("key-id", []byte(m.KeyID), ","); err != nil {
+		return nil, err
+	}
+	pair, err := parsePublic(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Secret) > 0 {
+		if pair.private, err = parsePrivate(m.Secret); err != nil {
+			return nil, err
+		}
+		if !pair.belongs() {
+			return nil, fmt.Errorf("%w: the halves do not belong together", ErrMaterial)
+		}
+	}
+	return &Key{keyType: PublicKey, id: m.KeyID, access: m.KeyID, canSign: pair.private != nil, scheme: pair}, nil
+}
+
+func parsePublic(half []byte) (*pairScheme, error) {
+	der, err := decodeDER("key", half)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: key: no SPKI", ErrMaterial)
+	}
+	switch public := parsed.(type) {
+	case *ecdsa.PublicKey:
+		if public.Curve == elliptic.P256() {
+			return &pairScheme{scheme: schemeECDSA, ecdsa: public}, nil
+		}
+	case *rsa.PublicKey:
+		if public.N.BitLen() >= minRSABits {
+			return &pairScheme{scheme: schemeRSA, rsa: public}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: key: must be ECDSA P-256, or RSA from %d bits", ErrMaterial, minRSABits)
+}
+
+func parsePrivate(half []byte) (crypto.Signer, error) {
+	der, err := decodeDER("secret", half)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		return nil, fmt.Errorf("%w: secret: no PKCS #8", ErrMaterial)
+	}
+	private, signs := parsed.(crypto.Signer)
+	if !signs {
+		return nil, fmt.Errorf("%w: secret: no private key that signs", ErrMaterial)
+	}
+	return private, nil
+}
+
+func decodeDER(half string, value []byte) ([]byte, error) {
+	if err := plain(half, value, ""); err != nil {
+		return nil, err
+	}
+	der, err := base64.StdEncoding.DecodeString(string(value))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: no base64", ErrMaterial, half)
+	}
+	return der, nil
+}
+
+// pairScheme has one of the two public keys, and the private one if it signs.
+type pairScheme struct {
+	scheme  string
+	ecdsa   *ecdsa.PublicKey
+	rsa     *rsa.PublicKey
+	private crypto.Signer
+}
+
+func (s *pairScheme) belongs() bool {
+	if s.ecdsa != nil {
+		return s.ecdsa.Equal(s.private.Public())
+	}
+	return s.rsa.Equal(s.private.Public())
+}
+
+func (s *pairScheme) name() string { return s.scheme }
+
+func (s *pairScheme) appendSignature(dst, stringToSign []byte) ([]byte, error) {
+	digest := sha256.Sum256(stringToSign)
+	// SHA-256 as option makes ASN.1 DER of ECDSA, and PKCS #1 v1.5 of RSA.
+	signature, err := s.private.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrCannotSign, err)
+	}
+	return base64.StdEncoding.AppendEncode(dst, signature), nil
+}
+
+func (s *pairScheme) verify(stringToSign []byte, signature string) bool {
+	decoded, err := base64.StdEncoding.Strict().DecodeString(signature)
+	if err != nil {
+		return false
+	}
+	digest := sha256.Sum256(stringToSign)
+	if s.ecdsa != nil {
+		return ecdsa.VerifyASN1(s.ecdsa, digest[:], decoded)
+	}
+	return rsa.VerifyPKCS1v15(s.rsa, crypto.SHA256, digest[:], decoded) == nil
+}
