@@ -21,7 +21,7 @@ while (($line = fgets(STDIN)) !== false) {
             });
             $configured = $settings;
         }
-        echo 'ok ', $verifier->verify($method, $target, array_chunk(array_slice($fields, 7), 2), $body), "\n";
+        echo 'ok ' . $verifier->verify($method, $target, array_chunk(array_slice($fields, 7), 2), $body) . "\n";
     } catch (Signet\Refusal $refusal) {
         echo 'no ', $refusal->reason, "\n";
     } catch (Exception $broken) {
