@@ -1,0 +1,439 @@
+<?php
+
+/**
+ * Verifies requests that a gateway signed with a Signet signature key: types
+ * HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
+ * PHP 8.1 or later with the extension openssl. Run by Signet's tests.
+ *
+ *     $verifier = new Signet\Verifier(['/etc/signet/orders']);  // the mounted Secret
+ *     try {
+ *         $keyId = $verifier->verify($_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'],
+ *             Signet\pairs(getallheaders()), file_get_contents('php://input'));
+ *     } catch (Signet\Refusal $refusal) {
+ *         error_log($refusal->reason);        // why: for the log alone
+ *         http_response_code(401);
+ *         exit(Signet\PUBLIC_TEXT);
+ *     }
+ *
+ * The target is path and query as they came, still escaped. PHP joins or drops a
+ * header that came twice before anybody can see it, so forbid that in the web
+ * server for headers that matter. Bound the size of the body there too. There is
+ * no nonce: within 15 minutes a captured request can be replayed, so keep TLS
+ * between gateway and backend.
+ */
+
+declare(strict_types=1);
+
+namespace Signet;
+
+const PUBLIC_TEXT = "the request's signature was refused";
+const WINDOW = 15 * 60; // seconds between date and clock, either way
+const REREAD = 5; // seconds for which a directory is not read again
+
+const SCHEMES = ['SDK-HMAC-SHA256', 'SIGNET-AES-128-CFB', 'SIGNET-AES-256-CFB', 'SIGNET-ECDSA-P256-SHA256', 'SIGNET-RSA-SHA256'];
+const AES_KEY_LENGTHS = ['aes-128-cfb' => 16, 'aes-256-cfb' => 32];
+const TOKEN = "!#$%&'*+.^_`|~-";
+
+/** A request that is refused. The reason is for the log, never for the client. */
+final class Refusal extends \Exception
+{
+    public function __construct(public readonly string $reason)
+    {
+        parent::__construct(PUBLIC_TEXT);
+    }
+}
+
+/** A version of a signature key. */
+final class Key
+{
+    public string $access;
+    public ?string $scheme = null;
+    /** The hash of a Basic key's credential. */
+    public ?string $credential = null;
+    /** @var \Closure(string, string): bool whether the text has that signature */
+    public ?\Closure $matches = null;
+
+    public function __construct(
+        string $type,
+        string $algorithm,
+        public readonly string $id,
+        string $key,
+        #[\SensitiveParameter] string $secret,
+        public readonly ?int $until,
+    ) {
+        $this->access = $id;
+        self::plain('key', $key);
+        if ($type !== 'PublicKey') {
+            self::plain('secret', $secret);
+        }
+        if ($type === 'AES' || $type === 'PublicKey') {
+            self::plain('key-id', $id);
+        }
+        match ($type) {
+            'HMAC' => $this->hmac($key, $secret),
+            'Basic' => $this->credential = hash('sha256', "$key:$secret"),
+            'AES' => $this->aes($algorithm, $key, $secret),
+            'PublicKey' => $this->publicKey($key),
+            default => throw new \RuntimeException('type: unknown'),
+        };
+    }
+
+    /** White space at the end is the usual mistake of who writes a file by hand. */
+    private static function plain(string $half, string $value): void
+    {
+        if (!preg_match('/^[!-~]+$/D', $value)) {
+            throw new \RuntimeException("$half: missing, or has a character that is not visible ASCII");
+        }
+    }
+
+    private function hmac(string $key, string $secret): void
+    {
+        $this->access = $key;
+        $this->scheme = 'SDK-HMAC-SHA256';
+        $this->matches = fn (string $text, string $signature): bool =>
+            hash_equals(hash_hmac('sha256', $text, $secret), $signature);
+    }
+
+    private function aes(string $algorithm, string $key, string $vector): void
+    {
+        if (strlen($key) !== (AES_KEY_LENGTHS[$algorithm] ?? null) || strlen($vector) !== 16) {
+            throw new \RuntimeException('algorithm, key or secret: wrong, or of a wrong length');
+        }
+        $this->scheme = 'SIGNET-' . strtoupper($algorithm);
+        $this->matches = function (string $text, string $signature) use ($algorithm, $key, $vector): bool {
+            $mac = hash_hmac('sha256', $text, $key . $vector, true);
+            $encrypted = openssl_encrypt($mac, $algorithm, $key, OPENSSL_RAW_DATA, $vector);
+            return is_string($encrypted) && hash_equals(bin2hex($encrypted), $signature);
+        };
+    }
+
+    private function publicKey(string $half): void
+    {
+        $public = openssl_pkey_get_public("-----BEGIN PUBLIC KEY-----\n" . chunk_split($half, 64, "\n") . "-----END PUBLIC KEY-----\n");
+        $details = $public ? openssl_pkey_get_details($public) : [];
+        $this->scheme = match (true) {
+            ($details['ec']['curve_name'] ?? '') === 'prime256v1' => 'SIGNET-ECDSA-P256-SHA256',
+            isset($details['rsa']) && $details['bits'] >= 2048 => 'SIGNET-RSA-SHA256',
+            default => throw new \RuntimeException('key: must be ECDSA P-256, or RSA from 2048 bits'),
+        };
+        $this->matches = function (string $text, string $signature) use ($public): bool {
+            $decoded = strictBase64($signature);
+            return $decoded !== null && openssl_verify($text, $decoded, $public, OPENSSL_ALGO_SHA256) === 1;
+        };
+    }
+}
+
+final class Verifier
+{
+    /** @var array<string, list<Key>> */
+    private array $keys = [];
+    private int $readAt;
+    private string $header;
+    /** @var list<string> */
+    private array $required;
+    /** @var \Closure(): int */
+    private \Closure $clock;
+
+    /**
+     * @param list<string> $directories from which keys are accepted
+     * @param string $header carries the signature
+     * @param bool $allowUnsignedPayload is for bindings with `payload: Unsigned`
+     * @param list<string> $requiredHeaders have to be signed if a request has them
+     */
+    public function __construct(
+        array $directories,
+        string $header = 'authorization',
+        private readonly bool $allowUnsignedPayload = false,
+        array $requiredHeaders = [],
+        ?\Closure $clock = null,
+    ) {
+        $this->header = strtolower($header);
+        $this->required = array_map('strtolower', $requiredHeaders);
+        $this->clock = $clock ?? time(...);
+        foreach ($directories as $directory) {
+            $this->keys[$directory] = loadKeys($directory);
+        }
+        $this->readAt = ($this->clock)();
+    }
+
+    /**
+     * Returns the id of the key that signed the request.
+     *
+     * @param list<array{string, string}> $headers names and values
+     * @throws Refusal
+     */
+    public function verify(string $method, string $target, array $headers, string $body): string
+    {
+        $now = ($this->clock)();
+        $carried = single($headers, $this->header, 'there is no signature');
+        $keys = $this->accepted($now);
+        [$scheme, $rest] = explode(' ', $carried, 2) + [1 => null];
+        if ($rest !== null && strtolower($scheme) === 'basic') {
+            return verifyBasic($rest, $keys);
+        }
+        if (!preg_match('/^[A-Z0-9' . preg_quote(TOKEN, '/') . ']+$/D', $method)) {
+            throw new Refusal('the method is no token');
+        }
+        [$access, $names, $signature] = parse($scheme, $rest);
+        $this->checkNames($headers, $names);
+        $date = checkDate($headers, $now);
+        $candidates = array_filter($keys, fn (Key $key) => $key->scheme === $scheme && $key->access === $access);
+        if (!$candidates) {
+            throw new Refusal('no accepted key has that algorithm and id');
+        }
+        $payload = $this->payload($headers, $names, $body);
+        foreach (canonicalQueries($target) as $query) {
+            $request = implode("\n", [$method, canonicalPath($target), $query, canonicalHeaders($headers, $names), implode(';', $names), $payload]);
+            $text = implode("\n", [$scheme, $date, hash('sha256', $request)]);
+            foreach ($candidates as $key) {
+                if (($key->matches)($text, $signature)) {
+                    return $key->id;
+                }
+            }
+        }
+        throw new Refusal('the signature does not match');
+    }
+
+    /**
+     * What cannot be read keeps the keys that it had.
+     *
+     * @return list<Key>
+     */
+    private function accepted(int $now): array
+    {
+        if (abs($now - $this->readAt) >= REREAD) {
+            $this->readAt = $now;
+            foreach (array_keys($this->keys) as $directory) {
+                try {
+                    $this->keys[$directory] = loadKeys((string) $directory);
+                } catch (\Exception) {
+                    continue;
+                }
+            }
+        }
+        $all = array_merge(...array_values($this->keys));
+        return array_values(array_filter($all, fn (Key $key) => $key->until === null || $now <= $key->until));
+    }
+
+    private function checkNames(array $headers, array $names): void
+    {
+        foreach (['x-sdk-date', 'host'] as $name) {
+            if (!in_array($name, $names, true)) {
+                throw new Refusal('a header that has to be signed is not');
+            }
+        }
+        if (in_array('authorization', $names, true) || in_array($this->header, $names, true)) {
+            throw new Refusal('the list of signed headers is malformed');
+        }
+        foreach ($this->required as $name) {
+            if (!in_array($name, $names, true) && values($headers, $name)) {
+                throw new Refusal('a header that has to be signed is not');
+            }
+        }
+    }
+
+    /** The header's word counts only if it is signed, and only if it is true. */
+    private function payload(array $headers, array $names, string $body): string
+    {
+        $actual = hash('sha256', $body);
+        if (count(values($headers, 'x-sdk-content-sha256')) > 1) {
+            throw new Refusal('the header came more than once');
+        }
+        if (!in_array('x-sdk-content-sha256', $names, true)) {
+            return $actual;
+        }
+        $claimed = single($headers, 'x-sdk-content-sha256', 'a signed header is missing');
+        if ($claimed === 'UNSIGNED-PAYLOAD') {
+            return $this->allowUnsignedPayload ? $claimed : throw new Refusal('the body is not signed');
+        }
+        if (!preg_match('/^[0-9a-f]{64}$/D', $claimed)) {
+            throw new Refusal('the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD');
+        }
+        return hash_equals($actual, $claimed) ? $claimed : throw new Refusal('the body is not the one that was signed');
+    }
+}
+
+/**
+ * Makes pairs of what getallheaders() returns.
+ *
+ * @return list<array{string, string}>
+ */
+function pairs(array $headers): array
+{
+    return array_map(fn ($name, $value) => [(string) $name, (string) $value], array_keys($headers), $headers);
+}
+
+/**
+ * Reads a mounted Secret, or the ConfigMap with public halves: active, next and
+ * previous. The kubelet changes all files at once by renaming ..data.
+ *
+ * @return list<Key>
+ */
+function loadKeys(string $directory): array
+{
+    $link = "$directory/..data";
+    clearstatcache(true); // It would remember where the link pointed to.
+    $place = is_link($link) ? readlink($link) : '.';
+    $at = str_starts_with($place, '/') ? $place : "$directory/$place";
+    $read = fn (string $name): string => is_file("$at/$name") ? (string) file_get_contents("$at/$name") : '';
+    $keys = [];
+    foreach (['', 'next.', 'previous.'] as $prefix) {
+        [$id, $key, $secret] = array_map(fn ($name) => $read($prefix . $name), ['key-id', 'key', 'secret']);
+        if ($prefix !== '' && $id . $key . $secret === '') {
+            continue;
+        }
+        $retires = $prefix === 'previous.' ? $read('previous.retires') : '';
+        $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp();
+        $keys[] = new Key($read('type'), $read('algorithm'), $id, $key, $secret, $until);
+    }
+    clearstatcache(true);
+    if (is_link($link) && readlink($link) !== $place) {
+        throw new \RuntimeException('the directory has changed meanwhile');
+    }
+    return $keys;
+}
+
+/** @return array{string, list<string>, string} access, signed headers, signature */
+function parse(string $scheme, ?string $rest): array
+{
+    if ($rest === null) {
+        throw new Refusal("the signature's header is malformed");
+    }
+    if (!in_array($scheme, SCHEMES, true)) {
+        throw new Refusal('the algorithm is unknown');
+    }
+    if (!preg_match('/^Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(.+)$/Ds', $rest, $fields)) {
+        throw new Refusal("the signature's header is malformed");
+    }
+    $names = explode(';', $fields[2]);
+    $before = '';
+    foreach ($names as $name) {
+        if (strcmp($before, $name) >= 0 || !preg_match('/^[a-z0-9' . preg_quote(TOKEN, '/') . ']+$/D', $name) || count($names) > 128) {
+            throw new Refusal('the list of signed headers is malformed');
+        }
+        $before = $name;
+    }
+    return [$fields[1], $names, $fields[3]];
+}
+
+function checkDate(array $headers, int $now): string
+{
+    $date = single($headers, 'x-sdk-date', 'a signed header is missing');
+    $at = \DateTimeImmutable::createFromFormat('!Ymd\THis\Z', $date, new \DateTimeZone('UTC'));
+    // Days that are none come back as others.
+    if (!preg_match('/^\d{8}T\d{6}Z$/D', $date) || !$at || $at->format('Ymd\THis\Z') !== $date) {
+        throw new Refusal('the date is malformed');
+    }
+    if (abs($now - $at->getTimestamp()) > WINDOW) {
+        throw new Refusal('the date is outside the window');
+    }
+    return $date;
+}
+
+/**
+ * Compares with every key, so that its time does not tell which is right.
+ *
+ * @param list<Key> $keys
+ */
+function verifyBasic(string $credential, array $keys): string
+{
+    $pair = strictBase64($credential) ?? throw new Refusal("the signature's header is malformed");
+    $candidates = array_filter($keys, fn (Key $key) => $key->credential !== null);
+    if (!$candidates) {
+        throw new Refusal('no accepted key has that algorithm and id');
+    }
+    $matching = array_filter($candidates, fn (Key $key) => hash_equals($key->credential, hash('sha256', $pair)));
+    return $matching ? reset($matching)->id : throw new Refusal('the signature does not match');
+}
+
+function canonicalPath(string $target): string
+{
+    $path = explode('?', $target, 2)[0];
+    if ($path === '') {
+        return '/';
+    }
+    if ($path[0] !== '/') {
+        throw new Refusal('the target is no well-formed path and query');
+    }
+    // An escaped slash becomes a separator, dots and empty segments stay.
+    $encoded = str_replace('%2F', '/', rawurlencode(unescape($path)));
+    return str_ends_with($encoded, '/') ? $encoded : "$encoded/";
+}
+
+/**
+ * The query in both orders that signers sort by: decoded and encoded.
+ *
+ * @return list<string>
+ */
+function canonicalQueries(string $target): array
+{
+    $decoded = [];
+    foreach (explode('&', explode('?', $target, 2)[1] ?? '') as $pair) {
+        if ($pair !== '') {
+            [$name, $value] = explode('=', $pair, 2) + [1 => ''];
+            $decoded[] = [unescape($name, ' '), unescape($value, ' ')];
+        }
+    }
+    // Strings that look like numbers must not be compared as numbers.
+    $byPair = fn (array $a, array $b): int => strcmp($a[0], $b[0]) ?: strcmp($a[1], $b[1]);
+    $text = fn (array $pairs): string => implode('&', array_map(fn (array $pair) => implode('=', $pair), $pairs));
+    usort($decoded, $byPair);
+    $encoded = array_map(fn (array $pair) => array_map('rawurlencode', $pair), $decoded);
+    $sorted = $encoded;
+    usort($sorted, $byPair);
+    return [$text($encoded), $text($sorted)];
+}
+
+function canonicalHeaders(array $headers, array $names): string
+{
+    $lines = '';
+    foreach ($names as $name) {
+        $found = array_map(fn (string $value) => trim($value, " \t\n\v\f\r"), values($headers, $name));
+        if ($name === 'host' && (count($found) !== 1 || !preg_match('/^[!-~]+$/D', $found[0]) || preg_match('#[/@?\#]#', $found[0]))) {
+            throw new Refusal('the host is missing or malformed');
+        }
+        if (!$found) {
+            throw new Refusal('a signed header is missing');
+        }
+        sort($found, SORT_STRING);
+        foreach ($found as $value) {
+            if (preg_match('/[\r\n\0]/', $value)) {
+                throw new Refusal("the header's value has a line break or NUL in it");
+            }
+            $lines .= "$name:$value\n";
+        }
+    }
+    return $lines;
+}
+
+/** Two parties could read a broken escape in two ways: it is refused. */
+function unescape(string $text, string $plus = '+'): string
+{
+    if (preg_match('/[\x00-\x20\x7f#]|%(?![0-9A-Fa-f]{2})/', $text)) {
+        throw new Refusal('the target is no well-formed path and query');
+    }
+    return rawurldecode(str_replace('+', $plus, $text));
+}
+
+/** @return list<string> */
+function values(array $headers, string $name): array
+{
+    return array_values(array_column(array_filter($headers, fn (array $pair) => strtolower($pair[0]) === $name), 1));
+}
+
+/** Two parties could read two different values of a header that comes twice. */
+function single(array $headers, string $name, string $missing): string
+{
+    $found = values($headers, $name);
+    if (count($found) > 1) {
+        throw new Refusal('the header came more than once');
+    }
+    return ($found[0] ?? '') !== '' ? $found[0] : throw new Refusal($missing);
+}
+
+/** Null for what no encoder writes: a signature has one spelling. */
+function strictBase64(string $text): ?string
+{
+    $decoded = base64_decode($text, true);
+    return $decoded !== false && base64_encode($decoded) === $text ? $decoded : null;
+}

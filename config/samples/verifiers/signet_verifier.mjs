@@ -1,0 +1,309 @@
+// Verifies requests that a gateway signed with a Signet signature key: types
+// HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
+// Node.js 18 or later and nothing else. Run by Signet's tests.
+//
+//   const verifier = new Verifier(['/etc/signet/orders'])   // the mounted Secret
+//   try {
+//     keyID = verifier.verify(req.method, req.url, pairs(req.rawHeaders), body)
+//   } catch (refusal) {                     // whatever it is: refuse
+//     log.warn(refusal.reason ?? refusal)   // why: for the log alone
+//     return res.writeHead(401).end(PUBLIC_TEXT)
+//   }
+//
+// The target is path and query as they came, still escaped (in Express:
+// originalUrl). The body is a Buffer: bound its size while you read it. There is
+// no nonce: within 15 minutes a captured request can be replayed, so keep TLS
+// between gateway and backend.
+import { createCipheriv, createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from 'node:crypto'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const PUBLIC_TEXT = "the request's signature was refused"
+const WINDOW = 15 * 60 // seconds between date and clock, either way
+const REREAD = 5 // seconds for which a directory is not read again
+
+const SCHEMES = ['SDK-HMAC-SHA256', 'SIGNET-AES-128-CFB', 'SIGNET-AES-256-CFB', 'SIGNET-ECDSA-P256-SHA256', 'SIGNET-RSA-SHA256']
+const FIELDS = /^Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(.+)$/s
+const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
+const METHOD = /^[A-Z0-9!#$%&'*+.^_`|~-]+$/
+
+// Refusal is a request that is refused. Its reason is for the log, never for
+// the client.
+export class Refusal extends Error {
+  constructor (reason) {
+    super(PUBLIC_TEXT)
+    this.reason = reason
+  }
+}
+
+// pairs makes [name, value] pairs of Node's rawHeaders, which keep what came twice.
+export function pairs (rawHeaders) {
+  return rawHeaders.flatMap((name, i) => i % 2 ? [] : [[name, rawHeaders[i + 1]]])
+}
+
+// Verifier accepts the keys in the directories. header carries the signature;
+// allowUnsignedPayload is for bindings with `payload: Unsigned`;
+// requiredHeaders have to be signed if a request has them.
+export class Verifier {
+  constructor (directories, { header = 'authorization', allowUnsignedPayload = false, requiredHeaders = [], clock = () => Date.now() / 1000 } = {}) {
+    this.header = header.toLowerCase()
+    this.allowUnsignedPayload = allowUnsignedPayload
+    this.required = requiredHeaders.map(name => name.toLowerCase())
+    this.clock = clock
+    this.keys = new Map(directories.map(directory => [directory, loadKeys(directory)]))
+    this.readAt = clock()
+  }
+
+  // verify returns the id of the key that signed the request, or throws Refusal.
+  verify (method, target, headers, body) {
+    const now = this.clock()
+    const carried = single(headers, this.header, 'there is no signature')
+    const keys = this.#accepted(now)
+    const space = carried.indexOf(' ')
+    const [scheme, rest] = [carried.slice(0, space), carried.slice(space + 1)]
+    if (space >= 0 && scheme.toLowerCase() === 'basic') return verifyBasic(rest, keys)
+    if (!METHOD.test(method)) throw new Refusal('the method is no token')
+    if (space < 0) throw new Refusal("the signature's header is malformed")
+    const { access, names, signature } = parse(scheme, rest)
+    this.#checkNames(headers, names)
+    const date = checkDate(headers, now)
+    const candidates = keys.filter(key => key.scheme === scheme && key.access === access)
+    if (candidates.length === 0) throw new Refusal('no accepted key has that algorithm and id')
+    const payload = this.#payload(headers, names, body)
+    for (const query of canonicalQueries(target)) {
+      const request = [method, canonicalPath(target), query, canonicalHeaders(headers, names), names.join(';'), payload].join('\n')
+      const text = bytes([scheme, date, sha256(bytes(request)).toString('hex')].join('\n'))
+      const key = candidates.find(key => key.matches(text, signature))
+      if (key) return key.keyID
+    }
+    throw new Refusal('the signature does not match')
+  }
+
+  // What cannot be read keeps the keys that it had.
+  #accepted (now) {
+    if (Math.abs(now - this.readAt) >= REREAD) {
+      this.readAt = now
+      for (const directory of this.keys.keys()) {
+        try {
+          this.keys.set(directory, loadKeys(directory))
+        } catch {}
+      }
+    }
+    return [...this.keys.values()].flat().filter(key => key.until === undefined || now <= key.until)
+  }
+
+  #checkNames (headers, names) {
+    for (const name of ['x-sdk-date', 'host']) {
+      if (!names.includes(name)) throw new Refusal('a header that has to be signed is not')
+    }
+    if (names.includes('authorization') || names.includes(this.header)) {
+      throw new Refusal('the list of signed headers is malformed')
+    }
+    if (this.required.some(name => !names.includes(name) && values(headers, name).length > 0)) {
+      throw new Refusal('a header that has to be signed is not')
+    }
+  }
+
+  // The header's word counts only if it is signed, and only if it is true.
+  #payload (headers, names, body) {
+    const actual = sha256(body).toString('hex')
+    if (values(headers, 'x-sdk-content-sha256').length > 1) throw new Refusal('the header came more than once')
+    if (!names.includes('x-sdk-content-sha256')) return actual
+    const claimed = single(headers, 'x-sdk-content-sha256', 'a signed header is missing')
+    if (claimed === 'UNSIGNED-PAYLOAD') {
+      if (!this.allowUnsignedPayload) throw new Refusal('the body is not signed')
+      return claimed
+    }
+    if (!/^[0-9a-f]{64}$/.test(claimed)) throw new Refusal('the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD')
+    if (!equal(claimed, actual)) throw new Refusal('the body is not the one that was signed')
+    return claimed
+  }
+}
+
+// loadKeys reads a mounted Secret, or the ConfigMap with public halves: active,
+// next and previous. The kubelet changes all files at once by renaming ..data.
+export function loadKeys (directory) {
+  const link = join(directory, '..data')
+  const place = existsSync(link) ? realpathSync(link) : directory
+  const read = name => existsSync(join(place, name)) ? readFileSync(join(place, name)) : Buffer.alloc(0)
+  const keys = []
+  for (const prefix of ['', 'next.', 'previous.']) {
+    const [id, key, secret] = ['key-id', 'key', 'secret'].map(name => read(prefix + name))
+    if (prefix && id.length + key.length + secret.length === 0) continue
+    const made = makeKey(read('type').toString(), read('algorithm').toString(), id, key, secret)
+    const retires = prefix === 'previous.' ? read('previous.retires').toString() : ''
+    if (retires) made.until = Date.parse(retires) / 1000
+    if (Number.isNaN(made.until)) throw new Error('previous.retires: no RFC 3339 time')
+    keys.push(made)
+  }
+  if (existsSync(link) && realpathSync(link) !== place) throw new Error('the directory has changed meanwhile')
+  return keys
+}
+
+function makeKey (type, algorithm, id, key, secret) {
+  const keyID = id.toString('latin1')
+  plain('key', key)
+  if (type !== 'PublicKey') plain('secret', secret)
+  if (type === 'AES' || type === 'PublicKey') plain('key-id', id)
+  switch (type) {
+    case 'HMAC':
+      return {
+        keyID, access: key.toString('latin1'), scheme: 'SDK-HMAC-SHA256',
+        matches: (text, signature) => equal(hmac(secret, text).toString('hex'), signature)
+      }
+    case 'Basic':
+      return { keyID, credential: sha256(Buffer.concat([key, Buffer.from(':'), secret])) }
+    case 'AES':
+      return { keyID, access: keyID, ...aes(algorithm, key, secret) }
+    case 'PublicKey':
+      return { keyID, access: keyID, ...publicKey(key) }
+  }
+  throw new Error('type: unknown')
+}
+
+// plain refuses white space at the end, the usual mistake of who writes a file by hand.
+function plain (half, value) {
+  if (!/^[!-~]+$/.test(value.toString('latin1')) || value.includes(10)) {
+    throw new Error(`${half}: missing, or has a character that is not visible ASCII`)
+  }
+}
+
+function aes (algorithm, key, vector) {
+  const length = { 'aes-128-cfb': 16, 'aes-256-cfb': 32 }[algorithm]
+  if (key.length !== length || vector.length !== 16) throw new Error('algorithm, key or secret: wrong, or of a wrong length')
+  return {
+    scheme: 'SIGNET-' + algorithm.toUpperCase(),
+    matches: (text, signature) => {
+      const cipher = createCipheriv(algorithm, key, vector)
+      const encrypted = Buffer.concat([cipher.update(hmac(Buffer.concat([key, vector]), text)), cipher.final()])
+      return equal(encrypted.toString('hex'), signature)
+    }
+  }
+}
+
+function publicKey (half) {
+  const key = createPublicKey({ key: Buffer.from(half.toString('latin1'), 'base64'), format: 'der', type: 'spki' })
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails
+  let scheme
+  if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') scheme = 'SIGNET-ECDSA-P256-SHA256'
+  if (key.asymmetricKeyType === 'rsa' && modulusLength >= 2048) scheme = 'SIGNET-RSA-SHA256'
+  if (!scheme) throw new Error('key: must be ECDSA P-256, or RSA from 2048 bits')
+  return {
+    scheme,
+    matches: (text, signature) => {
+      const decoded = strictBase64(signature)
+      return decoded !== undefined && verifySignature('sha256', text, key, decoded)
+    }
+  }
+}
+
+function parse (scheme, rest) {
+  if (!SCHEMES.includes(scheme)) throw new Refusal('the algorithm is unknown')
+  const fields = FIELDS.exec(rest)
+  if (!fields) throw new Refusal("the signature's header is malformed")
+  const [, access, list, signature] = fields
+  const names = list.split(';')
+  if (names.length > 128 || names.some((name, i) => !NAME.test(name) || (i > 0 && names[i - 1] >= name))) {
+    throw new Refusal('the list of signed headers is malformed')
+  }
+  return { access, names, signature }
+}
+
+function checkDate (headers, now) {
+  const date = single(headers, 'x-sdk-date', 'a signed header is missing')
+  const iso = date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
+  const at = new Date(iso)
+  // Days that are none come back as others.
+  if (iso === date || Number.isNaN(at.getTime()) || at.toISOString() !== iso) throw new Refusal('the date is malformed')
+  if (Math.abs(now - at.getTime() / 1000) > WINDOW) throw new Refusal('the date is outside the window')
+  return date
+}
+
+// verifyBasic compares with every key, so that its time does not tell which is right.
+function verifyBasic (credential, keys) {
+  const pair = strictBase64(credential)
+  if (pair === undefined) throw new Refusal("the signature's header is malformed")
+  const candidates = keys.filter(key => key.credential)
+  if (candidates.length === 0) throw new Refusal('no accepted key has that algorithm and id')
+  const digest = sha256(pair)
+  const matching = candidates.filter(key => timingSafeEqual(key.credential, digest))
+  if (matching.length === 0) throw new Refusal('the signature does not match')
+  return matching[0].keyID
+}
+
+function canonicalPath (target) {
+  const path = target.split('?', 1)[0]
+  if (path === '') return '/'
+  if (!path.startsWith('/')) throw new Refusal('the target is no well-formed path and query')
+  // An escaped slash becomes a separator, dots and empty segments stay.
+  const encoded = unescape(path).split('/').map(escape).join('/')
+  return encoded.endsWith('/') ? encoded : encoded + '/'
+}
+
+// canonicalQueries are the query in both orders that signers sort by: decoded
+// and encoded.
+function canonicalQueries (target) {
+  const at = target.indexOf('?')
+  const raw = at < 0 ? [] : target.slice(at + 1).split('&').filter(pair => pair !== '')
+  const decoded = raw.map(pair => {
+    const [name, ...value] = pair.split('=')
+    return [name, value.join('=')].map(part => unescape(part, ' '))
+  })
+  const encoded = pairs => pairs.map(pair => pair.map(escape))
+  const text = pairs => pairs.map(pair => pair.join('=')).join('&')
+  return [text(encoded(decoded.sort(byPair))), text(encoded(decoded).sort(byPair))]
+}
+
+function byPair ([nameA, valueA], [nameB, valueB]) {
+  const order = (a, b) => a < b ? -1 : Number(a > b)
+  return order(nameA, nameB) || order(valueA, valueB)
+}
+
+function canonicalHeaders (headers, names) {
+  return names.map(name => {
+    const found = values(headers, name).map(value => value.replace(/^[ \t-\r]+|[ \t-\r]+$/g, '')).sort()
+    if (name === 'host' && (found.length !== 1 || !/^[!-~]+$/.test(found[0]) || /[/@?#]/.test(found[0]))) {
+      throw new Refusal('the host is missing or malformed')
+    }
+    if (found.length === 0) throw new Refusal('a signed header is missing')
+    if (/[\r\n\0]/.test(found.join(''))) throw new Refusal("the header's value has a line break or NUL in it")
+    return found.map(value => `${name}:${value}\n`).join('')
+  }).join('')
+}
+
+// unescape refuses broken escapes, which two parties could read in two ways. The
+// strings are those of Node: one character for each byte.
+function unescape (text, plus = '+') {
+  if (/[\0- \x7f#]|%(?![0-9A-Fa-f]{2})/.test(text)) throw new Refusal('the target is no well-formed path and query')
+  return text.replaceAll('+', plus).replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
+}
+
+function escape (text) {
+  return text.replace(/[^A-Za-z0-9._~-]/gs, c => '%' + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'))
+}
+
+function values (headers, name) {
+  return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value)
+}
+
+// single refuses a header that comes twice: two parties could read two values.
+function single (headers, name, missing) {
+  const found = values(headers, name)
+  if (found.length > 1) throw new Refusal('the header came more than once')
+  if (!found[0]) throw new Refusal(missing)
+  return found[0]
+}
+
+function bytes (text) { return Buffer.from(text, 'latin1') }
+
+function sha256 (data) { return createHash('sha256').update(data).digest() }
+
+function hmac (secret, text) { return createHmac('sha256', secret).update(text).digest() }
+
+function equal (a, b) { return a.length === b.length && timingSafeEqual(bytes(a), bytes(b)) }
+
+// strictBase64 is undefined for what no encoder writes: a signature has one spelling.
+function strictBase64 (text) {
+  const decoded = Buffer.from(text, 'base64')
+  return decoded.toString('base64') === text ? decoded : undefined
+}

@@ -1,0 +1,342 @@
+"""Verifies requests that a gateway signed with a Signet signature key.
+
+Copy this file into your backend. HMAC and Basic need the standard library
+alone; AES and PublicKey need the package `cryptography`. Run by Signet's tests.
+
+    verifier = Verifier(["/etc/signet/orders"])      # the mounted Secret
+    try:
+        key_id = verifier.verify(method, target, headers, body)
+    except Refusal as refusal:
+        log.warning("refused: %s", refusal.reason)   # why: for the log alone
+        return 401, PUBLIC_TEXT
+
+target is path and query as they came, still escaped (gunicorn: RAW_URI);
+headers are (name, value) pairs, host among them, a repeated header twice.
+Bound the size of the body before you read it. A verifier may be shared between
+threads. There is no nonce: within 15 minutes a captured request can be
+replayed, so keep TLS between gateway and backend.
+"""
+
+import base64
+import calendar
+import hashlib
+import hmac
+import os
+import re
+import time
+from datetime import datetime
+
+PUBLIC_TEXT = "the request's signature was refused"
+WINDOW = 15 * 60  # seconds between date and clock, either way
+REREAD = 5  # seconds for which a directory is not read again
+
+SCHEMES = {"SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB",
+           "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"}
+AES_SCHEMES = {"aes-128-cfb": ("SIGNET-AES-128-CFB", 16),
+               "aes-256-cfb": ("SIGNET-AES-256-CFB", 32)}
+FIELDS = re.compile(r"Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(.+)", re.DOTALL)
+NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
+SPACE = " \t\n\v\f\r"
+
+
+class Refusal(Exception):
+    """A request that is refused. The reason is for the log, never for the client."""
+
+    def __init__(self, reason):
+        super().__init__(PUBLIC_TEXT)
+        self.reason = reason
+
+
+class Key:
+    """A version of a signature key; until is when it ceases to be accepted."""
+
+    def __init__(self, kind, algorithm, key_id, key, secret, until):
+        self.key_id, self.until = key_id.decode("ascii"), until
+        self.access, self.scheme, self.credential = self.key_id, None, None
+        if kind not in (b"HMAC", b"Basic", b"AES", b"PublicKey"):
+            raise ValueError("type: unknown")
+        plain("key", key)
+        if kind != b"PublicKey":
+            plain("secret", secret)
+        if kind in (b"AES", b"PublicKey"):
+            plain("key-id", key_id)
+        if kind == b"HMAC":
+            self.access, self.scheme = key.decode("ascii"), "SDK-HMAC-SHA256"
+            self.matches = lambda text, signature: equal(hmac_of(secret, text).hex(), signature)
+        elif kind == b"Basic":
+            self.credential = hashlib.sha256(key + b":" + secret).digest()
+        elif kind == b"AES":
+            self.scheme, self.matches = aes(algorithm.decode("ascii"), key, secret)
+        else:
+            self.scheme, self.matches = public_key(key)
+
+
+def plain(half, value):
+    """White space at the end is the usual mistake of who writes a file by hand."""
+    if not value or any(byte <= 0x20 or byte >= 0x7F for byte in value):
+        raise ValueError(half + ": missing, or has a character that is not visible ASCII")
+
+
+def aes(algorithm, key, vector):
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    scheme, length = AES_SCHEMES[algorithm]
+    if len(key) != length or len(vector) != 16:
+        raise ValueError("key or secret: wrong length")
+
+    def matches(text, signature):
+        encryptor = Cipher(algorithms.AES(key), modes.CFB(vector)).encryptor()
+        encrypted = encryptor.update(hmac_of(key + vector, text)) + encryptor.finalize()
+        return equal(encrypted.hex(), signature)
+    return scheme, matches
+
+
+def public_key(key):
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+    public = serialization.load_der_public_key(base64.b64decode(key, validate=True))
+    if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1":
+        scheme, how = "SIGNET-ECDSA-P256-SHA256", (ec.ECDSA(hashes.SHA256()),)
+    elif isinstance(public, rsa.RSAPublicKey) and public.key_size >= 2048:
+        scheme, how = "SIGNET-RSA-SHA256", (padding.PKCS1v15(), hashes.SHA256())
+    else:
+        raise ValueError("key: must be ECDSA P-256, or RSA from 2048 bits")
+
+    def matches(text, signature):
+        decoded = strict_base64(signature)
+        try:
+            return decoded is not None and public.verify(decoded, text, *how) is None
+        except InvalidSignature:
+            return False
+    return scheme, matches
+
+
+def load_keys(directory):
+    """Reads a mounted Secret, or the ConfigMap with public halves: active, next
+    and previous. The kubelet changes all files at once by renaming ..data."""
+    link = os.path.join(directory, "..data")
+    place = os.path.realpath(link) if os.path.islink(link) else directory
+
+    def read(name):
+        try:
+            with open(os.path.join(place, name), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return b""
+
+    keys = []
+    for prefix in ("", "next.", "previous."):
+        key_id, key, secret = (read(prefix + name) for name in ("key-id", "key", "secret"))
+        if prefix and not (key_id or key or secret):
+            continue
+        retires = read("previous.retires").decode("ascii") if prefix == "previous." else ""
+        until = datetime.fromisoformat(retires.replace("Z", "+00:00")).timestamp() if retires else None
+        keys.append(Key(read("type"), read("algorithm"), key_id, key, secret, until))
+    if os.path.islink(link) and os.path.realpath(link) != place:
+        raise OSError("the directory has changed meanwhile")
+    return keys
+
+
+class Verifier:
+    """Accepts the keys in the directories. header carries the signature;
+    allow_unsigned_payload is for bindings with `payload: Unsigned`;
+    required_headers have to be signed if a request has them."""
+
+    def __init__(self, directories, header="authorization", allow_unsigned_payload=False,
+                 required_headers=(), clock=time.time):
+        self.header, self.clock = header.lower(), clock
+        self.allow_unsigned_payload = allow_unsigned_payload
+        self.required = [name.lower() for name in required_headers]
+        self.keys = {directory: load_keys(directory) for directory in directories}
+        self.read_at = clock()
+
+    def accepted(self, now):
+        """What cannot be read keeps the keys that it had."""
+        if abs(now - self.read_at) >= REREAD:
+            self.read_at = now
+            for directory in self.keys:
+                try:
+                    self.keys[directory] = load_keys(directory)
+                except (OSError, ValueError, KeyError):
+                    pass
+        return [key for keys in self.keys.values() for key in keys
+                if key.until is None or now <= key.until]
+
+    def verify(self, method, target, headers, body):
+        """Returns the id of the key that signed the request, or raises Refusal."""
+        now = self.clock()
+        carried = single(headers, self.header, "there is no signature")
+        keys = self.accepted(now)
+        scheme, space, rest = carried.partition(" ")
+        if space and scheme.lower() == "basic":
+            return verify_basic(rest, keys)
+        if not METHOD.fullmatch(method):
+            raise Refusal("the method is no token")
+        access, names, signature = parse(scheme, space, rest)
+        self.check_names(headers, names)
+        date = check_date(headers, now)
+        candidates = [key for key in keys if key.scheme == scheme and key.access == access]
+        if not candidates:
+            raise Refusal("no accepted key has that algorithm and id")
+        payload = self.payload(headers, names, body)
+        for query in canonical_queries(target):
+            request = "\n".join([method, canonical_path(target), query,
+                                 canonical_headers(headers, names), ";".join(names), payload])
+            digest = hashlib.sha256(request.encode("latin-1")).hexdigest()
+            text = "\n".join([scheme, date, digest]).encode("latin-1")
+            for key in candidates:
+                if key.matches(text, signature):
+                    return key.key_id
+        raise Refusal("the signature does not match")
+
+    def check_names(self, headers, names):
+        for name in ("x-sdk-date", "host"):
+            if name not in names:
+                raise Refusal("a header that has to be signed is not")
+        if "authorization" in names or self.header in names:
+            raise Refusal("the list of signed headers is malformed")
+        for name in self.required:
+            if name not in names and values(headers, name):
+                raise Refusal("a header that has to be signed is not")
+
+    def payload(self, headers, names, body):
+        """The header's word counts only if it is signed, and only if it is true."""
+        actual = hashlib.sha256(body).hexdigest()
+        if len(values(headers, "x-sdk-content-sha256")) > 1:
+            raise Refusal("the header came more than once")
+        if "x-sdk-content-sha256" not in names:
+            return actual
+        claimed = single(headers, "x-sdk-content-sha256", "a signed header is missing")
+        if claimed == "UNSIGNED-PAYLOAD":
+            if not self.allow_unsigned_payload:
+                raise Refusal("the body is not signed")
+            return claimed
+        if not DIGEST.fullmatch(claimed):
+            raise Refusal("the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD")
+        if not equal(claimed, actual):
+            raise Refusal("the body is not the one that was signed")
+        return claimed
+
+
+def parse(scheme, space, rest):
+    if not space:
+        raise Refusal("the signature's header is malformed")
+    if scheme not in SCHEMES:
+        raise Refusal("the algorithm is unknown")
+    fields = FIELDS.fullmatch(rest)
+    if not fields:
+        raise Refusal("the signature's header is malformed")
+    names = fields[2].split(";")
+    ascending = all(a < b for a, b in zip(names, names[1:]))
+    if not ascending or len(names) > 128 or not all(NAME.fullmatch(name) for name in names):
+        raise Refusal("the list of signed headers is malformed")
+    return fields[1], names, fields[3]
+
+
+def check_date(headers, now):
+    date = single(headers, "x-sdk-date", "a signed header is missing")
+    try:
+        if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", date):
+            raise ValueError
+        seconds = calendar.timegm(datetime.strptime(date, "%Y%m%dT%H%M%SZ").timetuple())
+    except ValueError:
+        raise Refusal("the date is malformed") from None
+    if abs(now - seconds) > WINDOW:
+        raise Refusal("the date is outside the window")
+    return date
+
+
+def verify_basic(credential, keys):
+    """Compares with every key, so that its time does not tell which is right."""
+    pair = strict_base64(credential)
+    if pair is None:
+        raise Refusal("the signature's header is malformed")
+    digest, candidates = hashlib.sha256(pair).digest(), [key for key in keys if key.credential]
+    matching = [key for key in candidates if hmac.compare_digest(digest, key.credential)]
+    if not candidates:
+        raise Refusal("no accepted key has that algorithm and id")
+    if not matching:
+        raise Refusal("the signature does not match")
+    return matching[0].key_id
+
+
+def canonical_path(target):
+    path = target.partition("?")[0]
+    if not path.startswith("/"):
+        if path:
+            raise Refusal("the target is no well-formed path and query")
+        return "/"
+    # An escaped slash becomes a separator, dots and empty segments stay.
+    path = escape(unescape(path), keep=b"/")
+    return path if path.endswith("/") else path + "/"
+
+
+def canonical_queries(target):
+    """The query in both orders that signers sort by: decoded and encoded."""
+    pairs = []
+    for pair in target.partition("?")[2].split("&"):
+        if pair:
+            name, _, value = pair.partition("=")
+            pairs.append((unescape(name, plus=" "), unescape(value, plus=" ")))
+    decoded = [(escape(name), escape(value)) for name, value in sorted(pairs)]
+    return ["&".join(name + "=" + value for name, value in order) for order in (decoded, sorted(decoded))]
+
+
+def canonical_headers(headers, names):
+    lines = []
+    for name in names:
+        found = sorted(value.strip(SPACE) for value in values(headers, name))
+        if name == "host" and (len(found) != 1 or not re.fullmatch(r"[!-~]+", found[0]) or re.search("[/@?#]", found[0])):
+            raise Refusal("the host is missing or malformed")
+        if not found:
+            raise Refusal("a signed header is missing")
+        for value in found:
+            if re.search(r"[\r\n\0]", value):
+                raise Refusal("the header's value has a line break or NUL in it")
+            lines.append(name + ":" + value + "\n")
+    return "".join(lines)
+
+
+def unescape(text, plus="+"):
+    """Two parties could read a broken escape in two ways: it is refused."""
+    if re.search(r"[\0-\x20\x7f#]", text) or re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise Refusal("the target is no well-formed path and query")
+    return re.sub(rb"%(..)", lambda match: bytes([int(match[1], 16)]), text.replace("+", plus).encode("latin-1"))
+
+
+def escape(data, keep=b""):
+    return "".join(chr(byte) if byte in UNRESERVED + keep else "%%%02X" % byte for byte in data)
+
+
+def values(headers, name):
+    return [value for header, value in headers if header.lower() == name]
+
+
+def single(headers, name, missing):
+    """Two parties could read two different values of a header that comes twice."""
+    found = values(headers, name)
+    if len(found) > 1:
+        raise Refusal("the header came more than once")
+    if not found or not found[0]:
+        raise Refusal(missing)
+    return found[0]
+
+
+def hmac_of(secret, text):
+    return hmac.new(secret, text, hashlib.sha256).digest()
+
+
+def equal(a, b):
+    return hmac.compare_digest(a.encode("latin-1"), b.encode("latin-1"))
+
+
+def strict_base64(text):
+    """None if it is not what an encoder writes: a signature has one spelling."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return decoded if base64.b64encode(decoded).decode() == text else None
