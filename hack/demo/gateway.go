@@ -14,7 +14,7 @@ const gatewayController gwapiv1.GatewayController = "example.com/demo"
 // playGateway accepts the samples' routes, as a gateway controller would.
 func (d *demo) playGateway(ctx context.Context) error {
 	d.screen.chapter("The part of the gateway controller")
-	d.screen.say("No gateway runs here. The demo plays its controller and writes Accepted=True into the status of each route, " +
+	d.screen.say("No controller of the Gateway API runs here. The demo plays it and writes Accepted=True into the status of each route, " +
 		"for each Gateway that the route names. Signet only reads this.")
 	if err := d.acceptHTTPRoutes(ctx); err != nil {
 		return err

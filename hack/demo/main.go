@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,7 +35,12 @@ func main() {
 type demo struct {
 	screen  *screen
 	cluster *controlplane.ControlPlane
-	manager *manager
+	manager *process
+	// traffic are the programs that come into play for requests, in the order
+	// of starting.
+	traffic []*process
+	// binary is the path of signet.
+	binary  string
 	kubectl kubectl
 	admin   client.Client
 	// webhooks is the address where the manager answers admission.
@@ -50,7 +56,7 @@ func run(ctx context.Context, once bool) (err error) {
 	defer func() { err = errors.Join(err, d.takeDown()) }()
 	steps := []func(context.Context) error{
 		d.startControlPlane, d.install, d.startManager, d.applySamples, d.playGateway,
-		d.showAll, d.showGenerated, d.showSupplied, d.showRotation, d.showConflict, d.showRefusal, d.showHeldDeletion,
+		d.showAll, d.showGenerated, d.showSupplied, d.showTraffic, d.showRotation, d.showConflict, d.showRefusal, d.showHeldDeletion,
 		d.checkNothingLeaks,
 	}
 	for _, step := range steps {
@@ -123,8 +129,11 @@ func (d *demo) takeDown() error {
 	}
 	d.screen.chapter("Taking it down")
 	var err error
+	for _, p := range slices.Backward(d.traffic) {
+		err = errors.Join(err, p.stop())
+	}
 	if d.manager != nil {
-		err = d.manager.stop()
+		err = errors.Join(err, d.manager.stop())
 	}
 	d.cluster.Stop()
 	return err

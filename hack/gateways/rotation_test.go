@@ -251,7 +251,7 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 		"/etc/nginx/signet":                            w.clientCertificate(shop),
 		"/sign/shop/RELEASE/API/orders":                "/sign/shop/RELEASE/API/" + r.name,
 	}))
-	write(t, filepath.Join(dir, "nginx.conf"), nginxConf(dir, "signed.conf"))
+	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf"))
 	start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
 }
 

@@ -24,6 +24,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/gateways"
 	"github.com/signet-dev/signet/hack/programs"
 )
 
@@ -323,23 +324,14 @@ func (w *world) waitFor(tb testing.TB, binding, reason string) {
 	})
 }
 
-// shown reads a file of config/gateways with the names in it replaced: by the
-// addresses and folders of this test, and nothing else. A name that is not
-// there is an error: the file that is shown is the file that is tested.
+// shown is a file of config/gateways with this test's addresses and folders.
 func (w *world) shown(tb testing.TB, path string, replace map[string]string) string {
 	tb.Helper()
-	text, err := os.ReadFile(filepath.Join(w.root, "config", "gateways", path))
+	text, err := gateways.Shown(path, replace)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	shown := string(text)
-	for from, to := range replace {
-		if !strings.Contains(shown, from) {
-			tb.Fatalf("%s does not have %q", path, from)
-		}
-		shown = strings.ReplaceAll(shown, from, to)
-	}
-	return shown
+	return text
 }
 
 func write(tb testing.TB, path, text string) {
