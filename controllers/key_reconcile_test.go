@@ -297,22 +297,36 @@ func TestSecretThatGoes(t *testing.T) {
 }
 
 // The patch's error comes alone: a terminal one beside it would never be
-// retried. Nothing is announced that has not been written.
+// retried. A conflict is none to log: it is tried again. Nothing is announced
+// that has not been written.
 func TestStatusThatCannotBeWritten(t *testing.T) {
-	conflict := apierrors.NewConflict(signetv1alpha1.GroupVersion.WithResource("signaturekeys").GroupResource(), "orders", errors.New("changed"))
-	key := benchKey()
-	key.Spec.Type = signetv1alpha1.KeyTypePublicKey
-	b := newKeyBench(t, newStore(t, interceptor.Funcs{
-		SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
-			return conflict
-		},
-	}, key), newStore(t, interceptor.Funcs{}))
-	_, err := b.reconcile(t)
-	if !apierrors.IsConflict(err) || strings.Contains(err.Error(), "terminal") {
-		t.Errorf("reconcile = %v, want the conflict alone", err)
-	}
-	if len(b.told.Events) > 0 {
-		t.Errorf("announced: %s", <-b.told.Events)
+	resource := signetv1alpha1.GroupVersion.WithResource("signaturekeys").GroupResource()
+	for name, c := range map[string]struct {
+		refusal error
+		logged  bool
+	}{
+		"conflict":  {refusal: apierrors.NewConflict(resource, "orders", errors.New("changed"))},
+		"forbidden": {refusal: apierrors.NewForbidden(resource, "orders", errors.New("no")), logged: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := benchKey()
+			key.Spec.Type = signetv1alpha1.KeyTypePublicKey
+			b := newKeyBench(t, newStore(t, interceptor.Funcs{
+				SubResourcePatch: func(context.Context, client.Client, string, client.Object, client.Patch, ...client.SubResourcePatchOption) error {
+					return c.refusal
+				},
+			}, key), newStore(t, interceptor.Funcs{}))
+			result, err := b.reconcile(t)
+			switch {
+			case c.logged && (!apierrors.IsForbidden(err) || strings.Contains(err.Error(), "terminal")):
+				t.Errorf("reconcile = %v, want the refusal alone", err)
+			case !c.logged && (err != nil || result.RequeueAfter != outdatedRetry):
+				t.Errorf("reconcile = %v, %v, want another try", result, err)
+			}
+			if len(b.told.Events) > 0 {
+				t.Errorf("announced: %s", <-b.told.Events)
+			}
+		})
 	}
 }
 

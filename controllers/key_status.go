@@ -106,11 +106,7 @@ func (r *KeyReconciler) announce(ctx context.Context, run *keyRun, before []meta
 	for _, news := range run.news {
 		r.announcer.tell(ctx, run.key, news.eventType, news.reason, news.message)
 	}
-	var types []string
-	// That new material is ready has just been told.
-	if len(run.news) == 0 || run.verdict.status != metav1.ConditionTrue || meta.FindStatusCondition(before, signetv1alpha1.ConditionReady) != nil {
-		types = append(types, signetv1alpha1.ConditionReady)
-	}
+	types := []string{signetv1alpha1.ConditionReady}
 	known := meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil
 	if known || len(run.users) > 0 {
 		types = append(types, signetv1alpha1.ConditionInUse)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -89,9 +90,13 @@ func timelessBinding(binding *signetv1alpha1.SignatureBinding) signetv1alpha1.Si
 }
 
 // timeless are the conditions in the order of their types.
+// versionID is what a message calls a version by.
+var versionID = regexp.MustCompile(`[0-9a-f]{32}`)
+
 func timeless(conditions []metav1.Condition) []metav1.Condition {
 	for i := range conditions {
 		conditions[i].LastTransitionTime = sometime
+		conditions[i].Message = versionID.ReplaceAllString(conditions[i].Message, "ID")
 	}
 	slices.SortFunc(conditions, func(a, b metav1.Condition) int { return strings.Compare(a.Type, b.Type) })
 	return conditions
