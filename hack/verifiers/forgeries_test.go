@@ -185,6 +185,9 @@ func settings(t *testing.T, directory string, m signature.Material) []judgement 
 	carried.sign(t, m, digest)
 	listed := carried
 	listed.replace("host;", "host;x-gateway-signature;")
+	foreign := carried
+	foreign.set("Authorization", "Bearer x")
+	foreign.replace("host;", "authorization;host;")
 
 	required := base
 	required.required = "X-Tenant"
@@ -203,6 +206,7 @@ func settings(t *testing.T, directory string, m signature.Material) []judgement 
 		{"unsigned payload allowed, body swapped", swapped, signature.ErrPayloadMismatch},
 		{"another header", carried, nil},
 		{"another header, in the list", listed, signature.ErrSignedHeaders},
+		{"another header, authorization in the list", foreign, signature.ErrSignedHeaders},
 		{"a required header that is not there", required, nil},
 		{"a required header that was added", added, signature.ErrUnsignedHeader},
 		{"a required header that is signed", present, nil},
