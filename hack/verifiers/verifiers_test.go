@@ -133,11 +133,28 @@ func vectors(t *testing.T) []judgement {
 			j.want = signature.ErrUnsignedHeader
 		}
 		cases = append(cases, j)
+		if v.ID == "java-sdk-post" {
+			cases = append(cases, unsignedDigests(c)...)
+		}
 	}
 	if len(cases) == 0 {
 		t.Fatal("there are no vectors")
 	}
 	return cases
+}
+
+// unsignedDigests add the header to a call that was signed without it.
+func unsignedDigests(good call) []judgement {
+	ignored := good
+	ignored.set(signature.HeaderPayload, signature.UnsignedPayload)
+	swapped, announced := ignored, good
+	swapped.body, announced.body = "another", "another"
+	announced.set(signature.HeaderPayload, signature.Digest([]byte(good.body)))
+	return []judgement{
+		{"a digest that is not signed", ignored, nil},
+		{"an unsigned digest says that the body is not signed", swapped, signature.ErrMismatch},
+		{"an unsigned digest is that of the signed body", announced, signature.ErrMismatch},
+	}
 }
 
 // encodedOrder is signed as the SDK for Java does, which sorts "%3A" before "0".

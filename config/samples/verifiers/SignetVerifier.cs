@@ -31,9 +31,11 @@ using System.Text.RegularExpressions;
 namespace Signet;
 
 /// <summary>A request that is refused. The reason is for the log, never for the client.</summary>
-public sealed class Refusal(string reason) : Exception(Verifier.PublicText)
+public sealed class Refusal : Exception
 {
-    public string Reason { get; } = reason;
+    public Refusal(string reason) : base(Verifier.PublicText) => Reason = reason;
+
+    public string Reason { get; }
 }
 
 /// <summary>What a verifier demands.</summary>
@@ -72,7 +74,7 @@ public sealed class Verifier
     private readonly object gate = new();
     private readonly Options options;
     private readonly string header;
-    private readonly string[] required;
+    private readonly string[] requiredHeaders;
     private readonly Dictionary<string, List<Key>> keys = [];
     private DateTimeOffset readAt;
 
@@ -81,7 +83,7 @@ public sealed class Verifier
     {
         this.options = options ?? new Options();
         header = this.options.Header.ToLowerInvariant();
-        required = this.options.RequiredHeaders.Select(name => name.ToLowerInvariant()).ToArray();
+        requiredHeaders = this.options.RequiredHeaders.Select(name => name.ToLowerInvariant()).ToArray();
         foreach (var directory in directories)
         {
             keys[directory] = LoadKeys(directory);
@@ -114,9 +116,9 @@ public sealed class Verifier
         {
             var request = string.Join('\n', method, CanonicalPath(target), query, CanonicalHeaders(headers, names), string.Join(';', names), payload);
             var text = Bytes(string.Join('\n', parts[0], date, Hex(SHA256.HashData(Bytes(request)))));
-            if (candidates.FirstOrDefault(key => key.Matches!(text, signature)) is { } key)
+            if (candidates.Find(candidate => candidate.Matches!(text, signature)) is { } signer)
             {
-                return key.Id;
+                return signer.Id;
             }
         }
         throw new Refusal("the signature does not match");
@@ -149,7 +151,7 @@ public sealed class Verifier
     {
         Demand(names.Contains("x-sdk-date") && names.Contains("host"), "a header that has to be signed is not");
         Demand(!names.Contains("authorization") && !names.Contains(header), "the list of signed headers is malformed");
-        foreach (var name in required)
+        foreach (var name in requiredHeaders)
         {
             Demand(names.Contains(name) || Values(headers, name).Count == 0, "a header that has to be signed is not");
         }
@@ -219,7 +221,7 @@ public sealed class Verifier
         return type switch
         {
             "HMAC" => new Key(id, Text(key), Schemes[0], (text, signature) => Equal(Hex(HMACSHA256.HashData(secret, text)), signature), null),
-            "Basic" => new Key(id, id, null, null, SHA256.HashData([.. key, (byte)':', .. secret])),
+            "Basic" => new Key(id, id, null, null, SHA256.HashData(Bytes(Text(key) + ":" + Text(secret)))),
             "AES" => new Key(id, id, "SIGNET-" + algorithm.ToUpperInvariant(), AesScheme(algorithm, key, secret), null),
             "PublicKey" => MakePublicKey(id, Convert.FromBase64String(Text(key))),
             _ => throw new FormatException("type: unknown"),
@@ -242,11 +244,12 @@ public sealed class Verifier
         {
             throw new FormatException("key or secret: of a wrong length");
         }
+        byte[] both = [.. key, .. vector];
         return (text, signature) =>
         {
             using var aes = Aes.Create();
             aes.Key = key;
-            var mac = HMACSHA256.HashData([.. key, .. vector], text);
+            var mac = HMACSHA256.HashData(both, text);
             return Equal(Hex(aes.EncryptCfb(mac, vector, PaddingMode.None, feedbackSizeInBits: 128)), signature);
         };
     }
@@ -259,7 +262,7 @@ public sealed class Verifier
             var ec = ECDsa.Create();
             ec.ImportSubjectPublicKeyInfo(spki, out _);
             return new Key(id, id, "SIGNET-ECDSA-P256-SHA256", (text, signature) => StrictBase64(signature) is { } decoded
-                && Verified(() => ec.VerifyData(text, decoded, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence)), null);
+                && Verified(ec, () => ec.VerifyData(text, decoded, HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence)), null);
         }
         var rsa = RSA.Create();
         rsa.ImportSubjectPublicKeyInfo(spki, out _);
@@ -268,14 +271,18 @@ public sealed class Verifier
             throw new FormatException("key: must be ECDSA P-256, or RSA from 2048 bits");
         }
         return new Key(id, id, "SIGNET-RSA-SHA256", (text, signature) => StrictBase64(signature) is { } decoded
-            && Verified(() => rsa.VerifyData(text, decoded, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)), null);
+            && Verified(rsa, () => rsa.VerifyData(text, decoded, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)), null);
     }
 
-    private static bool Verified(Func<bool> verify)
+    /// <summary>The keys of .NET are not for several threads at once.</summary>
+    private static bool Verified(AsymmetricAlgorithm key, Func<bool> verify)
     {
         try
         {
-            return verify();
+            lock (key)
+            {
+                return verify();
+            }
         }
         catch (CryptographicException)
         {
