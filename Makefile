@@ -38,6 +38,14 @@ bench: ## Measure the manager on a real control plane; the figures stand beside 
 test-signers: ## Compare signatures with those of two independent signers.
 	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
+.PHONY: test-verifiers
+test-verifiers: ## Run the verifiers in other languages; Debian packages: `make verifiers-packages`.
+	cd hack/verifiers && go vet . && go test -count=1 .
+
+.PHONY: verifiers-packages
+verifiers-packages: ## Print the Debian packages that test-verifiers needs.
+	@echo default-jdk-headless g++ gcc libssl-dev nodejs php-cli python3 python3-cryptography
+
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
 	@go run ./hack/controlplane/cmd/assets >/dev/null

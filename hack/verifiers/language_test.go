@@ -98,7 +98,7 @@ func start(t *testing.T, name string) *runner {
 		}
 	}
 	run := placed(l.run, directory)
-	command := exec.CommandContext(t.Context(), run[0], run[1:]...)
+	command := exec.Command(run[0], run[1:]...)
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {
@@ -113,7 +113,10 @@ func start(t *testing.T, name string) *runner {
 	}
 	t.Cleanup(func() {
 		_ = in.Close()
-		_ = command.Wait()
+		// The sanitizers speak up at the end.
+		if err := command.Wait(); err != nil {
+			t.Errorf("the verifier ended with %v", err)
+		}
 	})
 	return &runner{in: in, out: bufio.NewScanner(out)}
 }

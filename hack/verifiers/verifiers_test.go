@@ -9,8 +9,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,19 +29,21 @@ type judgement struct {
 
 func TestVerifiers(t *testing.T) {
 	cases := judgements(t)
-	for _, j := range cases {
+	verdicts := make([]string, len(cases))
+	for i, j := range cases {
 		verdict := j.call.judged(t)
 		if j.want == nil && !strings.HasPrefix(verdict, "ok ") || j.want != nil && verdict != refused(j.want) {
 			t.Fatalf("%s: the library says %q, want %v", j.name, verdict, j.want)
 		}
+		verdicts[i] = verdict
 	}
 	t.Logf("%d cases for each language", len(cases))
 	for _, name := range chosen(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			verifier := start(t, name)
-			for _, j := range cases {
-				if got, want := verifier.ask(t, j.call), j.call.judged(t); got != want {
+			for i, j := range cases {
+				if got, want := verifier.ask(t, j.call), verdicts[i]; got != want {
 					t.Errorf("%s: %q, want %q\n%s %s %v", j.name, got, want, j.call.method, j.call.target, j.call.headers)
 				}
 			}
@@ -51,7 +55,9 @@ func TestVerifiers(t *testing.T) {
 func judgements(t *testing.T) []judgement {
 	cases := vectors(t)
 	all, others := materials()
-	for kind, material := range all {
+	random := rand.New(rand.NewPCG(seed(t), 0))
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		material := all[kind]
 		directory := t.TempDir()
 		mount(t, directory, material, nil)
 		good := signedCall(t, directory, material)
@@ -73,7 +79,7 @@ func judgements(t *testing.T) []judgement {
 			cases = append(cases, judgement{kind + ": " + name, forged, f.want})
 		}
 		cases = append(cases, settings(t, directory, material)...)
-		cases = append(cases, randomCalls(t, directory, material)...)
+		cases = append(cases, randomCalls(t, random, directory, material)...)
 	}
 	return append(cases, encodedOrder(t, all["HMAC"]))
 }
@@ -127,11 +133,28 @@ func vectors(t *testing.T) []judgement {
 			j.want = signature.ErrUnsignedHeader
 		}
 		cases = append(cases, j)
+		if v.ID == "java-sdk-post" {
+			cases = append(cases, unsignedDigests(c)...)
+		}
 	}
 	if len(cases) == 0 {
 		t.Fatal("there are no vectors")
 	}
 	return cases
+}
+
+// unsignedDigests add the header to a call that was signed without it.
+func unsignedDigests(good call) []judgement {
+	ignored := good
+	ignored.set(signature.HeaderPayload, signature.UnsignedPayload)
+	swapped, announced := ignored, good
+	swapped.body, announced.body = "another", "another"
+	announced.set(signature.HeaderPayload, signature.Digest([]byte(good.body)))
+	return []judgement{
+		{"a digest that is not signed", ignored, nil},
+		{"an unsigned digest says that the body is not signed", swapped, signature.ErrMismatch},
+		{"an unsigned digest is that of the signed body", announced, signature.ErrMismatch},
+	}
 }
 
 // encodedOrder is signed as the SDK for Java does, which sorts "%3A" before "0".
@@ -161,8 +184,7 @@ func seed(t *testing.T) uint64 {
 
 // randomCalls are good ones with odd targets and values, and each of them with
 // another target under its signature.
-func randomCalls(t *testing.T, directory string, m signature.Material) []judgement {
-	r := rand.New(rand.NewPCG(seed(t), 0))
+func randomCalls(t *testing.T, r *rand.Rand, directory string, m signature.Material) []judgement {
 	pieces := []string{"/", "a", "Z", "0", "~", "%2F", "%2f", "%00", "%C3%A4", "\xc3\xa4", "%7e", "%25", "+", "%2B", "%20", ":", "..", ";", "=", "&", "?", "!", "*", "'", "{", "\"", "[", ",", "a=1&", "%3d", "\xff"}
 	random := func() string {
 		text := ""

@@ -141,6 +141,10 @@ public final class SignetVerifier {
   private String check(String method, String target, List<Header> headers, byte[] body)
       throws Refusal, GeneralSecurityException {
     Instant now = options.clock.instant();
+    checkBytes(target);
+    for (Header h : headers) {
+      checkBytes(h.name + h.value);
+    }
     String carried = single(headers, header, "there is no signature");
     List<Key> accepted = accepted(now);
     String[] parts = carried.split(" ", 2);
@@ -182,6 +186,11 @@ public final class SignetVerifier {
     }
     return keys.values().stream().flatMap(List::stream)
         .filter(key -> key.until == null || !now.isAfter(key.until)).toList();
+  }
+
+  /** Servers make one character of each byte. Others could not be told apart. */
+  private static void checkBytes(String text) throws Refusal {
+    demand(text.chars().allMatch(c -> c <= 0xff), "the request has characters that are no bytes");
   }
 
   private void checkNames(List<Header> headers, List<String> names) throws Refusal {
@@ -480,7 +489,6 @@ public final class SignetVerifier {
     return HexFormat.of().formatHex(data);
   }
 
-  /** Servers make one character of each byte. */
   private static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.ISO_8859_1);
   }

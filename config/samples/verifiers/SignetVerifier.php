@@ -3,7 +3,7 @@
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
- * PHP 8.1 or later with the extension openssl. Run by Signet's tests.
+ * PHP 8.2 or later with the extension openssl. Run by Signet's tests.
  *
  *     $verifier = new Signet\Verifier(['/etc/signet/orders']);  // the mounted Secret
  *     try {

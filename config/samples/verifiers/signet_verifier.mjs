@@ -57,6 +57,8 @@ export class Verifier {
   // verify returns the id of the key that signed the request, or throws Refusal.
   verify (method, target, headers, body) {
     const now = this.clock()
+    // Node makes one character of each byte. Others could not be told apart.
+    if (/[^\0-\xff]/.test(target + headers.flat().join(''))) throw new Refusal('the request has characters that are no bytes')
     const carried = single(headers, this.header, 'there is no signature')
     const keys = this.#accepted(now)
     const space = carried.indexOf(' ')

@@ -1,0 +1,509 @@
+// Verifies requests that a gateway signed with a Signet signature key: types
+// HMAC, Basic, AES and PublicKey. Copy this header into your backend; it needs
+// C++17, OpenSSL's libcrypto from 1.1.1 (-lcrypto) and POSIX. Run by Signet's tests.
+//
+//   signet::Verifier verifier({"/etc/signet/orders"});     // the mounted Secret
+//   try {
+//     key_id = verifier.verify(method, target, headers, body);
+//   } catch (const signet::Refusal &refusal) {
+//     log(refusal.reason);                       // why: for the log alone
+//     respond(401, signet::public_text);
+//   }
+//
+// The target is path and query as they came, still escaped; headers are names
+// and values, host among them, a repeated header twice. Bound the size of the
+// body while you read it. A Verifier may be shared between threads. There is no
+// nonce: within 15 minutes a captured request can be replayed, so keep TLS
+// between gateway and backend.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/x509.h>
+
+namespace signet {
+
+inline constexpr const char *public_text = "the request's signature was refused";
+
+// A request that is refused. The reason is for the log, never for the client.
+struct Refusal : std::runtime_error {
+  explicit Refusal(std::string why) : std::runtime_error(public_text), reason(std::move(why)) {}
+  std::string reason;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct Options {
+  std::string header = "authorization";       // carries the signature
+  bool allow_unsigned_payload = false;        // for bindings with `payload: Unsigned`
+  std::vector<std::string> required_headers;  // have to be signed if a request has them
+  std::function<std::time_t()> clock = [] { return std::time(nullptr); };
+};
+
+namespace detail {
+
+inline constexpr long window = 15 * 60;  // seconds between date and clock, either way
+inline constexpr long reread = 5;        // seconds for which a directory is not read again
+
+inline void demand(bool condition, const char *reason) {
+  if (!condition) throw Refusal(reason);
+}
+
+inline bool one_of(unsigned char c, const char *set) { return c != 0 && std::string(set).find(char(c)) != std::string::npos; }
+inline bool upper(unsigned char c) { return c >= 'A' && c <= 'Z'; }
+inline bool lower(unsigned char c) { return c >= 'a' && c <= 'z'; }
+inline bool digit(unsigned char c) { return c >= '0' && c <= '9'; }
+inline bool visible(unsigned char c) { return c > ' ' && c < 0x7f; }
+inline bool lower_token(unsigned char c) { return lower(c) || digit(c) || one_of(c, "!#$%&'*+-.^_`|~"); }
+inline bool upper_token(unsigned char c) { return upper(c) || digit(c) || one_of(c, "!#$%&'*+-.^_`|~"); }
+inline bool host_character(unsigned char c) { return visible(c) && !one_of(c, "/@?#"); }
+inline bool unreserved(unsigned char c) { return upper(c) || lower(c) || digit(c) || one_of(c, "-_.~"); }
+
+template <typename Predicate>
+bool all(const std::string &text, Predicate of) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), of);
+}
+
+inline std::string lowered(std::string text) {
+  for (char &c : text)
+    if (upper(c)) c = char(c - 'A' + 'a');
+  return text;
+}
+
+inline bool contains(const std::vector<std::string> &names, const std::string &name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// cut splits at the first separator; what is not there is nothing.
+inline std::pair<std::string, std::optional<std::string>> cut(const std::string &text, char separator) {
+  auto at = text.find(separator);
+  if (at == std::string::npos) return {text, std::nullopt};
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+inline std::vector<std::string> split(const std::string &text, char separator) {
+  std::vector<std::string> parts;
+  for (std::optional<std::string> rest = text; rest;) {
+    auto [part, more] = cut(*rest, separator);
+    parts.push_back(part);
+    rest = more;
+  }
+  return parts;
+}
+
+inline std::string joined(const std::vector<std::string> &parts, const char *separator) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); i++) text += (i ? separator : "") + parts[i];
+  return text;
+}
+
+inline std::string hex(const std::string &data) {
+  std::string text;
+  for (unsigned char c : data) text += {"0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]};
+  return text;
+}
+
+inline const unsigned char *bytes(const std::string &text) { return reinterpret_cast<const unsigned char *>(text.data()); }
+
+inline std::string sha256(const std::string &data) {
+  unsigned char sum[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  if (EVP_Digest(data.data(), data.size(), sum, &length, EVP_sha256(), nullptr) != 1) throw std::runtime_error("no SHA-256");
+  return {reinterpret_cast<char *>(sum), length};
+}
+
+inline std::string hmac(const std::string &secret, const std::string &text) {
+  unsigned char sum[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  if (!HMAC(EVP_sha256(), secret.data(), int(secret.size()), bytes(text), text.size(), sum, &length))
+    throw std::runtime_error("no HMAC");
+  return {reinterpret_cast<char *>(sum), length};
+}
+
+inline bool equal(const std::string &a, const std::string &b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Nothing for what no encoder writes: a signature has one spelling.
+inline std::optional<std::string> strict_base64(const std::string &text) {
+  if (text.size() % 4 != 0 || text.size() > (1 << 20)) return std::nullopt;
+  std::string decoded(text.size() / 4 * 3, '\0');
+  int length = EVP_DecodeBlock(reinterpret_cast<unsigned char *>(decoded.data()), bytes(text), int(text.size()));
+  if (length != int(decoded.size())) return std::nullopt;
+  for (auto last = text.rbegin(); last != text.rend() && *last == '=' && !decoded.empty(); ++last) decoded.pop_back();
+  std::string again(text.size() + 1, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char *>(again.data()), bytes(decoded), int(decoded.size()));
+  again.pop_back();
+  return again == text ? std::optional(decoded) : std::nullopt;
+}
+
+// A version of a signature key.
+struct Key {
+  std::string id, access, scheme;
+  std::string credential;  // the hash of a Basic key's, which has no scheme
+  std::optional<std::time_t> until;
+  std::function<bool(const std::string &text, const std::string &signature)> matches;
+};
+
+inline std::function<bool(const std::string &, const std::string &)> aes(const EVP_CIPHER *cipher, std::string key, std::string vector) {
+  return [=](const std::string &text, const std::string &signature) {
+    std::string mac = hmac(key + vector, text), encrypted(mac.size(), '\0');
+    std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
+    int length = 0;
+    bool done = context && EVP_EncryptInit_ex(context.get(), cipher, nullptr, bytes(key), bytes(vector)) == 1 &&
+                EVP_EncryptUpdate(context.get(), reinterpret_cast<unsigned char *>(encrypted.data()), &length, bytes(mac), int(mac.size())) == 1;
+    return done && length == int(encrypted.size()) && equal(hex(encrypted), signature);
+  };
+}
+
+inline void public_key(Key &key, const std::string &half) {
+  auto der = strict_base64(half);
+  const unsigned char *at = der ? bytes(*der) : nullptr;
+  std::shared_ptr<EVP_PKEY> pkey(der ? d2i_PUBKEY(nullptr, &at, long(der->size())) : nullptr, EVP_PKEY_free);
+  // The parameters of P-256, as every SPKI of the curve has them.
+  bool p256 = der && hex(*der).rfind("3059301306072a8648ce3d020106082a8648ce3d030107", 0) == 0;
+  if (pkey && EVP_PKEY_base_id(pkey.get()) == EVP_PKEY_EC && p256)
+    key.scheme = "SIGNET-ECDSA-P256-SHA256";
+  else if (pkey && EVP_PKEY_base_id(pkey.get()) == EVP_PKEY_RSA && EVP_PKEY_bits(pkey.get()) >= 2048)
+    key.scheme = "SIGNET-RSA-SHA256";
+  else
+    throw std::runtime_error("key: must be ECDSA P-256, or RSA from 2048 bits");
+  key.matches = [pkey](const std::string &text, const std::string &signature) {
+    auto decoded = strict_base64(signature);
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    return decoded && context && EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, pkey.get()) == 1 &&
+           EVP_DigestVerify(context.get(), bytes(*decoded), decoded->size(), bytes(text), text.size()) == 1;
+  };
+}
+
+// White space at the end is the usual mistake of who writes a file by hand.
+inline void plain(const char *half, const std::string &value) {
+  if (!all(value, visible)) throw std::runtime_error(std::string(half) + ": missing, or has a character that is not visible ASCII");
+}
+
+inline Key make_key(const std::string &type, const std::string &algorithm, const std::string &id, const std::string &key, const std::string &secret) {
+  Key made;
+  made.id = made.access = id;
+  plain("key", key);
+  if (type != "PublicKey") plain("secret", secret);
+  if (type == "AES" || type == "PublicKey") plain("key-id", id);
+  if (type == "HMAC") {
+    made.access = key;
+    made.scheme = "SDK-HMAC-SHA256";
+    made.matches = [secret](const std::string &text, const std::string &signature) { return equal(hex(hmac(secret, text)), signature); };
+  } else if (type == "Basic") {
+    made.credential = sha256(key + ":" + secret);
+  } else if (type == "AES" && algorithm == "aes-128-cfb" && key.size() == 16 && secret.size() == 16) {
+    made.scheme = "SIGNET-AES-128-CFB";
+    made.matches = aes(EVP_aes_128_cfb128(), key, secret);
+  } else if (type == "AES" && algorithm == "aes-256-cfb" && key.size() == 32 && secret.size() == 16) {
+    made.scheme = "SIGNET-AES-256-CFB";
+    made.matches = aes(EVP_aes_256_cfb128(), key, secret);
+  } else if (type == "PublicKey") {
+    public_key(made, key);
+  } else {
+    throw std::runtime_error("type, algorithm or the length of a half: wrong");
+  }
+  return made;
+}
+
+// date_seconds are nothing for what is no date: days that are none come back as others.
+inline std::optional<std::time_t> date_seconds(const std::string &text, const char *layout) {
+  std::tm parts{};
+  const char *end = strptime(text.c_str(), layout, &parts);
+  if (!end || *end) return std::nullopt;
+  std::time_t seconds = timegm(&parts);
+  char again[32];
+  gmtime_r(&seconds, &parts);
+  std::size_t length = std::strftime(again, sizeof again, layout, &parts);
+  return std::string(again, length) == text ? std::optional(seconds) : std::nullopt;
+}
+
+inline std::string read(const std::filesystem::path &file) {
+  if (!std::filesystem::exists(file)) return "";
+  std::ifstream in(file, std::ios::binary);
+  std::string content{std::istreambuf_iterator<char>(in), {}};
+  if (!in) throw std::runtime_error("cannot read " + file.string());
+  return content;
+}
+
+// load_keys reads a mounted Secret, or the ConfigMap with public halves: active,
+// next and previous. The kubelet changes all files at once by renaming ..data.
+inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
+  auto link = directory / "..data";
+  bool linked = std::filesystem::exists(link);
+  auto place = linked ? std::filesystem::canonical(link) : directory;
+  std::vector<Key> keys;
+  for (const std::string prefix : {"", "next.", "previous."}) {
+    std::string id = read(place / (prefix + "key-id")), key = read(place / (prefix + "key")), secret = read(place / (prefix + "secret"));
+    if (!prefix.empty() && (id + key + secret).empty()) continue;
+    keys.push_back(make_key(read(place / "type"), read(place / "algorithm"), id, key, secret));
+    std::string retires = prefix == "previous." ? read(place / "previous.retires") : "";
+    if (retires.empty()) continue;
+    keys.back().until = date_seconds(retires, "%Y-%m-%dT%H:%M:%SZ");
+    if (!keys.back().until) throw std::runtime_error("previous.retires: no time in UTC");
+  }
+  if (linked && std::filesystem::canonical(link) != place) throw std::runtime_error("the directory has changed meanwhile");
+  return keys;
+}
+
+inline std::vector<std::string> values(const Headers &headers, const std::string &name) {
+  std::vector<std::string> found;
+  for (const auto &[header, value] : headers)
+    if (lowered(header) == name) found.push_back(value);
+  return found;
+}
+
+// single refuses a header that comes twice: two parties could read two values.
+inline std::string single(const Headers &headers, const std::string &name, const char *missing) {
+  auto found = values(headers, name);
+  demand(found.size() <= 1, "the header came more than once");
+  demand(!found.empty() && !found[0].empty(), missing);
+  return found[0];
+}
+
+// unescape refuses broken escapes, which two parties could read in two ways.
+inline std::string unescape(const std::string &text, char plus) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); i++) {
+    unsigned char c = text[i];
+    demand(c > ' ' && c != 0x7f && c != '#', "the target is no well-formed path and query");
+    if (c == '%') {
+      std::string digits = text.substr(i + 1, 2);
+      bool whole = digits.size() == 2 && digits.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+      demand(whole, "the target is no well-formed path and query");
+      decoded += char(std::stoi(digits, nullptr, 16));
+      i += 2;
+    } else {
+      decoded += c == '+' ? plus : char(c);
+    }
+  }
+  return decoded;
+}
+
+inline std::string escape(const std::string &text, bool keep_slash = false) {
+  std::string encoded;
+  for (unsigned char c : text)
+    if (unreserved(c) || (keep_slash && c == '/'))
+      encoded += char(c);
+    else
+      encoded += {'%', "0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15]};
+  return encoded;
+}
+
+inline std::string canonical_path(const std::string &target) {
+  std::string path = cut(target, '?').first;
+  if (path.empty()) return "/";
+  demand(path[0] == '/', "the target is no well-formed path and query");
+  // An escaped slash becomes a separator, dots and empty segments stay.
+  std::string encoded = escape(unescape(path, '+'), true);
+  return encoded.back() == '/' ? encoded : encoded + "/";
+}
+
+// canonical_queries are the query in both orders that signers sort by: decoded
+// and encoded. Strings compare byte by byte, as unsigned ones.
+inline std::vector<std::string> canonical_queries(const std::string &target) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto &pair : split(cut(target, '?').second.value_or(""), '&')) {
+    auto [name, value] = cut(pair, '=');
+    if (!pair.empty()) pairs.emplace_back(unescape(name, ' '), unescape(value.value_or(""), ' '));
+  }
+  auto text = [&pairs] {
+    std::vector<std::string> parts;
+    for (const auto &[name, value] : pairs) parts.push_back(name + "=" + value);
+    return joined(parts, "&");
+  };
+  std::sort(pairs.begin(), pairs.end());
+  for (auto &[name, value] : pairs) name = escape(name), value = escape(value);
+  std::string decoded_order = text();
+  std::sort(pairs.begin(), pairs.end());
+  return {decoded_order, text()};
+}
+
+inline std::string trimmed(const std::string &value) {
+  auto begin = value.find_first_not_of(" \t\n\v\f\r");
+  return begin == std::string::npos ? "" : value.substr(begin, value.find_last_not_of(" \t\n\v\f\r") - begin + 1);
+}
+
+inline std::string canonical_headers(const Headers &headers, const std::vector<std::string> &names) {
+  std::string lines;
+  for (const auto &name : names) {
+    auto found = values(headers, name);
+    std::transform(found.begin(), found.end(), found.begin(), trimmed);
+    demand(name != "host" || (found.size() == 1 && all(found[0], host_character)), "the host is missing or malformed");
+    demand(!found.empty(), "a signed header is missing");
+    std::sort(found.begin(), found.end());
+    for (const auto &value : found) {
+      demand(value.find_first_of(std::string("\r\n\0", 3)) == std::string::npos, "the header's value has a line break or NUL in it");
+      lines += name + ":" + value + "\n";
+    }
+  }
+  return lines;
+}
+
+struct Fields {
+  std::string scheme, access, signature;
+  std::vector<std::string> names;
+};
+
+// field takes `<name>value, ` off the text; the last one has no comma after it.
+inline std::string field(std::string &text, const std::string &name, bool last) {
+  demand(text.rfind(name, 0) == 0, "the signature's header is malformed");
+  text.erase(0, name.size());
+  auto comma = last ? text.size() : text.find(',');
+  demand(comma != std::string::npos && comma > 0, "the signature's header is malformed");
+  std::string value = text.substr(0, comma);
+  text.erase(0, comma + 1);
+  if (!text.empty() && text[0] == ' ') text.erase(0, 1);
+  return value;
+}
+
+inline Fields parse(const std::string &scheme, std::optional<std::string> rest) {
+  static const std::vector<std::string> schemes = {"SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB",
+                                                   "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"};
+  demand(rest.has_value(), "the signature's header is malformed");
+  demand(contains(schemes, scheme), "the algorithm is unknown");
+  Fields fields{scheme, field(*rest, "Access=", false), "", {}};
+  std::string list = field(*rest, "SignedHeaders=", false);
+  fields.signature = field(*rest, "Signature=", true);
+  fields.names = split(list, ';');
+  demand(fields.names.size() <= 128, "the list of signed headers is malformed");
+  for (std::size_t i = 0; i < fields.names.size(); i++) {
+    bool ascending = i == 0 || fields.names[i - 1] < fields.names[i];
+    demand(ascending && all(fields.names[i], lower_token), "the list of signed headers is malformed");
+  }
+  return fields;
+}
+
+inline std::string check_date(const Headers &headers, std::time_t now) {
+  std::string date = single(headers, "x-sdk-date", "a signed header is missing");
+  auto at = date_seconds(date, "%Y%m%dT%H%M%SZ");
+  demand(at.has_value(), "the date is malformed");
+  demand(*at - now <= window && now - *at <= window, "the date is outside the window");
+  return date;
+}
+
+// verify_basic compares with every key, so that its time does not tell which is right.
+inline std::string verify_basic(const std::string &credential, const std::vector<Key> &keys) {
+  auto pair = strict_base64(credential);
+  demand(pair.has_value(), "the signature's header is malformed");
+  std::string sum = sha256(*pair);
+  const Key *matching = nullptr;
+  bool any = false;
+  for (const auto &key : keys) {
+    if (key.credential.empty()) continue;
+    any = true;
+    if (equal(sum, key.credential)) matching = &key;
+  }
+  demand(any, "no accepted key has that algorithm and id");
+  demand(matching, "the signature does not match");
+  return matching->id;
+}
+
+}  // namespace detail
+
+// Accepts the keys in the directories.
+class Verifier {
+ public:
+  explicit Verifier(const std::vector<std::string> &directories, Options options = {}) : options_(std::move(options)) {
+    options_.header = detail::lowered(options_.header);
+    for (auto &name : options_.required_headers) name = detail::lowered(name);
+    for (const auto &directory : directories) keys_[directory] = detail::load_keys(directory);
+    read_at_ = options_.clock();
+  }
+
+  // Returns the id of the key that signed the request, or throws Refusal.
+  std::string verify(const std::string &method, const std::string &target, const Headers &headers, const std::string &body) {
+    using namespace detail;
+    std::time_t now = options_.clock();
+    std::string carried = single(headers, options_.header, "there is no signature");
+    auto keys = accepted(now);
+    auto [scheme, rest] = cut(carried, ' ');
+    if (rest && lowered(scheme) == "basic") return verify_basic(*rest, keys);
+    demand(all(method, upper_token), "the method is no token");
+    Fields fields = parse(scheme, rest);
+    check_names(headers, fields.names);
+    std::string date = check_date(headers, now);
+    auto other = [&fields](const Key &key) { return key.scheme != fields.scheme || key.access != fields.access; };
+    keys.erase(std::remove_if(keys.begin(), keys.end(), other), keys.end());
+    demand(!keys.empty(), "no accepted key has that algorithm and id");
+    std::string payload = check_payload(headers, fields.names, body);
+    for (const auto &query : canonical_queries(target)) {
+      std::string request = joined({method, canonical_path(target), query, canonical_headers(headers, fields.names), joined(fields.names, ";"), payload}, "\n");
+      std::string text = joined({fields.scheme, date, hex(sha256(request))}, "\n");
+      for (const auto &key : keys)
+        if (key.matches(text, fields.signature)) return key.id;
+    }
+    throw Refusal("the signature does not match");
+  }
+
+ private:
+  // What cannot be read keeps the keys that it had.
+  std::vector<detail::Key> accepted(std::time_t now) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (std::labs(long(now - read_at_)) >= detail::reread) {
+      read_at_ = now;
+      for (auto &[directory, keys] : keys_) try {
+          keys = detail::load_keys(directory);
+        } catch (const std::exception &) {
+          continue;
+        }
+    }
+    std::vector<detail::Key> all;
+    for (const auto &[directory, keys] : keys_)
+      for (const auto &key : keys)
+        if (!key.until || now <= *key.until) all.push_back(key);
+    return all;
+  }
+
+  void check_names(const Headers &headers, const std::vector<std::string> &names) const {
+    using namespace detail;
+    demand(contains(names, "x-sdk-date") && contains(names, "host"), "a header that has to be signed is not");
+    demand(!contains(names, "authorization") && !contains(names, options_.header), "the list of signed headers is malformed");
+    for (const auto &name : options_.required_headers)
+      demand(contains(names, name) || values(headers, name).empty(), "a header that has to be signed is not");
+  }
+
+  // The header's word counts only if it is signed, and only if it is true.
+  std::string check_payload(const Headers &headers, const std::vector<std::string> &names, const std::string &body) const {
+    using namespace detail;
+    static const std::string name = "x-sdk-content-sha256";
+    demand(values(headers, name).size() <= 1, "the header came more than once");
+    std::string actual = hex(sha256(body));
+    if (!contains(names, name)) return actual;
+    std::string claimed = single(headers, name, "a signed header is missing");
+    if (claimed == "UNSIGNED-PAYLOAD") {
+      demand(options_.allow_unsigned_payload, "the body is not signed");
+      return claimed;
+    }
+    bool digest = claimed.size() == 64 && claimed.find_first_not_of("0123456789abcdef") == std::string::npos;
+    demand(digest, "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD");
+    demand(equal(claimed, actual), "the body is not the one that was signed");
+    return claimed;
+  }
+
+  Options options_;
+  std::map<std::string, std::vector<detail::Key>> keys_;
+  std::time_t read_at_ = 0;
+  std::mutex mutex_;
+};
+
+}  // namespace signet
