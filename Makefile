@@ -32,7 +32,8 @@ test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; 
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench
 	@bin/bench
-	go test -run XXX -bench . -benchmem ./internal/admission ./api/signature
+	go test -run XXX -bench . -benchmem ./internal/admission ./internal/keystore ./internal/signer ./api/signature
+	cd hack/signers && go test -run XXX -bench . -benchmem .
 
 .PHONY: test-signers
 test-signers: ## Compare signatures with those of two independent signers.
