@@ -26,7 +26,7 @@ test: controlplane ## Run all tests: rules, properties, and controllers on a rea
 
 .PHONY: test-gateways
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 30m ./hack/gateways
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -parallel 8 -timeout 30m ./hack/gateways
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.

@@ -12,6 +12,7 @@ import (
 // TestGateways puts real gateways, with the configurations that config/gateways
 // shows, before a real backend.
 func TestGateways(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	t.Run("nginx", func(t *testing.T) { testNginx(t, w) })
 	t.Run("Caddy", func(t *testing.T) { testCaddy(t, w) })

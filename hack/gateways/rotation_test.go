@@ -37,6 +37,7 @@ var refreshDelays = []time.Duration{0, 400 * time.Millisecond, 1200 * time.Milli
 // TestRotation rotates keys under load, through a real gateway with two signers
 // and three backends: no request may be refused.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	second := w.anotherSigner(t)
 	for _, keyType := range []signetv1alpha1.KeyType{signetv1alpha1.KeyTypeHMAC, signetv1alpha1.KeyTypeBasic, signetv1alpha1.KeyTypePublicKey} {
