@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -80,7 +81,14 @@ func (s *gatewayServer) crdOptions(resources []string) envtest.CRDInstallOptions
 // install installs the CRDs of these resources until the test ends.
 func (s *gatewayServer) install(t *testing.T, resources ...string) {
 	t.Helper()
-	t.Cleanup(func() { s.remove(t, resources...) })
+	t.Cleanup(func() {
+		// The objects first: where the API server has to delete them with their
+		// CRD and is slow, it tries again after ever longer waits.
+		for _, resource := range resources {
+			s.removeObjects(t, resource)
+		}
+		s.remove(t, resources...)
+	})
 	_, err := envtest.InstallCRDs(s.config, s.crdOptions(resources))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
@@ -96,6 +104,24 @@ func (s *gatewayServer) remove(t *testing.T, resources ...string) {
 		g.Eventually(func() error {
 			return s.client.Get(context.Background(), client.ObjectKey{Name: resource + "." + gwapiv1.GroupName}, crd)
 		}, gatewayGone, gatewayPoll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
+	}
+}
+
+func (s *gatewayServer) removeObjects(t *testing.T, resource string) {
+	t.Helper()
+	g := NewWithT(t)
+	kind, err := s.client.RESTMapper().KindFor(schema.GroupVersionResource{Group: gwapiv1.GroupName, Resource: resource})
+	if meta.IsNoMatchError(err) {
+		return // the test has removed it
+	}
+	g.Expect(err).NotTo(HaveOccurred())
+	objects := &metav1.PartialObjectMetadataList{}
+	objects.SetGroupVersionKind(kind)
+	if err := s.client.List(context.Background(), objects); !apierrors.IsNotFound(err) {
+		g.Expect(err).NotTo(HaveOccurred())
+	}
+	for i := range objects.Items {
+		g.Expect(client.IgnoreNotFound(s.client.Delete(context.Background(), &objects.Items[i]))).To(Succeed())
 	}
 }
 

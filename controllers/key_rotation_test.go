@@ -207,6 +207,7 @@ var _ = Describe("The rotation of a key", func() {
 	It("is told if there is nothing to rotate", func(ctx SpecContext) {
 		create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey, "secret": plantedSecret}))
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k) })
 		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
@@ -223,6 +224,7 @@ var _ = Describe("The rotation of a key", func() {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		change(ctx, key, withTrigger("1"))
 		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.Immediate = "leak" })
 		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
