@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,8 +24,11 @@ import (
 )
 
 // bare is what to beat: the shortest loop that makes the writes which a new
-// HMAC key costs, a Secret and a status, and thinks about nothing.
-type bare struct{ client.Client }
+// HMAC key costs, a Secret, a status and two Events, and thinks about nothing.
+type bare struct {
+	client.Client
+	events events.EventRecorder
+}
 
 func runBare(ctx context.Context, options manager.Options) error {
 	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)
@@ -49,7 +53,7 @@ func runBare(ctx context.Context, options manager.Options) error {
 	}
 	err = ctrl.NewControllerManagedBy(mgr).For(&signetv1alpha1.SignatureKey{}).Owns(&corev1.Secret{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency}).
-		Complete(&bare{mgr.GetClient()})
+		Complete(&bare{Client: mgr.GetClient(), events: mgr.GetEventRecorder("bare")})
 	return errors.Join(err, mgr.Start(ctx))
 }
 
@@ -86,5 +90,7 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	if err := b.Status().Patch(ctx, key, client.MergeFrom(before)); err != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
+	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Generated", "Reconcile", "Made new material.")
+	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "The material is in Secret %s.", key.Name)
 	return ctrl.Result{}, nil
 }
