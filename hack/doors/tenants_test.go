@@ -63,7 +63,13 @@ func verdicts(ctx context.Context, u *user, object client.Object) []string {
 	for _, condition := range conditionsOf(object) {
 		answer = append(answer, fmt.Sprintf("%s %s %s: %s", condition.Type, condition.Status, condition.Reason, condition.Message))
 	}
-	return append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
+	answer = append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
+	if key, ok := object.(*signetv1alpha1.SignatureKey); ok && key.Status.KeyID != "" {
+		// The next attempt is not to find what this one has left.
+		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}}
+		Eventually(gone(ctx, left)).WithTimeout(long).Should(Succeed())
+	}
+	return answer
 }
 
 // spellings are the ways to write a name that might be taken for one elsewhere.
@@ -150,17 +156,24 @@ var directProbes = map[string]probe{
 	"dry runs there": func(ctx context.Context, u *user, _, foreign, name string) []string {
 		return told(u, func() error { return u.Create(ctx, newBinding(foreign, name, name, name), client.DryRunAll) })
 	},
-	// Named exception: the label of a Gateway is read. That it is there is not
-	// told, as long as nobody has accepted the route.
 	"has it for a parent": func(ctx context.Context, u *user, own, foreign, name string) []string {
-		route := newRoute(own, "mine", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)})
-		create(ctx, route)
-		binding := newBinding(own, "mine", "mine", "mine")
-		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
-		answer := verdicts(ctx, u, binding)
-		Expect(admin.Delete(ctx, route)).To(Succeed())
-		return answer
+		return parentProbe(ctx, u, "RELEASE", own, foreign, name, func(*gwapiv1.HTTPRoute) {})
 	},
+	"has it for a parent that accepts, in another environment": func(ctx context.Context, u *user, own, foreign, name string) []string {
+		return parentProbe(ctx, u, "staging", own, foreign, name, func(route *gwapiv1.HTTPRoute) { accept(ctx, route) })
+	},
+}
+
+// parentProbe binds a route whose parent is a foreign Gateway.
+func parentProbe(ctx context.Context, u *user, environment, own, foreign, name string, then func(*gwapiv1.HTTPRoute)) []string {
+	GinkgoHelper()
+	route := create(ctx, newRoute(own, "mine", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)}))
+	then(route)
+	binding := newBinding(own, "mine", "mine", "mine")
+	binding.Spec.Environment, binding.Spec.APIs[0].Kind = environment, signetv1alpha1.APIKindHTTPRoute
+	answer := verdicts(ctx, u, binding)
+	Expect(admin.Delete(ctx, route)).To(Succeed())
+	return answer
 }
 
 func newRoute(namespace, name string, parents ...gwapiv1.ParentReference) *gwapiv1.HTTPRoute {
@@ -275,26 +288,35 @@ var _ = Describe("a tenant", Ordered, func() {
 		It("reaches nothing through "+name, func(ctx SpecContext) { sameAnswer(ctx, tenant, secretProbes[name]) })
 	}
 
+	// The named exception: the label of a Gateway is read, once that has accepted
+	// the route.
+	It("learns from a foreign Gateway that has accepted a route in which environment it is", func(ctx SpecContext) {
+		key := create(ctx, newKey(own, "published"))
+		accept(ctx, create(ctx, newRoute(own, "published", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing})))
+		binding := newBinding(own, "published", key.Name, "published")
+		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		expectReady(ctx, create(ctx, binding), "True Bound")
+	})
+
 	It("reaches nothing by the UID of a foreign owner", func(ctx SpecContext) {
 		u := newUser(tenant)
 		victim := reload(Default, ctx, newKey(foreign, existing))
-		for _, uid := range []types.UID{victim.UID, "00000000-0000-4000-8000-000000000000"} {
-			owner := metav1.OwnerReference{
-				APIVersion: signetv1alpha1.GroupVersion.String(), Kind: "SignatureKey", Name: victim.Name, UID: uid, Controller: ptr.To(true),
-			}
-			objects := []client.Object{
-				&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "owned"}}, newKey(own, "owned"), newBinding(own, "owned", "owned", "owned"),
-			}
-			for _, object := range objects {
-				object.SetNamespace(own)
-				object.SetOwnerReferences([]metav1.OwnerReference{owner})
+		for name, uid := range map[string]types.UID{"owned": victim.UID, "unowned": "00000000-0000-4000-8000-000000000000"} {
+			key := newKey(own, name)
+			for _, object := range []client.Object{newSource(own, name+"-source", nil), newBinding(own, name, name, name), key} {
+				object.SetOwnerReferences([]metav1.OwnerReference{{
+					APIVersion: signetv1alpha1.GroupVersion.String(), Kind: "SignatureKey", Name: victim.Name, UID: uid, Controller: ptr.To(true),
+				}})
 				_, err := u.ask(func() error { return u.Create(ctx, object) })
 				Expect(err).NotTo(HaveOccurred())
 			}
-			for _, object := range objects {
-				// The garbage collector finds no such owner in this namespace.
-				Eventually(gone(ctx, object)).WithTimeout(long).Should(Succeed())
-			}
+			// Signet serves the key until the garbage collector finds that there
+			// is no such owner in this namespace.
+			Eventually(func(g Gomega) {
+				err := admin.Get(ctx, client.ObjectKeyFromObject(key), key)
+				g.Expect(client.IgnoreNotFound(err)).To(Succeed())
+				g.Expect(err != nil || key.Status.ObservedGeneration == key.Generation).To(BeTrue())
+			}).Should(Succeed())
 		}
 	})
 
