@@ -48,12 +48,13 @@ build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-signet ./internal/cmd/kubectl-signet
 
 .PHONY: generate
-generate: ## Make deep copies and CRDs from the Go types.
+generate: ## Make deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
 	go tool controller-gen object crd paths=./api/... output:crd:dir=config/crd/bases
+	hack/telemetry/rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail if generated files are not current.
-	@git diff --exit-code -- api config/crd || { echo "run make generate and commit the result" >&2; exit 1; }
+	@git diff --exit-code -- api config/crd config/prometheus || { echo "run make generate and commit the result" >&2; exit 1; }
 
 .PHONY: fmt
 fmt: ## Format the code.
