@@ -1,5 +1,5 @@
 # Everything here needs Go, make and git alone, but for test-signers, which needs
-# Node.js too. `make` lists the targets.
+# Node.js too, test-gateways and test-prometheus, which need Debian packages. `make` lists the targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -22,11 +22,15 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v /hack/gateways)
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/gateways -e /hack/telemetry)
 
 .PHONY: test-gateways
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 30m ./hack/gateways
+
+.PHONY: test-prometheus
+test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real Prometheus; needs the package prometheus.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
