@@ -1,5 +1,5 @@
 # Everything here needs Go, make and git alone, but for test-signers, which needs
-# Node.js too. `make` lists the targets.
+# Node.js too, test-gateways and test-prometheus, which need Debian packages. `make` lists the targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -22,11 +22,15 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v /hack/gateways)
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/gateways -e /hack/telemetry)
 
 .PHONY: test-gateways
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -parallel 8 -timeout 30m ./hack/gateways
+
+.PHONY: test-prometheus
+test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real Prometheus; needs the package prometheus.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
@@ -57,12 +61,13 @@ build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-signet ./internal/cmd/kubectl-signet
 
 .PHONY: generate
-generate: ## Make deep copies and CRDs from the Go types.
+generate: ## Make deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
 	go tool controller-gen object crd paths=./api/... output:crd:dir=config/crd/bases
+	hack/telemetry/rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail if generated files are not current.
-	@git diff --exit-code -- api config/crd || { echo "run make generate and commit the result" >&2; exit 1; }
+	@git diff --exit-code -- api config/crd config/prometheus || { echo "run make generate and commit the result" >&2; exit 1; }
 
 .PHONY: fmt
 fmt: ## Format the code.

@@ -121,6 +121,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		WebhookServer:                       webhookServer(options, keeper),
 		LeaderElection:                      options.LeaderElect,
 		LeaderElectionResourceLockInterface: lock,
+		LeaderElectionID:                    leaseName, // in the metric; the lock knows its own
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       &options.LeaseDuration,
 		RenewDeadline:                       &options.RenewDeadline,
