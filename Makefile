@@ -28,6 +28,11 @@ test: controlplane ## Run all tests: rules, properties, and controllers on a rea
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 30m ./hack/gateways
 
+.PHONY: test-argocd
+test-argocd: controlplane ## Test Signet under Argo CD, and its status with kstatus; needs the packages redis-server and git.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
+	cd hack/argocd && go vet . && go test -count=1 -timeout 30m .
+
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench
