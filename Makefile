@@ -32,6 +32,11 @@ test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; 
 test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real Prometheus; needs the package prometheus.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
 
+.PHONY: test-argocd
+test-argocd: controlplane ## Test Signet under Argo CD, and its status with kstatus; needs the packages redis-server and git.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
+	cd hack/argocd && go vet . && go test -count=1 -timeout 30m .
+
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench

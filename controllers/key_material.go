@@ -147,8 +147,9 @@ func (r *KeyReconciler) takeModified(run *keyRun, set *material.Set) error {
 	return nil
 }
 
-// firstSeen says that the key has no status yet.
-func (run *keyRun) firstSeen() bool { return run.key.Status.ObservedGeneration == 0 }
+// firstSeen says that the key has no status yet, but for the -1 that its schema
+// puts there.
+func (run *keyRun) firstSeen() bool { return run.key.Status.ObservedGeneration <= 0 }
 
 // adopt takes over material that was there before the key was first seen, or
 // that has come back. What the spec's triggers say by then rotates nothing.

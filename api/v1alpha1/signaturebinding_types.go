@@ -264,8 +264,11 @@ type SignatureBinding struct {
 	// +required
 	Spec SignatureBindingSpec `json:"spec"`
 
-	// status is what has become of the binding. Set by Signet alone.
+	// status is what has become of the binding. Set by Signet alone. An
+	// observedGeneration of -1 says that Signet has not seen the binding yet:
+	// without a status, Flux and other users of kstatus would take it for ready.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status SignatureBindingStatus `json:"status,omitempty"`
 }
 

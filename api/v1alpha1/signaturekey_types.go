@@ -353,8 +353,11 @@ type SignatureKey struct {
 	// +required
 	Spec SignatureKeySpec `json:"spec"`
 
-	// status is what has become of the key. Set by Signet alone.
+	// status is what has become of the key. Set by Signet alone. An
+	// observedGeneration of -1 says that Signet has not seen the key yet:
+	// without a status, Flux and other users of kstatus would take it for ready.
 	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
 	Status SignatureKeyStatus `json:"status,omitempty"`
 }
 
