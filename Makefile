@@ -1,5 +1,5 @@
-# Everything here needs Go, make and git alone, but for test-signers, which needs
-# Node.js too, test-gateways and test-prometheus, which need Debian packages. `make` lists the targets.
+# Most targets need Go, make and git alone; README.md names what others need.
+# `make` lists them.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -33,7 +33,7 @@ test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real 
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
 
 .PHONY: test-argocd
-test-argocd: controlplane ## Test Signet under Argo CD, and its status with kstatus; needs the packages redis-server and git.
+test-argocd: controlplane ## Test the health checks of Argo CD, and kstatus, in every state.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
 	cd hack/argocd && go vet . && go test -count=1 -timeout 30m .
 
