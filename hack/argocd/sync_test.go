@@ -71,6 +71,8 @@ func becomesHealthy(t *testing.T, w *world) {
 	w.expectHealth(t, "SignatureBinding", "orders", "Progressing", "never been published")
 	w.kubectl(t, "patch", "-n", "shop", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted)
 	w.expectSettled(t)
+	w.expectChild(t, "orders")
+	w.expectChild(t, "payments")
 }
 
 func doesNotDrift(t *testing.T, w *world) {
@@ -92,7 +94,7 @@ func showsWhatIsWrong(t *testing.T, w *world) {
 	})
 	w.refresh(t, "normal")
 	w.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
-	w.expectHealth(t, "SignatureKey", "copy", "Degraded", "orders")
+	w.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
 	w.expectHealth(t, "SignatureKey", "pending", "Progressing", "Create Secret missing")
 	w.commit(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
 	w.refresh(t, "normal")
@@ -201,22 +203,6 @@ func (w *world) expectSettled(t *testing.T) {
 		return nil
 	})
 	t.Logf("settled after %s", time.Since(begin).Round(100*time.Millisecond))
-}
-
-func (w *world) expectHealth(t *testing.T, kind, name, status, message string) {
-	t.Helper()
-	eventually(t, kind+" "+name+" to be "+status, func() error {
-		s := w.app(t).Status
-		for _, r := range s.Resources {
-			if r.Kind == kind && r.Name == name {
-				if r.Health.Status != status || r.Health.Message != "" && !strings.Contains(r.Health.Message, message) {
-					return fmt.Errorf("it is %+v", r)
-				}
-				return nil
-			}
-		}
-		return fmt.Errorf("it is not there: %v %v %s", s.Resources, s.Condition, s.Operation.Message)
-	})
 }
 
 func (w *world) expectGone(t *testing.T, kind, name string) {
