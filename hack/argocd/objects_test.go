@@ -1,0 +1,72 @@
+package argocd
+
+import "strings"
+
+const appProject = `
+apiVersion: argoproj.io/v1alpha1
+kind: AppProject
+metadata: {name: default, namespace: argocd}
+spec:
+  sourceRepos: ['*']
+  destinations: [{namespace: '*', server: '*'}]
+  clusterResourceWhitelist: [{group: '*', kind: '*'}]
+`
+
+// application follows REPOSITORY, and tries nothing a second time.
+const application = `
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata: {name: shop, namespace: argocd}
+spec:
+  project: default
+  source: {repoURL: 'file://REPOSITORY', path: '.', targetRevision: main}
+  destination: {server: 'https://kubernetes.default.svc', namespace: shop}
+  syncPolicy: {automated: {prune: true, selfHeal: true, allowEmpty: true}, retry: {limit: 0}}
+`
+
+const source = `
+apiVersion: v1
+kind: Secret
+metadata: {name: payments-own, labels: {signet.dev/signature-material: "true"}}
+stringData: {key: payments_app, secret: example-only-Zt8Kq2Wn5Rb7}
+`
+
+// gateway is the platform's, and not in the repository.
+const gateway = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop, labels: {signet.dev/environment: RELEASE}}
+spec:
+  gatewayClassName: example
+  listeners: [{name: http, protocol: HTTP, port: 80}]
+`
+
+const route = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: orders}
+spec:
+  parentRefs: [{name: edge}]
+  rules: [{backendRefs: [{name: orders, port: 8080}]}]
+`
+
+// accepted is what a gateway controller writes into the route's status.
+const accepted = `{"status":{"parents":[{"parentRef":{"name":"edge"},"controllerName":"example.com/gateway","conditions":[
+{"type":"Accepted","status":"True","reason":"Accepted","message":"","observedGeneration":1,"lastTransitionTime":"2026-11-22T10:00:00Z"},
+{"type":"ResolvedRefs","status":"True","reason":"ResolvedRefs","message":"","observedGeneration":1,"lastTransitionTime":"2026-11-22T10:00:00Z"}]}]}}`
+
+// key is an HMAC key; more is added to its spec.
+func key(name, more string) string {
+	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureKey\nmetadata: {name: " + name + "}\nspec: {type: HMAC" + more + "}\n"
+}
+
+// binding binds a key to APIs, each written as kind/name.
+func binding(name, key string, apis ...string) string {
+	var list []string
+	for _, api := range apis {
+		kind, name, _ := strings.Cut(api, "/")
+		list = append(list, "{kind: "+kind+", name: "+name+"}")
+	}
+	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureBinding\nmetadata: {name: " + name +
+		"}\nspec: {keyRef: {name: " + key + "}, environment: RELEASE, apis: [" + strings.Join(list, ", ") + "]}\n"
+}

@@ -1,0 +1,87 @@
+package argocd
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// node is one of the resource tree that Argo CD shows: what is in Git, and the
+// children that it found.
+type node struct {
+	Kind, Name string
+	ParentRefs []struct{ Kind, Name string }
+	Health     *health
+}
+
+// tree reads what Argo CD's user interface reads; it is nowhere but in redis.
+func (w *world) tree() ([]node, error) {
+	redis := func(args ...string) ([]byte, error) {
+		return exec.Command("redis-cli", append([]string{"-p", w.redisPort, "--raw"}, args...)...).Output()
+	}
+	names, err := redis("--scan", "--pattern", "app|resources-tree|shop|*")
+	if err != nil {
+		return nil, err
+	}
+	name, _, _ := strings.Cut(string(names), "\n")
+	packed, err := redis("GET", name)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, fmt.Errorf("unpack %q: %w", name, err)
+	}
+	// redis-cli ends its output with a newline, which is no second stream.
+	reader.Multistream(false)
+	text, err := io.ReadAll(reader)
+	if err != nil {
+		return nil, fmt.Errorf("unpack %q: %w", name, err)
+	}
+	var tree struct{ Nodes []node }
+	return tree.Nodes, json.Unmarshal(text, &tree)
+}
+
+// expectNode waits until the resource tree has the object as it is wanted.
+func (w *world) expectNode(t *testing.T, kind, name string, wanted func(node) error) {
+	t.Helper()
+	eventually(t, kind+" "+name+" in the resource tree", func() error {
+		nodes, err := w.tree()
+		if err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			if n.Kind == kind && n.Name == name {
+				return wanted(n)
+			}
+		}
+		return fmt.Errorf("it is not among %v", nodes)
+	})
+}
+
+// expectHealth waits for the health of a resource and for a part of its message.
+func (w *world) expectHealth(t *testing.T, kind, name, status, message string) {
+	t.Helper()
+	w.expectNode(t, kind, name, func(n node) error {
+		if n.Health == nil || n.Health.Status != status || !strings.Contains(n.Health.Message, message) {
+			return fmt.Errorf("its health is %+v", n.Health)
+		}
+		return nil
+	})
+}
+
+// expectChild waits until the managed Secret is shown as a child of its key.
+func (w *world) expectChild(t *testing.T, key string) {
+	t.Helper()
+	w.expectNode(t, "Secret", key, func(n node) error {
+		if len(n.ParentRefs) != 1 || n.ParentRefs[0].Kind != "SignatureKey" || n.ParentRefs[0].Name != key {
+			return fmt.Errorf("its parents are %v", n.ParentRefs)
+		}
+		return nil
+	})
+}
