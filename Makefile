@@ -33,7 +33,7 @@ test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real 
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
 
 .PHONY: test-argocd
-test-argocd: controlplane ## Test the health checks of Argo CD, and kstatus, in every state.
+test-argocd: controlplane ## Test Signet under a real Argo CD, and its status with kstatus; needs the packages redis-server and git.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
 	cd hack/argocd && go vet . && go test -count=1 -timeout 30m .
 
