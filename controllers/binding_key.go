@@ -130,6 +130,11 @@ func (s *session) hold(namespace, name string) error {
 	if err := s.Live.Get(s.ctx, client.ObjectKeyFromObject(secret), secret); err != nil {
 		return fmt.Errorf("read Secret %s/%s: %w", namespace, secret.Name, err)
 	}
+	// A Secret of somebody else's must not get our finalizer, nor a key that has
+	// lost its material since the caches were looked at.
+	if key.Status.KeyID == "" || !ownedBy(secret, key) {
+		return errOutdated
+	}
 	for _, object := range []client.Object{secret, key} {
 		if err := s.addFinalizer(object); err != nil {
 			return err

@@ -46,6 +46,7 @@ func (r *BindingReconciler) seed(ctx context.Context) error {
 			return err
 		}
 	}
+	r.Book.Seeded()
 	r.seeded = true
 	return nil
 }

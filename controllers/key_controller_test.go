@@ -112,7 +112,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		key := create(ctx, newKey(namespace, "orders", withSource("own")))
 		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
 			"Create Secret own", `signet.dev/signature-material: "true"`))
-		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1))
+		Eventually(func() []string { return manager.Requests.Writes(namespace) }).Should(HaveLen(1))
 
 		By("creating it without its label, and labelling it")
 		source := newSource(namespace, "own", map[string]string{"key": plantedKey})

@@ -137,7 +137,8 @@ func (r *KeyReconciler) usedLive(ctx context.Context, key *signetv1alpha1.Signat
 // does not have may have lost its label, not its finalizer.
 func (r *KeyReconciler) releaseSecret(ctx context.Context, run *keyRun) error {
 	secret := run.secret
-	if secret == nil {
+	// A cache that lags may not show the finalizer yet that has been put there.
+	if secret == nil || !controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerInUse) {
 		live, err := r.liveSecret(ctx, run.key)
 		if err != nil {
 			return err

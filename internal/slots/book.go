@@ -11,8 +11,9 @@ import (
 // Book holds a ledger for each namespace, and the lock under which decisions
 // about the namespace are made and written, one at a time.
 type Book struct {
-	mu    sync.Mutex
-	pages map[string]*page
+	mu     sync.Mutex
+	pages  map[string]*page
+	seeded bool
 }
 
 type page struct {
@@ -57,6 +58,17 @@ func (b *Book) Seed(binding *signetv1alpha1.SignatureBinding) {
 	b.Ledger(binding.Namespace).Seed(binding)
 }
 
+// Seeded says that the lists are through: from now on deletions need not be
+// remembered for Seed.
+func (b *Book) Seeded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.seeded = true
+	for _, p := range b.pages {
+		p.ledger.Seeded()
+	}
+}
+
 // Namespaces are those of which anything is known.
 func (b *Book) Namespaces() []string {
 	b.mu.Lock()
@@ -70,6 +82,9 @@ func (b *Book) page(namespace string) *page {
 	p := b.pages[namespace]
 	if p == nil {
 		p = &page{ledger: NewLedger()}
+		if b.seeded {
+			p.ledger.Seeded()
+		}
 		b.pages[namespace] = p
 	}
 	return p

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -22,6 +23,8 @@ type Ledger struct {
 	// looked up in each.
 	environments map[string]int
 	held         map[string]struct{}
+	// gone are the bindings whose deletion was seen before Seeded; nil after it.
+	gone map[types.UID]struct{}
 }
 
 type entry struct {
@@ -51,7 +54,7 @@ func (c claim) holds() bool { return c.mark != nil && c.mark.BoundAt != nil }
 func NewLedger() *Ledger {
 	return &Ledger{
 		entries: map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, held: map[string]struct{}{},
+		environments: map[string]int{}, held: map[string]struct{}{}, gone: map[types.UID]struct{}{},
 	}
 }
 
@@ -66,14 +69,26 @@ func (l *Ledger) Observe(binding *signetv1alpha1.SignatureBinding) []Slot {
 }
 
 // Seed takes in a binding as a list of its own has shown it, unless a watch has
-// shown as much: then the caches hold it, and need not be held beside.
+// shown as much: then the caches hold it, and need not be held beside. A list in
+// pages shows what was there when it began: what has been deleted since does not
+// come back.
 func (l *Ledger) Seed(binding *signetv1alpha1.SignatureBinding) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if _, gone := l.gone[binding.UID]; gone {
+		return
+	}
 	if e := l.entries[binding.Name]; e != nil && !older(e.binding, binding) {
 		return
 	}
 	l.put(binding, false)
+}
+
+// Seeded ends the time in which deletions are remembered for Seed.
+func (l *Ledger) Seeded() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = nil
 }
 
 // Acknowledge takes in a binding as the API server has answered a write of its
@@ -81,6 +96,11 @@ func (l *Ledger) Seed(binding *signetv1alpha1.SignatureBinding) {
 func (l *Ledger) Acknowledge(binding *signetv1alpha1.SignatureBinding) []Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	// The watch may have shown the deletion before the answer was read: then the
+	// binding holds nothing, and must not come back.
+	if e := l.entries[binding.Name]; e == nil || e.binding.UID != binding.UID {
+		return nil
+	}
 	return l.put(binding, true)
 }
 
@@ -100,6 +120,9 @@ func (l *Ledger) Doubt(name string) {
 func (l *Ledger) Forget(binding *signetv1alpha1.SignatureBinding) []Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone != nil {
+		l.gone[binding.UID] = struct{}{}
+	}
 	e := l.entries[binding.Name]
 	if e == nil || e.binding.UID != binding.UID {
 		return nil

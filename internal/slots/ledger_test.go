@@ -47,6 +47,12 @@ func judge(t *testing.T, ledger *slots.Ledger, name string, want slots.Verdict) 
 	}
 }
 
+// acknowledge has the API server answer a write to a binding that is known.
+func acknowledge(ledger *slots.Ledger, binding *signetv1alpha1.SignatureBinding) {
+	ledger.Observe(binding)
+	ledger.Acknowledge(binding)
+}
+
 func TestLoserIsToldBeforeTheSlotIsGiven(t *testing.T) {
 	ledger := slots.NewLedger()
 	ledger.Observe(binding("old", 1, 10, ""))
@@ -54,7 +60,7 @@ func TestLoserIsToldBeforeTheSlotIsGiven(t *testing.T) {
 	ledger.Observe(binding("young", 2, 11, ""))
 	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
 	judge(t, ledger, "young", slots.Verdict{Holder: "old", Blockers: []string{"old"}})
-	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIConflicted))
+	acknowledge(ledger, binding("young", 2, 12, signetv1alpha1.APIConflicted))
 	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
 }
 
@@ -65,7 +71,7 @@ func TestWhatAnotherLeaderWroteIsWrittenAgain(t *testing.T) {
 	ledger.Observe(binding("old", 1, 10, ""))
 	ledger.Observe(binding("young", 2, 12, signetv1alpha1.APIConflicted))
 	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
-	ledger.Acknowledge(binding("young", 2, 13, signetv1alpha1.APIConflicted))
+	acknowledge(ledger, binding("young", 2, 13, signetv1alpha1.APIConflicted))
 	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
 	ledger.Doubt("young")
 	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"young"}})
@@ -73,7 +79,7 @@ func TestWhatAnotherLeaderWroteIsWrittenAgain(t *testing.T) {
 
 func TestIncumbentKeepsTheSlot(t *testing.T) {
 	ledger := slots.NewLedger()
-	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIBound))
+	acknowledge(ledger, binding("young", 2, 12, signetv1alpha1.APIBound))
 	ledger.Observe(binding("old", 1, 13, ""))
 	judge(t, ledger, "young", slots.Verdict{Holder: "young", Held: at(2), Blockers: []string{"old"}})
 	judge(t, ledger, "old", slots.Verdict{Holder: "young", Occupant: "young", Blockers: []string{"young"}})
@@ -83,30 +89,30 @@ func TestIncumbentKeepsTheSlot(t *testing.T) {
 func TestOlderNewsChangesNothing(t *testing.T) {
 	ledger := slots.NewLedger()
 	ledger.Observe(binding("young", 2, 11, ""))
-	ledger.Acknowledge(binding("young", 2, 12, signetv1alpha1.APIBound))
+	acknowledge(ledger, binding("young", 2, 12, signetv1alpha1.APIBound))
 	ledger.Observe(binding("young", 2, 11, ""))
 	judge(t, ledger, "young", slots.Verdict{Holder: "young", Held: at(2)})
 }
 
 func TestHolderThatDropsTheAPIBlocksUntilItIsWritten(t *testing.T) {
 	ledger := slots.NewLedger()
-	ledger.Acknowledge(binding("old", 1, 10, signetv1alpha1.APIBound))
-	ledger.Acknowledge(binding("young", 2, 11, signetv1alpha1.APIConflicted))
+	acknowledge(ledger, binding("old", 1, 10, signetv1alpha1.APIBound))
+	acknowledge(ledger, binding("young", 2, 11, signetv1alpha1.APIConflicted))
 	dropped := binding("old", 1, 12, signetv1alpha1.APIBound)
 	dropped.Spec.APIs = nil
 	ledger.Observe(dropped)
 	judge(t, ledger, "young", slots.Verdict{Holder: "young", Occupant: "old", Blockers: []string{"old"}})
 	released := binding("old", 1, 13, "")
 	released.Spec.APIs = nil
-	ledger.Acknowledge(released)
+	acknowledge(ledger, released)
 	judge(t, ledger, "young", slots.Verdict{Holder: "young"})
 }
 
 func TestDeletedHolder(t *testing.T) {
 	ledger := slots.NewLedger()
 	old := binding("old", 1, 10, signetv1alpha1.APIBound)
-	ledger.Acknowledge(old)
-	ledger.Acknowledge(binding("young", 2, 11, signetv1alpha1.APIConflicted))
+	acknowledge(ledger, old)
+	acknowledge(ledger, binding("young", 2, 11, signetv1alpha1.APIConflicted))
 	going := binding("old", 1, 12, signetv1alpha1.APIBound)
 	going.DeletionTimestamp = &metav1.Time{Time: at(9)}
 	ledger.Observe(going)
@@ -149,4 +155,44 @@ func TestSeedKeepsWhatAWatchHasShown(t *testing.T) {
 	if ledger.Binding("orders") != cached {
 		t.Error("what the caches hold is held twice")
 	}
+}
+
+func TestTheDeletedDoNotComeBack(t *testing.T) {
+	t.Run("by an answer that is late", func(t *testing.T) {
+		ledger := slots.NewLedger()
+		first := binding("first", 1, 10, "")
+		ledger.Observe(first)
+		ledger.Forget(first)
+		if unsettled := ledger.Acknowledge(binding("first", 1, 11, signetv1alpha1.APIBound)); unsettled != nil || ledger.Binding("first") != nil {
+			t.Error("the answer to a write has brought back what is deleted")
+		}
+		ledger.Observe(binding("second", 2, 12, ""))
+		judge(t, ledger, "second", slots.Verdict{Holder: "second"})
+	})
+	t.Run("by a list that is late", func(t *testing.T) {
+		book := slots.NewBook()
+		gone := binding("first", 1, 10, signetv1alpha1.APIBound)
+		book.Ledger("").Forget(gone)
+		book.Seed(gone)
+		if book.Ledger("").Binding("first") != nil {
+			t.Error("a page of an old list has brought back what is deleted")
+		}
+		book.Seeded()
+		again := binding("first", 1, 20, "")
+		again.UID = "another"
+		book.Observe(again)
+		if book.Ledger("").Binding("first") != again {
+			t.Error("a new binding of the name is not known")
+		}
+	})
+	t.Run("as another of the same name", func(t *testing.T) {
+		ledger := slots.NewLedger()
+		again := binding("first", 1, 20, "")
+		again.UID = "another"
+		ledger.Observe(again)
+		ledger.Acknowledge(binding("first", 1, 21, signetv1alpha1.APIBound))
+		if ledger.Binding("first") != again {
+			t.Error("the answer to a write has replaced a binding of another life")
+		}
+	})
 }
