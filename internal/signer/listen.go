@@ -13,8 +13,11 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 )
 
 const (
@@ -27,6 +30,9 @@ const (
 	writeSlack = 10 * time.Second
 	// grpcStreams is how many requests a gateway has under way on a connection.
 	grpcStreams = 256
+	// grpcCalls is how many there are on all connections together: each may have
+	// a message of Limits.MaxBody in memory.
+	grpcCalls = 128
 	// grpcOverhead is what a message may have beside body and headers.
 	grpcOverhead = 64 << 10
 	keepaliveMin = 10 * time.Second
@@ -98,12 +104,34 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 	}
 }
 
+// admit bounds what calls may cost before anybody has looked at them, since gRPC
+// reads a message whole: so many at a time over all connections, and as long for
+// each as a request over HTTP has to arrive.
+func admit(calls int, within time.Duration) tap.ServerInHandle {
+	room := make(chan struct{}, calls)
+	return func(ctx context.Context, _ *tap.Info) (context.Context, error) {
+		select {
+		case room <- struct{}{}:
+		default:
+			return nil, status.Error(codes.ResourceExhausted, "too many calls at a time")
+		}
+		// The context ends with the call, or when its time is up.
+		ctx, cancel := context.WithTimeout(ctx, within)
+		context.AfterFunc(ctx, func() {
+			cancel()
+			<-room
+		})
+		return ctx, nil
+	}
+}
+
 // grpcListener serves Envoy's external authorization.
 func grpcListener(name string, opened net.Listener, face *ExtAuthz, limits Limits, certificates *certificates) *listener {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(int(limits.MaxBody) + limits.MaxHeader + grpcOverhead),
 		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // validated
 		grpc.MaxConcurrentStreams(grpcStreams),
+		grpc.InTapHandle(admit(grpcCalls, limits.ReadTimeout)),
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
