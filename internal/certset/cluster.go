@@ -7,9 +7,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/apiserver"
 )
 
 // secretPrefix begins the names of the Secrets.
@@ -19,12 +19,9 @@ const secretPrefix = "signet-signer-"
 type cluster struct{ client client.Client }
 
 func newCluster(kubeconfig string) (*cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if kubeconfig == "" {
-		config, err = ctrl.GetConfig()
-	}
+	config, err := apiserver.Config(kubeconfig)
 	if err != nil {
-		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
+		return nil, err
 	}
 	made, err := client.New(config, client.Options{})
 	if err != nil {

@@ -5,7 +5,6 @@ package manager
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/signet-dev/signet/internal/logging"
 )
 
 const (
@@ -44,8 +45,7 @@ type Options struct {
 	HealthProbeBindAddress string
 	GracefulShutdown       time.Duration
 
-	LogLevel  string
-	LogFormat string
+	logging.Options
 
 	// RoutesInterval is how often it is looked which kinds of the Gateway API
 	// the cluster serves; zero for the default.
@@ -59,7 +59,7 @@ func DefaultOptions() Options {
 		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
 		WebhookBindAddress: ":9443", MetricsBindAddress: "127.0.0.1:8080", HealthProbeBindAddress: ":8081",
 		GracefulShutdown: 20 * time.Second,
-		LogLevel:         "info", LogFormat: "json",
+		Options:          logging.DefaultOptions(),
 	}
 }
 
@@ -90,8 +90,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` of the metrics, without TLS; 0: none")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` of /healthz and /readyz; 0: none")
 	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "how long work under way may take after SIGTERM")
-	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least `level` that is logged: debug, info, warn, error")
-	flags.StringVar(&o.LogFormat, "log-format", o.LogFormat, "`format` of the log: json, text")
+	o.Options.Bind(flags)
 }
 
 // Validate says which flag is wrong, and what it may be.
@@ -108,23 +107,13 @@ func (o *Options) Validate() error {
 	refuse(o.RetryPeriod <= 0 || o.RenewDeadline <= o.RetryPeriod || o.LeaseDuration <= o.RenewDeadline,
 		"--leader-elect-retry-period (%s), --leader-elect-renew-deadline (%s) and --leader-elect-lease-duration (%s) must be positive and each longer than the one before",
 		o.RetryPeriod, o.RenewDeadline, o.LeaseDuration)
-	refuse(!slices.Contains([]string{"json", "text"}, o.LogFormat), "--log-format is %q and must be json or text", o.LogFormat)
-	if _, err := o.level(); err != nil {
+	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)
 	}
 	if _, _, err := splitAddress(o.WebhookBindAddress); err != nil {
 		errs = append(errs, fmt.Errorf("--webhook-bind-address: %w", err))
 	}
 	return errors.Join(errs...)
-}
-
-func (o *Options) level() (slog.Level, error) {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
-	level, known := levels[o.LogLevel]
-	if !known {
-		return 0, fmt.Errorf("--log-level is %q and must be debug, info, warn or error", o.LogLevel)
-	}
-	return level, nil
 }
 
 func splitAddress(address string) (host string, port int, err error) {

@@ -6,16 +6,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +23,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/controllers"
 	"github.com/signet-dev/signet/internal/admission"
+	"github.com/signet-dev/signet/internal/apiserver"
 	"github.com/signet-dev/signet/internal/certs"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/slots"
@@ -45,10 +42,10 @@ func Run(ctx context.Context, options Options) error {
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	logger := newLogger(options)
+	logger := options.Logger()
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger.WithName("client-go"))
-	config, err := restConfig(options.Kubeconfig)
+	config, err := apiserver.DaemonConfig(options.Kubeconfig, "signet-manager")
 	if err != nil {
 		return err
 	}
@@ -60,30 +57,6 @@ func Run(ctx context.Context, options Options) error {
 		return fmt.Errorf("run the manager: %w", err)
 	}
 	return nil
-}
-
-func newLogger(options Options) logr.Logger {
-	level, _ := options.level() // validated
-	handlerOptions := &slog.HandlerOptions{Level: level}
-	if options.LogFormat == "text" {
-		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, handlerOptions))
-	}
-	return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, handlerOptions))
-}
-
-// restConfig has no rate limit of the client's own: the API server's priority
-// and fairness knows better.
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if kubeconfig == "" {
-		config, err = ctrl.GetConfig()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
-	}
-	config.QPS = -1
-	config.UserAgent = "signet-manager"
-	return config, nil
 }
 
 // Scheme knows the kinds that the manager works with.

@@ -3,13 +3,14 @@ package signer
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/signet-dev/signet/internal/logging"
 )
 
 // none turns a listener off.
@@ -40,8 +41,7 @@ type Options struct {
 	ShutdownDelay          time.Duration
 	GracefulShutdown       time.Duration
 
-	LogLevel  string
-	LogFormat string
+	logging.Options
 }
 
 // DefaultOptions are those of a signer that was given no flags.
@@ -54,7 +54,7 @@ func DefaultOptions() Options {
 			FailureRate: 20, FailureBurst: 200,
 		},
 		ShutdownDelay: 5 * time.Second, GracefulShutdown: 20 * time.Second,
-		LogLevel: "info", LogFormat: "json",
+		Options: logging.DefaultOptions(),
 	}
 }
 
@@ -79,8 +79,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` of /healthz and /readyz; 0: none")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "how long requests are still taken after SIGTERM, not ready any more, until gateways have noticed")
 	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "how long requests under way may take after that")
-	flags.StringVar(&o.LogLevel, "log-level", o.LogLevel, "least `level` that is logged: debug, info, warn, error")
-	flags.StringVar(&o.LogFormat, "log-format", o.LogFormat, "`format` of the log: json, text")
+	o.Options.Bind(flags)
 }
 
 // Validate says which flag is wrong, and what it may be.
@@ -101,8 +100,7 @@ func (o *Options) Validate() error {
 	refuse(o.Limits.FailureRate < 0, "--verify-failure-rate is %g and must not be negative", o.Limits.FailureRate)
 	refuse(o.Limits.FailureRate > 0 && o.Limits.FailureBurst < 1, "--verify-failure-burst is %d and must be at least 1", o.Limits.FailureBurst)
 	refuse(o.ShutdownDelay < 0 || o.GracefulShutdown < 0, "--shutdown-delay and --graceful-shutdown-timeout must not be negative")
-	refuse(!slices.Contains([]string{"json", "text"}, o.LogFormat), "--log-format is %q and must be json or text", o.LogFormat)
-	if _, err := o.level(); err != nil {
+	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(append(errs, o.validateAddresses()...)...)
@@ -138,13 +136,4 @@ func (o *Options) validateAddresses() []error {
 		errs = append(errs, errors.New("every face is turned off: there is nothing to serve"))
 	}
 	return errs
-}
-
-func (o *Options) level() (slog.Level, error) {
-	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
-	level, known := levels[o.LogLevel]
-	if !known {
-		return 0, fmt.Errorf("--log-level is %q and must be debug, info, warn or error", o.LogLevel)
-	}
-	return level, nil
 }

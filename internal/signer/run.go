@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -15,12 +13,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/apiserver"
 	"github.com/signet-dev/signet/internal/keystore"
 )
 
@@ -29,10 +27,10 @@ func Run(ctx context.Context, options Options) error {
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	logger := newLogger(options)
+	logger := options.Logger()
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger.WithName("client-go"))
-	config, err := restConfig(options.Kubeconfig)
+	config, err := apiserver.DaemonConfig(options.Kubeconfig, "signet-signer")
 	if err != nil {
 		return err
 	}
@@ -41,28 +39,6 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	return server.Run(ctx)
-}
-
-func newLogger(options Options) logr.Logger {
-	level, _ := options.level() // validated
-	handlerOptions := &slog.HandlerOptions{Level: level}
-	if options.LogFormat == "text" {
-		return logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, handlerOptions))
-	}
-	return logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, handlerOptions))
-}
-
-func restConfig(kubeconfig string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if kubeconfig == "" {
-		config, err = ctrl.GetConfig()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
-	}
-	config.QPS = -1
-	config.UserAgent = "signet-signer"
-	return config, nil
 }
 
 // Server is a signer with its listeners open.
