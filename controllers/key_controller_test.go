@@ -203,7 +203,9 @@ var _ = Describe("A managed Secret", func() {
 				g.Expect(healed.OwnerReferences).To(Equal(sound.OwnerReferences))
 				g.Expect(healed.Data).To(Equal(sound.Data))
 			}).Should(Succeed())
-			Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{"PATCH /api/v1/secrets/orders"}))
+			// The write may be seen before its answer has been noted.
+			Eventually(func() []string { return manager.Requests.Writes(namespace)[before:] }).
+				Should(Equal([]string{"PATCH /api/v1/secrets/orders"}))
 			Expect(reload(Default, ctx, key).Status).To(Equal(key.Status))
 		},
 		Entry("when a label is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) }),
