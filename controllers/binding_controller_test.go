@@ -51,12 +51,14 @@ var _ = Describe("A SignatureBinding", func() {
 		create(ctx, newKey(namespace, "orders"))
 		bindings := []*signetv1alpha1.SignatureBinding{
 			create(ctx, newBinding(namespace, "bound", "orders", "a", "b")),
-			create(ctx, newBinding(namespace, "conflicted", "orders", "a")),
+			create(ctx, newRival(namespace, "conflicted", "orders", "a")),
+			create(ctx, newBinding(namespace, "standby", "orders", "b")),
 			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
 		}
 		ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		ready(ctx, bindings[2], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		ready(ctx, bindings[2], metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		ready(ctx, bindings[3], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 		settled(manager, namespace)
 		before := len(manager.Requests.Of(namespace))
 		for range 100 {
@@ -77,7 +79,8 @@ var _ = Describe("A SignatureBinding", func() {
 		for i := range 50 {
 			all.Go(func() {
 				defer GinkgoRecover()
-				create(ctx, newBinding(namespace, fmt.Sprintf("b-%02d", i), "orders", "shared"))
+				claim := []func(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding{newBinding, newRival}[i%2]
+				create(ctx, claim(namespace, fmt.Sprintf("b-%02d", i), "orders", "shared"))
 			})
 		}
 		all.Wait()
@@ -87,10 +90,19 @@ var _ = Describe("A SignatureBinding", func() {
 			g.Expect(holder).To(HaveLen(1))
 			var list signetv1alpha1.SignatureBindingList
 			g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
+			wanted := map[string]signetv1alpha1.APIState{}
+			for i := range list.Items {
+				wanted[list.Items[i].Spec.Header] = signetv1alpha1.APIConflicted
+			}
+			for i := range list.Items {
+				if list.Items[i].Name == holder[0] {
+					wanted[list.Items[i].Spec.Header] = signetv1alpha1.APIStandby
+				}
+			}
 			for i := range list.Items {
 				if list.Items[i].Name != holder[0] {
 					g.Expect(list.Items[i].Status.APIs).To(ConsistOf(And(
-						HaveField("State", signetv1alpha1.APIConflicted), HaveField("Holder", holder[0]))))
+						HaveField("State", wanted[list.Items[i].Spec.Header]), HaveField("Holder", holder[0]))))
 				}
 			}
 		}).WithTimeout(long).Should(Succeed())
@@ -109,7 +121,7 @@ var _ = Describe("A SignatureBinding", func() {
 		create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "shared", "own"))
 		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		second := create(ctx, newRival(namespace, "second", "orders", "shared"))
 		Expect(ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
 			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
 				"Delete the API from one of the two; this binding moves up by itself."))
@@ -132,6 +144,57 @@ var _ = Describe("A SignatureBinding", func() {
 		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
+
+	// A renamed binding is there twice while GitOps tools replace the old one, and
+	// some wait for the new one to be ready before they delete the old.
+	It("stands by, Ready all the time, while another signs with the same key in the same way", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		w := watchNamespace(ctx, namespace)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared", "own"))
+		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
+		Expect(ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
+			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
+				"This binding takes over when they let go: delete the one that is not needed."))
+		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"first"}))
+		Expect(reload(Default, ctx, second).Status).To(And(HaveField("BoundAPIs", BeEquivalentTo(1)), HaveField("KeyName", "orders")))
+
+		Expect(admin.Delete(ctx, first)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(holders(g, ctx, namespace, "shared")).To(Equal([]string{"second"}))
+			g.Expect(reload(g, ctx, third).Status.APIs).To(ConsistOf(And(
+				HaveField("State", signetv1alpha1.APIStandby), HaveField("Holder", "second"))))
+		}).Should(Succeed())
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Expect(w.Failures()).To(BeEmpty(), "bindings that were red at one instant")
+	})
+
+	DescribeTable("is Conflicted as soon as the holder signs differently, and stands by again",
+		func(ctx SpecContext, apart, together func(*signetv1alpha1.SignatureBinding)) {
+			namespace := newNamespace(ctx)
+			startBoth()
+			create(ctx, newKey(namespace, "orders"))
+			create(ctx, newKey(namespace, "other"))
+			first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+			ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+			change(ctx, first, apart)
+			ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+			change(ctx, first, together)
+			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		},
+		Entry("with another key",
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" },
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "orders" }),
+		Entry("with the body",
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = signetv1alpha1.PayloadSigned },
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = "" }),
+	)
 
 	DescribeTable("gets an API that one commit moves from another binding",
 		func(ctx SpecContext, dropFirst bool) {
@@ -249,7 +312,7 @@ var _ = Describe("A SignatureBinding", func() {
 		holder.Spec.APIs = routes
 		create(ctx, holder)
 		ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
-		loser := newBinding(namespace, strings.Repeat("z", 253), "orders")
+		loser := newRival(namespace, strings.Repeat("z", 253), "orders")
 		loser.Spec.APIs = routes
 		create(ctx, loser)
 		ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)

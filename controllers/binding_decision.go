@@ -103,6 +103,9 @@ func (d *decision) judge(api signetv1alpha1.APIReference, verdict slots.Verdict,
 	old := d.marks[api]
 	mine := verdict.Holder == d.binding.Name
 	switch {
+	case !mine && verdict.Covered:
+		mark.State, mark.Holder = signetv1alpha1.APIStandby, verdict.Holder
+		mark.Message = "the holder signs with the same key in the same way; this binding takes over when it lets go"
 	case !mine && verdict.Holder != "":
 		mark.State, mark.Holder = signetv1alpha1.APIConflicted, verdict.Holder
 		mark.Message = "held by another binding: delete the API from one of the two"

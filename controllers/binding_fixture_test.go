@@ -88,6 +88,14 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 	return binding
 }
 
+// newRival wants to sign in another way than newBinding: where one of the two
+// holds an API, the other is Conflicted.
+func newRival(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
+	binding := newBinding(namespace, name, key, apis...)
+	binding.Spec.Header = "X-Signature"
+	return binding
+}
+
 // ready expects status and reason of Ready, and returns the message.
 func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {
 	GinkgoHelper()
@@ -104,7 +112,7 @@ func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status
 }
 
 // watchNamespace has a witness that testifies when the spec ends.
-func watchNamespace(ctx context.Context, namespace string) {
+func watchNamespace(ctx context.Context, namespace string) *witness.Witness {
 	GinkgoHelper()
 	w, err := witness.Watch(ctx, plane.Config, namespace)
 	Expect(err).NotTo(HaveOccurred())
@@ -113,6 +121,7 @@ func watchNamespace(ctx context.Context, namespace string) {
 		Expect(w.Seen()).NotTo(BeZero())
 		Expect(w.Doubles()).To(BeEmpty(), "slots that two bindings held at one instant")
 	})
+	return w
 }
 
 // holders are the bindings of the namespace that hold the API.

@@ -35,6 +35,10 @@ func (d *decision) conclude(now time.Time) {
 		d.verdict = ready(signetv1alpha1.ReasonPartlyOffline, fmt.Sprintf(
 			"%d of %d APIs are offline in environment %s: %s. They keep their key, and are Bound again as soon as a Gateway serves them.",
 			offline, len(apis), d.binding.Spec.Environment, namesOf(apis, signetv1alpha1.APIOffline)))
+	case count(signetv1alpha1.APIStandby) > 0:
+		d.verdict = ready(signetv1alpha1.ReasonStandby, fmt.Sprintf(
+			"SignatureKey %s signs for all %d APIs, of which other bindings hold %d: %s. This binding takes over when they let go: delete the one that is not needed.",
+			d.key.name, len(apis), count(signetv1alpha1.APIStandby), enumerate(holdersOf(apis, signetv1alpha1.APIStandby))))
 	default:
 		d.verdict = ready(signetv1alpha1.ReasonBound, fmt.Sprintf("SignatureKey %s signs for all %d APIs.", d.key.name, len(apis)))
 	}
@@ -66,14 +70,19 @@ func countState(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) 
 }
 
 func conflictMessage(apis []signetv1alpha1.APIStatus, conflicts int, environment string) string {
-	var taken []string
+	return fmt.Sprintf("%d of %d APIs are held by other bindings in environment %s: %s. Delete the API from one of the two; this binding moves up by itself.",
+		conflicts, len(apis), environment, enumerate(holdersOf(apis, signetv1alpha1.APIConflicted)))
+}
+
+// holdersOf says of each API in that state by which binding it is held.
+func holdersOf(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) []string {
+	var held []string
 	for i := range apis {
-		if apis[i].State == signetv1alpha1.APIConflicted {
-			taken = append(taken, fmt.Sprintf("%s %s by SignatureBinding %s", apis[i].Kind, apis[i].Name, apis[i].Holder))
+		if apis[i].State == state {
+			held = append(held, fmt.Sprintf("%s %s by SignatureBinding %s", apis[i].Kind, apis[i].Name, apis[i].Holder))
 		}
 	}
-	return fmt.Sprintf("%d of %d APIs are held by other bindings in environment %s: %s. Delete the API from one of the two; this binding moves up by itself.",
-		conflicts, len(apis), environment, enumerate(taken))
+	return held
 }
 
 func namesOf(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) string {

@@ -138,7 +138,7 @@ var life = []struct {
 		act: func(ctx context.Context, l *lifetime) {
 			create(ctx, l.key("orders"))
 			create(ctx, l.binding("first", "shared", "own"))
-			create(ctx, l.binding("rival", "shared"))
+			create(ctx, newRival(l.namespace, "rival", "orders", "shared"))
 		},
 		done: func(ctx context.Context, l *lifetime) {
 			ready(ctx, l.binding("first"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)

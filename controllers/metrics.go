@@ -36,7 +36,7 @@ var (
 		"Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.",
 		[]string{"ready", "reason"}, nil)
 	apisDesc = prometheus.NewDesc("signet_apis",
-		"Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Pending, NotPublished, Offline.",
+		"Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Standby, Pending, NotPublished, Offline.",
 		[]string{"state"}, nil)
 	overdueDesc = prometheus.NewDesc("signet_rotation_overdue_seconds",
 		"How late the latest scheduled rotation is, in seconds: 0 if none is.", nil, nil)
@@ -137,7 +137,7 @@ func (c *census) collectBindings(ctx context.Context, samples chan<- prometheus.
 	type state struct{ ready, reason string }
 	counts, apis := map[state]int{}, map[signetv1alpha1.APIState]int{}
 	for _, known := range []signetv1alpha1.APIState{
-		signetv1alpha1.APIBound, signetv1alpha1.APIConflicted, signetv1alpha1.APIPending,
+		signetv1alpha1.APIBound, signetv1alpha1.APIConflicted, signetv1alpha1.APIStandby, signetv1alpha1.APIPending,
 		signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline,
 	} {
 		apis[known] = 0

@@ -42,13 +42,14 @@ func TestCensus(t *testing.T) {
 		binding,
 	)
 	want := `
-# HELP signet_apis Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Pending, NotPublished, Offline.
+# HELP signet_apis Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Standby, Pending, NotPublished, Offline.
 # TYPE signet_apis gauge
 signet_apis{state="Bound"} 2
 signet_apis{state="Conflicted"} 1
 signet_apis{state="NotPublished"} 0
 signet_apis{state="Offline"} 0
 signet_apis{state="Pending"} 0
+signet_apis{state="Standby"} 0
 # HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.
 # TYPE signet_bindings gauge
 signet_bindings{ready="False",reason="Conflicted"} 1

@@ -107,7 +107,7 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 		older := create(ctx, newBinding(namespace, "older", "orders", "own"))
 		ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
-		younger := create(ctx, newBinding(namespace, "younger", "orders", "shared"))
+		younger := create(ctx, newRival(namespace, "younger", "orders", "shared"))
 		Eventually(granting).Should(BeClosed())
 		change(ctx, older, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "shared"})

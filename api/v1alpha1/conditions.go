@@ -73,7 +73,11 @@ const (
 // Reasons of Ready of a binding (beside ReasonBound, ReasonSecretLost,
 // ReasonTypeNotEnabled and ReasonInvalidSpec).
 const (
-	// ReasonConflicted: another binding holds one of the APIs.
+	// ReasonStandby: another binding holds one of the APIs and signs for it with
+	// the same key in the same way.
+	ReasonStandby = "Standby"
+	// ReasonConflicted: another binding holds one of the APIs, and signs for it
+	// with another key or in another way.
 	ReasonConflicted = "Conflicted"
 	// ReasonKeyTerminating: the key was deleted before this binding was made.
 	ReasonKeyTerminating = "KeyTerminating"

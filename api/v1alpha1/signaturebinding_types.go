@@ -114,7 +114,7 @@ type SignatureBindingSpec struct {
 }
 
 // APIState is how an API of a binding stands.
-// +kubebuilder:validation:Enum=Bound;NotPublished;Offline;Pending;Conflicted
+// +kubebuilder:validation:Enum=Bound;NotPublished;Offline;Pending;Standby;Conflicted
 type APIState string
 
 // The states of an API in a binding. In the first three the binding holds the
@@ -131,7 +131,11 @@ const (
 	// APIPending: no other binding holds the API, and the key is not in
 	// force yet.
 	APIPending APIState = "Pending"
-	// APIConflicted: another binding holds the API.
+	// APIStandby: another binding holds the API and signs with the same key in
+	// the same way. This one takes over when it lets go.
+	APIStandby APIState = "Standby"
+	// APIConflicted: another binding holds the API, and signs with another key
+	// or in another way.
 	APIConflicted APIState = "Conflicted"
 )
 
@@ -146,7 +150,8 @@ type APIStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// state of the API: Bound, NotPublished, Offline, Pending or Conflicted.
+	// state of the API: Bound, NotPublished, Offline, Pending, Standby or
+	// Conflicted.
 	// +required
 	State APIState `json:"state"`
 
@@ -160,7 +165,8 @@ type APIStatus struct {
 	// +optional
 	Gateways *int32 `json:"gateways,omitempty"`
 
-	// holder is the binding that holds the API when this one is Conflicted.
+	// holder is the binding that holds the API when this one is on Standby or
+	// Conflicted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Holder string `json:"holder,omitempty"`

@@ -41,6 +41,8 @@ func newContest(ctx context.Context) *contest {
 	key.Spec.Type = signetv1alpha1.KeyTypeHMAC
 	create(ctx, key)
 	c.older, c.younger = c.binding("older"), c.binding("younger")
+	// Otherwise they would sign alike, and be on standby for each other.
+	c.younger.Spec.Header = "X-Signature"
 	return c
 }
 

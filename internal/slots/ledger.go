@@ -42,7 +42,7 @@ type claim struct {
 	entry *entry
 	// listed says that the spec names the slot.
 	listed bool
-	// told says that the acknowledged status calls the slot Conflicted.
+	// told says that the acknowledged status calls the slot another's.
 	told bool
 	// mark is the acknowledged status' entry for the slot, or nil.
 	mark *signetv1alpha1.APIStatus
@@ -223,7 +223,7 @@ func (l *Ledger) enter(e *entry) {
 		slot := Slot{Environment: binding.Spec.Environment, API: api}
 		mark := marks[slot]
 		delete(marks, slot)
-		told := mark != nil && mark.State == signetv1alpha1.APIConflicted
+		told := mark != nil && (mark.State == signetv1alpha1.APIConflicted || mark.State == signetv1alpha1.APIStandby)
 		l.add(e, slot, claim{entry: e, listed: true, told: told, mark: mark})
 	}
 	for i := range binding.Status.APIs {

@@ -21,9 +21,10 @@ var (
 
 func everybody(*signetv1alpha1.SignatureBinding) bool { return true }
 
-// binding lists the API orders in RELEASE.
+// binding lists the API orders in RELEASE, with a key of its own name.
 func binding(name string, created, version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
 	b := &signetv1alpha1.SignatureBinding{}
+	b.Spec.KeyRef.Name = name
 	b.Name, b.UID, b.ResourceVersion = name, types.UID(name), strconv.Itoa(version)
 	b.CreationTimestamp = metav1.NewTime(at(created))
 	b.Spec.Environment, b.Spec.APIs = "RELEASE", []signetv1alpha1.APIReference{orders}
@@ -32,6 +33,7 @@ func binding(name string, created, version int, state signetv1alpha1.APIState) *
 		mark := signetv1alpha1.APIStatus{Kind: orders.Kind, Name: orders.Name, State: state}
 		if state == signetv1alpha1.APIBound {
 			mark.BoundAt = &metav1.Time{Time: at(created)}
+			b.Status.KeyName = b.Spec.KeyRef.Name
 		}
 		b.Status.APIs = []signetv1alpha1.APIStatus{mark}
 	}

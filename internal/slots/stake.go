@@ -3,7 +3,11 @@ package slots
 import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 
 // stake is what a binding has to do with a slot.
-type stake struct{ claims, holds bool }
+type stake struct {
+	claims, holds bool
+	// signs is how it signs for the slot, or would.
+	signs manner
+}
 
 // stakesOf are the slots that a binding claims, or holds by its status; none
 // for nil.
@@ -11,26 +15,27 @@ func stakesOf(binding *signetv1alpha1.SignatureBinding) map[Slot]stake {
 	if binding == nil {
 		return nil
 	}
-	stakes := make(map[Slot]stake, len(binding.Spec.APIs))
+	signs, stakes := signing(binding), make(map[Slot]stake, len(binding.Spec.APIs))
 	if binding.DeletionTimestamp.IsZero() {
 		for _, api := range binding.Spec.APIs {
-			stakes[Slot{Environment: binding.Spec.Environment, API: api}] = stake{claims: true}
+			stakes[Slot{Environment: binding.Spec.Environment, API: api}] = stake{claims: true, signs: signs}
 		}
 	}
 	for _, slot := range HeldBy(binding) {
-		stakes[slot] = stake{claims: stakes[slot].claims, holds: true}
+		stakes[slot] = stake{claims: stakes[slot].claims, holds: true, signs: signs}
 	}
 	return stakes
 }
 
 // unsettled are the slots of which other claimants may have to hear: those that
-// the binding has come to claim, claims no more, or holds no more. That it has
-// come to hold one is no news, since they were told before.
+// the binding has come to claim, claims no more, holds no more, or signs for in
+// another manner. That it has come to hold one is no news, since they were told
+// before.
 func unsettled(before, after map[Slot]stake) []Slot {
 	var found []Slot
 	for slot, was := range before {
 		is := after[slot]
-		if was.claims != is.claims || (was.holds && !is.holds) {
+		if was.claims != is.claims || (was.holds && !is.holds) || was.signs != is.signs {
 			found = append(found, slot)
 		}
 	}

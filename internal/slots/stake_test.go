@@ -20,6 +20,8 @@ func TestObservationTellsWhichClaimantsHaveToLookAgain(t *testing.T) {
 	drop := func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = nil }
 	goes := func(b *signetv1alpha1.SignatureBinding) { b.DeletionTimestamp = &metav1.Time{Time: at(9)} }
 	moves := func(b *signetv1alpha1.SignatureBinding) { b.Spec.Environment = "STAGING" }
+	rekeyed := func(b *signetv1alpha1.SignatureBinding) { b.Status.KeyName = "another" }
+	signsBody := func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = signetv1alpha1.PayloadSigned }
 	none, bound, lost := signetv1alpha1.APIState(""), signetv1alpha1.APIBound, signetv1alpha1.APIConflicted
 	elsewhere := slots.Slot{Environment: "STAGING", API: orders}
 
@@ -30,6 +32,9 @@ func TestObservationTellsWhichClaimantsHaveToLookAgain(t *testing.T) {
 		"it claims from the beginning":        {nil, binding("orders", 1, 10, none), []slots.Slot{slot}},
 		"it is seen again":                    {binding("orders", 1, 10, bound), binding("orders", 1, 10, bound), nil},
 		"it has been granted the slot":        {binding("orders", 1, 10, none), binding("orders", 1, 11, bound), nil},
+		"it signs with another key":           {binding("orders", 1, 10, bound), edited(11, bound, rekeyed), []slots.Slot{slot}},
+		"it signs in another way":             {binding("orders", 1, 10, bound), edited(11, bound, signsBody), []slots.Slot{slot}},
+		"it would sign in another way":        {binding("orders", 1, 10, lost), edited(11, lost, signsBody), []slots.Slot{slot}},
 		"it has been told that it lost":       {binding("orders", 1, 10, none), binding("orders", 1, 11, lost), nil},
 		"it drops a claim":                    {binding("orders", 1, 10, none), edited(11, none, drop), []slots.Slot{slot}},
 		"it drops what it still holds":        {binding("orders", 1, 10, bound), edited(11, bound, drop), []slots.Slot{slot}},

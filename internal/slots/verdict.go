@@ -11,6 +11,9 @@ type Verdict struct {
 	// Holder is the binding that the slot belongs to; empty if nobody may
 	// claim it.
 	Holder string
+	// Covered says that the Holder is another binding and signs for the slot,
+	// or will, as the one asked about wants.
+	Covered bool
 	// Held is since when the binding asked about holds the slot, as
 	// acknowledged; zero if it does not.
 	Held time.Time
@@ -51,6 +54,8 @@ func (l *Ledger) Judge(name string, slot Slot, eligible func(*signetv1alpha1.Sig
 		}
 	}
 	verdict.Holder = Holder(claims)
+	asking, holder := l.entries[name], l.entries[verdict.Holder]
+	verdict.Covered = asking != nil && holder != nil && asking != holder && SignsFor(holder.binding, asking.binding)
 	return verdict
 }
 

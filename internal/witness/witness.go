@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
@@ -24,6 +26,7 @@ type Witness struct {
 	mu       sync.Mutex
 	bindings map[string]*signetv1alpha1.SignatureBinding
 	doubles  []string
+	failures []string
 	seen     int
 }
 
@@ -66,6 +69,13 @@ func (w *Witness) Doubles() []string {
 	return append([]string(nil), w.doubles...)
 }
 
+// Failures are the bindings that were not Ready at one instant, with the reason.
+func (w *Witness) Failures() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.failures...)
+}
+
 func (w *Witness) follow() {
 	defer close(w.ended)
 	for event := range w.stream.ResultChan() {
@@ -83,6 +93,9 @@ func (w *Witness) look(what watch.EventType, binding *signetv1alpha1.SignatureBi
 		delete(w.bindings, binding.Name)
 	} else {
 		w.bindings[binding.Name] = binding
+	}
+	if ready := meta.FindStatusCondition(binding.Status.Conditions, signetv1alpha1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
+		w.failures = append(w.failures, binding.Name+" "+ready.Reason)
 	}
 	holders := map[slots.Slot]string{}
 	for name, binding := range w.bindings {

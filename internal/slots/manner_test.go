@@ -1,0 +1,73 @@
+package slots_test
+
+import (
+	"testing"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+func TestSignsFor(t *testing.T) {
+	type change func(holder, claimant *signetv1alpha1.SignatureBinding)
+	cases := map[string]struct {
+		change change
+		want   bool
+	}{
+		"the same key, nothing said": {func(_, _ *signetv1alpha1.SignatureBinding) {}, true},
+		"another key":                {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.KeyRef.Name = "other" }, false},
+		"the holder is to move to another key, and has not yet": {
+			func(h, _ *signetv1alpha1.SignatureBinding) { h.Spec.KeyRef.Name = "other" }, true,
+		},
+		"the holder has moved to another key": {
+			func(h, _ *signetv1alpha1.SignatureBinding) { h.Status.KeyName = "other" }, false,
+		},
+		"the default said aloud": {func(_, c *signetv1alpha1.SignatureBinding) {
+			c.Spec.Payload, c.Spec.Header = signetv1alpha1.PayloadUnsigned, "authorization"
+		}, true},
+		"another payload": {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.Payload = signetv1alpha1.PayloadSigned }, false},
+		"another header":  {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.Header = "X-Signature" }, false},
+		"another host":    {func(h, _ *signetv1alpha1.SignatureBinding) { h.Spec.Host = "orders.internal" }, false},
+		"the host in other letters": {func(h, c *signetv1alpha1.SignatureBinding) {
+			h.Spec.Host, c.Spec.Host = "orders.internal", "Orders.internal"
+		}, false},
+		"one more signed header": {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.SignedHeaders = []string{"content-type"} }, false},
+		"signed headers in another order": {func(h, c *signetv1alpha1.SignatureBinding) {
+			h.Spec.SignedHeaders, c.Spec.SignedHeaders = []string{"a", "b"}, []string{"b", "a"}
+		}, true},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			holder := binding("orders", 1, 10, signetv1alpha1.APIBound)
+			claimant := binding("orders-renamed", 2, 11, "")
+			claimant.Spec.KeyRef.Name = "orders"
+			tc.change(holder, claimant)
+			if got := slots.SignsFor(holder, claimant); got != tc.want {
+				t.Errorf("SignsFor = %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+// Two claimants that want the same are never Conflicted, from the beginning on:
+// one is written as holder, the other need not change.
+func TestCovered(t *testing.T) {
+	renamed := func(version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
+		b := binding("renamed", 2, version, state)
+		b.Spec.KeyRef.Name = "old"
+		return b
+	}
+	ledger := slots.NewLedger()
+	ledger.Observe(binding("old", 1, 10, ""))
+	ledger.Observe(renamed(11, ""))
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Blockers: []string{"old"}})
+	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"renamed"}})
+	acknowledge(ledger, renamed(12, signetv1alpha1.APIStandby))
+	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
+	acknowledge(ledger, binding("old", 1, 13, signetv1alpha1.APIBound))
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Occupant: "old", Blockers: []string{"old"}})
+
+	dropped := binding("old", 1, 14, signetv1alpha1.APIBound)
+	dropped.Spec.APIs = nil
+	ledger.Observe(dropped)
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "renamed", Occupant: "old", Blockers: []string{"old"}})
+}
