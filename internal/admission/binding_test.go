@@ -22,9 +22,10 @@ const (
 	refuseBlindness = "Internal error occurred: look up who has HTTPRoute orders: the cache cannot be read"
 )
 
-// late is a binding of two hours after the beginning.
+// late is a binding of two hours after the beginning, which signs in another way
+// than the others.
 func late(options ...bindingOption) *signetv1alpha1.SignatureBinding {
-	return newBinding("late", append([]bindingOption{createdAt(2 * time.Hour)}, options...)...)
+	return newBinding("late", append([]bindingOption{createdAt(2 * time.Hour), withHeader("X-Signature")}, options...)...)
 }
 
 func TestBindingIsCreated(t *testing.T) {
@@ -64,6 +65,16 @@ func TestBindingIsCreated(t *testing.T) {
 		},
 		"taken by who is older and has no key": {
 			binding: late(), others: []client.Object{newKey("orders"), keyless},
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
+		"held by one that signs alike": {
+			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+		},
+		"claimed by one that will sign alike": {
+			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder")},
+		},
+		"held by one that signs with another key": {
+			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder", withKey("payments"), holding)},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"taken, and no key": {

@@ -154,6 +154,10 @@ func newBinding(name string, options ...bindingOption) *signetv1alpha1.Signature
 	return binding
 }
 
+func withHeader(header string) bindingOption {
+	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.Header = header }
+}
+
 func createdAt(after time.Duration) bindingOption {
 	return func(binding *signetv1alpha1.SignatureBinding) {
 		binding.CreationTimestamp = metav1.NewTime(born.Add(after))

@@ -41,7 +41,8 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 }
 
 // taken finds the APIs that another binding has or will have, as far as the
-// cache shows. The leader's ledger decides; this is for people who look.
+// cache shows, but for those that are signed just as the binding wants. The
+// leader's ledger decides; this is for people who look.
 func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	rivals, err := l.rivals(ctx)
 	if err != nil || len(rivals) == 0 {
@@ -52,7 +53,9 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 		at[api] = i
 	}
 	claims := make([][]slots.Claim, len(l.binding.Spec.APIs))
+	covering := map[string]bool{}
 	for _, candidate := range append(rivals, l.binding) {
+		covering[candidate.Name] = slots.SignsFor(candidate, l.binding)
 		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
 			return nil, err
@@ -63,7 +66,8 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	}
 	var found []taken
 	for i, api := range l.binding.Spec.APIs {
-		if holder := slots.Holder(claims[i]); holder != "" && holder != l.binding.Name {
+		holder := slots.Holder(claims[i])
+		if holder != "" && holder != l.binding.Name && !covering[holder] {
 			found = append(found, taken{at: i, api: api, holder: holder})
 		}
 	}
