@@ -101,6 +101,11 @@ var BindingReady = []Advice{
 		"nothing, or publish the route again",
 	},
 	{
+		signetv1alpha1.ReasonStandby, "True",
+		"another binding holds an API and signs with the same key in the same way. This one takes over when it lets go, as when a binding is renamed",
+		"nothing, or delete the one that is not needed",
+	},
+	{
 		signetv1alpha1.ReasonNotPublished, waiting,
 		"an API has never been published in the environment: the route is not there, no Gateway has accepted it, or none of those Gateways has the label `signet.dev/environment` with this value",
 		"publish the route, or label the Gateway. `status.apis` says which API",
@@ -117,7 +122,7 @@ var BindingReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonConflicted, "False",
-		"another binding holds an API. `status.apis[].holder` names it",
+		"another binding holds an API, and signs with another key or in another way. `status.apis[].holder` names it",
 		"drop the API here or there, or delete one binding",
 	},
 	{

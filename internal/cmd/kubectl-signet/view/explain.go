@@ -172,6 +172,9 @@ func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1
 	if s.State == NotSeen {
 		s.State = string(status.State)
 	}
+	if status.State == signetv1alpha1.APIStandby {
+		return // nothing is in the way: the holder signs as this one wants
+	}
 	why := fmt.Sprintf("binding %s is %s", binding.Name, status.State)
 	if status.Holder != "" {
 		why += ": " + status.Holder + " holds the API"

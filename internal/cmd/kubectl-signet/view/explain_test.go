@@ -1,0 +1,48 @@
+package view_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+)
+
+// A binding on standby waits, and nothing is in the way of signing.
+func TestExplainStandby(t *testing.T) {
+	api := view.API{APIReference: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, Namespace: "shop"}
+	bound := func(name string, state signetv1alpha1.APIState) signetv1alpha1.SignatureBinding {
+		binding := signetv1alpha1.SignatureBinding{}
+		binding.Name, binding.Spec.Environment, binding.Status.Environment = name, "RELEASE", "RELEASE"
+		binding.Spec.KeyRef.Name, binding.Status.KeyName = "orders", "orders"
+		binding.Spec.APIs = []signetv1alpha1.APIReference{api.APIReference}
+		binding.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: state}}
+		return binding
+	}
+	key := signetv1alpha1.SignatureKey{}
+	key.Name, key.Status.KeyID = "orders", "v1"
+	key.Status.Conditions = []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
+	for name, tc := range map[string]struct {
+		state signetv1alpha1.APIState
+		why   []string
+	}{
+		"standby":    {signetv1alpha1.APIStandby, []string{}},
+		"conflicted": {signetv1alpha1.APIConflicted, []string{"binding renamed is Conflicted (NotSeen)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bindings := []signetv1alpha1.SignatureBinding{bound("orders", signetv1alpha1.APIBound), bound("renamed", tc.state)}
+			explained := view.Explain(api, bindings, []signetv1alpha1.SignatureKey{key}).Signed
+			if len(explained) != 1 || explained[0].Binding != "orders" {
+				t.Fatalf("got %+v", explained)
+			}
+			if diff := cmp.Diff([]string{"renamed"}, explained[0].Waiting); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(tc.why, explained[0].Why); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
