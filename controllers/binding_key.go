@@ -119,8 +119,8 @@ func (s *session) eligible(binding *signetv1alpha1.SignatureBinding) bool {
 // first signs for a binding. The caches may not show that it has been taken
 // away a moment ago: what is not known to be held is read live.
 func (s *session) hold(namespace, name string) error {
-	if s.ledger.Held(name) {
-		return nil
+	if cached, err := s.key(namespace, name); err != nil || cached != nil && s.ledger.Held(name, cached.UID) {
+		return err
 	}
 	key := &signetv1alpha1.SignatureKey{}
 	if err := s.Live.Get(s.ctx, types.NamespacedName{Namespace: namespace, Name: name}, key); err != nil {
@@ -140,7 +140,7 @@ func (s *session) hold(namespace, name string) error {
 			return err
 		}
 	}
-	s.ledger.SetHeld(name, true)
+	s.ledger.SetHeld(name, key.UID)
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
@@ -38,7 +40,7 @@ func (b *Book) Lock(namespace string) (ledger *Ledger, unlock func()) {
 // be taken away: the next binding of the key has to put them back first.
 func (b *Book) Release(namespace, key string) (unlock func()) {
 	ledger, unlock := b.Lock(namespace)
-	ledger.SetHeld(key, false)
+	ledger.SetHeld(key, "")
 	return unlock
 }
 
@@ -90,22 +92,22 @@ func (b *Book) page(namespace string) *page {
 	return p
 }
 
-// Held says that the key and its Secret are known to carry our finalizer.
-func (l *Ledger) Held(key string) bool {
+// Held says that the key and its Secret are known to carry our finalizer. A key
+// that was made again under the name of another is another.
+func (l *Ledger) Held(key string, uid types.UID) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, held := l.held[key]
-	return held
+	return uid != "" && l.held[key] == uid
 }
 
-// SetHeld notes that the key and its Secret carry our finalizer, or are about
-// to lose it.
-func (l *Ledger) SetHeld(key string, held bool) {
+// SetHeld notes that the key of that UID and its Secret carry our finalizer; with
+// an empty one, that they are about to lose it.
+func (l *Ledger) SetHeld(key string, uid types.UID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if held {
-		l.held[key] = struct{}{}
-	} else {
+	if uid == "" {
 		delete(l.held, key)
+		return
 	}
+	l.held[key] = uid
 }

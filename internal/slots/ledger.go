@@ -22,7 +22,8 @@ type Ledger struct {
 	// environments counts the claims per environment, so that an API can be
 	// looked up in each.
 	environments map[string]int
-	held         map[string]struct{}
+	// held are the keys that carry our finalizer, by name.
+	held map[string]types.UID
 	// gone are the bindings whose deletion was seen before Seeded; nil after it.
 	gone map[types.UID]struct{}
 }
@@ -54,7 +55,7 @@ func (c claim) holds() bool { return c.mark != nil && c.mark.BoundAt != nil }
 func NewLedger() *Ledger {
 	return &Ledger{
 		entries: map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, held: map[string]struct{}{}, gone: map[types.UID]struct{}{},
+		environments: map[string]int{}, held: map[string]types.UID{}, gone: map[types.UID]struct{}{},
 	}
 }
 

@@ -198,3 +198,19 @@ func TestTheDeletedDoNotComeBack(t *testing.T) {
 		}
 	})
 }
+
+func TestAKeyMadeAgainIsNotHeld(t *testing.T) {
+	book := slots.NewBook()
+	ledger, unlock := book.Lock("shop")
+	ledger.SetHeld("orders", "first")
+	unlock()
+	for uid, want := range map[types.UID]bool{"first": true, "second": false, "": false} {
+		if got := ledger.Held("orders", uid); got != want {
+			t.Errorf("Held(%q) = %v, want %v", uid, got, want)
+		}
+	}
+	book.Release("shop", "orders")()
+	if ledger.Held("orders", "first") {
+		t.Error("a key whose finalizer is about to go counts as held")
+	}
+}
