@@ -39,7 +39,7 @@ var (
 		"Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Standby, Pending, NotPublished, Offline.",
 		[]string{"state"}, nil)
 	overdueDesc = prometheus.NewDesc("signet_rotation_overdue_seconds",
-		"How late the latest scheduled rotation is, in seconds: 0 if none is.", nil, nil)
+		"How late the latest rotation, or step of one, is, in seconds: 0 if none is.", nil, nil)
 	oldestDesc = prometheus.NewDesc("signet_rotation_oldest_material_seconds",
 		"Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.", nil, nil)
 )
@@ -115,9 +115,7 @@ func (c *census) collectKeys(ctx context.Context, samples chan<- prometheus.Metr
 		key := &keys.Items[i]
 		ready, reason := readyState(key.Status.Conditions)
 		counts[state{string(key.Spec.Type), ready, reason}]++
-		if next := key.Status.NextRotationTime; next != nil {
-			overdue = max(overdue, now.Sub(next.Time))
-		}
+		overdue = max(overdue, lateness(key, now))
 		if last := key.Status.LastRotationTime; last != nil && key.Spec.Rotation != nil && key.Spec.Rotation.IntervalDays != nil {
 			oldest = max(oldest, now.Sub(last.Time))
 		}
@@ -127,6 +125,25 @@ func (c *census) collectKeys(ctx context.Context, samples chan<- prometheus.Metr
 	}
 	samples <- gauge(overdueDesc, overdue.Seconds())
 	samples <- gauge(oldestDesc, oldest.Seconds())
+}
+
+// lateness is by how much a key's rotation is behind the time: its beginning, the
+// switch to the next version, or the end of the previous one. After a restart
+// the manager watches a stage anew, so that a step may be some minutes late.
+func lateness(key *signetv1alpha1.SignatureKey, now time.Time) time.Duration {
+	var late time.Duration
+	if next := key.Status.NextRotationTime; next != nil {
+		late = now.Sub(next.Time)
+	}
+	for i := range key.Status.Versions {
+		switch version := &key.Status.Versions[i]; {
+		case version.State == signetv1alpha1.VersionNext && version.Created != nil:
+			late = max(late, now.Sub(version.Created.Add(key.EffectiveStage())))
+		case version.State == signetv1alpha1.VersionPrevious && version.Retires != nil:
+			late = max(late, now.Sub(version.Retires.Time))
+		}
+	}
+	return late
 }
 
 func (c *census) collectBindings(ctx context.Context, samples chan<- prometheus.Metric) {

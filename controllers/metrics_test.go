@@ -60,13 +60,43 @@ signet_keys{ready="Unknown",reason="Pending",type="HMAC"} 1
 # HELP signet_rotation_oldest_material_seconds Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.
 # TYPE signet_rotation_oldest_material_seconds gauge
 signet_rotation_oldest_material_seconds 7.77606e+06
-# HELP signet_rotation_overdue_seconds How late the latest scheduled rotation is, in seconds: 0 if none is.
+# HELP signet_rotation_overdue_seconds How late the latest rotation, or step of one, is, in seconds: 0 if none is.
 # TYPE signet_rotation_overdue_seconds gauge
 signet_rotation_overdue_seconds 60
 `
 	counts := &census{reader: store, clock: clocktesting.NewFakePassiveClock(now)}
 	if err := testutil.CollectAndCompare(counts, strings.NewReader(want)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLateness(t *testing.T) {
+	now := time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
+	ago := func(past time.Duration) *metav1.Time { return &metav1.Time{Time: now.Add(-past)} }
+	next := func(created *metav1.Time) signetv1alpha1.KeyVersion {
+		return signetv1alpha1.KeyVersion{State: signetv1alpha1.VersionNext, Created: created}
+	}
+	cases := map[string]struct {
+		status signetv1alpha1.SignatureKeyStatus
+		want   time.Duration
+	}{
+		"nothing is due":      {signetv1alpha1.SignatureKeyStatus{}, 0},
+		"a schedule is late":  {signetv1alpha1.SignatureKeyStatus{NextRotationTime: ago(time.Minute)}, time.Minute},
+		"a schedule is ahead": {signetv1alpha1.SignatureKeyStatus{NextRotationTime: ago(-time.Minute)}, -time.Minute},
+		"a switch is late": {signetv1alpha1.SignatureKeyStatus{
+			NextRotationTime: ago(-time.Hour), Versions: []signetv1alpha1.KeyVersion{{State: signetv1alpha1.VersionActive, Created: ago(time.Hour)}, next(ago(10 * time.Minute))},
+		}, 8 * time.Minute},
+		"a stage is under way": {signetv1alpha1.SignatureKeyStatus{Versions: []signetv1alpha1.KeyVersion{next(ago(time.Minute))}}, 0},
+		"a previous version has stayed": {signetv1alpha1.SignatureKeyStatus{
+			Versions: []signetv1alpha1.KeyVersion{{State: signetv1alpha1.VersionPrevious, Created: ago(time.Hour), Retires: ago(5 * time.Minute)}},
+		}, 5 * time.Minute},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := lateness(&signetv1alpha1.SignatureKey{Status: tc.status}, now); got != tc.want {
+				t.Errorf("lateness = %s, want %s", got, tc.want)
+			}
+		})
 	}
 }
 
