@@ -41,6 +41,8 @@ type trap struct {
 type gate struct {
 	url string
 	ca  []byte
+	// shut is a path that nothing gets through to; empty: none is.
+	shut string
 
 	mu       sync.Mutex
 	trap     *trap
@@ -99,6 +101,10 @@ func (t *trap) release() {
 
 func (g *gate) pass(proxy http.Handler, w http.ResponseWriter, r *http.Request) {
 	t := g.note(r)
+	if r.URL.Path == g.shut {
+		http.Error(w, "the gate is shut", http.StatusServiceUnavailable)
+		return
+	}
 	if t == nil {
 		proxy.ServeHTTP(w, r)
 		return

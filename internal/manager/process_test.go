@@ -21,6 +21,8 @@ type process struct {
 	cmd   *exec.Cmd
 	gate  *gate
 	ended chan struct{}
+	// log is the file that it writes to.
+	log string
 }
 
 var processes atomic.Int32
@@ -29,7 +31,11 @@ var processes atomic.Int32
 // with the spec.
 func startProcess(ctx context.Context, namespace string, arguments ...string) *process {
 	GinkgoHelper()
-	gate := newGate()
+	return startProcessThrough(ctx, newGate(), namespace, arguments...)
+}
+
+func startProcessThrough(ctx context.Context, gate *gate, namespace string, arguments ...string) *process {
+	GinkgoHelper()
 	config, err := plane.ServiceAccountConfig(ctx, namespace, serviceAccount)
 	Expect(err).NotTo(HaveOccurred())
 	config.Host, config.CAData = gate.url, gate.ca
@@ -45,7 +51,7 @@ func startProcess(ctx context.Context, namespace string, arguments ...string) *p
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	Expect(cmd.Start()).To(Succeed())
-	p := &process{cmd: cmd, gate: gate, ended: make(chan struct{})}
+	p := &process{cmd: cmd, gate: gate, ended: make(chan struct{}), log: log.Name()}
 	go func() {
 		_ = cmd.Wait()
 		close(p.ended)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -49,15 +50,53 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	if err := apiserver.RequireRights(ctx, config, options.rights()); err != nil {
+		return err
+	}
 	mgr, err := New(config, options)
 	if err != nil {
 		return err
 	}
-	if err := mgr.Start(ctx); err != nil {
+	return start(ctx, mgr)
+}
+
+// start runs the manager until the context ends. While caches are waited for,
+// which may be for ever, controller-runtime does not look at the context:
+// nothing has begun then that would have to be ended in order.
+func start(ctx context.Context, mgr ctrl.Manager) error {
+	var begun atomic.Bool
+	err := mgr.Add(everywhere(func(context.Context) error {
+		begun.Store(true)
+		return nil
+	}))
+	if err != nil {
+		return fmt.Errorf("add to the manager: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- mgr.Start(ctx) }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		if !begun.Load() {
+			return nil
+		}
+		err = <-ended
+	}
+	if err != nil {
 		return fmt.Errorf("run the manager: %w", err)
 	}
 	return nil
 }
+
+// everywhere is a runnable that starts on every replica when the caches are
+// filled.
+type everywhere func(context.Context) error
+
+// Start implements manager.Runnable.
+func (e everywhere) Start(ctx context.Context) error { return e(ctx) }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (everywhere) NeedLeaderElection() bool { return false }
 
 // Scheme knows the kinds that the manager works with.
 func Scheme() (*runtime.Scheme, error) {

@@ -1,0 +1,41 @@
+package manager_test
+
+import (
+	"net/http"
+	"os"
+	"syscall"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+var _ = Describe("A manager that cannot begin", func() {
+	It("names the rights that it lacks, and ends", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}})
+		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
+		Eventually(p.ended).Should(BeClosed())
+		Expect(p.cmd.ProcessState.ExitCode()).To(Equal(1))
+		said, err := os.ReadFile(p.log)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(said)).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + serviceAccount + " lacks the right to " +
+			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
+		Expect(string(said)).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
+		Expect(string(said)).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
+			": bind it to the roles in Signet's config/\n"))
+	})
+
+	// Caches that nothing fills, as when the API server does not answer, would
+	// keep it waiting whatever it is told.
+	It("ends when it is told to while it waits for its caches", func(ctx SpecContext) {
+		gate := newGate()
+		gate.shut = "/api/v1/secrets"
+		p := startProcessThrough(ctx, gate, systemNamespace)
+		Eventually(gate.all).Should(ContainElement(http.MethodGet + " " + gate.shut))
+		p.signal(syscall.SIGTERM)
+		Eventually(p.ended).Should(BeClosed())
+		Expect(p.cmd.ProcessState.ExitCode()).To(Equal(0))
+	})
+})
