@@ -12,16 +12,19 @@ spec:
   clusterResourceWhitelist: [{group: '*', kind: '*'}]
 `
 
-// application follows REPOSITORY, and tries nothing a second time.
-const application = `
+// applicationManifest follows REPOSITORY, and tries nothing a second time.
+const applicationManifest = `
 apiVersion: argoproj.io/v1alpha1
 kind: Application
-metadata: {name: shop, namespace: argocd}
+metadata: {name: NAME, namespace: argocd}
 spec:
   project: default
   source: {repoURL: 'file://REPOSITORY', path: '.', targetRevision: main}
-  destination: {server: 'https://kubernetes.default.svc', namespace: shop}
-  syncPolicy: {automated: {prune: true, selfHeal: true, allowEmpty: true}, retry: {limit: 0}}
+  destination: {server: 'https://kubernetes.default.svc', namespace: NAME}
+  syncPolicy:
+    automated: {prune: true, selfHeal: true, allowEmpty: true}
+    syncOptions: [OPTIONS]
+    retry: {limit: 0}
 `
 
 const source = `
@@ -31,11 +34,18 @@ metadata: {name: payments-own, labels: {signet.dev/signature-material: "true"}}
 stringData: {key: payments_app, secret: example-only-Zt8Kq2Wn5Rb7}
 `
 
+// stray says that Argo CD has synced it from the repository, where it is not.
+const stray = `
+apiVersion: v1
+kind: Secret
+metadata: {name: stray, annotations: {argocd.argoproj.io/tracking-id: 'shop:/Secret:shop/stray'}}
+`
+
 // gateway is the platform's, and not in the repository.
 const gateway = `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {name: edge, namespace: shop, labels: {signet.dev/environment: RELEASE}}
+metadata: {name: edge, labels: {signet.dev/environment: RELEASE}}
 spec:
   gatewayClassName: example
   listeners: [{name: http, protocol: HTTP, port: 80}]
