@@ -1,6 +1,9 @@
 package argocd
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 const appProject = `
 apiVersion: argoproj.io/v1alpha1
@@ -79,4 +82,12 @@ func binding(name, key string, apis ...string) string {
 	}
 	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureBinding\nmetadata: {name: " + name +
 		"}\nspec: {keyRef: {name: " + key + "}, environment: RELEASE, apis: [" + strings.Join(list, ", ") + "]}\n"
+}
+
+// inWave puts an object into a sync wave; none for zero.
+func inWave(wave int, object string) string {
+	if wave == 0 {
+		return object
+	}
+	return strings.Replace(object, "metadata: {", fmt.Sprintf("metadata: {annotations: {argocd.argoproj.io/sync-wave: \"%d\"}, ", wave), 1)
 }

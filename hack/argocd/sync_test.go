@@ -15,6 +15,7 @@ func TestSync(t *testing.T) {
 	w.expectAdmission(t)
 	w.startArgoCD(t)
 	t.Run("story", func(t *testing.T) { tellStory(t, w) })
+	t.Run("changes in one commit", func(t *testing.T) { syncChanges(t, w) })
 }
 
 // part is one of the story, in which managed Secrets may go.
