@@ -91,3 +91,40 @@ func inWave(wave int, object string) string {
 	}
 	return strings.Replace(object, "metadata: {", fmt.Sprintf("metadata: {annotations: {argocd.argoproj.io/sync-wave: \"%d\"}, ", wave), 1)
 }
+
+func publicKey(name, more string) string {
+	return strings.Replace(key(name, more), "type: HMAC", "type: PublicKey", 1)
+}
+
+// invalidSource ends in a newline: the usual mistake.
+const invalidSource = `
+apiVersion: v1
+kind: Secret
+metadata: {name: orders-own, labels: {signet.dev/signature-material: "true"}}
+stringData: {secret: "example-only-Zt8Kq2Wn5Rb7\n"}
+`
+
+// keepKeysPolicy refuses that keys of a namespace be deleted.
+const keepKeysPolicy = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: keep-keys}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [signet.dev], apiVersions: ['*'], resources: [signaturekeys], operations: [DELETE]}]
+  validations: [{expression: 'false', message: keys are kept here}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: keep-keys}
+spec:
+  policyName: keep-keys
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
+`
+
+// Specs that break a rule: admission and the CRDs let neither in.
+var (
+	invalidKey     = key("orders", `, key: "no good?"`)
+	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `header: "no good", environment:`, 1)
+)
