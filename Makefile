@@ -35,7 +35,7 @@ test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real 
 .PHONY: test-argocd
 test-argocd: controlplane ## Test Signet under a real Argo CD, and its status with kstatus; needs the packages redis-server and git.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
-	cd hack/argocd && go vet . && go test -count=1 -timeout 30m .
+	cd hack/argocd && go vet . && go test -count=1 -parallel 8 -timeout 30m .
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.

@@ -1,6 +1,9 @@
 package argocd
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 const appProject = `
 apiVersion: argoproj.io/v1alpha1
@@ -12,16 +15,19 @@ spec:
   clusterResourceWhitelist: [{group: '*', kind: '*'}]
 `
 
-// application follows REPOSITORY, and tries nothing a second time.
-const application = `
+// applicationManifest follows REPOSITORY, and tries nothing a second time.
+const applicationManifest = `
 apiVersion: argoproj.io/v1alpha1
 kind: Application
-metadata: {name: shop, namespace: argocd}
+metadata: {name: NAME, namespace: argocd}
 spec:
   project: default
   source: {repoURL: 'file://REPOSITORY', path: '.', targetRevision: main}
-  destination: {server: 'https://kubernetes.default.svc', namespace: shop}
-  syncPolicy: {automated: {prune: true, selfHeal: true, allowEmpty: true}, retry: {limit: 0}}
+  destination: {server: 'https://kubernetes.default.svc', namespace: NAME}
+  syncPolicy:
+    automated: {prune: true, selfHeal: true, allowEmpty: true}
+    syncOptions: [OPTIONS]
+    retry: {limit: 0}
 `
 
 const source = `
@@ -31,11 +37,18 @@ metadata: {name: payments-own, labels: {signet.dev/signature-material: "true"}}
 stringData: {key: payments_app, secret: example-only-Zt8Kq2Wn5Rb7}
 `
 
+// stray says that Argo CD has synced it from the repository, where it is not.
+const stray = `
+apiVersion: v1
+kind: Secret
+metadata: {name: stray, annotations: {argocd.argoproj.io/tracking-id: 'shop:/Secret:shop/stray'}}
+`
+
 // gateway is the platform's, and not in the repository.
 const gateway = `
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {name: edge, namespace: shop, labels: {signet.dev/environment: RELEASE}}
+metadata: {name: edge, labels: {signet.dev/environment: RELEASE}}
 spec:
   gatewayClassName: example
   listeners: [{name: http, protocol: HTTP, port: 80}]
@@ -70,3 +83,48 @@ func binding(name, key string, apis ...string) string {
 	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureBinding\nmetadata: {name: " + name +
 		"}\nspec: {keyRef: {name: " + key + "}, environment: RELEASE, apis: [" + strings.Join(list, ", ") + "]}\n"
 }
+
+// inWave puts an object into a sync wave; none for zero.
+func inWave(wave int, object string) string {
+	if wave == 0 {
+		return object
+	}
+	return strings.Replace(object, "metadata: {", fmt.Sprintf("metadata: {annotations: {argocd.argoproj.io/sync-wave: \"%d\"}, ", wave), 1)
+}
+
+func publicKey(name, more string) string {
+	return strings.Replace(key(name, more), "type: HMAC", "type: PublicKey", 1)
+}
+
+// invalidSource ends in a newline: the usual mistake.
+const invalidSource = `
+apiVersion: v1
+kind: Secret
+metadata: {name: orders-own, labels: {signet.dev/signature-material: "true"}}
+stringData: {secret: "example-only-Zt8Kq2Wn5Rb7\n"}
+`
+
+// keepKeysPolicy refuses that keys of a namespace be deleted.
+const keepKeysPolicy = `
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: keep-keys}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [signet.dev], apiVersions: ['*'], resources: [signaturekeys], operations: [DELETE]}]
+  validations: [{expression: 'false', message: keys are kept here}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: keep-keys}
+spec:
+  policyName: keep-keys
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
+`
+
+// Specs that break a rule: admission and the CRDs let neither in.
+var (
+	invalidKey     = key("orders", `, key: "no good?"`)
+	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `header: "no good", environment:`, 1)
+)

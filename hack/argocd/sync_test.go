@@ -1,46 +1,34 @@
 package argocd
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 )
 
-// app is what the test reads of an Application.
-type app struct {
-	Metadata struct {
-		Annotations map[string]string `json:"annotations"`
-	} `json:"metadata"`
-	Status struct {
-		Health    health     `json:"health"`
-		Resources []resource `json:"resources"`
-		Sync      struct{ Status, Revision string }
-		Condition []map[string]any `json:"conditions"`
-		Operation struct {
-			Phase, Message string
-			SyncResult     struct {
-				Revision  string
-				Resources []map[string]any
-			}
-		} `json:"operationState"`
-	} `json:"status"`
-}
-
-type resource struct {
-	Kind, Name, Status string
-	Health             health
-}
-
-// TestSync tells one story: each part begins where the one before has ended.
+// TestSync syncs Signet's objects with a real Argo CD.
 func TestSync(t *testing.T) {
 	w := newWorld(t)
-	w.kubectl(t, "create", "namespace", "shop")
-	w.apply(t, gateway)
-	w.commit(t, map[string]string{
+	w.startManager(t)
+	w.expectAdmission(t)
+	w.startArgoCD(t)
+	t.Run("story", func(t *testing.T) { tellStory(t, w) })
+	t.Run("changes in one commit", func(t *testing.T) { syncChanges(t, w) })
+}
+
+// part is one of the story, in which managed Secrets may go.
+type part struct {
+	name string
+	tell func(*testing.T, *application)
+	goes string
+}
+
+// tellStory tells one story: each part begins where the one before has ended.
+// Managed Secrets are never pruned: all but those that are to go keep their UID.
+func tellStory(t *testing.T, w *world) {
+	shop := w.newApplication(t, "shop", "", map[string]string{
 		"source": source, "route": route,
 		"key-orders": key("orders", ""), "key-payments": key("payments", ", secretRef: {name: payments-own}"),
 		"key-ledger":       key("ledger", ", deletionPolicy: Retain"),
@@ -48,176 +36,129 @@ func TestSync(t *testing.T) {
 		"binding-payments": binding("payments", "payments", "API/payments", "API/refunds"),
 		"binding-ledger":   binding("ledger", "ledger", "API/ledger"),
 	})
-	w.apply(t, strings.ReplaceAll(application, "REPOSITORY", w.repo))
-	for _, part := range []struct {
-		name string
-		tell func(*testing.T, *world)
-	}{
-		{"waits for the route, then all is healthy", becomesHealthy},
-		{"does not drift", doesNotDrift},
-		{"shows what is wrong", showsWhatIsWrong},
-		{"moves an API in one commit", movesAPI},
-		{"renames a binding in one commit", renamesBinding},
-		{"prunes key and binding in one commit", prunes},
-		{"gives retained material back", keepsRetained},
+	w.apply(t, "shop", gateway)
+	for _, part := range []part{
+		{name: "waits for the route, then all is healthy", tell: becomesHealthy},
+		{name: "does not drift", tell: doesNotDrift},
+		{name: "would be seen to drift", tell: seesDrift},
+		{name: "would be seen to be written", tell: seesWrites},
+		{name: "shows what is wrong", tell: showsWhatIsWrong},
+		{name: "prunes what carries its tracking", tell: prunesTracked},
+		{name: "prunes key and binding in one commit", tell: prunes, goes: "orders"},
+		{name: "gives retained material back", tell: keepsRetained},
 	} {
-		if !t.Run(part.name, func(t *testing.T) { part.tell(t, w) }) {
+		before := shop.secrets(t)
+		if !t.Run(part.name, func(t *testing.T) { part.tell(t, shop) }) {
 			return
+		}
+		after := shop.secrets(t)
+		for name, uid := range before {
+			if name != part.goes && after[name] != uid {
+				t.Fatalf("%s: Secret %s had the UID %s and has %q", part.name, name, uid, after[name])
+			}
 		}
 	}
 }
 
-func becomesHealthy(t *testing.T, w *world) {
-	w.expectHealth(t, "SignatureBinding", "orders", "Progressing", "never been published")
-	w.kubectl(t, "patch", "-n", "shop", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted)
-	w.expectSettled(t)
-	w.expectChild(t, "orders")
-	w.expectChild(t, "payments")
-}
-
-func doesNotDrift(t *testing.T, w *world) {
-	before := w.versions(t)
-	for range 3 {
-		w.refresh(t, "hard")
-		w.expectSettled(t)
-	}
-	if after := w.versions(t); after != before {
-		t.Errorf("refreshing has changed objects:\n%s\nwere\n%s", after, before)
+func becomesHealthy(t *testing.T, shop *application) {
+	shop.expectHealth(t, "SignatureBinding", "orders", "Progressing", "never been published")
+	shop.kubectl(t, "patch", "-n", "shop", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted)
+	shop.expectSettled(t)
+	shop.expectChild(t, "orders")
+	shop.expectChild(t, "payments")
+	if found := len(shop.secrets(t)); found != 3 {
+		t.Fatalf("there are %d managed Secrets, want those of 3 keys", found)
 	}
 }
 
-func showsWhatIsWrong(t *testing.T, w *world) {
-	w.commit(t, map[string]string{
+func doesNotDrift(t *testing.T, shop *application) {
+	must(t, shop.drift(t))
+}
+
+// seesDrift has somebody else write what Git says too, without self-healing.
+func seesDrift(t *testing.T, shop *application) {
+	const heal = `{"spec":{"syncPolicy":{"automated":{"selfHeal":%t}}}}`
+	shop.kubectl(t, "patch", "-n", "argocd", "application", "shop", "--type=merge", "-p", fmt.Sprintf(heal, false))
+	shop.kubectl(t, "patch", "-n", "shop", "signaturebinding", "payments", "--type=merge", "-p", `{"spec":{"environment":"staging"}}`)
+	err := shop.drift(t)
+	if err == nil || err.Error() != "SignatureBinding payments is OutOfSync" {
+		t.Errorf("drift = %v, want SignatureBinding payments to be OutOfSync", err)
+	}
+	shop.kubectl(t, "patch", "-n", "argocd", "application", "shop", "--type=merge", "-p", fmt.Sprintf(heal, true))
+	shop.refresh(t, "normal")
+	shop.expectSettled(t)
+}
+
+// seesWrites has a controller write again and again what Git says nothing of.
+func seesWrites(t *testing.T, shop *application) {
+	ctx, stop := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := 0; ctx.Err() == nil; n++ {
+			_, _ = shop.try("", "annotate", "--overwrite", "-n", "shop", "signaturekey", "payments", fmt.Sprintf("example.com/seen=%d", n))
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	err := shop.drift(t)
+	stop()
+	<-stopped
+	if err == nil || !strings.HasPrefix(err.Error(), "objects were written:") {
+		t.Errorf("drift = %v, want objects that were written", err)
+	}
+	shop.kubectl(t, "annotate", "-n", "shop", "signaturekey", "payments", "example.com/seen-")
+	shop.expectSettled(t)
+}
+
+func showsWhatIsWrong(t *testing.T, shop *application) {
+	shop.follow(t, map[string]string{
 		"binding-takeover": binding("takeover", "orders", "API/payments"),
 		"key-copy":         key("copy", ", secretRef: {name: orders}"),
 		"key-pending":      key("pending", ", secretRef: {name: missing}"),
 	})
-	w.refresh(t, "normal")
-	w.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
-	w.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
-	w.expectHealth(t, "SignatureKey", "pending", "Progressing", "Create Secret missing")
-	w.commit(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
+	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
+	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
+	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", "Create Secret missing")
+	shop.follow(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
+	shop.expectSettled(t)
 }
 
-func movesAPI(t *testing.T, w *world) {
-	w.commit(t, map[string]string{
-		"binding-payments": binding("payments", "payments", "API/payments"),
-		"binding-ledger":   binding("ledger", "ledger", "API/ledger", "API/refunds"),
-	})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
+// prunesTracked shows that Argo CD does prune what it believes to be its own
+// and does not find in Git. The managed Secrets beside it stay.
+func prunesTracked(t *testing.T, shop *application) {
+	shop.apply(t, "shop", stray)
+	shop.refresh(t, "normal")
+	shop.expectGone(t, "secret", "stray")
+	shop.expectSettled(t)
+	must(t, shop.drift(t))
 }
 
-func renamesBinding(t *testing.T, w *world) {
-	w.commit(t, map[string]string{
-		"binding-ledger":  "",
-		"binding-ledger2": binding("ledger-renamed", "ledger", "API/ledger", "API/refunds"),
-	})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
+func prunes(t *testing.T, shop *application) {
+	shop.follow(t, map[string]string{"key-orders": "", "binding-orders": ""})
+	shop.expectSettled(t)
+	shop.expectGone(t, "signaturekey", "orders")
+	shop.expectGone(t, "signaturebinding", "orders")
+	shop.expectGone(t, "secret", "orders")
 }
 
-func prunes(t *testing.T, w *world) {
-	w.commit(t, map[string]string{"key-orders": "", "binding-orders": ""})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
-	w.expectGone(t, "signaturekey", "orders")
-	w.expectGone(t, "signaturebinding", "orders")
-	w.expectGone(t, "secret", "orders")
-}
-
-func keepsRetained(t *testing.T, w *world) {
-	before := w.kubectl(t, "get", "-n", "shop", "secret", "ledger", "-o", "jsonpath={.data.key}/{.data.secret}")
-	w.commit(t, map[string]string{"key-ledger": "", "binding-ledger2": ""})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
-	w.expectGone(t, "signaturekey", "ledger")
-	w.commit(t, map[string]string{
+// keepsRetained expects the material, and not only the Secret, to be the same:
+// part of the story is that no Secret has another UID.
+func keepsRetained(t *testing.T, shop *application) {
+	const material = "jsonpath={.data.key}/{.data.secret}"
+	before := shop.kubectl(t, "get", "-n", "shop", "secret", "ledger", "-o", material)
+	shop.follow(t, map[string]string{"key-ledger": "", "binding-ledger": ""})
+	shop.expectSettled(t)
+	shop.expectGone(t, "signaturekey", "ledger")
+	must(t, shop.drift(t))
+	shop.follow(t, map[string]string{
 		"key-ledger":     key("ledger", ", deletionPolicy: Retain"),
 		"binding-ledger": binding("ledger", "ledger", "API/ledger"),
 	})
-	w.refresh(t, "normal")
-	w.expectSettled(t)
-	if after := w.kubectl(t, "get", "-n", "shop", "secret", "ledger", "-o", "jsonpath={.data.key}/{.data.secret}"); after != before {
+	shop.expectSettled(t)
+	if after := shop.kubectl(t, "get", "-n", "shop", "secret", "ledger", "-o", material); after != before {
 		t.Error("the material is another one")
 	}
-}
-
-// commit writes files, or removes those without content, in one commit.
-func (w *world) commit(t *testing.T, files map[string]string) {
-	t.Helper()
-	for name, content := range files {
-		path := filepath.Join(w.repo, name+".yaml")
-		if content == "" {
-			must(t, os.Remove(path))
-			continue
-		}
-		must(t, os.WriteFile(path, []byte(content), 0o600))
-	}
-	w.run(t, w.repo, "git", "add", "-A")
-	w.run(t, w.repo, "git", "-c", "user.name=shop", "-c", "user.email=shop@example.com", "commit", "-qm", "Change the shop")
-}
-
-// refresh has Argo CD compare, and returns when it has.
-func (w *world) refresh(t *testing.T, how string) {
-	t.Helper()
-	const annotation = "argocd.argoproj.io/refresh"
-	w.kubectl(t, "annotate", "--overwrite", "-n", "argocd", "application", "shop", annotation+"="+how)
-	eventually(t, "Argo CD to refresh", func() error {
-		if w.app(t).Metadata.Annotations[annotation] != "" {
-			return fmt.Errorf("not refreshed")
-		}
-		return nil
-	})
-}
-
-func (w *world) app(t *testing.T) app {
-	t.Helper()
-	var a app
-	must(t, json.Unmarshal([]byte(w.kubectl(t, "get", "-n", "argocd", "application", "shop", "-o", "json")), &a))
-	return a
-}
-
-// expectSettled waits until what was committed last is synced and healthy. A
-// sync that has failed is not waited for: there is no second attempt.
-func (w *world) expectSettled(t *testing.T) {
-	t.Helper()
-	revision := w.run(t, w.repo, "git", "rev-parse", "HEAD")
-	begin := time.Now()
-	eventually(t, "the application to be synced and healthy", func() error {
-		a := w.app(t)
-		s, operation := a.Status, a.Status.Operation
-		if operation.SyncResult.Revision == revision && (operation.Phase == "Failed" || operation.Phase == "Error") {
-			t.Fatalf("the first sync has failed: %s: %v", operation.Message, operation.SyncResult.Resources)
-		}
-		if s.Sync.Revision != revision || s.Sync.Status != "Synced" || s.Health.Status != "Healthy" || operation.Phase != "Succeeded" {
-			return fmt.Errorf("%s %s, sync %s (%s): %+v %v", s.Sync.Status, s.Health.Status, operation.Phase, operation.Message, s.Resources, s.Condition)
-		}
-		for _, r := range s.Resources {
-			if r.Status != "Synced" || strings.HasPrefix(r.Kind, "Signature") && r.Health.Status != "Healthy" {
-				return fmt.Errorf("%s %s is %s and %s", r.Kind, r.Name, r.Status, r.Health.Status)
-			}
-		}
-		return nil
-	})
-	t.Logf("settled after %s", time.Since(begin).Round(100*time.Millisecond))
-}
-
-func (w *world) expectGone(t *testing.T, kind, name string) {
-	t.Helper()
-	eventually(t, kind+" "+name+" to be gone", func() error {
-		if found := w.kubectl(t, "get", "-n", "shop", kind, name, "--ignore-not-found", "-o", "name"); found != "" {
-			return fmt.Errorf("it is still there")
-		}
-		return nil
-	})
-}
-
-// versions are the resourceVersions of everything that could drift.
-func (w *world) versions(t *testing.T) string {
-	t.Helper()
-	return w.kubectl(t, "get", "-n", "shop", "signaturekeys,signaturebindings,secrets", "-o",
-		`jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.resourceVersion}{"\n"}{end}`)
 }

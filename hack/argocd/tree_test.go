@@ -20,11 +20,11 @@ type node struct {
 }
 
 // tree reads what Argo CD's user interface reads; it is nowhere but in redis.
-func (w *world) tree() ([]node, error) {
+func (a *application) tree() ([]node, error) {
 	redis := func(args ...string) ([]byte, error) {
-		return exec.Command("redis-cli", append([]string{"-p", w.redisPort, "--raw"}, args...)...).Output()
+		return exec.Command("redis-cli", append([]string{"-p", a.redisPort, "--raw"}, args...)...).Output()
 	}
-	names, err := redis("--scan", "--pattern", "app|resources-tree|shop|*")
+	names, err := redis("--scan", "--pattern", "app|resources-tree|"+a.name+"|*")
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +48,10 @@ func (w *world) tree() ([]node, error) {
 }
 
 // expectNode waits until the resource tree has the object as it is wanted.
-func (w *world) expectNode(t *testing.T, kind, name string, wanted func(node) error) {
+func (a *application) expectNode(t *testing.T, kind, name string, wanted func(node) error) {
 	t.Helper()
 	eventually(t, kind+" "+name+" in the resource tree", func() error {
-		nodes, err := w.tree()
+		nodes, err := a.tree()
 		if err != nil {
 			return err
 		}
@@ -65,9 +65,9 @@ func (w *world) expectNode(t *testing.T, kind, name string, wanted func(node) er
 }
 
 // expectHealth waits for the health of a resource and for a part of its message.
-func (w *world) expectHealth(t *testing.T, kind, name, status, message string) {
+func (a *application) expectHealth(t *testing.T, kind, name, status, message string) {
 	t.Helper()
-	w.expectNode(t, kind, name, func(n node) error {
+	a.expectNode(t, kind, name, func(n node) error {
 		if n.Health == nil || n.Health.Status != status || !strings.Contains(n.Health.Message, message) {
 			return fmt.Errorf("its health is %+v", n.Health)
 		}
@@ -76,9 +76,9 @@ func (w *world) expectHealth(t *testing.T, kind, name, status, message string) {
 }
 
 // expectChild waits until the managed Secret is shown as a child of its key.
-func (w *world) expectChild(t *testing.T, key string) {
+func (a *application) expectChild(t *testing.T, key string) {
 	t.Helper()
-	w.expectNode(t, "Secret", key, func(n node) error {
+	a.expectNode(t, "Secret", key, func(n node) error {
 		if len(n.ParentRefs) != 1 || n.ParentRefs[0].Kind != "SignatureKey" || n.ParentRefs[0].Name != key {
 			return fmt.Errorf("its parents are %v", n.ParentRefs)
 		}
