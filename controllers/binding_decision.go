@@ -94,7 +94,7 @@ func (d *decision) lookAgain(after time.Duration) {
 
 func (d *decision) refuseSpec(errs field.ErrorList) {
 	d.invalid = true
-	d.verdict = stalled(signetv1alpha1.ReasonInvalidSpec, "The spec breaks a rule: "+errs.ToAggregate().Error())
+	d.verdict = stalled(signetv1alpha1.ReasonInvalidSpec, "Mend the spec: "+broken(errs)+".")
 }
 
 // judge adds an API to the status, as the ledger has it.

@@ -23,6 +23,8 @@ type scene struct {
 // state is one that an object is to be in.
 type state struct {
 	kind, ready, reason string
+	// deleted says that the object is being deleted: then no script is asked.
+	deleted bool
 	// waits says that it turns to False after five minutes.
 	waits bool
 	// file in testdata; left out: named after what Argo CD says and the reason.
@@ -129,6 +131,14 @@ var scenes = map[string]scene{
 	"name-taken": {play: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""))), states: []state{
 		{kind: kindKey, ready: "False", reason: "SecretOwnedByOther"},
 	}},
+	"deleted-without-material": {
+		play: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""), binding("orders", "orders", "API/orders")),
+			kubectl("patch", "signaturekey", "orders", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/other"]}}`),
+			expect(kindKey, "orders", "False", "SecretOwnedByOther"), kubectl("delete", "signaturekey", "orders", "--wait=false")),
+		states: []state{
+			{kind: kindKey, ready: "False", reason: "KeyTerminating", deleted: true},
+		},
+	},
 	"namespace-going": {
 		play: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), keepKeys, deleteNamespace),
 		states: []state{

@@ -117,10 +117,14 @@ func heldDeletion(t *testing.T, w *world) {
 	s := stage{w, "deletion-held"}
 	bound(t, s)
 	s.in(t, "delete", kindKey, "orders", "--wait=false")
-	s.expectReady(t, kindKey, "orders", "True", "Ready")
-	s.askKubectl(t, kindKey, "orders", "Ready=True", true)
-	object := s.read(t, kindKey, "orders")
-	if said := w.askArgoCD(t, object); said != "Progressing" {
+	s.judgeDeleted(t, s.expectReady(t, kindKey, "orders", "True", "Ready"), "True")
+}
+
+// judgeDeleted asks the judges about an object that is being deleted.
+func (s stage) judgeDeleted(t *testing.T, object *unstructured.Unstructured, ready string) {
+	t.Helper()
+	s.askKubectl(t, object.GetKind(), object.GetName(), "Ready="+ready, true)
+	if said := s.askArgoCD(t, object); said != "Progressing" {
 		t.Errorf("Argo CD says %s, want Progressing", said)
 	}
 	expectTerminating(t, object)
@@ -131,6 +135,10 @@ func heldDeletion(t *testing.T, w *world) {
 func (s stage) expectState(t *testing.T, want state) {
 	t.Helper()
 	object := s.expectReady(t, want.kind, "orders", want.ready, want.reason)
+	if want.deleted {
+		s.judgeDeleted(t, object, want.ready)
+		return
+	}
 	if stored := storedConditions(t, want); !cmp.Equal(stored, told(t, object)) {
 		t.Errorf("%s is out of date: %s", want.path(), cmp.Diff(stored, told(t, object)))
 	}

@@ -49,7 +49,7 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonInvalidSpec, "False",
-		"the spec breaks a rule; it came in while the webhooks were down",
+		"the spec breaks a rule; it came in past admission, before there was the rule or while webhooks and CRDs did not check it",
 		"mend the spec as the message says",
 	},
 	{
@@ -61,6 +61,11 @@ var KeyReady = []Advice{
 		signetv1alpha1.ReasonSecretLost, "False",
 		"the managed Secret of a bound key is gone, or its bytes make no key. Nothing signs, and nothing is generated of its own accord",
 		"restore the Secret from a backup; or set `spec.rotation.trigger` to another text, which is the consent to generate new material at once",
+	},
+	{
+		signetv1alpha1.ReasonKeyTerminating, "False",
+		"the key was deleted before it had material, and bindings that name it keep it",
+		"point these bindings at another key, or delete them",
 	},
 	{
 		signetv1alpha1.ReasonNamespaceTerminating, waiting,
@@ -142,7 +147,7 @@ var BindingReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonInvalidSpec, "False",
-		"the spec breaks a rule; it came in while the webhooks were down",
+		"the spec breaks a rule; it came in past admission, before there was the rule or while webhooks and CRDs did not check it",
 		"mend the spec as the message says",
 	},
 }
