@@ -9,9 +9,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // plugin is what all commands share.
@@ -23,6 +25,9 @@ type plugin struct {
 // Run runs the plugin and returns its exit code: 0, or 1 if something failed
 // or was found wrong.
 func Run(streams genericiooptions.IOStreams, version string, args []string) int {
+	// Else the client complains of a missing logger, with a stack, in commands
+	// that take long.
+	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := New(streams, version)

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/advice"
 )
 
 // conditionRotating of a key is there while a second version is accepted.
@@ -36,7 +37,8 @@ func Refused(key *signetv1alpha1.SignatureKey) string {
 		return ""
 	}
 	if rotating.Reason == signetv1alpha1.ReasonNothingToRotate || rotating.Reason == signetv1alpha1.ReasonResting {
-		return rotating.Reason + ": " + rotating.Message
+		what, _ := advice.ForRotation(rotating.Reason)
+		return rotating.Reason + ": " + rotating.Message + " -> " + plain(what.Action)
 	}
 	return ""
 }
@@ -55,8 +57,8 @@ func Progress(key *signetv1alpha1.SignatureKey) string {
 		parts = append(parts, "no version yet")
 	}
 	line := strings.Join(parts, ", ")
-	if step := RotationOf(key); step != "" {
-		return step + ": " + line
+	if rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating); rotating != nil {
+		return rotating.Reason + ": " + line
 	}
 	return line
 }
