@@ -2,14 +2,11 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -64,37 +61,4 @@ func (d *doctor) rights(ctx context.Context) []view.Finding {
 		Check: check, Verdict: view.Warning, Message: "you may not: " + strings.Join(missing, ", "),
 		Action: "ask for a RoleBinding to the role edit of Kubernetes, or view to read",
 	}}
-}
-
-// gatewaySettings looks for settings with which a gateway lets unsigned requests
-// through, as far as they are objects of the namespace.
-func (d *doctor) gatewaySettings(ctx context.Context) []view.Finding {
-	var findings []view.Finding
-	for _, gateway := range []struct {
-		kind  schema.GroupVersionKind
-		judge func(*unstructured.Unstructured) []string
-	}{
-		{schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "Middleware"}, view.JudgeMiddleware},
-		{schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "SecurityPolicy"}, view.JudgeSecurityPolicy},
-	} {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(gateway.kind)
-		err := d.List(ctx, list, client.InNamespace(d.namespace))
-		switch {
-		case meta.IsNoMatchError(err):
-			continue
-		case err != nil:
-			findings = append(findings, failure("gateway settings", err, ""))
-			continue
-		}
-		for i := range list.Items {
-			for _, fault := range gateway.judge(&list.Items[i]) {
-				findings = append(findings, view.Finding{
-					Check: fmt.Sprintf("%s %s", gateway.kind.Kind, list.Items[i].GetName()), Verdict: view.Failed,
-					Message: fault, Action: "change it: requests must not pass unsigned",
-				})
-			}
-		}
-	}
-	return findings
 }
