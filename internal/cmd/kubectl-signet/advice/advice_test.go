@@ -23,7 +23,6 @@ func TestTheReadmeSaysTheSame(t *testing.T) {
 	}{
 		"Ready of a key":     {"### SignatureKey", "| Ready: reason", advice.KeyReady},
 		"InUse of a key":     {"### SignatureKey", "| InUse: reason", advice.KeyInUse},
-		"Rotating of a key":  {"### SignatureKey", "| Rotating: reason", advice.KeyRotating},
 		"Ready of a binding": {"### SignatureBinding", "| Ready: reason", advice.BindingReady},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -75,7 +74,6 @@ func TestUnknownReasons(t *testing.T) {
 	for name, find := range map[string]func() (advice.Advice, bool){
 		"key":     func() (advice.Advice, bool) { return advice.ForKey("Novel", "False") },
 		"use":     func() (advice.Advice, bool) { return advice.ForUse("Novel") },
-		"steps":   func() (advice.Advice, bool) { return advice.ForRotation("Novel") },
 		"binding": func() (advice.Advice, bool) { return advice.ForBinding("Novel") },
 	} {
 		if got, known := find(); known {

@@ -22,6 +22,9 @@ type doctor struct {
 	callers []string
 }
 
+// unseenAction is what to do about what the caller may not see.
+const unseenAction = "ask an administrator to run this"
+
 // systemNamespace is where Signet runs if nothing else is said.
 const systemNamespace = "signet-system"
 
@@ -83,7 +86,7 @@ func (d *doctor) examine(ctx context.Context) *view.Diagnosis {
 func failure(check string, err error, action string) view.Finding {
 	switch {
 	case apierrors.IsForbidden(err):
-		return view.Finding{Check: check, Verdict: view.Unknown, Message: oneLine(err), Action: "ask an administrator to run this"}
+		return view.Finding{Check: check, Verdict: view.Unknown, Message: oneLine(err), Action: unseenAction}
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
 		return view.Finding{Check: check, Verdict: view.Failed, Message: "not there", Action: action}
 	default:
@@ -107,10 +110,18 @@ func found(check string, verdict view.Verdict, message, action string) view.Find
 // that takes more room than a column has.
 func printDiagnosis(out io.Writer, diagnosis *view.Diagnosis) error {
 	s := section{columns: []string{"Verdict", "Check", "Found"}}
-	var problems []view.Problem
+	var (
+		problems []view.Problem
+		unseen   []string
+	)
 	for _, f := range diagnosis.Findings {
 		message := f.Message
-		if f.Verdict != view.OK {
+		switch f.Verdict {
+		case view.OK:
+		case view.Unknown:
+			message = "see below"
+			unseen = append(unseen, f.Check+": "+f.Message)
+		default:
 			message = "see below"
 			problems = append(problems, view.Problem{Object: f.Check, Reason: string(f.Verdict), Message: f.Message, Action: f.Action})
 		}
@@ -120,5 +131,12 @@ func printDiagnosis(out io.Writer, diagnosis *view.Diagnosis) error {
 		return err
 	}
 	printProblems(out, problems)
+	if len(unseen) > 0 {
+		fmt.Fprintln(out, "\nNOT LOOKED AT")
+		for _, line := range unseen {
+			fmt.Fprintln(out, line)
+		}
+		fmt.Fprintln(out, "-> "+unseenAction)
+	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (d *doctor) gatewayAPI(context.Context) []view.Finding {
 // rights says what the caller may do with Signet's kinds in the namespace.
 func (d *doctor) rights(ctx context.Context) []view.Finding {
 	check := "your rights in namespace " + d.namespace
-	var missing []string
+	missing := map[string][]string{}
 	for _, resource := range []string{"signaturekeys", "signaturebindings"} {
 		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -50,15 +50,28 @@ func (d *doctor) rights(ctx context.Context) []view.Finding {
 				return []view.Finding{failure(check, err, "")}
 			}
 			if !review.Status.Allowed {
-				missing = append(missing, verb+" "+resource)
+				missing[resource] = append(missing[resource], verb)
 			}
 		}
 	}
 	if len(missing) == 0 {
 		return []view.Finding{fine(check, "keys and bindings can be read and written")}
 	}
-	return []view.Finding{{
-		Check: check, Verdict: view.Warning, Message: "you may not: " + strings.Join(missing, ", "),
-		Action: "ask for a RoleBinding to the role edit of Kubernetes, or view to read",
-	}}
+	return []view.Finding{found(check, view.Warning, "you may not "+withheld(missing),
+		"ask for a RoleBinding to the role edit of Kubernetes, or view to read")}
+}
+
+// withheld lists the verbs of each resource, and once if they are the same.
+func withheld(missing map[string][]string) string {
+	keys, bindings := strings.Join(missing["signaturekeys"], ", "), strings.Join(missing["signaturebindings"], ", ")
+	switch {
+	case keys == bindings:
+		return keys + " signaturekeys and signaturebindings"
+	case bindings == "":
+		return keys + " signaturekeys"
+	case keys == "":
+		return bindings + " signaturebindings"
+	default:
+		return keys + " signaturekeys, nor " + bindings + " signaturebindings"
+	}
 }

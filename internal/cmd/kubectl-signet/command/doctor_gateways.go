@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -47,9 +48,16 @@ func (d *doctor) objects(ctx context.Context, kind schema.GroupVersionKind, name
 	list.SetGroupVersionKind(kind)
 	err := d.List(ctx, list, client.InNamespace(namespace))
 	if err != nil && !meta.IsNoMatchError(err) {
-		return nil, []view.Finding{failure("gateways' settings: "+kind.Kind, err, "")}
+		return nil, []view.Finding{failure(plural(kind.Kind)+" of namespace "+namespace, err, "")}
 	}
 	return list.Items, nil
+}
+
+func plural(kind string) string {
+	if stem, ends := strings.CutSuffix(kind, "y"); ends {
+		return stem + "ies"
+	}
+	return kind + "s"
 }
 
 // judged is what was found of an object: its faults, or that there are none.
@@ -85,7 +93,7 @@ func (d *doctor) traefik(ctx context.Context, tenant *view.Tenant) []view.Findin
 	var routes gwapiv1.HTTPRouteList
 	if err := d.List(ctx, &routes, client.InNamespace(d.namespace)); err != nil {
 		if !meta.IsNoMatchError(err) {
-			findings = append(findings, failure("gateways' settings: HTTPRoute", err, ""))
+			findings = append(findings, failure("HTTPRoutes of namespace "+d.namespace, err, ""))
 		}
 		return findings
 	}

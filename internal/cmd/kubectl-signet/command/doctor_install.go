@@ -81,8 +81,11 @@ func (d *doctor) webhooks(ctx context.Context) []view.Finding {
 		webhook := &configuration.Webhooks[i]
 		missing = slices.DeleteFunc(missing, func(name string) bool { return name == webhook.Name })
 		this, why := view.Bundle(webhook.ClientConfig.CABundle, time.Now())
+		if this != view.OK {
+			why = webhook.Name + ": " + why
+		}
 		if message == "" || this == view.Failed || this == view.Warning && verdict == view.OK {
-			verdict, message = this, webhook.Name+": "+why
+			verdict, message = this, why
 		}
 	}
 	switch {
@@ -95,7 +98,7 @@ func (d *doctor) webhooks(ctx context.Context) []view.Finding {
 			"the CA bundle is not that of the manager's own authority (Secret "+webhookAuthority+")",
 			"right only with certificates of your own (--webhook-cert-dir); else see the manager's log")}
 	}
-	return []view.Finding{fine(check, strings.TrimPrefix(message, configuration.Webhooks[len(configuration.Webhooks)-1].Name+": "))}
+	return []view.Finding{fine(check, message)}
 }
 
 // foreignBundle says whether the manager's authority is there, and is not the

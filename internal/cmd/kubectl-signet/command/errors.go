@@ -37,7 +37,7 @@ func explainForbidden(err error) string {
 	if right == "" {
 		return err.Error()
 	}
-	return right + ": the roles view and edit of Kubernetes have the rights on Signet's kinds, ask for a RoleBinding"
+	return right + ": ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
 }
 
 func explainUnreachable(unreachable *url.Error) string {

@@ -2,8 +2,8 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,7 +90,7 @@ func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1
 			fmt.Fprintln(p.Out, line)
 		}
 		if refusal := view.Refused(key); refusal != "" {
-			return false, errors.New(refusal)
+			return false, fmt.Errorf("the key is not renewed: %s", strings.TrimSuffix(refusal, "."))
 		}
 		if o.immediate {
 			return view.Replaced(key, before.Status.KeyID), nil
@@ -101,7 +101,7 @@ func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped watching, and the rotation goes on: look again with kubectl get signaturekey %s -n %s --watch", before.Name, c.namespace)
 	case err != nil:
-		return fmt.Errorf("watch the rotation: %w", err)
+		return err
 	}
 	fmt.Fprintln(p.Out, "The rotation is over.")
 	return nil

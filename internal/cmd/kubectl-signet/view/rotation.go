@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/advice"
 )
 
 // conditionRotating of a key is there while a second version is accepted.
@@ -37,8 +36,7 @@ func Refused(key *signetv1alpha1.SignatureKey) string {
 		return ""
 	}
 	if rotating.Reason == signetv1alpha1.ReasonNothingToRotate || rotating.Reason == signetv1alpha1.ReasonResting {
-		what, _ := advice.ForRotation(rotating.Reason)
-		return rotating.Reason + ": " + rotating.Message + " -> " + plain(what.Action)
+		return rotating.Reason + ": " + rotating.Message
 	}
 	return ""
 }

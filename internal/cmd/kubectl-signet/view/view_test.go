@@ -99,7 +99,7 @@ func TestRotation(t *testing.T) {
 		"not seen": {key("", "Settled", metav1.ConditionFalse), false, true, ""},
 		"staged":   {key("t", "Staged", metav1.ConditionTrue), false, false, ""},
 		"retiring": {key("t", "Retiring", metav1.ConditionTrue), false, false, ""},
-		"nothing":  {key("", "NothingToRotate", metav1.ConditionFalse), false, true, "NothingToRotate: why -> change the source, or leave out a half; or drop the settings"},
+		"nothing":  {key("", "NothingToRotate", metav1.ConditionFalse), false, true, "NothingToRotate: why"},
 	} {
 		if got := view.Rotated(test.key, "t"); got != test.rotated {
 			t.Errorf("%s: rotated is %t", name, got)
