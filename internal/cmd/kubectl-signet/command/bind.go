@@ -77,7 +77,7 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	if err != nil {
 		return fmt.Errorf("create SignatureBinding %s in namespace %s: %w", binding.Name, c.namespace, err)
 	}
-	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %d APIs\n", binding.Name, o.key, o.environment, len(apis))
+	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %s\n", binding.Name, o.key, o.environment, counted(len(apis), "API"))
 	return nil
 }
 
