@@ -110,8 +110,8 @@ func findsNothing(t *testing.T, w *world) {
 	for _, check := range []string{
 		"webhooks the CA certificate is good until", "webhook endpoints 1 ready", "admission answers a key is accepted (dry run)",
 		"Deployment signet-controller-manager 2 available", "a manager leads", "policy on managed Secrets bound",
-		"Deployment signet-signer 2 available", "the signer's certificate Secret signet-signer-server: the certificate is good until",
-		"the authority of the signer's callers Secret signet-signer-server: the authority in ca.crt is good until",
+		"Deployment signet-signer 2 available", "the signer's certificate the certificate is good until",
+		"the authority of the signer's callers the authority in ca.crt is good until",
 		"Gateway API Gateway, HTTPRoute and GRPCRoute are there", "your rights in namespace shop keys and bindings can be read and written",
 		"Middleware sign-orders calls the signer", "SecurityPolicy sign-orders calls the signer", "Backend signet calls the signer",
 		"Istio's extension provider signet calls the signer", "AuthorizationPolicy sign-legacy calls the signer",

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -26,6 +27,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -55,6 +57,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	log.SetLogger(logr.Discard())
 	root, err := controlplane.Root()
 	must(t, err)
 	w := &world{t: t, root: root, dir: t.TempDir()}

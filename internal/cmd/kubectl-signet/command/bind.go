@@ -28,7 +28,7 @@ func (p *plugin) bindCommand() *cobra.Command {
 		Use:     "bind KEY --env ENVIRONMENT -l SELECTOR",
 		Short:   "Print, or apply, a binding of a key to the routes that have a label or a name",
 		Example: "  kubectl signet bind orders --env RELEASE -l app=orders\n  kubectl signet bind orders --env RELEASE --containing orders --kind httproute --apply",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", "bind orders --env RELEASE -l app=orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.environment, "env", "", "Environment in which the routes are published")

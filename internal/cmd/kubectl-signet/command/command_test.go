@@ -158,6 +158,8 @@ func TestErrors(t *testing.T) {
 		"kind of bind": {[]string{"bind", "orders", "--env", "RELEASE", "-l", "a=b", "--kind", "tcproute"}, `"--kind" flag: allowed are httproute, grpcroute`},
 		"kind":         {[]string{"explain", "tcproute/x"}, `unknown kind "tcproute": allowed are httproute, grpcroute, api`},
 		"no API":       {[]string{"explain", "orders"}, `"orders" is no API: give httproute/NAME, grpcroute/NAME or api/NAME`},
+		"nothing":      {[]string{"explain"}, "give one API, as in kubectl signet explain httproute/orders"},
+		"two keys":     {[]string{"rotate", "a", "b"}, "give one key, as in kubectl signet rotate orders"},
 		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
 		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
 		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches"},
@@ -181,6 +183,18 @@ func TestErrors(t *testing.T) {
 				t.Error("material is printed")
 			}
 		})
+	}
+}
+
+func TestHelpIsOfTheCommand(t *testing.T) {
+	for _, command := range []string{"status", "explain", "bind", "rotate", "verify", "doctor"} {
+		out, problems, err := signet(t, command, "--help")
+		if err != nil || !strings.Contains(out, "kubectl's own flags work, too") || strings.Contains(out, "--as-group") {
+			t.Errorf("%s: %v %s\n%s", command, err, problems, out)
+		}
+	}
+	if out, _, _ := signet(t, "--help"); !strings.Contains(out, "--as-group") {
+		t.Errorf("kubectl's flags are listed nowhere:\n%s", out)
 	}
 }
 

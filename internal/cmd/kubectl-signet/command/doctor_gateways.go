@@ -27,7 +27,7 @@ var (
 // istioNamespace is where Istio keeps its mesh configuration.
 const istioNamespace = "istio-system"
 
-const wellSet = "calls the signer, and nothing was found that lets requests pass unsigned"
+const wellSet = "calls the signer; no unsafe setting was found"
 
 // gatewaySettings looks for settings with which a gateway lets requests pass
 // unsigned, or lets clients choose what is signed, as far as they are objects of

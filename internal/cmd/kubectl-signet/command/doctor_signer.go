@@ -58,12 +58,18 @@ func (d *doctor) signerCertificate(ctx context.Context, name string) []view.Find
 	verdict, message := view.ServerCertificate(secret.Data[corev1.TLSCertKey], d.signerHosts(), time.Now())
 	trusted, why := view.CallersAuthorities(secret.Data[authorityKey], time.Now())
 	return []view.Finding{
-		found(server, verdict, inSecret(name, message), renewAction),
-		found(authority, trusted, inSecret(name, why), "begin with a new authority: callers then need new certificates, too"),
+		found(server, verdict, inSecret(name, verdict, message), renewAction),
+		found(authority, trusted, inSecret(name, trusted, why), "begin with a new authority: callers then need new certificates, too"),
 	}
 }
 
-func inSecret(name, message string) string { return "Secret " + name + ": " + message }
+// inSecret says where to look if something is not well.
+func inSecret(name string, verdict view.Verdict, message string) string {
+	if verdict == view.OK {
+		return message
+	}
+	return "Secret " + name + ": " + message
+}
 
 // signerHosts are the names that callers know the signer by.
 func (d *doctor) signerHosts() []string {

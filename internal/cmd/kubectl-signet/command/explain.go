@@ -19,7 +19,7 @@ func (p *plugin) explainCommand() *cobra.Command {
 		Short: "Say which key signs an API, where, why not, and how gateway and backend are set up",
 		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders\n" +
 			"  kubectl signet explain httproute/orders --gateway traefik",
-		Args: cobra.ExactArgs(1), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
+		Args: one("API", "explain httproute/orders"), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
 	}
 	output := addOutput(cmd)
 	addChoice(cmd, &gateway, "gateway", "", "Print the configuration of a gateway that has the API signed, and nothing else")

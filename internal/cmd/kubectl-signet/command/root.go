@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -54,7 +55,15 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.config.AddFlags(root.PersistentFlags())
+	root.SetUsageTemplate(withoutGlobalFlags(root.UsageTemplate()))
 	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces)
 	root.AddCommand(p.statusCommand(), p.explainCommand(), p.bindCommand(), p.rotateCommand(), p.verifyCommand(), p.doctorCommand())
 	return root
+}
+
+// withoutGlobalFlags has kubectl's own flags, of which there are twenty, listed
+// by the root command alone.
+func withoutGlobalFlags(template string) string {
+	return strings.Replace(template, "Global Flags:\n{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}",
+		"kubectl's own flags work, too (-n, --context, --kubeconfig, --as): kubectl signet --help lists them.", 1)
 }

@@ -29,7 +29,7 @@ func (p *plugin) rotateCommand() *cobra.Command {
 		Long: "Renew what Signet generates of a key. The command changes spec.rotation.trigger of your\n" +
 			"SignatureKey. If the key is in Git, change the trigger there: otherwise it is changed back.",
 		Example: "  kubectl signet rotate orders --watch\n  kubectl signet rotate orders --immediate --dry-run",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", "rotate orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.trigger, "trigger", "", "The trigger's new text; left out: the present time")
