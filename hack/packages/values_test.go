@@ -219,6 +219,40 @@ func TestReleaseNamespaceIsUsedThroughout(t *testing.T) {
 	g.Expect(text).To(ContainSubstring("'system:serviceaccount:gateway-keys:signet-controller-manager'"))
 }
 
+// TestNotes reads what helm prints after an installation: the commands in it are
+// for this release.
+func TestNotes(t *testing.T) {
+	cases := map[string]struct {
+		namespace, values string
+		has, lacks        []string
+	}{
+		"default": {systemNamespace, "", []string{"Signet works in all namespaces.", "  kubectl signet doctor\n"}, []string{"signer"}},
+		"signer elsewhere": {"gateway-keys", "signer: {enabled: true}\nnamespaces: [team-a]", []string{
+			"Signet works in the namespaces team-a.", "rollout status deployment/signet-controller-manager",
+			"signet certs --secrets --namespace gateway-keys --sign team-a", "--server signet-signer.gateway-keys.svc,signet-signer-verify.gateway-keys.svc",
+			"  kubectl signet doctor --system-namespace gateway-keys\n",
+		}, []string{systemNamespace}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			file := filepath.Join(t.TempDir(), "values.yaml")
+			g.Expect(os.WriteFile(file, []byte(tc.values), 0o600)).To(Succeed())
+			output, err := execute(helm, "install", "signet", chart, "--namespace", tc.namespace, "--dry-run=client", "--values", file)
+			g.Expect(err).NotTo(HaveOccurred(), output)
+			_, notes, found := strings.Cut(output, "NOTES:\n")
+			g.Expect(found).To(BeTrue(), output)
+			t.Log(notes)
+			for _, text := range tc.has {
+				g.Expect(notes).To(ContainSubstring(text))
+			}
+			for _, text := range tc.lacks {
+				g.Expect(notes).NotTo(ContainSubstring(text))
+			}
+		})
+	}
+}
+
 func TestRendersTheSameBytesTwice(t *testing.T) {
 	for name, values := range map[string]string{"default": "", "everything": everything, "namespaces": everyNamespaced} {
 		t.Run(name, func(t *testing.T) {
