@@ -217,7 +217,7 @@ func (w *world) olderCRD(t *testing.T) string {
 func (w *world) faultsOfCertificates(t *testing.T) []fault {
 	server, caller := w.secret(t, system, "signet-signer-server"), w.secret(t, shop, "signet-signer-sign-shop")
 	const renew = " -> renew it: signet certs --secrets --overwrite, or see cert-manager's Certificate"
-	in := "*Secret signet-signer-server: "
+	const in = "Secret signet-signer-server: "
 	tomorrow := time.Now().AddDate(0, 0, 1).UTC().Format(time.DateOnly)
 	certify := func(args ...string) func(*testing.T) {
 		return func(t *testing.T) {
@@ -232,13 +232,13 @@ func (w *world) faultsOfCertificates(t *testing.T) []fault {
 		{"signer's certificate missing", w.without(server), w.restored(server), []string{
 			"failed the signer's certificate: Secret signet-signer-server is not there: the signer's Pods do not start -> make it: signet certs --secrets --server signet-signer.signet-system.svc,signet-signer-verify.signet-system.svc"}},
 		{"signer's certificate about to expire", certify("--server="+signerHost+","+verifyHost, "--days=1"), w.restored(server), []string{
-			"warning the signer's certificate: " + in[1:] + "the certificate expires on " + tomorrow + renew}},
-		{"signer's certificate of other names", certify("--server=" + signerHost), w.restored(server), []string{
-			"failed the signer's certificate: " + in[1:] + "the certificate is not for " + verifyHost + ": callers refuse it" + renew}},
+			"warning the signer's certificate: " + in + "the certificate expires on " + tomorrow + renew}},
+		{"signer's certificate of other names", certify("--server=" + verifyHost), w.restored(server), []string{
+			"failed the signer's certificate: " + in + "the certificate is not for " + signerHost + ": who calls it by that name refuses it" + renew}},
 		{"signer's certificate expired", w.holding(server, map[string][]byte{"tls.crt": issued(t, ended, signerHost, verifyHost)}), w.restored(server), []string{
-			"failed the signer's certificate: " + in[1:] + "the certificate has expired on *" + renew}},
+			"failed the signer's certificate: " + in + "the certificate has expired on *" + renew}},
 		{"authority of callers missing", w.holding(server, map[string][]byte{"ca.crt": nil}), w.restored(server), []string{
-			"failed the authority of the signer's callers: " + in[1:] + "ca.crt is missing: the signer does not start without the authority of its callers -> begin with a new authority: callers then need new certificates, too"}},
+			"failed the authority of the signer's callers: " + in + "ca.crt is missing: the signer does not start without the authority of its callers -> begin with a new authority: callers then need new certificates, too"}},
 		{"caller's certificate missing", w.without(caller), w.restored(caller), []string{
 			"failed caller's certificate signet-signer-sign-shop: the Secret is not there, and a gateway's settings name it: it cannot call the signer -> make it: signet certs --secrets --sign shop"}},
 		{"caller's certificate about to expire", certify("--sign="+shop, "--days=1"), w.restored(caller), []string{

@@ -83,7 +83,8 @@ func Trusts(bundle, wanted []byte) bool {
 }
 
 // ServerCertificate judges the certificate that the signer shows to callers, who
-// call it by the hosts.
+// call it by the hosts. The first, the gateways', it has to have; a signer that
+// nobody has verify needs no other.
 func ServerCertificate(crt []byte, hosts []string, now time.Time) (Verdict, string) {
 	chain := certificatesOf(crt)
 	if len(chain) == 0 {
@@ -96,10 +97,14 @@ func ServerCertificate(crt []byte, hosts []string, now time.Time) (Verdict, stri
 			missing = append(missing, host)
 		}
 	}
-	if len(missing) > 0 && verdict != Failed {
-		return Failed, "the certificate is not for " + strings.Join(missing, " and ") + ": callers refuse it"
+	if len(missing) == 0 || verdict == Failed {
+		return verdict, message
 	}
-	return verdict, message
+	verdict = Warning
+	if missing[0] == hosts[0] {
+		verdict = Failed
+	}
+	return verdict, "the certificate is not for " + strings.Join(missing, " and ") + ": who calls it by that name refuses it"
 }
 
 // CallerCertificate judges a certificate with which a gateway or a backend calls

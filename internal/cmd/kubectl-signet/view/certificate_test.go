@@ -118,8 +118,8 @@ func TestServerCertificate(t *testing.T) {
 		"none":         {nil, judged{view.Failed, "tls.crt has no certificate: the signer does not start"}},
 		"expired":      {issued(t, by, -time.Hour, hosts...), judged{view.Failed, "the certificate has expired on 2025-12-31"}},
 		"expires soon": {issued(t, by, 10*day, hosts...), judged{view.Warning, "the certificate expires on 2026-01-11"}},
-		"one host":     {issued(t, by, 90*day, hosts[0]), judged{view.Failed, "the certificate is not for verifier.svc: callers refuse it"}},
-		"other hosts":  {issued(t, by, 90*day, "x"), judged{view.Failed, "the certificate is not for signer.svc and verifier.svc: callers refuse it"}},
+		"one host":     {issued(t, by, 90*day, hosts[0]), judged{view.Warning, "the certificate is not for verifier.svc: who calls it by that name refuses it"}},
+		"other hosts":  {issued(t, by, 90*day, "x"), judged{view.Failed, "the certificate is not for signer.svc and verifier.svc: who calls it by that name refuses it"}},
 	} {
 		judge(view.ServerCertificate(test.crt, hosts, now)).compare(t, name, test.want)
 	}
