@@ -31,7 +31,7 @@ func testDoctor(t *testing.T, w *world) {
 	w.configureGateways(t)
 	t.Run("healthy", func(t *testing.T) { findsNothing(t, w) })
 	for _, faults := range [][]fault{
-		w.faultsOfWebhooks(t), w.faultsOfInstallation(), w.faultsOfCertificates(t), w.faultsOfGateways(), w.faultsOfPods(),
+		w.faultsOfWebhooks(t), w.faultsOfInstallation(), w.faultsOfCertificates(t), w.faultsOfRoutes(), w.faultsOfIstio(), w.faultsOfPods(),
 	} {
 		for _, fault := range faults {
 			t.Run(fault.name, func(t *testing.T) { w.finds(t, fault) })
