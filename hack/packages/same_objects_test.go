@@ -46,6 +46,14 @@ func TestChartIsTheKustomizations(t *testing.T) {
 			namespaces + "gatewayNamespaces: [gateways]\nsigner: {enabled: true}",
 			[]string{"namespaced", "namespaced/cluster", "signer/namespaced"},
 		},
+		"network policies": {
+			"networkPolicy: {enabled: true}\nsigner: {enabled: true}",
+			[]string{"default", "manager/network_policy", "signer"},
+		},
+		"monitors": {
+			"metrics: {podMonitor: {enabled: true}}\nsigner: {enabled: true}",
+			[]string{"default", "signer", "prometheus"},
+		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -53,6 +61,7 @@ func TestChartIsTheKustomizations(t *testing.T) {
 			want, got := kustomized(t, tc.folders...), objects(t, tc.values)
 			withoutHelm(g, got)
 			withoutNamespace(g, want)
+			withoutAlerts(want)
 			onOneLine(want, got)
 			inlineNamespaces(g, want)
 			g.Expect(cmp.Diff(want, got)).To(BeEmpty())
@@ -86,6 +95,12 @@ func withoutNamespace(g *WithT, objects map[string]*unstructured.Unstructured) {
 	g.THelper()
 	g.Expect(objects).To(HaveKey("Namespace//" + systemNamespace))
 	delete(objects, "Namespace//"+systemNamespace)
+}
+
+// withoutAlerts takes away what the chart does not have: a Prometheus of one's
+// own is told of alerts in its own way.
+func withoutAlerts(objects map[string]*unstructured.Unstructured) {
+	delete(objects, "PrometheusRule/"+systemNamespace+"/signet")
 }
 
 // onOneLine joins the lines of the policies' CEL expressions: kustomize doubles
@@ -149,7 +164,7 @@ func container(g *WithT, deployment *unstructured.Unstructured) map[string]any {
 func TestADifferenceIsSeen(t *testing.T) {
 	for _, values := range []string{
 		"replicas: 3", "publicKeyEnable: true", "image: {tag: v9}", "crds: {enabled: false}",
-		"podDisruptionBudget: {enabled: false}", "networkPolicy: {enabled: true}", "policy: {users: [restorer]}",
+		"podDisruptionBudget: {enabled: false}", "networkPolicy: {enabled: true}", "metrics: {podMonitor: {enabled: true}}", "policy: {users: [restorer]}",
 		"resources: {limits: {memory: 1Gi}}", "namespaces: [team-a]", "signer: {enabled: true}",
 	} {
 		t.Run(values, func(t *testing.T) {

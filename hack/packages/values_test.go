@@ -75,6 +75,10 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"unknown value of signer":    {"signer: {replicas: 2}", "at '/signer': additional properties 'replicas' not allowed"},
 		"no signer at all":           {"signer: {minReplicas: 0}", "at '/signer/minReplicas': minimum: got 0, want 1"},
 		"more signers than most":     {"signer: {enabled: true, minReplicas: 11}", "signer.minReplicas is more than signer.maxReplicas"},
+		"monitors' labels as list":   {"metrics: {podMonitor: {labels: [a]}}", "at '/metrics/podMonitor/labels': got array, want object"},
+		"no interval":                {"metrics: {podMonitor: {interval: 0s}}", "at '/metrics/podMonitor/interval': '0s' does not match pattern"},
+		"who may read as a name":     {"networkPolicy: {metricsFrom: monitoring}", "at '/networkPolicy/metricsFrom': got string, want object"},
+		"unknown of networkPolicy":   {"networkPolicy: {from: {}}", "at '/networkPolicy': additional properties 'from' not allowed"},
 		"switch as number":           {"networkPolicy: {enabled: 0}", "at '/networkPolicy/enabled': got number, want boolean"},
 	}
 	for name, tc := range cases {
@@ -152,23 +156,26 @@ func TestValuesTakeEffect(t *testing.T) {
 	all := objects(t, everything)
 	pod := []string{"spec", "template", "spec"}
 	const monitor, network = "PodMonitor/" + systemNamespace + "/signet-controller-manager", "NetworkPolicy/" + systemNamespace + "/signet-controller-manager"
+	const signerMonitor = "PodMonitor/" + systemNamespace + "/signet-signer"
 	cases := map[string]struct {
 		object string
 		path   []string
 		want   any
 	}{
-		"replicas":         {deployment, []string{"spec", "replicas"}, int64(3)},
-		"pull secrets":     {deployment, append(pod, "imagePullSecrets"), []any{map[string]any{"name": "registry"}}},
-		"tolerations":      {deployment, append(pod, "tolerations"), []any{map[string]any{"key": "infra", "operator": "Exists"}}},
-		"priority":         {deployment, append(pod, "priorityClassName"), "system-cluster-critical"},
-		"Pod's label":      {deployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
-		"Pod's annotation": {deployment, []string{"spec", "template", "metadata", "annotations", "example.com/contact"}, "gateways"},
-		"fewest signers":   {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "minReplicas"}, int64(3)},
-		"most signers":     {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "maxReplicas"}, int64(7)},
-		"signer's label":   {signerDeployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
-		"policy's users":   {"ConfigMap/" + systemNamespace + "/signet-policy-parameters", []string{"data", "users"}, "system:serviceaccount:velero:velero\nadmin"},
-		"monitor's label":  {monitor, []string{"metadata", "labels", "release"}, "prometheus"},
-		"monitor's port":   {monitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
+		"replicas":               {deployment, []string{"spec", "replicas"}, int64(3)},
+		"pull secrets":           {deployment, append(pod, "imagePullSecrets"), []any{map[string]any{"name": "registry"}}},
+		"tolerations":            {deployment, append(pod, "tolerations"), []any{map[string]any{"key": "infra", "operator": "Exists"}}},
+		"priority":               {deployment, append(pod, "priorityClassName"), "system-cluster-critical"},
+		"Pod's label":            {deployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
+		"Pod's annotation":       {deployment, []string{"spec", "template", "metadata", "annotations", "example.com/contact"}, "gateways"},
+		"fewest signers":         {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "minReplicas"}, int64(3)},
+		"most signers":           {"HorizontalPodAutoscaler/" + systemNamespace + "/signet-signer", []string{"spec", "maxReplicas"}, int64(7)},
+		"signer's label":         {signerDeployment, []string{"spec", "template", "metadata", "labels", "team"}, "gateways"},
+		"policy's users":         {"ConfigMap/" + systemNamespace + "/signet-policy-parameters", []string{"data", "users"}, "system:serviceaccount:velero:velero\nadmin"},
+		"monitor's label":        {monitor, []string{"metadata", "labels", "release"}, "prometheus"},
+		"monitor's port":         {monitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
+		"signer's monitor":       {signerMonitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
+		"signer's monitor label": {signerMonitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"who is let in": {network, []string{"spec", "ingress"}, []any{
 			map[string]any{"ports": []any{map[string]any{"port": "webhook", "protocol": "TCP"}}},
 			map[string]any{
@@ -195,12 +202,55 @@ func TestValuesTakeEffect(t *testing.T) {
 	g.Expect(container(g, all[signerDeployment])["resources"]).To(HaveKeyWithValue("limits", limits))
 }
 
+// TestNobodyIsMonitoredWhoIsNotThere looks for the signer's PodMonitor.
+func TestNobodyIsMonitoredWhoIsNotThere(t *testing.T) {
+	g := NewWithT(t)
+	all := objects(t, "metrics: {podMonitor: {enabled: true}}")
+	g.Expect(all).To(HaveKey("PodMonitor/" + systemNamespace + "/signet-controller-manager"))
+	g.Expect(all).NotTo(HaveKey("PodMonitor/" + systemNamespace + "/signet-signer"))
+}
+
 func TestReleaseNamespaceIsUsedThroughout(t *testing.T) {
 	g := NewWithT(t)
-	text, err := execute(helm, "template", "other", chart, "--namespace", "gateway-keys", "--kube-version", "1.37.2", "--set", "signer.enabled=true")
+	text, err := execute(helm, "template", "other", chart, "--namespace", "gateway-keys", "--kube-version", "1.37.2",
+		"--set", "signer.enabled=true,networkPolicy.enabled=true,metrics.podMonitor.enabled=true")
 	g.Expect(err).NotTo(HaveOccurred(), text)
 	g.Expect(text).NotTo(ContainSubstring(systemNamespace))
 	g.Expect(text).To(ContainSubstring("'system:serviceaccount:gateway-keys:signet-controller-manager'"))
+}
+
+// TestNotes reads what helm prints after an installation: the commands in it are
+// for this release.
+func TestNotes(t *testing.T) {
+	cases := map[string]struct {
+		namespace, values string
+		has, lacks        []string
+	}{
+		"default": {systemNamespace, "", []string{"Signet works in all namespaces.", "  kubectl signet doctor\n"}, []string{"signer"}},
+		"signer elsewhere": {"gateway-keys", "signer: {enabled: true}\nnamespaces: [team-a]", []string{
+			"Signet works in the namespaces team-a.", "rollout status deployment/signet-controller-manager",
+			"signet certs --secrets --namespace gateway-keys --sign team-a", "--server signet-signer.gateway-keys.svc,signet-signer-verify.gateway-keys.svc",
+			"  kubectl signet doctor --system-namespace gateway-keys\n",
+		}, []string{systemNamespace}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			g := NewWithT(t)
+			file := filepath.Join(t.TempDir(), "values.yaml")
+			g.Expect(os.WriteFile(file, []byte(tc.values), 0o600)).To(Succeed())
+			output, err := execute(helm, "install", "signet", chart, "--namespace", tc.namespace, "--dry-run=client", "--values", file)
+			g.Expect(err).NotTo(HaveOccurred(), output)
+			_, notes, found := strings.Cut(output, "NOTES:\n")
+			g.Expect(found).To(BeTrue(), output)
+			t.Log(notes)
+			for _, text := range tc.has {
+				g.Expect(notes).To(ContainSubstring(text))
+			}
+			for _, text := range tc.lacks {
+				g.Expect(notes).NotTo(ContainSubstring(text))
+			}
+		})
+	}
 }
 
 func TestRendersTheSameBytesTwice(t *testing.T) {

@@ -11,11 +11,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
-{{- define "signet.selector" -}}
-app.kubernetes.io/name: signet
-app.kubernetes.io/component: controller-manager
-{{- end }}
-
 {{/*
 The objects of the file `path`, as YAML documents. In the context: `root`, and
 if wanted `annotations` to add, and `kind` and `namespace` to put in place of

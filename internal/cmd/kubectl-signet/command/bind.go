@@ -28,7 +28,7 @@ func (p *plugin) bindCommand() *cobra.Command {
 		Use:     "bind KEY --env ENVIRONMENT -l SELECTOR",
 		Short:   "Print, or apply, a binding of a key to the routes that have a label or a name",
 		Example: "  kubectl signet bind orders --env RELEASE -l app=orders\n  kubectl signet bind orders --env RELEASE --containing orders --kind httproute --apply",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", "bind orders --env RELEASE -l app=orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.environment, "env", "", "Environment in which the routes are published")
@@ -77,7 +77,7 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	if err != nil {
 		return fmt.Errorf("create SignatureBinding %s in namespace %s: %w", binding.Name, c.namespace, err)
 	}
-	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %d APIs\n", binding.Name, o.key, o.environment, len(apis))
+	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %s\n", binding.Name, o.key, o.environment, counted(len(apis), "API"))
 	return nil
 }
 

@@ -2,8 +2,10 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -15,15 +17,15 @@ import (
 
 // cluster is a client of the cluster that the flags choose.
 type cluster struct {
-	client.Client
+	client.WithWatch
 	// namespace that the flags or the context choose.
 	namespace string
 }
 
 func (p *plugin) cluster() (*cluster, error) {
-	config, err := p.config.ToRESTConfig()
+	config, err := p.restConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, err
 	}
 	// Warnings of the admission are for the user's eyes.
 	config.WarningHandler = rest.NewWarningWriter(p.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
@@ -37,11 +39,41 @@ func (p *plugin) cluster() (*cluster, error) {
 			return nil, fmt.Errorf("know the kinds: %w", err)
 		}
 	}
-	c, err := client.New(config, client.Options{Scheme: scheme})
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	return &cluster{Client: c, namespace: namespace}, nil
+	return &cluster{WithWatch: c, namespace: namespace}, nil
+}
+
+// restConfig is what kubeconfig and flags say. Where there is no kubeconfig at
+// all, kubectl's library would try localhost.
+func (p *plugin) restConfig() (*rest.Config, error) {
+	raw, err := p.config.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	config, err := p.config.ToRESTConfig()
+	if err != nil {
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+	}
+	given := *p.config.APIServer != "" || len(raw.Clusters) > 0 || config.BearerTokenFile != ""
+	if !given {
+		return nil, errors.New("there is no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config names a cluster")
+	}
+	return config, nil
+}
+
+// reachable says whether the API server answers, whatever it answers.
+func (p *plugin) reachable() error {
+	discovery, err := p.config.ToDiscoveryClient()
+	if err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	if _, err := discovery.ServerVersion(); err != nil && !apierrors.IsForbidden(err) {
+		return fmt.Errorf("ask the API server for its version: %w", err)
+	}
+	return nil
 }
 
 // keys lists keys; an empty namespace means all.

@@ -103,17 +103,18 @@ func signet(t *testing.T, args ...string) (out, problems string, err error) {
 
 func TestOutput(t *testing.T) {
 	for name, args := range map[string][]string{
-		"status":       {"status", "-n", "shop"},
-		"status_all":   {"status", "-A"},
-		"status_json":  {"status", "-n", "shop", "-o", "json"},
-		"explain":      {"explain", "httproute/orders", "-n", "shop"},
-		"explain_yaml": {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
-		"explain_api":  {"explain", "api/unknown", "-n", "shop"},
-		"bind":         {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
-		"bind_named":   {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
-		"rotate_dry":   {"rotate", "orders", "--trigger", "again", "--dry-run", "-n", "shop"},
-		"verify":       {"verify", "orders", "-f", "testdata/request.http", "-n", "shop"},
-		"complete":     {"__complete", "-n", "shop", "rotate", "ord"},
+		"status":          {"status", "-n", "shop"},
+		"status_all":      {"status", "-A"},
+		"status_json":     {"status", "-n", "shop", "-o", "json"},
+		"explain":         {"explain", "httproute/orders", "-n", "shop"},
+		"explain_yaml":    {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
+		"explain_gateway": {"explain", "httproute/orders", "--gateway", "traefik", "-n", "shop"},
+		"explain_api":     {"explain", "api/unknown", "-n", "shop"},
+		"bind":            {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
+		"bind_named":      {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
+		"rotate_dry":      {"rotate", "orders", "--trigger", "again", "--dry-run", "-n", "shop"},
+		"verify":          {"verify", "orders", "-f", "testdata/request.http", "-n", "shop"},
+		"complete":        {"__complete", "-n", "shop", "rotate", "ord"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, problems, err := signet(t, args...)
@@ -157,6 +158,8 @@ func TestErrors(t *testing.T) {
 		"kind of bind": {[]string{"bind", "orders", "--env", "RELEASE", "-l", "a=b", "--kind", "tcproute"}, `"--kind" flag: allowed are httproute, grpcroute`},
 		"kind":         {[]string{"explain", "tcproute/x"}, `unknown kind "tcproute": allowed are httproute, grpcroute, api`},
 		"no API":       {[]string{"explain", "orders"}, `"orders" is no API: give httproute/NAME, grpcroute/NAME or api/NAME`},
+		"nothing":      {[]string{"explain"}, "give one API, as in kubectl signet explain httproute/orders"},
+		"two keys":     {[]string{"rotate", "a", "b"}, "give one key, as in kubectl signet rotate orders"},
 		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
 		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
 		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches"},
@@ -166,6 +169,9 @@ func TestErrors(t *testing.T) {
 		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster"},
 		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to patch signaturekeys.signet.dev in namespace shop"},
 		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop"},
+		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: allowed are traefik, envoy-gateway, nginx, caddy`},
+		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints what the gateway reads: leave out --output"},
+		"unbound":      {[]string{"explain", "api/none", "--gateway", "nginx", "-n", "shop"}, "no SignatureBinding of namespace shop lists api/none"},
 		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "the request is refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +183,18 @@ func TestErrors(t *testing.T) {
 				t.Error("material is printed")
 			}
 		})
+	}
+}
+
+func TestHelpIsOfTheCommand(t *testing.T) {
+	for _, command := range []string{"status", "explain", "bind", "rotate", "verify", "doctor"} {
+		out, problems, err := signet(t, command, "--help")
+		if err != nil || !strings.Contains(out, "kubectl's own flags work, too") || strings.Contains(out, "--as-group") {
+			t.Errorf("%s: %v %s\n%s", command, err, problems, out)
+		}
+	}
+	if out, _, _ := signet(t, "--help"); !strings.Contains(out, "--as-group") {
+		t.Errorf("kubectl's flags are listed nowhere:\n%s", out)
 	}
 }
 
@@ -228,7 +246,7 @@ func TestDoctor(t *testing.T) {
 	}
 	for _, want := range []string{
 		"there, with all fields of this version", "Gateway, HTTPRoute and GRPCRoute are there",
-		"webhook endpoints: see the manager's Pods", "keys and bindings can be read and written",
+		"webhook endpoints: failed\n  Service signet-webhook has no ready endpoint", "keys and bindings can be read and written",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

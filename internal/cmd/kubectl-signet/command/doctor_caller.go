@@ -2,14 +2,11 @@ package command
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -41,7 +38,7 @@ func (d *doctor) gatewayAPI(context.Context) []view.Finding {
 // rights says what the caller may do with Signet's kinds in the namespace.
 func (d *doctor) rights(ctx context.Context) []view.Finding {
 	check := "your rights in namespace " + d.namespace
-	var missing []string
+	missing := map[string][]string{}
 	for _, resource := range []string{"signaturekeys", "signaturebindings"} {
 		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -53,48 +50,28 @@ func (d *doctor) rights(ctx context.Context) []view.Finding {
 				return []view.Finding{failure(check, err, "")}
 			}
 			if !review.Status.Allowed {
-				missing = append(missing, verb+" "+resource)
+				missing[resource] = append(missing[resource], verb)
 			}
 		}
 	}
 	if len(missing) == 0 {
 		return []view.Finding{fine(check, "keys and bindings can be read and written")}
 	}
-	return []view.Finding{{
-		Check: check, Verdict: view.Warning, Message: "you may not: " + strings.Join(missing, ", "),
-		Action: "ask for a RoleBinding to the role edit of Kubernetes, or view to read",
-	}}
+	return []view.Finding{found(check, view.Warning, "you may not "+withheld(missing),
+		"ask for a RoleBinding to the role edit of Kubernetes, or view to read")}
 }
 
-// gatewaySettings looks for settings with which a gateway lets unsigned requests
-// through, as far as they are objects of the namespace.
-func (d *doctor) gatewaySettings(ctx context.Context) []view.Finding {
-	var findings []view.Finding
-	for _, gateway := range []struct {
-		kind  schema.GroupVersionKind
-		judge func(*unstructured.Unstructured) []string
-	}{
-		{schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "Middleware"}, view.JudgeMiddleware},
-		{schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "SecurityPolicy"}, view.JudgeSecurityPolicy},
-	} {
-		list := &unstructured.UnstructuredList{}
-		list.SetGroupVersionKind(gateway.kind)
-		err := d.List(ctx, list, client.InNamespace(d.namespace))
-		switch {
-		case meta.IsNoMatchError(err):
-			continue
-		case err != nil:
-			findings = append(findings, failure("gateway settings", err, ""))
-			continue
-		}
-		for i := range list.Items {
-			for _, fault := range gateway.judge(&list.Items[i]) {
-				findings = append(findings, view.Finding{
-					Check: fmt.Sprintf("%s %s", gateway.kind.Kind, list.Items[i].GetName()), Verdict: view.Failed,
-					Message: fault, Action: "change it: requests must not pass unsigned",
-				})
-			}
-		}
+// withheld lists the verbs of each resource, and once if they are the same.
+func withheld(missing map[string][]string) string {
+	keys, bindings := strings.Join(missing["signaturekeys"], ", "), strings.Join(missing["signaturebindings"], ", ")
+	switch {
+	case keys == bindings:
+		return keys + " signaturekeys and signaturebindings"
+	case bindings == "":
+		return keys + " signaturekeys"
+	case keys == "":
+		return bindings + " signaturebindings"
+	default:
+		return keys + " signaturekeys, nor " + bindings + " signaturebindings"
 	}
-	return findings
 }

@@ -3,17 +3,21 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -23,6 +27,11 @@ import (
 const (
 	installAction  = "install Signet: kubectl apply --server-side -k config/default"
 	webhookService = "signet-webhook"
+	// webhookAuthority is the Secret with the authority that the manager makes.
+	webhookAuthority = "signet-webhook-ca"
+	// leaseAge is how old a leader's last renewal may be, with some difference
+	// of clocks: it renews every few seconds.
+	leaseAge = 2 * time.Minute
 )
 
 // crds says whether the CRDs are there and know all fields of this version.
@@ -54,29 +63,58 @@ func (d *doctor) crds(ctx context.Context) []view.Finding {
 	return findings
 }
 
+// webhookNames are those of the configuration that is shipped.
+var webhookNames = []string{
+	"signaturekeys.signet.dev", "signaturebindings.signet.dev", "signaturekey-deletions.signet.dev", "signature-sources.signet.dev",
+}
+
 // webhooks says whether they are registered, and trusted to answer.
 func (d *doctor) webhooks(ctx context.Context) []view.Finding {
-	const check = "webhooks"
+	const check, action = "webhooks", "the manager writes the bundle while it runs: see its log"
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	if err := d.Get(ctx, client.ObjectKey{Name: "signet"}, configuration); err != nil {
 		return []view.Finding{failure(check, err, installAction)}
 	}
 	verdict, message := view.OK, ""
-	if len(configuration.Webhooks) == 0 {
-		verdict, message = view.Failed, "the configuration has no webhook"
-	}
+	missing := slices.Clone(webhookNames)
 	for i := range configuration.Webhooks {
 		webhook := &configuration.Webhooks[i]
+		missing = slices.DeleteFunc(missing, func(name string) bool { return name == webhook.Name })
 		this, why := view.Bundle(webhook.ClientConfig.CABundle, time.Now())
+		if this != view.OK {
+			why = webhook.Name + ": " + why
+		}
 		if message == "" || this == view.Failed || this == view.Warning && verdict == view.OK {
-			verdict, message = this, webhook.Name+": "+why
+			verdict, message = this, why
 		}
 	}
-	finding := view.Finding{Check: check, Verdict: verdict, Message: message}
-	if verdict != view.OK {
-		finding.Action = "the manager writes the bundle: see its log"
+	switch {
+	case len(missing) > 0:
+		return []view.Finding{found(check, view.Failed, "the configuration lacks "+strings.Join(missing, ", "), installAction)}
+	case verdict != view.OK:
+		return []view.Finding{found(check, verdict, message, action)}
+	case d.foreignBundle(ctx, configuration):
+		return []view.Finding{found(check, view.Warning,
+			"the CA bundle is not that of the manager's own authority (Secret "+webhookAuthority+")",
+			"right only with certificates of your own (--webhook-cert-dir); else see the manager's log")}
 	}
-	return []view.Finding{finding}
+	return []view.Finding{fine(check, message)}
+}
+
+// foreignBundle says whether the manager's authority is there, and is not the
+// one that is trusted. Who may not read the Secret is not bothered with it: the
+// webhooks are called, too.
+func (d *doctor) foreignBundle(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration) bool {
+	if _, injected := configuration.Annotations["cert-manager.io/inject-ca-from"]; injected {
+		return false
+	}
+	secret := &corev1.Secret{}
+	if err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: webhookAuthority}, secret); err != nil {
+		return false
+	}
+	return slices.ContainsFunc(configuration.Webhooks, func(webhook admissionregistrationv1.ValidatingWebhook) bool {
+		return !view.Trusts(webhook.ClientConfig.CABundle, secret.Data[corev1.TLSCertKey])
+	})
 }
 
 func (d *doctor) endpoints(ctx context.Context) []view.Finding {
@@ -96,7 +134,7 @@ func (d *doctor) endpoints(ctx context.Context) []view.Finding {
 	}
 	if ready == 0 {
 		return []view.Finding{{
-			Check: check, Verdict: view.Failed, Message: "Service " + webhookService + " has no ready endpoint",
+			Check: check, Verdict: view.Failed, Message: "Service " + webhookService + " has no ready endpoint: the API server reaches no manager",
 			Action: fmt.Sprintf("see the manager's Pods in namespace %s", d.system),
 		}}
 	}
@@ -110,56 +148,60 @@ func (d *doctor) admission(ctx context.Context) []view.Finding {
 		ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, GenerateName: "signet-doctor-"},
 		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
 	}
-	if err := d.Create(ctx, probe, client.DryRunAll); err != nil {
-		return []view.Finding{failure(check, err, "no key can be made: see the manager's Pods and their log")}
+	err := d.Create(ctx, probe, client.DryRunAll)
+	switch {
+	case err == nil:
+		return []view.Finding{fine(check, "a key is accepted (dry run)")}
+	case apierrors.IsNotFound(err) && !meta.IsNoMatchError(err):
+		return []view.Finding{found(check, view.Failed, oneLine(err), "name a namespace that is there: -n")}
+	case strings.Contains(err.Error(), "x509:"):
+		return []view.Finding{failure(check, err, "the API server does not trust the manager: see webhooks above")}
+	default:
+		return []view.Finding{failure(check, err, "no key can be made or changed: see the manager's Pods in namespace "+d.system+" and their log")}
 	}
-	return []view.Finding{fine(check, "a key is accepted (dry run)")}
 }
 
-func (d *doctor) deployments(ctx context.Context) []view.Finding {
-	manager := d.deployment(ctx, "signet-controller-manager", installAction)
-	signer := d.deployment(ctx, "signet-signer", "")
-	if signer.Verdict == view.Failed && signer.Message == "not there" {
-		signer.Verdict, signer.Message = view.Warning, "not there: nothing signs, unless it runs elsewhere"
-	}
-	return []view.Finding{manager, signer}
+func (d *doctor) manager(ctx context.Context) []view.Finding {
+	finding, _ := d.deployment(ctx, "signet-controller-manager", installAction)
+	return []view.Finding{finding}
 }
 
-func (d *doctor) deployment(ctx context.Context, name, action string) view.Finding {
+// deployment says whether there are Pods at work, and returns the Deployment if
+// it is there.
+func (d *doctor) deployment(ctx context.Context, name, action string) (view.Finding, *appsv1.Deployment) {
 	check := "Deployment " + name
 	deployment := &appsv1.Deployment{}
 	if err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: name}, deployment); err != nil {
-		return failure(check, err, action)
+		return failure(check, err, action), nil
 	}
 	for _, condition := range deployment.Status.Conditions {
 		if condition.Type == appsv1.DeploymentAvailable && condition.Status == corev1.ConditionTrue {
-			return fine(check, fmt.Sprintf("%d available", deployment.Status.AvailableReplicas))
+			return fine(check, fmt.Sprintf("%d available", deployment.Status.AvailableReplicas)), deployment
 		}
 	}
-	return view.Finding{Check: check, Verdict: view.Failed, Message: "not available", Action: "see its Pods in namespace " + d.system}
+	return found(check, view.Failed, "not available", "see its Pods in namespace "+d.system), deployment
 }
 
-// policy says whether managed Secrets are guarded.
-func (d *doctor) policy(ctx context.Context) []view.Finding {
-	const check, name = "policy on managed Secrets", "signet-managed-secrets"
-	const action = "apply config/policy: without it, anybody with write access to Secrets changes material"
-	for _, object := range []client.Object{
-		&admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{},
-	} {
-		if err := d.Get(ctx, client.ObjectKey{Name: name}, object); err != nil {
-			return []view.Finding{failure(check, err, action)}
-		}
-	}
-	parameters := &corev1.ConfigMap{}
-	err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: "signet-policy-parameters"}, parameters)
+// leader says whether a manager works on keys and bindings.
+func (d *doctor) leader(ctx context.Context) []view.Finding {
+	const check = "a manager leads"
+	lease := &coordinationv1.Lease{}
+	err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: "signet-controller-manager"}, lease)
 	if apierrors.IsNotFound(err) {
-		return []view.Finding{{
-			Check: check, Verdict: view.Failed, Action: action,
-			Message: "ConfigMap signet-policy-parameters is not there, and without it the policy is off",
-		}}
+		return []view.Finding{found(check, view.Warning, "there is no lease: none has led yet",
+			"right only if the manager runs without --leader-elect; else see its Pods in namespace "+d.system)}
 	}
 	if err != nil {
-		return []view.Finding{failure(check, err, action)}
+		return []view.Finding{failure(check, err, "")}
 	}
-	return []view.Finding{fine(check, "bound")}
+	holder := ptr.Deref(lease.Spec.HolderIdentity, "")
+	if renewed := lease.Spec.RenewTime; holder == "" || renewed == nil || time.Since(renewed.Time) > leaseAge {
+		since := ""
+		if renewed != nil {
+			since = " since " + renewed.UTC().Format(time.RFC3339)
+		}
+		return []view.Finding{found(check, view.Failed, "none"+since+": no key and no binding is worked on",
+			"see the manager's Pods in namespace "+d.system+" and their log")}
+	}
+	return []view.Finding{fine(check, holder)}
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,13 +14,19 @@ import (
 // resource in its details, but neither verb nor namespace.
 var forbidden = regexp.MustCompile(`User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)" (?:in the namespace "([^"]+)"|at the cluster scope)`)
 
-// explainError is the error's text, with what to do about the usual ones.
+// explainError is the error's text in one line, with what to do about the usual
+// ones.
 func explainError(err error) string {
+	var unreachable *url.Error
 	switch {
 	case apierrors.IsForbidden(err):
 		return explainForbidden(err)
+	case apierrors.IsUnauthorized(err):
+		return "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired"
 	case meta.IsNoMatchError(err):
-		return err.Error() + "\nThis kind is not installed in the cluster: `kubectl signet doctor` says what is missing"
+		return err.Error() + ": this kind is not installed in the cluster, and `kubectl signet doctor` says what is missing"
+	case errors.As(err, &unreachable):
+		return explainUnreachable(unreachable)
 	default:
 		return err.Error()
 	}
@@ -30,7 +37,15 @@ func explainForbidden(err error) string {
 	if right == "" {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s\nThe roles view and edit of Kubernetes have the rights on Signet's kinds: ask for a RoleBinding", right)
+	return right + ": ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
+}
+
+func explainUnreachable(unreachable *url.Error) string {
+	server := unreachable.URL
+	if address, err := url.Parse(server); err == nil && address.Host != "" {
+		server = address.Scheme + "://" + address.Host
+	}
+	return fmt.Sprintf("the API server at %s cannot be reached: %v", server, unreachable.Err)
 }
 
 // missingRight says which right is missing; empty if the API server refused for

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,14 +12,22 @@ import (
 )
 
 func (p *plugin) explainCommand() *cobra.Command {
+	var system string
+	gateway := choice{allowed: view.Gateways}
 	cmd := &cobra.Command{
-		Use:     "explain KIND/NAME",
-		Short:   "Say which key signs an API, where, why not, and how its backend verifies",
-		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders",
-		Args:    cobra.ExactArgs(1), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
+		Use:   "explain KIND/NAME",
+		Short: "Say which key signs an API, where, why not, and how gateway and backend are set up",
+		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders\n" +
+			"  kubectl signet explain httproute/orders --gateway traefik",
+		Args: one("API", "explain httproute/orders"), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
 	}
 	output := addOutput(cmd)
+	addChoice(cmd, &gateway, "gateway", "", "Print the configuration of a gateway that has the API signed, and nothing else")
+	cmd.Flags().StringVar(&system, "system-namespace", systemNamespace, "Namespace that the signer runs in")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if gateway.value != "" && output.value != outputTable {
+			return errors.New("--gateway prints what the gateway reads: leave out --output")
+		}
 		reference, err := view.ParseAPI(args[0])
 		if err != nil {
 			return err
@@ -37,6 +46,13 @@ func (p *plugin) explainCommand() *cobra.Command {
 		}
 		api, err := c.api(cmd.Context(), reference)
 		if err != nil {
+			return err
+		}
+		if gateway.value != "" {
+			text, err := view.GatewayConfig(gateway.value, api, bindings, system)
+			if err == nil {
+				_, err = fmt.Fprint(p.Out, text)
+			}
 			return err
 		}
 		explanation := view.Explain(api, bindings, keys)
@@ -67,6 +83,9 @@ func printExplanation(out io.Writer, explanation *view.Explanation) error {
 	}
 	for i := range explanation.Signed {
 		printSigned(out, &explanation.Signed[i])
+	}
+	if len(explanation.Signed) > 0 {
+		fmt.Fprintln(out, "\nThe configuration of a gateway: --gateway "+strings.Join(view.Gateways, "|"))
 	}
 	return nil
 }

@@ -39,3 +39,13 @@ func addOutput(cmd *cobra.Command) *choice {
 	addChoice(cmd, output, "output", "o", "Output format")
 	return output
 }
+
+// one wants one argument, and says which.
+func one(what, example string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("give one %s, as in kubectl signet %s", what, example)
+		}
+		return nil
+	}
+}

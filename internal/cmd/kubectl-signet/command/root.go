@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // plugin is what all commands share.
@@ -23,6 +26,9 @@ type plugin struct {
 // Run runs the plugin and returns its exit code: 0, or 1 if something failed
 // or was found wrong.
 func Run(streams genericiooptions.IOStreams, version string, args []string) int {
+	// Else the client complains of a missing logger, with a stack, in commands
+	// that take long.
+	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	root := New(streams, version)
@@ -49,7 +55,15 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	p.config.AddFlags(root.PersistentFlags())
+	root.SetUsageTemplate(withoutGlobalFlags(root.UsageTemplate()))
 	_ = root.RegisterFlagCompletionFunc("namespace", p.completeNamespaces)
 	root.AddCommand(p.statusCommand(), p.explainCommand(), p.bindCommand(), p.rotateCommand(), p.verifyCommand(), p.doctorCommand())
 	return root
+}
+
+// withoutGlobalFlags has kubectl's own flags, of which there are twenty, listed
+// by the root command alone.
+func withoutGlobalFlags(template string) string {
+	return strings.Replace(template, "Global Flags:\n{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}",
+		"kubectl's own flags work, too (-n, --context, --kubeconfig, --as): kubectl signet --help lists them.", 1)
 }

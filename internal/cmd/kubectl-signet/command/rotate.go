@@ -2,20 +2,19 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/wait"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
-
-// watchInterval is how often --watch looks: a step of a rotation takes minutes.
-const watchInterval = 2 * time.Second
 
 type rotateOptions struct {
 	trigger                  string
@@ -30,7 +29,7 @@ func (p *plugin) rotateCommand() *cobra.Command {
 		Long: "Renew what Signet generates of a key. The command changes spec.rotation.trigger of your\n" +
 			"SignatureKey. If the key is in Git, change the trigger there: otherwise it is changed back.",
 		Example: "  kubectl signet rotate orders --watch\n  kubectl signet rotate orders --immediate --dry-run",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", "rotate orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.trigger, "trigger", "", "The trigger's new text; left out: the present time")
@@ -85,26 +84,73 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 // watchRotation prints what changes until the rotation is over.
 func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1alpha1.SignatureKey, o *rotateOptions) error {
 	last := ""
-	err := wait.PollUntilContextCancel(ctx, watchInterval, true, func(ctx context.Context) (bool, error) {
-		key, err := c.key(ctx, before.Name)
-		if err != nil {
-			return false, err
-		}
+	err := c.follow(ctx, before.Name, func(key *signetv1alpha1.SignatureKey) (bool, error) {
 		if line := view.Progress(key); line != last {
 			last = line
 			fmt.Fprintln(p.Out, line)
 		}
 		if refusal := view.Refused(key); refusal != "" {
-			return false, errors.New(refusal)
+			return false, fmt.Errorf("the key is not renewed: %s", strings.TrimSuffix(refusal, "."))
 		}
 		if o.immediate {
 			return view.Replaced(key, before.Status.KeyID), nil
 		}
 		return view.Rotated(key, o.trigger), nil
 	})
-	if err != nil {
-		return fmt.Errorf("watch the rotation: %w", err)
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("stopped watching, and the rotation goes on: look again with kubectl get signaturekey %s -n %s --watch", before.Name, c.namespace)
+	case err != nil:
+		return err
 	}
 	fmt.Fprintln(p.Out, "The rotation is over.")
 	return nil
+}
+
+// follow shows the key as it is, and each change of it, until it is done with.
+// Every step of a rotation is a change.
+func (c *cluster) follow(ctx context.Context, name string, done func(*signetv1alpha1.SignatureKey) (bool, error)) error {
+	for {
+		key, err := c.key(ctx, name)
+		if err != nil {
+			return err
+		}
+		if over, err := done(key); over || err != nil {
+			return err
+		}
+		changes, err := c.Watch(ctx, &signetv1alpha1.SignatureKeyList{}, &client.ListOptions{
+			Namespace: c.namespace, FieldSelector: fields.OneTermEqualSelector("metadata.name", name),
+			Raw: &metav1.ListOptions{ResourceVersion: key.ResourceVersion},
+		})
+		if err != nil {
+			return fmt.Errorf("watch SignatureKey %s in namespace %s: %w", name, c.namespace, err)
+		}
+		over, err := until(ctx, changes, done)
+		changes.Stop()
+		if over || err != nil {
+			return err
+		}
+	}
+}
+
+// until is false if the watch has ended before: the API server ends each after
+// some minutes.
+func until(ctx context.Context, changes watch.Interface, done func(*signetv1alpha1.SignatureKey) (bool, error)) (bool, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case change, open := <-changes.ResultChan():
+			key, isKey := change.Object.(*signetv1alpha1.SignatureKey)
+			switch {
+			case !open || !isKey:
+				return false, nil
+			case change.Type == watch.Deleted:
+				return false, fmt.Errorf("SignatureKey %s was deleted", key.Name)
+			}
+			if over, err := done(key); over || err != nil {
+				return over, err
+			}
+		}
+	}
 }

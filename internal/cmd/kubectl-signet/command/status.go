@@ -129,6 +129,30 @@ func printProblems(out io.Writer, problems []view.Problem) {
 	}
 	fmt.Fprintln(out, "\nTO DO")
 	for _, problem := range problems {
-		fmt.Fprintf(out, "%s: %s\n  %s\n  -> %s\n", problem.Object, problem.Reason, problem.Message, problem.Action)
+		fmt.Fprintf(out, "%s: %s\n%s", problem.Object, problem.Reason, wrapped("  ", problem.Message))
+		if problem.Action != "" {
+			fmt.Fprint(out, wrapped("  -> ", problem.Action))
+		}
 	}
+}
+
+// lineWidth is how long a line of prose may be.
+const lineWidth = 100
+
+// wrapped breaks a text into lines that begin below each other.
+func wrapped(begin, text string) string {
+	var lines strings.Builder
+	line := begin
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line += word
+		case len(line)+1+len(word) > lineWidth:
+			lines.WriteString(line + "\n")
+			line = strings.Repeat(" ", len(begin)) + word
+		default:
+			line += " " + word
+		}
+	}
+	return lines.String() + line + "\n"
 }

@@ -36,7 +36,7 @@ func (p *plugin) verifyCommand() *cobra.Command {
 		Long: "Verify a request, saved as it was on the wire (HTTP/1.1), with the key's Secret, which you must be\n" +
 			"allowed to read. The clock is that of the request: its age is not judged. Material is never printed.",
 		Example: "  kubectl signet verify orders -f request.http",
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", "verify orders -f request.http"), ValidArgsFunction: p.completeKeys,
 	}
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "File with the request; - is standard input")
 	cmd.Flags().StringVar(&header, "header", signature.DefaultHeader, "Header that carries the signature")

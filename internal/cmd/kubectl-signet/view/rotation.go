@@ -55,8 +55,8 @@ func Progress(key *signetv1alpha1.SignatureKey) string {
 		parts = append(parts, "no version yet")
 	}
 	line := strings.Join(parts, ", ")
-	if step := RotationOf(key); step != "" {
-		return step + ": " + line
+	if rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating); rotating != nil {
+		return rotating.Reason + ": " + line
 	}
 	return line
 }

@@ -1,12 +1,6 @@
 package view_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net/http"
 	"slices"
 	"strings"
@@ -63,67 +57,6 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 				t.Errorf("got %+v, want %q", got, test.want)
 			}
 		})
-	}
-}
-
-func bundle(t *testing.T, until time.Time) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: now.AddDate(-1, 0, 0), NotAfter: until}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-}
-
-func TestBundle(t *testing.T) {
-	expired, good := bundle(t, now.AddDate(0, 0, -1)), bundle(t, now.AddDate(0, 1, 0))
-	for name, test := range map[string]struct {
-		bundle []byte
-		want   view.Verdict
-	}{
-		"none":             {nil, view.Failed},
-		"no certificate":   {[]byte("x"), view.Failed},
-		"expired":          {expired, view.Failed},
-		"good":             {good, view.OK},
-		"good and expired": {slices.Concat(expired, good), view.OK},
-		"expires soon":     {bundle(t, now.AddDate(0, 0, 3)), view.Warning},
-	} {
-		if got, why := view.Bundle(test.bundle, now); got != test.want {
-			t.Errorf("%s: %s (%s), want %s", name, got, why, test.want)
-		}
-	}
-}
-
-func TestGatewaySettings(t *testing.T) {
-	forward := func(fields map[string]any) *unstructured.Unstructured {
-		return &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"forwardAuth": fields}}}
-	}
-	const address = "https://signer/sign/shop/RELEASE/HTTPRoute/orders"
-	all := []any{"Authorization", "x-sdk-date", "X-Sdk-Content-Sha256"}
-	for name, test := range map[string]struct {
-		fields map[string]any
-		faults int
-	}{
-		"good":           {map[string]any{"address": address, "authResponseHeaders": all}, 0},
-		"by pattern":     {map[string]any{"address": address, "authResponseHeadersRegex": "^X-"}, 0},
-		"date forgotten": {map[string]any{"address": address, "authResponseHeaders": all[2:]}, 1},
-		"trusting":       {map[string]any{"address": address, "authResponseHeaders": all, "trustForwardHeader": true}, 1},
-		"another's":      {map[string]any{"address": "https://login", "trustForwardHeader": true}, 0},
-	} {
-		if got := view.JudgeMiddleware(forward(test.fields)); len(got) != test.faults {
-			t.Errorf("%s: %q, want %d faults", name, got, test.faults)
-		}
-	}
-	for open, want := range map[bool]int{true: 1, false: 0} {
-		policy := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"extAuth": map[string]any{"failOpen": open}}}}
-		if got := view.JudgeSecurityPolicy(policy); len(got) != want {
-			t.Errorf("failOpen %t: %q", open, got)
-		}
 	}
 }
 

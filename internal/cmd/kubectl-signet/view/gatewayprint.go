@@ -1,0 +1,119 @@
+package view
+
+import (
+	"cmp"
+	"embed"
+	"fmt"
+	"slices"
+	"strings"
+	"text/template"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// The gateways whose configuration can be printed.
+const (
+	GatewayTraefik      = "traefik"
+	GatewayEnvoyGateway = "envoy-gateway"
+	GatewayNginx        = "nginx"
+	GatewayCaddy        = "caddy"
+)
+
+// Gateways are their names, as the command takes them.
+var Gateways = []string{GatewayTraefik, GatewayEnvoyGateway, GatewayNginx, GatewayCaddy}
+
+// The files of config/gateways say the same, for one API: they are what runs in
+// the tests, and a test compares.
+//
+//go:embed gateways/*.tmpl
+var gatewayFiles embed.FS
+
+var gatewayTemplates = template.Must(template.New("").Funcs(template.FuncMap{
+	"join":     func(names []string) string { return strings.Join(names, ", ") },
+	"lower":    strings.ToLower,
+	"variable": func(header string) string { return strings.ReplaceAll(strings.ToLower(header), "-", "_") },
+}).ParseFS(gatewayFiles, "gateways/*.tmpl"))
+
+// gatewayAPI is what a gateway's configuration has to know of an API.
+type gatewayAPI struct {
+	API, Namespace, Environment, Kind string
+	// Name of the object that has requests signed, and Upstream that of the
+	// backend, which nobody but the user knows.
+	Name, Upstream string
+	// Route is empty for an API that is no route.
+	Route string
+	// Signer is the host that gateways know the signer by.
+	Signer string
+	// Slot is the end of the signer's paths.
+	Slot          string
+	Header, Host  string
+	Signed        bool
+	SignedHeaders []string
+}
+
+// GatewayConfig is the configuration of a gateway that has an API signed in every
+// environment in which a binding lists it, ready to paste.
+func GatewayConfig(gateway string, api API, bindings []signetv1alpha1.SignatureBinding, system string) (string, error) {
+	if api.Kind == signetv1alpha1.APIKindGRPCRoute && (gateway == GatewayNginx || gateway == GatewayCaddy) {
+		return "", fmt.Errorf("the configuration of %s is for HTTP: for a GRPCRoute take %s or %s", gateway, GatewayTraefik, GatewayEnvoyGateway)
+	}
+	environments := environmentsOf(api.APIReference, bindings)
+	if len(environments) == 0 {
+		return "", fmt.Errorf("no SignatureBinding of namespace %s lists %s: bind it first, for example with kubectl signet bind",
+			api.Namespace, APIName(api.APIReference))
+	}
+	tenant := &Tenant{Namespace: api.Namespace, Bindings: bindings}
+	var texts []string
+	for _, environment := range environments {
+		slot := signerPath{face: faceSign, namespace: api.Namespace, environment: environment, api: api.APIReference}
+		shown := shownAPI(slot, tenant.binding(slot), system)
+		if len(environments) > 1 {
+			shown.Name += "-" + nameOf(environment)
+		}
+		var text strings.Builder
+		if err := gatewayTemplates.ExecuteTemplate(&text, gateway+".tmpl", shown); err != nil {
+			return "", fmt.Errorf("print the configuration of %s: %w", gateway, err)
+		}
+		texts = append(texts, text.String())
+	}
+	return strings.Join(texts, separatorOf(gateway)), nil
+}
+
+// separatorOf stands between the configurations of two environments.
+func separatorOf(gateway string) string {
+	if gateway == GatewayTraefik || gateway == GatewayEnvoyGateway {
+		return "---\n"
+	}
+	return "\n"
+}
+
+func shownAPI(slot signerPath, binding *signetv1alpha1.SignatureBinding, system string) gatewayAPI {
+	shown := gatewayAPI{
+		API: APIName(slot.api), Namespace: slot.namespace, Environment: slot.environment, Kind: string(slot.api.Kind),
+		Name: "sign-" + nameOf(slot.api.Name), Upstream: nameOf(slot.api.Name),
+		Signer: signerName + "." + system + ".svc",
+		Slot:   strings.Join([]string{slot.namespace, slot.environment, string(slot.api.Kind), slot.api.Name}, "/"),
+		Header: headerOf(binding),
+	}
+	if slot.api.Kind != signetv1alpha1.APIKindAPI {
+		shown.Route = slot.api.Name
+	}
+	if binding != nil {
+		shown.Host, shown.Signed = binding.Spec.Host, binding.EffectivePayload() == signetv1alpha1.PayloadSigned
+		shown.SignedHeaders = slices.Sorted(slices.Values(binding.Spec.SignedHeaders))
+	}
+	return shown
+}
+
+// nameOf makes a name for Kubernetes of that of an API or an environment.
+func nameOf(text string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		default:
+			return '-'
+		}
+	}, strings.ToLower(text))
+	return cmp.Or(strings.Trim(name, "-"), "api")
+}

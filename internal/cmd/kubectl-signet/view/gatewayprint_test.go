@@ -1,0 +1,258 @@
+package view_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+)
+
+const system = "signet-system"
+
+// printed is a gateway's configuration for an API of the shop, bound in RELEASE
+// as the change has it.
+func printed(t *testing.T, gateway string, api signetv1alpha1.APIReference, change func(*signetv1alpha1.SignatureBindingSpec)) (string, *view.Tenant) {
+	t.Helper()
+	tenant := shop()
+	spec := &tenant.Bindings[0].Spec
+	spec.APIs = []signetv1alpha1.APIReference{api}
+	if change != nil {
+		change(spec)
+	}
+	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: "shop"}, tenant.Bindings, system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, tenant
+}
+
+var (
+	route  = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
+	signed = func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Payload = signetv1alpha1.PayloadSigned }
+	others = func(spec *signetv1alpha1.SignatureBindingSpec) {
+		spec.Payload, spec.Header, spec.Host = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
+		spec.SignedHeaders = []string{"x-tenant", "content-type"}
+	}
+)
+
+// documents are the objects of YAML, by kind.
+func documents(t *testing.T, text string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	found := map[string]*unstructured.Unstructured{}
+	for _, document := range strings.Split(text, "\n---\n") {
+		object := settings(t, document, "", "")
+		found[object.GetKind()] = object
+	}
+	return found
+}
+
+func shown(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "config", "gateways", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestPrintedObjectsAreTheShownOnes compares with what runs in the tests of
+// gateways.
+func TestPrintedObjectsAreTheShownOnes(t *testing.T) {
+	for name, test := range map[string]struct {
+		gateway, file string
+		kinds         []string
+	}{
+		"Traefik":       {view.GatewayTraefik, "traefik/orders.yaml", []string{"Middleware"}},
+		"Envoy Gateway": {view.GatewayEnvoyGateway, "envoy/envoy-gateway.yaml", []string{"SecurityPolicy", "Backend"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, _ := printed(t, test.gateway, route, signed)
+			got, want := documents(t, text), documents(t, shown(t, test.file))
+			for _, kind := range test.kinds {
+				if diff := cmp.Diff(want[kind], got[kind]); diff != "" || got[kind] == nil {
+					t.Errorf("%s: shown (-), printed (+):\n%s", kind, diff)
+				}
+			}
+		})
+	}
+}
+
+// instructions are the lines of a configuration that are no comments, with single
+// spaces, in order. Those of a script in comments count.
+func instructions(text string) []string {
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "//") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// TestPrintedLinesAreTheShownOnes compares what is no object line by line, once
+// the names that the files choose are the same.
+func TestPrintedLinesAreTheShownOnes(t *testing.T) {
+	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	for name, test := range map[string]struct {
+		gateway, file string
+		change        func(*signetv1alpha1.SignatureBindingSpec)
+		// only says that the file has another site besides.
+		only    string
+		renamed []string
+	}{
+		"nginx":            {view.GatewayNginx, "nginx/signed.conf", nil, "", nil},
+		"nginx with body":  {view.GatewayNginx, "nginx/signed-body.conf", signed, "", []string{"orders_body", "orders", "orders-body", "orders", "signet_body", "signet", "8081", "8080"}},
+		"Caddy":            {view.GatewayCaddy, "caddy/Caddyfile", nil, "http://orders.example.com:8080", nil},
+		"Caddy, with body": {view.GatewayCaddy, "caddy/Caddyfile", signed, "http://orders.example.com:8081", []string{"orders-body", "orders", "8081", "8080"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, _ := printed(t, test.gateway, api, test.change)
+			want := shown(t, test.file)
+			if test.only != "" {
+				want = siteOf(t, want, test.only)
+			}
+			want = strings.NewReplacer(test.renamed...).Replace(want)
+			got, expected := instructions(text), instructions(want)
+			slices.Sort(got)
+			slices.Sort(expected)
+			if diff := cmp.Diff(expected, got); diff != "" {
+				t.Errorf("shown (-), printed (+):\n%s", diff)
+			}
+		})
+	}
+}
+
+// siteOf is a Caddyfile with one of its sites alone.
+func siteOf(t *testing.T, text, site string) string {
+	t.Helper()
+	parts := strings.Split(text, "\nhttp://")
+	for _, part := range parts[1:] {
+		if strings.HasPrefix("http://"+part, site) {
+			return parts[0] + "\nhttp://" + part
+		}
+	}
+	t.Fatalf("there is no site %s", site)
+	return ""
+}
+
+func TestPrintedScriptIsTheShownOne(t *testing.T) {
+	text, _ := printed(t, view.GatewayNginx, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, signed)
+	_, script, found := strings.Cut(text, "signet.js:\n#\n")
+	if !found {
+		t.Fatal("there is no script")
+	}
+	var lines []string
+	for line := range strings.Lines(script) {
+		lines = append(lines, strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
+	}
+	if diff := cmp.Diff(instructions(shown(t, "nginx/signet.js")), instructions(strings.Join(lines, ""))); diff != "" {
+		t.Errorf("shown (-), printed (+):\n%s", diff)
+	}
+}
+
+// TestPrintedSettingsAreSafe has doctor's judges look at what is printed.
+func TestPrintedSettingsAreSafe(t *testing.T) {
+	grpc := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindGRPCRoute, Name: "orders"}
+	for name, test := range map[string]struct {
+		api    signetv1alpha1.APIReference
+		change func(*signetv1alpha1.SignatureBindingSpec)
+	}{
+		"defaults": {route, nil}, "body": {route, signed}, "everything": {route, others}, "gRPC": {grpc, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text, tenant := printed(t, view.GatewayTraefik, test.api, test.change)
+			faults, signs := view.JudgeMiddleware(documents(t, text)["Middleware"], tenant)
+			if !signs || len(faults) > 0 {
+				t.Errorf("Traefik: signs is %t, faults are %q in\n%s", signs, messages(faults), text)
+			}
+			text, tenant = printed(t, view.GatewayEnvoyGateway, test.api, test.change)
+			objects := documents(t, text)
+			faults, signs = view.JudgeSecurityPolicy(objects["SecurityPolicy"], tenant)
+			faults = append(faults, view.JudgeBackend(objects["Backend"])...)
+			if !signs || len(faults) > 0 {
+				t.Errorf("Envoy Gateway: signs is %t, faults are %q in\n%s", signs, messages(faults), text)
+			}
+		})
+	}
+}
+
+// TestPrintedSettingsAreTheBindings looks for what a binding changes.
+func TestPrintedSettingsAreTheBindings(t *testing.T) {
+	for gateway, lines := range map[string][]string{
+		view.GatewayTraefik:      {"authResponseHeaders: [X-Signature, X-Sdk-Date, X-Sdk-Content-Sha256]", "forwardBody: true", "urlRewrite: {hostname: orders.internal}"},
+		view.GatewayEnvoyGateway: {"headersToBackend: [x-signature, x-sdk-date, x-sdk-content-sha256]", "headersToExtAuth: [content-type, x-tenant]", "bodyToExtAuth:"},
+		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "answer.headersOut['X-Signature']"},
+		view.GatewayCaddy:        {"request_header -X-Signature", "request_header X-Signature {rp.header.X-Signature}", "header_up Host orders.internal"},
+	} {
+		text, _ := printed(t, gateway, route, others)
+		text = strings.Join(strings.Fields(text), " ")
+		for _, line := range lines {
+			if !strings.Contains(text, line) {
+				t.Errorf("%s: no %q in\n%s", gateway, line, text)
+			}
+		}
+		if strings.Contains(text, "Authorization") {
+			t.Errorf("%s: the default header is still there in\n%s", gateway, text)
+		}
+	}
+	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Header = "X-Signature" })
+	if want := "auth_request_set $signet_signature $upstream_http_x_signature;"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+}
+
+func TestPrintedNamesAreKubernetes(t *testing.T) {
+	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "Legacy_Orders.v1"}
+	text, _ := printed(t, view.GatewayTraefik, api, nil)
+	if name := documents(t, text)["Middleware"].GetName(); name != "sign-legacy-orders-v1" {
+		t.Errorf("the name is %s", name)
+	}
+	if !strings.Contains(text, "/sign/shop/RELEASE/API/Legacy_Orders.v1\n") {
+		t.Errorf("the slot is not the API's: %s", text)
+	}
+}
+
+func TestEveryEnvironmentIsPrinted(t *testing.T) {
+	tenant := shop()
+	tenant.Bindings[1].Spec.APIs, tenant.Bindings[1].Spec.Environment = tenant.Bindings[0].Spec.APIs, "staging_2"
+	text, err := view.GatewayConfig(view.GatewayTraefik, view.API{APIReference: route, Namespace: "shop"}, tenant.Bindings, system)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, document := range strings.Split(text, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, object.GetName())
+	}
+	if diff := cmp.Diff([]string{"sign-orders-release", "sign-orders-staging-2"}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestGatewayConfigsThatAreRefused(t *testing.T) {
+	for name, test := range map[string]struct {
+		gateway string
+		api     signetv1alpha1.APIReference
+		want    string
+	}{
+		"not bound": {view.GatewayTraefik, signetv1alpha1.APIReference{Kind: "API", Name: "none"}, "no SignatureBinding of namespace shop lists api/none"},
+		"gRPC":      {view.GatewayNginx, signetv1alpha1.APIReference{Kind: "GRPCRoute", Name: "orders"}, "the configuration of nginx is for HTTP: for a GRPCRoute take traefik or envoy-gateway"},
+	} {
+		_, err := view.GatewayConfig(test.gateway, view.API{APIReference: test.api, Namespace: "shop"}, shop().Bindings, system)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: got %v, want %s", name, err, test.want)
+		}
+	}
+}
