@@ -15,10 +15,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -40,13 +42,15 @@ type Cluster struct {
 	*controlplane.ControlPlane
 	// Admin is a client of an administrator.
 	Admin client.WithWatch
-	// webhooks is where the manager that the API server asks listens: there is
-	// no Pod behind the Service.
-	webhooks string
+	// webhooks is where the manager that the API server asks listens, and
+	// configuration what was installed: there is no Pod behind the Service.
+	webhooks      string
+	configuration *unstructured.Unstructured
 }
 
 // StartCluster starts one. Call Stop when done with it.
 func StartCluster(ctx context.Context, out io.Writer) (*Cluster, error) {
+	log.SetLogger(logr.Discard())
 	plane, err := controlplane.Start(ctx, controlplane.Options{ControllerManager: true, Out: out})
 	if err != nil {
 		return nil, err
@@ -81,7 +85,8 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	return err
 }
 
-// Run runs kubectl as the administrator and returns all that it says.
+// Run runs kubectl as the administrator and returns what it prints, without its
+// warnings.
 func (c *Cluster) Run(ctx context.Context, args ...string) (string, error) {
 	return c.feed(ctx, nil, args...)
 }
@@ -90,11 +95,12 @@ func (c *Cluster) feed(ctx context.Context, input []byte, args ...string) (strin
 	cmd := exec.CommandContext(ctx, c.Kubectl, args...)
 	cmd.Env = c.Environment()
 	cmd.Stdin = bytes.NewReader(input)
-	output, err := cmd.CombinedOutput()
-	if err != nil {
-		return string(output), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, output)
+	var output, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &problems
+	if err := cmd.Run(); err != nil {
+		return output.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, problems.String())
 	}
-	return string(output), nil
+	return output.String(), nil
 }
 
 // Environment is that of programs which find this cluster and its kubectl.
@@ -114,16 +120,12 @@ func (c *Cluster) Apply(ctx context.Context, flag, path string) error {
 		return err
 	}
 	for _, object := range objects {
-		if object.GetKind() != "ValidatingWebhookConfiguration" {
-			continue
+		if object.GetKind() == "ValidatingWebhookConfiguration" {
+			c.configuration = object
 		}
-		text, err := c.pointed(object)
-		if err != nil {
-			return err
-		}
-		if _, err := c.feed(ctx, text, "apply", "--server-side", "-f", "-"); err != nil {
-			return err
-		}
+	}
+	if err := c.pointWebhooks(ctx); err != nil {
+		return err
 	}
 	_, err = c.Run(ctx, "wait", "--for=condition=Established", "--timeout=60s",
 		"crd/signaturekeys.signet.dev", "crd/signaturebindings.signet.dev")
@@ -142,24 +144,40 @@ func (c *Cluster) read(ctx context.Context, flag, path string) ([]*unstructured.
 	return controlplane.Decode(file)
 }
 
-// pointed is the webhook configuration with a URL in place of the Service.
-func (c *Cluster) pointed(configuration *unstructured.Unstructured) ([]byte, error) {
-	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
+// Ask has the API server ask this manager, as a Service does whose other Pods
+// are gone.
+func (c *Cluster) Ask(ctx context.Context, m *Manager) error {
+	c.webhooks = m.address
+	return errors.Join(c.pointWebhooks(ctx), m.WaitAdmission(ctx))
+}
+
+// pointWebhooks puts a URL in place of the Service.
+func (c *Cluster) pointWebhooks(ctx context.Context) error {
+	if c.configuration == nil {
+		return errors.New("no webhooks are installed")
+	}
+	pointed := c.configuration.DeepCopy()
+	webhooks, _, err := unstructured.NestedSlice(pointed.Object, "webhooks")
 	if err != nil {
-		return nil, fmt.Errorf("read the webhooks: %w", err)
+		return fmt.Errorf("read the webhooks: %w", err)
 	}
 	for _, webhook := range webhooks {
 		fields, ok := webhook.(map[string]any)
 		if !ok {
-			return nil, errors.New("a webhook is no object")
+			return errors.New("a webhook is no object")
 		}
 		path, _, _ := unstructured.NestedString(fields, "clientConfig", "service", "path")
 		fields["clientConfig"] = map[string]any{"url": "https://" + c.webhooks + path}
 	}
-	if err := unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks"); err != nil {
-		return nil, fmt.Errorf("point the webhooks: %w", err)
+	if err := unstructured.SetNestedSlice(pointed.Object, webhooks, "webhooks"); err != nil {
+		return fmt.Errorf("point the webhooks: %w", err)
 	}
-	return yaml.Marshal(configuration.Object)
+	text, err := yaml.Marshal(pointed.Object)
+	if err != nil {
+		return fmt.Errorf("write down the webhooks: %w", err)
+	}
+	_, err = c.feed(ctx, text, "apply", "--server-side", "-f", "-")
+	return err
 }
 
 // Until asks again until there is no error.

@@ -74,3 +74,17 @@ func TestExport(t *testing.T) {
 	g.Expect(Export(t.Context(), clone(t, whole, "--depth=1"), "HEAD~1", dir)).
 		To(MatchError(ContainSubstring(`the commit "HEAD~1" is not in this shallow clone`)))
 }
+
+func TestWhatIsRecordedIsCommitted(t *testing.T) {
+	g, dir := NewWithT(t), repository(t)
+	commit, err := committed(t.Context(), dir)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(commit).To(MatchRegexp(`^[0-9a-f]{40}$`))
+
+	released := filepath.Join(dir, "config", "crd", "released")
+	g.Expect(write(released, "crd.yaml", nil)).To(Succeed())
+	g.Expect(committed(t.Context(), dir)).To(Equal(commit), "what an attempt before has written is no change")
+	g.Expect(write(filepath.Join(dir, "config"), "role.yaml", nil)).To(Succeed())
+	_, err = committed(t.Context(), dir)
+	g.Expect(err).To(MatchError(ContainSubstring("commit what has been changed in " + dir + " first:\n?? config/")))
+}

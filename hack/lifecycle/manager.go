@@ -20,8 +20,8 @@ import (
 type Manager struct {
 	*process
 	cluster *Cluster
-	// metrics is where it serves them.
-	metrics string
+	// metrics is where it serves them, address where it answers admission.
+	metrics, address string
 }
 
 // Build builds the manager of a checkout, as the Dockerfile does.
@@ -45,8 +45,8 @@ func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, er
 	return m, errors.Join(m.WaitLeading(ctx), m.WaitAdmission(ctx))
 }
 
-// StartReplica starts another one, which nobody asks, and returns when it is
-// ready.
+// StartReplica starts another one, which nobody asks until Ask, and returns when
+// it is ready.
 func (c *Cluster) StartReplica(ctx context.Context, binary string) (*Manager, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -72,7 +72,7 @@ func (c *Cluster) startReplica(ctx context.Context, binary, webhooks string) (*M
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{process: c.newProcess("manager", binary), cluster: c, metrics: metrics}
+	m := &Manager{process: c.newProcess("manager", binary), cluster: c, metrics: metrics, address: webhooks}
 	if err := m.start("--kubeconfig="+kubeconfig, "--public-key-enable",
 		"--leader-elect", "--leader-elect-namespace="+System,
 		"--webhook-bind-address="+webhooks, "--webhook-names=127.0.0.1",

@@ -43,6 +43,10 @@ var kinds = []schema.GroupVersionKind{
 // to cope with into the checkout at root: the CRDs, what is installed, and
 // objects as they are stored.
 func Record(ctx context.Context, root, checkout, version string, out io.Writer) error {
+	commit, err := committed(ctx, checkout)
+	if err != nil {
+		return err
+	}
 	c, err := StartCluster(ctx, out)
 	if err != nil {
 		return err
@@ -56,17 +60,26 @@ func Record(ctx context.Context, root, checkout, version string, out io.Writer) 
 	if err != nil {
 		return fmt.Errorf("render config/default: %w", err)
 	}
-	commit, err := exec.CommandContext(ctx, "git", "-C", checkout, "rev-parse", "HEAD").Output()
-	if err != nil {
-		return fmt.Errorf("find the commit of %s: %w", checkout, err)
-	}
-	head := fmt.Sprintf("# Recorded by `make record-release VERSION=%s` at commit\n# %s. Not to be edited.\n", version, bytes.TrimSpace(commit))
+	head := fmt.Sprintf("# Recorded by `make record-release VERSION=%s` at commit\n# %s. Not to be edited.\n", version, commit)
 	folder := Folder(root, version)
 	return errors.Join(
 		copyCRDs(filepath.Join(checkout, "config", "crd", "bases"), filepath.Join(root, "config", "crd", "released", version)),
 		write(folder, installFile, []byte(head), rendered),
 		write(folder, objectsFile, []byte(head+"# TEST-ONLY MATERIAL: what the Secrets hold was made for this recording and\n# is used nowhere.\n"), recorded),
 	)
+}
+
+// committed is the commit of a checkout, in which nothing that is recorded may
+// have been changed since.
+func committed(ctx context.Context, checkout string) (string, error) {
+	changes, err := git(ctx, checkout, "status", "--porcelain", "--", "main.go", "go.mod", "go.sum", "api", "controllers", "internal", "config", ":!config/crd/released")
+	if err != nil {
+		return "", err
+	}
+	if changes != "" {
+		return "", fmt.Errorf("commit what has been changed in %s first:\n%s", checkout, changes)
+	}
+	return git(ctx, checkout, "rev-parse", "HEAD")
 }
 
 // Folder is where a version is recorded.

@@ -55,7 +55,7 @@ func (c *Cluster) waitSettled(ctx context.Context, m *Manager) (*State, error) {
 		return state.settled()
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w\n%s", err, m.tail())
 	}
 	return state, m.WaitIdle(ctx, state)
 }
@@ -72,6 +72,10 @@ func (s *State) settled() error {
 		if meta.IsStatusConditionTrue(object.Status.Conditions, signetv1alpha1.ConditionRotating) {
 			found = append(found, fmt.Errorf("SignatureKey %s is rotating", name))
 		}
+		released := meta.IsStatusConditionFalse(object.Status.Conditions, signetv1alpha1.ConditionInUse)
+		if !s.uses(name) && (!released || len(object.Finalizers) > 0) {
+			found = append(found, fmt.Errorf("SignatureKey %s is held, and nothing uses it", name))
+		}
 	}
 	for name, object := range s.Bindings {
 		if object.Status.PreviousKey != nil {
@@ -79,6 +83,16 @@ func (s *State) settled() error {
 		}
 	}
 	return errors.Join(found...)
+}
+
+// uses says whether a binding has to do with the key.
+func (s *State) uses(name string) bool {
+	for _, object := range s.Bindings {
+		if object.Spec.KeyRef.Name == name || object.Status.KeyName == name {
+			return true
+		}
+	}
+	return false
 }
 
 // idleAgain expects that the manager, started once more, writes nothing.

@@ -3,6 +3,7 @@
 package history
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -90,6 +91,6 @@ func roll(t *testing.T, c *lifecycle.Cluster, leader *lifecycle.Manager, to vers
 		if err := leader.Stop(); err != nil {
 			return next, err
 		}
-		return next, next.WaitLeading(t.Context())
+		return next, errors.Join(c.Ask(t.Context(), next), next.WaitLeading(t.Context()))
 	}
 }
