@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // The data of a managed Secret that is told apart here.
@@ -35,7 +36,7 @@ func Compare(before, after *State) []string {
 		f.comparePublic(name, before.ConfigMaps[name], after)
 	}
 	f.sameNames("Secret", before.Secrets, after.Secrets)
-	f.when(!maps.Equal(before.Holders(), after.Holders()), "the holders were %v and are %v", before.Holders(), after.Holders())
+	f.compareHolders(before.Holders(), after.Holders())
 	for _, name := range slices.Sorted(maps.Keys(before.Keys)) {
 		was, is := before.Keys[name], after.Keys[name]
 		if is == nil {
@@ -71,6 +72,16 @@ func (f *findings) when(wrong bool, format string, args ...any) {
 func (f *findings) sameNames(kind string, before, after map[string]*corev1.Secret) {
 	was, is := slices.Sorted(maps.Keys(before)), slices.Sorted(maps.Keys(after))
 	f.when(!slices.Equal(was, is), "there were the %ss %v and are %v", kind, was, is)
+}
+
+// compareHolders expects the same holder of every slot, since the same time.
+func (f *findings) compareHolders(before, after map[slots.Slot]string) {
+	for slot, was := range before {
+		f.when(after[slot] != was, "%s was held by %s and is by %q", pathOf(slot), was, after[slot])
+	}
+	for slot, is := range after {
+		f.when(before[slot] == "", "%s was held by nobody and is by %s", pathOf(slot), is)
+	}
 }
 
 // compareSecret expects the same bytes, or those of the version that was next.

@@ -3,6 +3,9 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,14 +64,16 @@ func byName[T any, P interface {
 	return all
 }
 
-// Holders are the bindings that hold slots, and since when.
+// Holders are the bindings that hold slots, and since when: all of them, should
+// there be two.
 func (s *State) Holders() map[slots.Slot]string {
 	holders := map[slots.Slot]string{}
-	for name, object := range s.Bindings {
+	for _, name := range slices.Sorted(maps.Keys(s.Bindings)) {
+		object := s.Bindings[name]
 		for _, slot := range slots.HeldBy(object) {
 			for i := range object.Status.APIs {
 				if api := &object.Status.APIs[i]; api.Kind == slot.API.Kind && api.Name == slot.API.Name {
-					holders[slot] = fmt.Sprintf("%s since %s", name, api.BoundAt.UTC())
+					holders[slot] = strings.TrimPrefix(fmt.Sprintf("%s and %s since %s", holders[slot], name, api.BoundAt.UTC()), " and ")
 				}
 			}
 		}

@@ -65,7 +65,7 @@ func (s *State) settled() error {
 	var found []error
 	for name, secret := range s.Secrets {
 		if rotating(secret.Data) {
-			found = append(found, fmt.Errorf("Secret %s holds more than one version", name))
+			found = append(found, fmt.Errorf("more than one version is in Secret %s", name))
 		}
 	}
 	for name, object := range s.Keys {

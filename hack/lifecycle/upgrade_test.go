@@ -67,7 +67,24 @@ func TestUpgrade(t *testing.T) {
 			g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
 			m, err := c.TakeOver(t.Context(), before, func() (*Manager, error) { return c.StartManager(t.Context(), today) })
 			g.Expect(err).NotTo(HaveOccurred())
+			namesConflicts(t, c)
 			meetsLater(t, c, m)
 		})
 	}
+}
+
+// namesConflicts applies over what somebody has changed in place: the change
+// stays and is named, until it is taken back.
+func namesConflicts(t *testing.T, c *Cluster) {
+	t.Helper()
+	g := NewWithT(t)
+	users := func(name string) {
+		kubectl(t, c, "-n", System, "patch", "configmap", "signet-policy-parameters", "--type=merge", "-p", `{"data":{"users":"`+name+`"}}`)
+	}
+	users("somebody")
+	err := c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))
+	g.Expect(err).To(MatchError(ContainSubstring(`Apply failed with 1 conflict: conflict with "kubectl-patch" using v1: .data.users`)))
+	g.Expect(kubectl(t, c, "-n", System, "get", "configmap", "signet-policy-parameters", "-o", "jsonpath={.data.users}")).To(Equal("somebody"))
+	users("")
+	g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
 }
