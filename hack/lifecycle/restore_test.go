@@ -37,6 +37,7 @@ var (
 // commands, and removes Signet from both: from the first one after its objects,
 // from the second one before them.
 func TestBackupRestoreAndRemoval(t *testing.T) {
+	t.Parallel()
 	saved := t.TempDir()
 	step := func(name string, run func(t *testing.T)) {
 		if !t.Failed() {
@@ -238,6 +239,8 @@ func restoreByTheBook(t *testing.T, c *Cluster, saved string, before *State) {
 		g.Expect(now.Holders()).To(Equal(before.Holders()))
 		g.Expect(now.unmet([]expectation{
 			{key, "basic", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonReady},
+			{key, "staged", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonStaged},
+			{key, "deleted", signetv1alpha1.ConditionInUse, signetv1alpha1.ReasonBound},
 			{binding, "routes", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound},
 			{binding, "basic", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound},
 			{binding, "a-contender", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonConflicted},

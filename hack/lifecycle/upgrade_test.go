@@ -51,6 +51,7 @@ func startCluster(t *testing.T) *Cluster {
 // by the documented command and has today's manager take over. Recreate says
 // how this is not quite what an upgrade is; `make test-upgrade` has the rest.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	versions, err := Versions(root)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	NewWithT(t).Expect(versions).NotTo(BeEmpty())
