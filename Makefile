@@ -5,6 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 DIST ?= dist
+CHECKOUT ?= .
 KUBECTL ?= kubectl
 TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
@@ -22,7 +23,7 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/gateways -e /hack/telemetry)
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/gateways -e /hack/telemetry -e /hack/lifecycle/history)
 
 .PHONY: test-gateways
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
@@ -36,6 +37,10 @@ test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real 
 test-argocd: controlplane ## Test Signet under a real Argo CD, and its status with kstatus; needs the packages redis-server and git.
 	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
 	cd hack/argocd && go vet . && go test -count=1 -parallel 8 -timeout 30m .
+
+.PHONY: test-upgrade
+test-upgrade: controlplane ## Upgrade from the manager of a commit (FROM=…, else the newest tag v…) to this one, and go back.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" UPGRADE_FROM="$(FROM)" go test -count=1 -v -timeout 30m ./hack/lifecycle/history
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
@@ -95,6 +100,10 @@ lint-workflows: ## Check .github/workflows.
 compat: ## Fail if the CRDs refuse what a released version has accepted.
 	@go run ./hack/compat
 
+.PHONY: record-release
+record-release: controlplane ## Record VERSION for compat and the upgrade tests; CHECKOUT=… names another checkout than this.
+	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go run ./hack/lifecycle/cmd/record -version "$(VERSION)" -checkout "$(CHECKOUT)"
+
 .PHONY: install-manifest
 install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
 	@mkdir -p $(DIST)
@@ -112,9 +121,10 @@ push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
 	$(call TOOL,helm) helm push $(DIST)/signet-*.tgz oci://$(REGISTRY)
 
 .PHONY: verify-version
-verify-version: ## Fail if VERSION is not the one that config/ and the chart install.
+verify-version: ## Fail if VERSION is not the one that config/ and the chart install, or was not recorded.
 	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
 	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
+	@diff -rq config/crd/bases config/crd/released/$(VERSION) >&2 && grep -q 'image: .*:$(VERSION)$$' hack/lifecycle/testdata/$(VERSION)/install.yaml && test -s hack/lifecycle/testdata/$(VERSION)/objects.yaml || { echo "$(VERSION) was not recorded as it is: run make record-release VERSION=$(VERSION) and commit the result" >&2; exit 1; }
 
 .PHONY: sbom
 sbom: build sbom-of ## Write the binary's bill of materials (CycloneDX) into dist/.

@@ -109,7 +109,11 @@ func (f *findings) compareRules(path string, before, now *schema) {
 func rules(s *schema) []string {
 	var all []string
 	for _, validation := range s.XValidations {
-		all = append(all, validation.Rule)
+		rule := validation.Rule
+		if isTrue(validation.OptionalOldSelf) {
+			rule += ", when created too"
+		}
+		all = append(all, rule)
 	}
 	return all
 }

@@ -15,6 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/hack/lifecycle"
 )
 
 const sample = "apiVersion: signet.dev/v1alpha1\nkind: SignatureKey\nmetadata: {name: orders, namespace: team-a}\nspec: {type: HMAC}\n"
@@ -65,6 +67,12 @@ func TestLifeCycle(t *testing.T) {
 		helmRuns(g, "install", "signet", chart, "--take-ownership", "--set", "signer.enabled=true")
 		helmRuns(g, "uninstall", "signet")
 		g.Expect(exists(g, "customresourcedefinition/signaturekeys.signet.dev")).To(BeTrue())
+	})
+	step("remove what Helm leaves", func(g *WithT) {
+		kubectlRuns(g, "delete", "-k", filepath.Join(root, "config", "crd"))
+		cluster := lifecycle.Cluster{ControlPlane: plane}
+		g.Eventually(func() ([]string, error) { return cluster.Remains(t.Context()) }, soon).
+			Should(ConsistOf("namespace/" + systemNamespace))
 	})
 }
 
