@@ -39,6 +39,10 @@ func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (
 	if request.Payload, err = s.payload(w, r, true); err != nil {
 		return nil, err
 	}
+	// The body may have taken its time, and others may have failed meanwhile.
+	if now = s.now(); s.failures.exhausted(who, now) {
+		return nil, limited()
+	}
 	verifier, err := signature.NewVerifier(grant, signature.VerifierOptions{
 		Header: grant.Header, AllowUnsignedPayload: !grant.SignedPayload,
 		RequiredHeaders: grant.SignedHeaders, Now: s.now,
