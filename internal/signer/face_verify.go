@@ -26,7 +26,7 @@ func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (
 	if err != nil {
 		return nil, err
 	}
-	who := failing{caller: c.caller.identity(), slot: c.slot}
+	who := failing{caller: c.caller.who, slot: c.slot}
 	if s.failures.exhausted(who, now) {
 		return nil, limited()
 	}

@@ -113,8 +113,7 @@ func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
 	good := b.signedBy("/x", "", time.Now())
 	serve := func(uris string, slot string, headers []string) int {
 		recorder, request := recorded(forwardedRequest("/verify/"+slot, "POST", "/x", host, headers...))
-		request.TLS = as(t, strings.Fields(uris)...)
-		b.signer.VerifyHandler(false).ServeHTTP(recorder, request)
+		b.signer.VerifyHandler(false).ServeHTTP(recorder, by(request, as(t, strings.Fields(uris)...)))
 		honest(t, recorder.Result())
 		return recorder.Code
 	}

@@ -22,10 +22,11 @@ func (b *bench) secure(keys *pki) (address string, followed *certificates) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	opened, err := net.Listen("tcp", "127.0.0.1:0")
+	opened, err := listen("sign", "127.0.0.1:0", true)
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	opened = b.signer.bounded(faceSign, opened, true)
 	served := httpListener("sign", opened, httpServer(b.signer.SignHandler(false), b.signer.limits, followed, b.logger()))
 	go func() { _ = served.serve(opened) }()
 	b.t.Cleanup(func() { _ = served.stop(context.Background()) })
@@ -176,7 +177,7 @@ func TestTheSameRefusalIsLoggedOnce(t *testing.T) {
 
 func TestPlainTextOnLoopbackAlone(t *testing.T) {
 	for address, allowed := range map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "localhost:0": true, ":0": false, "0.0.0.0:0": false} {
-		opened, err := listen("sign", address, false, 1)
+		opened, err := listen("sign", address, false)
 		if (err == nil) != allowed && !strings.Contains(err.Error(), "cannot assign requested address") {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -184,7 +185,7 @@ func TestPlainTextOnLoopbackAlone(t *testing.T) {
 			_ = opened.Close()
 		}
 	}
-	opened, err := listen("sign", ":0", true, 1)
+	opened, err := listen("sign", ":0", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,10 +194,12 @@ func TestPlainTextOnLoopbackAlone(t *testing.T) {
 
 func TestConnectionsHaveALimit(t *testing.T) {
 	b := newBench(t)
-	opened, err := listen("sign", "127.0.0.1:0", false, 1)
+	opened, err := listen("sign", "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.signer.limits.MaxConnections = 1
+	opened = b.signer.bounded(faceSign, opened, false)
 	server := httpServer(b.signer.SignHandler(true), b.signer.limits, nil, b.logger())
 	go func() { _ = server.Serve(opened) }()
 	defer server.Close() //nolint:errcheck // the test is over
