@@ -80,7 +80,7 @@ func (s *Signer) conclude(at face, c *call, err error) *refusal {
 	}
 	refused := refusalOf(err)
 	s.metrics.ended(at, refused.result, reasonOf(refused))
-	s.remarks.refused(at, c.slot, refused, s.now())
+	s.remarks.refused(at, c, refused, s.now())
 	return refused
 }
 
