@@ -108,15 +108,19 @@ func (c *connection) shown(state tls.ConnectionState, by *certificates, authorit
 // settle takes one of the caller's places.
 func (c *connection) settle() error {
 	c.door.mu.Lock()
-	defer c.door.mu.Unlock()
-	if c.closed {
-		return errTooLate
+	late := c.closed
+	settled := !late && c.door.places.take(c.caller.who)
+	if settled {
+		c.door.strangers.Remove(c.stranger)
+		c.stranger = nil
 	}
-	if !c.door.places.take(c.caller.who) {
+	c.door.mu.Unlock()
+	switch {
+	case late:
+		return errTooLate
+	case !settled:
 		return c.door.full(c.caller)
 	}
-	c.door.strangers.Remove(c.stranger)
-	c.stranger = nil
 	return nil
 }
 
