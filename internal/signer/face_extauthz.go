@@ -60,7 +60,7 @@ func (e *ExtAuthz) serve(stream grpc.ServerStream) error {
 	defer e.calls.give(c.caller.who)
 	check := &envoyauth.CheckRequest{}
 	if err := stream.RecvMsg(check); err != nil {
-		e.signer.conclude(faceExtAuthz, c, unread(err))
+		_ = e.signer.conclude(faceExtAuthz, c, unread(err))
 		return err // gRPC has sent it already
 	}
 	answer, err := e.Check(stream.Context(), check)
