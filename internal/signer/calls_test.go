@@ -27,6 +27,29 @@ func begun(t *testing.T, connection *grpc.ClientConn) grpc.ClientStream {
 	return stream
 }
 
+// taken waits until so many calls have a place.
+func (b *bench) taken(t *testing.T, want int) {
+	t.Helper()
+	eventually(t, func() error {
+		b.calls.mu.Lock()
+		defer b.calls.mu.Unlock()
+		if got := grpcCalls - b.calls.free; got != want {
+			return fmt.Errorf("%d calls have a place, want %d", got, want)
+		}
+		return nil
+	})
+}
+
+// holds begins as many calls as a caller alone gets.
+func (b *bench) holds(t *testing.T, connection *grpc.ClientConn) {
+	t.Helper()
+	b.taken(t, 0)
+	for range grpcCalls / 2 {
+		begun(t, connection)
+	}
+	b.taken(t, grpcCalls/2)
+}
+
 // Who keeps calls waiting is answered with a verdict when its share is used up,
 // and everybody else is served.
 func TestCallsAreShared(t *testing.T) {
@@ -37,15 +60,10 @@ func TestCallsAreShared(t *testing.T) {
 	if status := checked(t, one); status != http.StatusOK {
 		t.Fatalf("at first: %d", status)
 	}
-	for range grpcCalls / 2 {
-		begun(t, one)
+	b.holds(t, one)
+	if status := checked(t, one); status != http.StatusServiceUnavailable {
+		t.Errorf("beyond its share: %d", status)
 	}
-	eventually(t, func() error {
-		if status := checked(t, one); status != http.StatusServiceUnavailable {
-			return fmt.Errorf("beyond its share: %d", status)
-		}
-		return nil
-	})
 	if status := checked(t, other); status != http.StatusOK {
 		t.Errorf("another caller: %d", status)
 	}
@@ -57,23 +75,12 @@ func TestPlacesOfCallsComeBack(t *testing.T) {
 	address, _ := b.secureGRPC(keys)
 	config := keys.client("signet://sign/team-a")
 	one := b.dialGRPC(address, config)
-	for range grpcCalls/2 + 1 {
-		begun(t, one)
-	}
-	eventually(t, func() error {
-		if status := checked(t, one); status != http.StatusServiceUnavailable {
-			return fmt.Errorf("beyond its share: %d", status)
-		}
-		return nil
-	})
+	b.holds(t, one)
 	_ = one.Close()
-	again := b.dialGRPC(address, config)
-	eventually(t, func() error {
-		if status := checked(t, again); status != http.StatusOK {
-			return fmt.Errorf("after its calls have ended: %d", status)
-		}
-		return nil
-	})
+	b.taken(t, 0)
+	if status := checked(t, b.dialGRPC(address, config)); status != http.StatusOK {
+		t.Errorf("after its calls have ended: %d", status)
+	}
 }
 
 func TestCallsThatCannotBeRead(t *testing.T) {

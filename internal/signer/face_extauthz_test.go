@@ -184,6 +184,8 @@ func TestExtAuthzRefusesWithoutAnError(t *testing.T) {
 // secureGRPC serves ext_authz with TLS from files.
 func (b *bench) secureGRPC(keys *pki) (address string, followed *certificates) {
 	b.t.Helper()
+	face := b.signer.ExtAuthz(false)
+	b.calls = face.calls
 	followed, err := newCertificates(keys.files(), b.signer.metrics, b.logger())
 	if err != nil {
 		b.t.Fatal(err)
@@ -193,7 +195,7 @@ func (b *bench) secureGRPC(keys *pki) (address string, followed *certificates) {
 		b.t.Fatal(err)
 	}
 	opened = b.signer.bounded(faceExtAuthz, opened, true)
-	served := grpcListener("ext_authz", opened, b.signer.ExtAuthz(false), b.signer.limits, followed)
+	served := grpcListener("ext_authz", opened, face, b.signer.limits, followed)
 	go func() { _ = served.serve(opened) }()
 	b.t.Cleanup(func() {
 		now, stop := context.WithCancel(context.Background())

@@ -51,6 +51,8 @@ type bench struct {
 	binding  *signetv1alpha1.SignatureBinding
 	set      *material.Set
 	log      *lockedBuffer
+	// calls are the places of the face that secureGRPC serves.
+	calls *shares
 }
 
 type lockedBuffer struct {
