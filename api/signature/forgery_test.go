@@ -138,6 +138,8 @@ var forgeries = map[string]forgery{
 	"a changed signature":       {func(r *http.Request) { s := signatureOf(r); edit(s, flip(s[:1])+s[1:])(r) }, ErrMismatch},
 	"a signature in upper case": {func(r *http.Request) { s := signatureOf(r); edit(s, strings.ToUpper(s))(r) }, ErrMismatch},
 	"a field after it":          {func(r *http.Request) { s := signatureOf(r); edit(s, s+", Signature="+s)(r) }, ErrMismatch},
+	"a line break in it":        {func(r *http.Request) { s := signatureOf(r); edit(s, s[:8]+"\n"+s[8:])(r) }, ErrMismatch},
+	"a line break after it":     {func(r *http.Request) { s := signatureOf(r); edit(s, s+"\r\n")(r) }, ErrMismatch},
 }
 
 type brokenReader struct{}
@@ -283,6 +285,8 @@ func TestBasicIsRefusedForAnythingElse(t *testing.T) {
 		"Basic  b3JkZXJzOnBhc3M6d29yZCFAIyQl":    ErrMalformed,
 		"Basic b3JkZXJzOg==":                     ErrMismatch,
 		"Basic orders:pass:word!@#$%":            ErrMalformed,
+		good.Signature + "\n":                    ErrMalformed,
+		"Basic b3Jk\r\nZXJzOnBhc3M6d29yZCFAIyQl": ErrMalformed,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header.Set(DefaultHeader, value)

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -51,6 +52,9 @@ func TestMaterialThatCannotBeUsed(t *testing.T) {
 		"a pair without a key":       {change("ECDSA", func(m *Material) { m.Key = nil }), "key"},
 		"a key that is no base64":    {change("ECDSA", func(m *Material) { m.Key = Bytes("planted-key!") }), "key"},
 		"a key that is no SPKI":      {change("ECDSA", func(m *Material) { m.Key = m.Secret }), "key"},
+		"a key with bits unused":     {change("ECDSA", func(m *Material) { m.Key = unusedBits(m.Key) }), "key"},
+		"a secret with more after":   {change("ECDSA", func(m *Material) { m.Secret = longer(m.Secret) }), "secret"},
+		"a key with more after":      {change("ECDSA", func(m *Material) { m.Key = longer(m.Key) }), "key"},
 		"a key as PEM":               {change("ECDSA", func(m *Material) { m.Key = Bytes("-----BEGIN PUBLIC KEY-----\n") }), "key"},
 		"a secret that is no PKCS#8": {change("ECDSA", func(m *Material) { m.Secret = m.Key }), "secret"},
 		"halves of two pairs":        {change("ECDSA", func(m *Material) { m.Secret = others()["ECDSA"].Secret }), "halves"},
@@ -68,6 +72,27 @@ func TestMaterialThatCannotBeUsed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unusedBits sets bits of the last digit before the padding that mean nothing:
+// the same bytes in another spelling.
+func unusedBits(half Bytes) Bytes {
+	spelled := bytes.Clone(half)
+	last := len(bytes.TrimRight(spelled, "=")) - 1
+	if last == len(spelled)-1 {
+		panic("there are no unused bits")
+	}
+	spelled[last]++
+	return spelled
+}
+
+// longer has a byte more behind its DER.
+func longer(half Bytes) Bytes {
+	der, err := base64.StdEncoding.DecodeString(string(half))
+	if err != nil {
+		panic(err)
+	}
+	return Bytes(base64.StdEncoding.EncodeToString(append(der, 0)))
 }
 
 func TestPublicHalfVerifiesAndDoesNotSign(t *testing.T) {

@@ -24,8 +24,9 @@ type KeySetOptions struct {
 }
 
 // KeySet follows directories into which managed Secrets, or ConfigMaps with
-// public halves, are mounted, and accepts the keys of all of them: active, next,
-// and previous until it retires. It is safe for concurrent use.
+// public halves, are mounted, and accepts the keys of all of them: active, next
+// and previous. Signet takes previous out when it retires; where that does not
+// arrive, it ends DefaultWindow later. A KeySet is safe for concurrent use.
 //
 // A volume is read through its `..data` link, so that keys of one update are
 // never mixed with those of another. A directory without that link is read file
@@ -135,7 +136,7 @@ func (k *keys) add(v *versions) {
 		k.accepted = append(k.accepted, acceptedKey{key: v.next})
 	}
 	if v.previous != nil {
-		k.accepted = append(k.accepted, acceptedKey{key: v.previous, until: v.retires})
+		k.accepted = append(k.accepted, acceptedKey{key: v.previous, until: v.until()})
 	}
 	if k.signing == nil && v.active.CanSign() {
 		k.signing = v.active

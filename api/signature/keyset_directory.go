@@ -44,8 +44,18 @@ const (
 // versions are what one directory has.
 type versions struct {
 	active, next, previous *Key
-	// retires is when previous is accepted for the last time; zero: not known.
+	// retires is when Signet takes previous out; zero: not known.
 	retires time.Time
+}
+
+// until is when previous is accepted for the last time; zero: as long as it is
+// there. The clock that retires was written by is not this one: as much as dates
+// may differ, this one may be ahead.
+func (v *versions) until() time.Time {
+	if v.retires.IsZero() {
+		return v.retires
+	}
+	return v.retires.Add(DefaultWindow)
 }
 
 // directory is one that is followed, with what it had when it was last in order.

@@ -42,8 +42,8 @@ func cutBasic(header string) (credential string, found bool) {
 // verifyBasic compares with every key, so that its time says nothing about which
 // of them is right.
 func verifyBasic(credential string, keys []*Key) (*Key, error) {
-	pair, err := base64.StdEncoding.Strict().DecodeString(credential)
-	if err != nil {
+	pair, ok := strictBase64(credential)
+	if !ok {
 		return nil, &Refusal{Reason: ErrMalformed, Detail: "the credential is no base64"}
 	}
 	sum := sha256.Sum256(pair)

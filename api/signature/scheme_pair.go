@@ -8,8 +8,10 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
+	"strings"
 )
 
 const (
@@ -79,11 +81,25 @@ func decodeDER(half string, value []byte) ([]byte, error) {
 	if err := plain(half, value, ""); err != nil {
 		return nil, err
 	}
-	der, err := base64.StdEncoding.DecodeString(string(value))
-	if err != nil {
+	der, ok := strictBase64(string(value))
+	if !ok {
 		return nil, fmt.Errorf("%w: %s: no base64", ErrMaterial, half)
 	}
+	// Of PKCS #8 the parser ignores what comes after it.
+	if rest, err := asn1.Unmarshal(der, new(asn1.RawValue)); err != nil || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: %s: no DER", ErrMaterial, half)
+	}
 	return der, nil
+}
+
+// strictBase64 decodes what an encoder writes, and nothing else: a signature has
+// one spelling. The decoder, strict or not, skips line breaks.
+func strictBase64(text string) ([]byte, bool) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, false
+	}
+	decoded, err := base64.StdEncoding.Strict().DecodeString(text)
+	return decoded, err == nil
 }
 
 // pairScheme has one of the two public keys, and the private one if it signs.
@@ -114,8 +130,8 @@ func (s *pairScheme) appendSignature(dst, stringToSign []byte) ([]byte, error) {
 }
 
 func (s *pairScheme) verify(stringToSign []byte, signature string) bool {
-	decoded, err := base64.StdEncoding.Strict().DecodeString(signature)
-	if err != nil {
+	decoded, ok := strictBase64(signature)
+	if !ok {
 		return false
 	}
 	digest := sha256.Sum256(stringToSign)

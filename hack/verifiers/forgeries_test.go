@@ -135,6 +135,8 @@ var forgeries = map[string]forgery{
 	"four characters":           {cut(func(s string) string { return s[:4] }), signature.ErrMismatch},
 	"a longer signature":        {cut(func(s string) string { return s + "0" }), signature.ErrMismatch},
 	"a space after it":          {cut(func(s string) string { return s + " " }), signature.ErrMismatch},
+	"a line break in it":        {cut(func(s string) string { return s[:8] + "\n" + s[8:] }), signature.ErrMismatch},
+	"a line break after it":     {cut(func(s string) string { return s + "\r\n" }), signature.ErrMismatch},
 	"a NUL after it":            {cut(func(s string) string { return s + "\x00" }), signature.ErrMismatch},
 	"a changed first character": {cut(func(s string) string { return flip(s[:1]) + s[1:] }), signature.ErrMismatch},
 	"a changed character":       {cut(func(s string) string { return s[:40] + flip(s[40:41]) + s[41:] }), signature.ErrMismatch},
@@ -227,6 +229,8 @@ func basic(good call) []judgement {
 		"Basic  b3JkZXJzOnBhc3M6d29yZCFAIyQl":    signature.ErrMalformed,
 		"Basic b3JkZXJzOg==":                     signature.ErrMismatch,
 		"Basic orders:pass:word!@#$%":            signature.ErrMalformed,
+		good.get("Authorization") + "\n":         signature.ErrMalformed,
+		"Basic b3Jk\r\nZXJzOnBhc3M6d29yZCFAIyQl": signature.ErrMalformed,
 	} {
 		c := good
 		c.set("Authorization", value)

@@ -44,10 +44,10 @@ type set struct {
 	keyType   signetv1alpha1.KeyType
 	algorithm signetv1alpha1.KeyAlgorithm
 	active    *signature.Key
-	// next and previous are nil if there are none; retires is zero if previous
-	// is accepted for as long as it is there.
+	// next and previous are nil if there are none; until is zero if previous is
+	// accepted for as long as it is there.
 	next, previous *signature.Key
-	retires        time.Time
+	until          time.Time
 }
 
 // newSecret reads a Secret. In the place of one that is not a key's what was
@@ -124,8 +124,10 @@ func newSet(decoded *material.Set) (*set, error) {
 	if made.next, err = newVersion(decoded, decoded.Next); err != nil {
 		return nil, err
 	}
-	if decoded.Previous != nil {
-		made.retires = decoded.Previous.Retires
+	// The manager takes previous out when it retires. Should it not, it ends all
+	// the same; but this clock may be ahead of the manager's.
+	if decoded.Previous != nil && !decoded.Previous.Retires.IsZero() {
+		made.until = decoded.Previous.Retires.Add(signature.DefaultWindow)
 	}
 	made.previous, err = newVersion(decoded, decoded.Previous)
 	return made, err
@@ -147,7 +149,7 @@ func (s *set) accepted(keys []*signature.Key, at time.Time) []*signature.Key {
 	if s.next != nil {
 		keys = append(keys, s.next)
 	}
-	if s.previous != nil && (s.retires.IsZero() || at.Before(s.retires)) {
+	if s.previous != nil && (s.until.IsZero() || at.Before(s.until)) {
 		keys = append(keys, s.previous)
 	}
 	return keys

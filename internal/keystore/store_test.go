@@ -202,7 +202,7 @@ func TestEveryTypeSigns(t *testing.T) {
 func TestRotationAsTheSecretTellsIt(t *testing.T) {
 	w := newWorld(t)
 	next, previous := newSet(t, w.key).Active, newSet(t, w.key).Active
-	previous.Retires = later(900)
+	previous.Retires = later(60)
 	active := w.set.Active.ID
 
 	w.set.Next = &next
@@ -212,10 +212,17 @@ func TestRotationAsTheSecretTellsIt(t *testing.T) {
 	}
 	w.set.Next, w.set.Previous = nil, &previous
 	w.SetSecret(newSecret(w.key, w.set), now)
-	for at, want := range map[int][]string{0: {active, previous.ID}, 899: {active, previous.ID}, 900: {active}} {
+	// A clock that is ahead drops nothing that the Secret still has, within the
+	// difference of clocks that signatures bear.
+	for at, want := range map[int][]string{0: {active, previous.ID}, 60 + 899: {active, previous.ID}, 60 + 900: {active}} {
 		if diff := cmp.Diff(want, accepted(signs(t, w.Store, "orders", later(at), active), later(at))); diff != "" {
 			t.Errorf("retiring, after %d s: %s", at, diff)
 		}
+	}
+	w.set.Previous = nil // retired, or dropped for immediate
+	w.SetSecret(newSecret(w.key, w.set), now)
+	if diff := cmp.Diff([]string{active}, accepted(signs(t, w.Store, "orders", now, active), now)); diff != "" {
+		t.Error("dropped: ", diff)
 	}
 }
 

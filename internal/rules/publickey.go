@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -33,9 +34,9 @@ func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
 }
 
 func publicHalf(path *field.Path, value []byte) (any, field.ErrorList) {
-	der, err := base64.StdEncoding.DecodeString(string(value))
-	if err != nil {
-		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines")}
+	der, ok := decodeDER(value)
+	if !ok {
+		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}
 	}
 	public, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -45,9 +46,9 @@ func publicHalf(path *field.Path, value []byte) (any, field.ErrorList) {
 }
 
 func privateHalf(path *field.Path, value []byte) (any, field.ErrorList) {
-	der, err := base64.StdEncoding.DecodeString(string(value))
-	if err != nil {
-		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines")}
+	der, ok := decodeDER(value)
+	if !ok {
+		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}
 	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -61,6 +62,18 @@ func privateHalf(path *field.Path, value []byte) (any, field.ErrorList) {
 	default:
 		return nil, kindOfPair(path, nil)
 	}
+}
+
+// decodeDER demands the one spelling that encoders write, since some backends
+// read no other; and that the DER is all there is, since Go's parser of PKCS#8
+// ignores the rest.
+func decodeDER(value []byte) ([]byte, bool) {
+	der, err := base64.StdEncoding.Strict().DecodeString(string(value))
+	if err != nil {
+		return nil, false
+	}
+	rest, err := asn1.Unmarshal(der, new(asn1.RawValue))
+	return der, err == nil && len(rest) == 0
 }
 
 func kindOfPair(path *field.Path, public any) field.ErrorList {

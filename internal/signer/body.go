@@ -44,7 +44,7 @@ func (s *Signer) payload(w http.ResponseWriter, r *http.Request, signed bool) (s
 	case errors.As(err, &exceeded):
 		return "", tooLarge(err)
 	case err != nil:
-		return "", cutOff(err)
+		return "", cutOff("the body", err)
 	case !signed:
 		return signature.UnsignedPayload, nil
 	}

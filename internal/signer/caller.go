@@ -2,11 +2,11 @@ package signer
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,31 +27,53 @@ type caller struct {
 	// only this machine reaches.
 	certificate *x509.Certificate
 	local       bool
+	who         identity
+	// over is the connection that the certificate came by.
+	over *connection
 }
 
-// callerOf finds out who is at the other end. Without TLS it is believed to be
-// local only where the face is: on loopback.
-func callerOf(state *tls.ConnectionState, local bool) caller {
-	if state == nil {
+// identity tells callers apart.
+type identity [sha256.Size]byte
+
+// callerOf is who is at the other end of a connection. Without one, on a face
+// without TLS, it is believed to be local only where the face is: on loopback.
+func callerOf(over *connection, local bool) caller {
+	if over == nil {
 		return caller{local: local}
 	}
-	if len(state.VerifiedChains) == 0 {
-		return caller{}
+	return over.caller
+}
+
+// newCaller is who has shown the certificate.
+func newCaller(certificate *x509.Certificate, over *connection) caller {
+	return caller{certificate: certificate, who: identityOf(certificate), over: over}
+}
+
+// identityOf is made of what a certificate is for: several certificates for the
+// same give nobody more than one does.
+func identityOf(certificate *x509.Certificate) identity {
+	var uris []string
+	for _, uri := range certificate.URIs {
+		if uri.Scheme == scheme {
+			uris = append(uris, uri.String())
+		}
 	}
-	return caller{certificate: state.VerifiedChains[0][0]}
+	slices.Sort(uris)
+	return sha256.Sum256([]byte(strings.Join(slices.Compact(uris), " ")))
 }
 
 // may says whether the caller may do that in the namespace; the error says why
-// not, for the log. A connection may outlive its certificate, so the certificate
-// is asked each time.
+// not, for the log. A connection may outlive its certificate and its authority,
+// so they are asked each time.
 func (c caller) may(verb, namespace string, now time.Time) error {
 	switch {
 	case c.local:
 		return nil
 	case c.certificate == nil:
 		return forbidden(noCertificate)
-	case now.After(c.certificate.NotAfter):
-		return forbidden("the client's certificate has ended")
+	}
+	if err := c.over.proven(now); err != nil {
+		return err
 	}
 	for _, uri := range c.certificate.URIs {
 		if granted := grantedNamespace(uri, verb); granted == namespace || (granted == anyNamespace && verb == verbSign) {
@@ -69,14 +91,6 @@ func grantedNamespace(uri *url.URL, verb string) string {
 		return ""
 	}
 	return namespace
-}
-
-// identity tells callers apart.
-func (c caller) identity() [sha256.Size]byte {
-	if c.certificate == nil {
-		return [sha256.Size]byte{}
-	}
-	return sha256.Sum256(c.certificate.Raw)
 }
 
 var errNotLoopback = errors.New("without --tls-cert only loopback addresses can be served")

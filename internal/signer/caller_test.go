@@ -71,11 +71,9 @@ func TestWhatCertificatesAllow(t *testing.T) {
 func TestCallersWithoutAValidCertificate(t *testing.T) {
 	now := time.Now()
 	ended := as(t, "signet://sign/*")
-	ended.VerifiedChains[0][0].NotAfter = now.Add(-time.Second)
-	unverified := as(t, "signet://sign/*")
-	unverified.PeerCertificates, unverified.VerifiedChains = unverified.VerifiedChains[0], nil
+	ended.proof.Store(&proof{until: now.Add(-time.Second)})
 	for name, c := range map[string]caller{
-		"none": callerOf(nil, false), "ended meanwhile": callerOf(ended, false), "not verified": callerOf(unverified, true), "without URIs": callerOf(as(t), true),
+		"none": callerOf(nil, false), "ended meanwhile": callerOf(ended, true), "without a handshake": callerOf(&connection{}, true), "without URIs": callerOf(as(t), true),
 	} {
 		if c.may(verbSign, team, now) == nil || c.may(verbVerify, team, now) == nil {
 			t.Errorf("%s: allowed", name)
@@ -95,8 +93,7 @@ func TestAnswersTellNothing(t *testing.T) {
 	b.store.SetBinding(broken, time.Now())
 	ask := func(handler http.Handler, prefix, slot, uri string) string {
 		recorder, request := recorded(forwardedRequest(prefix+slot, "GET", "/x", host))
-		request.TLS = as(t, uri)
-		handler.ServeHTTP(recorder, request)
+		handler.ServeHTTP(recorder, by(request, as(t, uri)))
 		honest(t, recorder.Result())
 		var text strings.Builder
 		_ = recorder.Result().Write(&text)
@@ -132,15 +129,13 @@ func TestVerifyCertificateCannotSign(t *testing.T) {
 		path    string
 	}{{b.signer.SignHandler(false), "/sign/" + slotPath}, {b.signer.EnvoyHandler(false), "/envoy/" + slotPath + "/x"}} {
 		recorder, request := recorded(forwardedRequest(face.path, "GET", "/x", host))
-		request.TLS = as(t, "signet://verify/team-a")
-		face.handler.ServeHTTP(recorder, request)
+		face.handler.ServeHTTP(recorder, by(request, as(t, "signet://verify/team-a")))
 		if honest(t, recorder.Result()); recorder.Code != http.StatusForbidden {
 			t.Errorf("%s: %d", face.path, recorder.Code)
 		}
 	}
 	recorder, request := recorded(forwardedRequest("/verify/"+slotPath, "GET", "/x", host))
-	request.TLS = as(t, "signet://sign/*")
-	b.signer.VerifyHandler(false).ServeHTTP(recorder, request)
+	b.signer.VerifyHandler(false).ServeHTTP(recorder, by(request, as(t, "signet://sign/*")))
 	if recorder.Code != http.StatusForbidden {
 		t.Errorf("a sign certificate verifies: %d", recorder.Code)
 	}

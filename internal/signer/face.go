@@ -36,7 +36,7 @@ type answer func(w http.ResponseWriter, r *http.Request, c *call) (*signed, erro
 // and redirect to what it has cleaned.
 func (s *Signer) handler(at face, local bool, answer answer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := &call{caller: callerOf(r.TLS, local)}
+		c := &call{caller: callerOf(connectionOf(r.Context()), local)}
 		result, err := s.attempt(func() (*signed, error) { return answer(w, r, c) })
 		refused := s.conclude(at, c, err)
 		w.Header().Set("Cache-Control", "no-store")
@@ -80,7 +80,7 @@ func (s *Signer) conclude(at face, c *call, err error) *refusal {
 	}
 	refused := refusalOf(err)
 	s.metrics.ended(at, refused.result, reasonOf(refused))
-	s.remarks.refused(at, c.slot, refused, s.now())
+	s.remarks.refused(at, c, refused, s.now())
 	return refused
 }
 

@@ -12,9 +12,10 @@ import (
 	envoyauth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	envoytype "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/peer"
+	grpcstatus "google.golang.org/grpc/status"
 
 	"github.com/signet-dev/signet/api/signature"
 )
@@ -29,21 +30,68 @@ type ExtAuthz struct {
 	envoyauth.UnimplementedAuthorizationServer
 	signer *Signer
 	local  bool
+	calls  *shares
 }
 
 // ExtAuthz is the face for Envoy over gRPC.
-func (s *Signer) ExtAuthz(local bool) *ExtAuthz { return &ExtAuthz{signer: s, local: local} }
+func (s *Signer) ExtAuthz(local bool) *ExtAuthz {
+	return &ExtAuthz{signer: s, local: local, calls: newShares(grpcCalls)}
+}
+
+// extAuthzService is the service as Envoy knows it, with Check as a stream of one
+// message each way: on the wire they are the same. So a call can be answered, and
+// with a verdict, before its message is in memory.
+var extAuthzService = grpc.ServiceDesc{
+	ServiceName: envoyauth.Authorization_ServiceDesc.ServiceName,
+	HandlerType: (*envoyauth.AuthorizationServer)(nil),
+	Streams: []grpc.StreamDesc{{
+		StreamName: "Check",
+		Handler:    func(face any, stream grpc.ServerStream) error { return face.(*ExtAuthz).serve(stream) },
+	}},
+}
+
+// serve answers a call. gRPC reads a message whole, so it is read only while the
+// caller has a place.
+func (e *ExtAuthz) serve(stream grpc.ServerStream) error {
+	c := &call{caller: e.caller(stream.Context())}
+	if !e.calls.take(c.caller.who) {
+		return stream.SendMsg(denied(e.signer.conclude(faceExtAuthz, c, busy("calls"))))
+	}
+	defer e.calls.give(c.caller.who)
+	check := &envoyauth.CheckRequest{}
+	if err := stream.RecvMsg(check); err != nil {
+		_ = e.signer.conclude(faceExtAuthz, c, unread(err))
+		return err // gRPC has sent it already
+	}
+	answer, err := e.Check(stream.Context(), check)
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(answer)
+}
+
+// unread is why there is no message.
+func unread(err error) error {
+	if grpcstatus.Code(err) == codes.ResourceExhausted {
+		return tooLarge(err)
+	}
+	return cutOff("the check", err)
+}
+
+func (e *ExtAuthz) caller(ctx context.Context) caller {
+	if from, ok := peer.FromContext(ctx); ok {
+		if shown, ok := from.AuthInfo.(shownTo); ok {
+			return callerOf(shown.connection, false)
+		}
+	}
+	return callerOf(nil, e.local)
+}
 
 // Check signs the request that Envoy asks about. Its error is always nil: with
 // failure_mode_allow Envoy lets pass what it got an error for, and what is
 // refused must not pass.
 func (e *ExtAuthz) Check(ctx context.Context, check *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
-	c := &call{caller: callerOf(nil, e.local)}
-	if from, ok := peer.FromContext(ctx); ok {
-		if info, ok := from.AuthInfo.(credentials.TLSInfo); ok {
-			c.caller = callerOf(&info.State, false)
-		}
-	}
+	c := &call{caller: e.caller(ctx)}
 	result, err := e.signer.attempt(func() (*signed, error) { return e.signer.answerCheck(check.GetAttributes(), c) })
 	if refused := e.signer.conclude(faceExtAuthz, c, err); refused != nil {
 		return denied(refused), nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -182,22 +181,35 @@ func TestExtAuthzRefusesWithoutAnError(t *testing.T) {
 	}
 }
 
+// secureGRPC serves ext_authz with TLS from files.
+func (b *bench) secureGRPC(keys *pki) (address string, followed *certificates) {
+	b.t.Helper()
+	face := b.signer.ExtAuthz(false)
+	b.calls = face.calls
+	followed, err := newCertificates(keys.files(), b.signer.metrics, b.logger())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	opened, err := listen("ext_authz", "127.0.0.1:0", true)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	opened = b.signer.bounded(faceExtAuthz, opened, true)
+	served := grpcListener("ext_authz", opened, face, b.signer.limits, followed)
+	go func() { _ = served.serve(opened) }()
+	b.t.Cleanup(func() {
+		now, stop := context.WithCancel(context.Background())
+		stop()
+		_ = served.stop(now)
+	})
+	return opened.Addr().String(), followed
+}
+
 func TestExtAuthzOverTLS(t *testing.T) {
 	b, keys := newBench(t), newPKI(t)
-	files := keys.files()
-	followed, err := newCertificates(files, b.signer.metrics, b.logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := grpcListener("ext_authz", opened, b.signer.ExtAuthz(false), b.signer.limits, followed)
-	go func() { _ = served.serve(opened) }()
-	t.Cleanup(func() { _ = served.stop(context.Background()) })
+	address, _ := b.secureGRPC(keys)
 	ask := func(transport credentials.TransportCredentials, request *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
-		connection, err := grpc.NewClient(opened.Addr().String(), grpc.WithTransportCredentials(transport))
+		connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(transport))
 		if err != nil {
 			t.Fatal(err)
 		}

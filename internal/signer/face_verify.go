@@ -26,7 +26,7 @@ func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (
 	if err != nil {
 		return nil, err
 	}
-	who := failing{caller: c.caller.identity(), slot: c.slot}
+	who := failing{caller: c.caller.who, slot: c.slot}
 	if s.failures.exhausted(who, now) {
 		return nil, limited()
 	}
@@ -38,6 +38,10 @@ func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (
 	}
 	if request.Payload, err = s.payload(w, r, true); err != nil {
 		return nil, err
+	}
+	// The body may have taken its time, and others may have failed meanwhile.
+	if now = s.now(); s.failures.exhausted(who, now) {
+		return nil, limited()
 	}
 	verifier, err := signature.NewVerifier(grant, signature.VerifierOptions{
 		Header: grant.Header, AllowUnsignedPayload: !grant.SignedPayload,

@@ -2,6 +2,7 @@ package signer
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -112,8 +113,7 @@ func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
 	good := b.signedBy("/x", "", time.Now())
 	serve := func(uris string, slot string, headers []string) int {
 		recorder, request := recorded(forwardedRequest("/verify/"+slot, "POST", "/x", host, headers...))
-		request.TLS = as(t, strings.Fields(uris)...)
-		b.signer.VerifyHandler(false).ServeHTTP(recorder, request)
+		b.signer.VerifyHandler(false).ServeHTTP(recorder, by(request, as(t, strings.Fields(uris)...)))
 		honest(t, recorder.Result())
 		return recorder.Code
 	}
@@ -138,6 +138,63 @@ func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
 		if status := serve(tc.caller, tc.slot, tc.headers); status != tc.want {
 			t.Errorf("%s: %d, want %d", name, status, tc.want)
 		}
+	}
+}
+
+// slowBody says when it is read, and ends when it is told to.
+type slowBody struct {
+	read chan<- struct{}
+	end  <-chan struct{}
+}
+
+func (b slowBody) Read([]byte) (int, error) {
+	b.read <- struct{}{}
+	<-b.end
+	return 0, io.EOF
+}
+
+// Requests whose bodies are on their way have passed the limit before any of
+// them has failed.
+func TestFailuresAreLimitedWhileBodiesArrive(t *testing.T) {
+	const together = 4
+	b := newBench(t)
+	now := time.Now()
+	b.signer.now = func() time.Time { return now }
+	handler := b.signer.VerifyHandler(true)
+	read := make(chan struct{}, testLimits().FailureBurst*together)
+	begin := func() (end chan<- struct{}, answer <-chan int) {
+		ends, answers := make(chan struct{}), make(chan int, 1)
+		recorder, request := recorded(forwardedRequest("/verify/"+slotPath, "POST", "/x", host))
+		request.Body = io.NopCloser(slowBody{read, ends})
+		go func() { handler.ServeHTTP(recorder, request); answers <- recorder.Code }()
+		return ends, answers
+	}
+	var ends []chan<- struct{}
+	var answers []<-chan int
+	for range testLimits().FailureBurst * together {
+		end, answer := begin()
+		<-read
+		ends, answers = append(ends, end), append(answers, answer)
+	}
+	now = now.Add(time.Second)
+	for i := range ends {
+		close(ends[i])
+		want := http.StatusUnauthorized
+		if i >= testLimits().FailureBurst {
+			want = http.StatusTooManyRequests
+		}
+		if status := <-answers[i]; status != want {
+			t.Errorf("request %d: %d, want %d", i, status, want)
+		}
+	}
+	_, answer := begin()
+	select {
+	case status := <-answer:
+		if status != http.StatusTooManyRequests {
+			t.Errorf("beyond the limit: %d", status)
+		}
+	case <-read:
+		t.Error("a body is read beyond the limit")
 	}
 }
 

@@ -1,7 +1,6 @@
 package signer
 
 import (
-	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -26,7 +25,7 @@ type failures struct {
 }
 
 type failing struct {
-	caller [sha256.Size]byte
+	caller identity
 	slot   keystore.Slot
 }
 

@@ -3,6 +3,7 @@ package signer
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -50,6 +51,8 @@ type bench struct {
 	binding  *signetv1alpha1.SignatureBinding
 	set      *material.Set
 	log      *lockedBuffer
+	// calls are the places of the face that secureGRPC serves.
+	calls *shares
 }
 
 type lockedBuffer struct {
@@ -206,8 +209,8 @@ func (b *bench) verifies(request *signature.Request, options signature.VerifierO
 
 var unsigned = signature.VerifierOptions{AllowUnsignedPayload: true}
 
-// as is a client certificate with the URIs, verified.
-func as(t testing.TB, uris ...string) *tls.ConnectionState {
+// as is the connection of who has shown a certificate with the URIs.
+func as(t testing.TB, uris ...string) *connection {
 	t.Helper()
 	certificate := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), Raw: []byte(strings.Join(uris, " "))}
 	for _, text := range uris {
@@ -217,7 +220,20 @@ func as(t testing.TB, uris ...string) *tls.ConnectionState {
 		}
 		certificate.URIs = append(certificate.URIs, uri)
 	}
-	return &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{certificate}}}
+	opened, other := net.Pipe()
+	t.Cleanup(func() { _ = other.Close() })
+	by := &certificates{}
+	by.current.Store(&tls.Config{}) //nolint:gosec // no connection is made with it
+	over := &connection{Conn: opened, door: newDoor(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
+	over.caller = newCaller(certificate, over)
+	over.proof.Store(&proof{until: certificate.NotAfter})
+	over.door.places.take(over.caller.who)
+	return over
+}
+
+// by says which connection a request came by.
+func by(request *http.Request, over *connection) *http.Request {
+	return request.WithContext(context.WithValue(request.Context(), connectionKey{}, over))
 }
 
 // pki writes certificates to files.

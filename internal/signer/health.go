@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"github.com/signet-dev/signet/internal/keystore"
 )
@@ -43,11 +44,11 @@ func (h *health) open(options Options, registry *prometheus.Registry, logger log
 		if at.address == none {
 			continue
 		}
-		opened, err := listen(at.name, at.address, true, probeConnections)
+		opened, err := listen(at.name, at.address, true)
 		if err != nil {
 			return err
 		}
-		l := httpListener(at.name, opened, httpServer(at.handler, limits, nil, logger))
+		l := httpListener(at.name, netutil.LimitListener(opened, probeConnections), httpServer(at.handler, limits, nil, logger))
 		l.plain = true
 		h.listeners = append(h.listeners, l)
 	}

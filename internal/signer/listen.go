@@ -9,14 +9,11 @@ import (
 	"net/http"
 	"time"
 
-	envoyauth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"github.com/go-logr/logr"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 )
 
@@ -30,9 +27,15 @@ const (
 	writeSlack = 10 * time.Second
 	// grpcStreams is how many requests a gateway has under way on a connection.
 	grpcStreams = 256
-	// grpcCalls is how many there are on all connections together: each may have
-	// a message of Limits.MaxBody in memory.
-	grpcCalls = 128
+	// grpcCalls is how many there are on all connections together, of which
+	// nobody gets more than half: each may have a message of Limits.MaxBody in
+	// memory.
+	grpcCalls = 256
+	// grpcWindow is what a call may send before it has a place.
+	grpcWindow = 64 << 10
+	// grpcConnectionWindow is what the calls of a connection may have on their
+	// way.
+	grpcConnectionWindow = 1 << 20
 	// grpcOverhead is what a message may have beside body and headers.
 	grpcOverhead = 64 << 10
 	keepaliveMin = 10 * time.Second
@@ -52,7 +55,7 @@ type listener struct {
 
 // listen opens an address. Without TLS it has to be one that only this machine
 // reaches, which is asked of what was opened, since a name may be any address.
-func listen(name, address string, secured bool, connections int) (net.Listener, error) {
+func listen(name, address string, secured bool) (net.Listener, error) {
 	opened, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
@@ -60,7 +63,19 @@ func listen(name, address string, secured bool, connections int) (net.Listener, 
 	if !secured && !onLoopback(opened.Addr()) {
 		return nil, errors.Join(fmt.Errorf("listen for %s on %s: %w", name, opened.Addr(), errNotLoopback), opened.Close())
 	}
-	return netutil.LimitListener(opened, connections), nil
+	return opened, nil
+}
+
+// bounded lets in so many connections at a time as the limits say. Without TLS
+// nobody is told from anybody else, and more have to wait; with it each caller
+// has its share.
+func (s *Signer) bounded(at face, opened net.Listener, secured bool) net.Listener {
+	if !secured {
+		return netutil.LimitListener(opened, s.limits.MaxConnections)
+	}
+	return newDoor(opened, s.limits.MaxConnections, func(who caller) error {
+		return s.conclude(at, &call{caller: who}, busy("connections"))
+	})
 }
 
 // httpServer serves a face over HTTP.
@@ -77,7 +92,7 @@ func httpServer(handler http.Handler, limits Limits, certificates *certificates,
 		DisableGeneralOptionsHandler: true,
 	}
 	if certificates != nil {
-		server.TLSConfig = certificates.config()
+		server.TLSConfig, server.ConnContext = certificates.config(), inContext
 	}
 	return server
 }
@@ -104,25 +119,43 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 	}
 }
 
-// admit bounds what calls may cost before anybody has looked at them, since gRPC
-// reads a message whole: so many at a time over all connections, and as long for
-// each as a request over HTTP has to arrive.
-func admit(calls int, within time.Duration) tap.ServerInHandle {
-	room := make(chan struct{}, calls)
+// hurry gives a call as long as a request over HTTP has to arrive.
+func hurry(within time.Duration) tap.ServerInHandle {
 	return func(ctx context.Context, _ *tap.Info) (context.Context, error) {
-		select {
-		case room <- struct{}{}:
-		default:
-			return nil, status.Error(codes.ResourceExhausted, "too many calls at a time")
-		}
 		// The context ends with the call, or when its time is up.
 		ctx, cancel := context.WithTimeout(ctx, within)
-		context.AfterFunc(ctx, func() {
-			cancel()
-			<-room
-		})
+		context.AfterFunc(ctx, cancel)
 		return ctx, nil
 	}
+}
+
+// atTheDoor are credentials that tell a call by which connection it came.
+type atTheDoor struct {
+	credentials.TransportCredentials
+}
+
+// shownTo is TLS on a connection that came in by a door.
+type shownTo struct {
+	credentials.AuthInfo
+	connection *connection
+}
+
+// ServerHandshake is that of TLS.
+func (a atTheDoor) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	over, ok := opened.(*connection)
+	if !ok {
+		return nil, nil, errNoDoor
+	}
+	secured, info, err := a.TransportCredentials.ServerHandshake(opened)
+	if err != nil {
+		return nil, nil, err
+	}
+	return secured, shownTo{info, over}, nil
+}
+
+// Clone is for gRPC.
+func (a atTheDoor) Clone() credentials.TransportCredentials {
+	return atTheDoor{a.TransportCredentials.Clone()}
 }
 
 // grpcListener serves Envoy's external authorization.
@@ -131,16 +164,17 @@ func grpcListener(name string, opened net.Listener, face *ExtAuthz, limits Limit
 		grpc.MaxRecvMsgSize(int(limits.MaxBody) + limits.MaxHeader + grpcOverhead),
 		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // validated
 		grpc.MaxConcurrentStreams(grpcStreams),
-		grpc.InTapHandle(admit(grpcCalls, limits.ReadTimeout)),
+		grpc.StaticStreamWindowSize(grpcWindow), grpc.StaticConnWindowSize(grpcConnectionWindow),
+		grpc.InTapHandle(hurry(limits.ReadTimeout)),
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
 	}
 	if certificates != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(certificates.config())))
+		options = append(options, grpc.Creds(atTheDoor{credentials.NewTLS(certificates.config())}))
 	}
 	server := grpc.NewServer(options...)
-	envoyauth.RegisterAuthorizationServer(server, face)
+	server.RegisterService(&extAuthzService, face)
 	return &listener{
 		Listener: opened, name: name, serve: server.Serve,
 		stop: func(ctx context.Context) error {

@@ -72,7 +72,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.Int64Var(&o.Limits.MaxBody, "max-body", o.Limits.MaxBody, "`bytes` of a body that are read; larger ones get 413")
 	flags.IntVar(&o.Limits.MaxHeader, "max-header", o.Limits.MaxHeader, "`bytes` that the headers of a request may have; larger ones get 431")
 	flags.DurationVar(&o.Limits.ReadTimeout, "read-timeout", o.Limits.ReadTimeout, "how long a request may take to arrive")
-	flags.IntVar(&o.Limits.MaxConnections, "max-connections", o.Limits.MaxConnections, "`number` of connections to each face at a time; more have to wait")
+	flags.IntVar(&o.Limits.MaxConnections, "max-connections", o.Limits.MaxConnections, "`number` of connections to each face at a time; with TLS a caller gets another one while it has fewer than are free, without it more have to wait")
 	flags.Float64Var(&o.Limits.FailureRate, "verify-failure-rate", o.Limits.FailureRate, "failed verifications a `second` that a caller has for each slot; beyond it everything of the two gets 429. 0: no limit")
 	flags.IntVar(&o.Limits.FailureBurst, "verify-failure-burst", o.Limits.FailureBurst, "`number` of failed verifications that a caller has at once")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` of /metrics, without TLS; 0: none")

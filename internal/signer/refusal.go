@@ -64,8 +64,8 @@ func malformed(format string, args ...any) error {
 }
 
 // cutOff keeps to itself what the connection said: it has addresses in it.
-func cutOff(reason error) error {
-	return &refusal{resultMalformed, http.StatusBadRequest, "the body was cut off", reason}
+func cutOff(what string, reason error) error {
+	return &refusal{resultMalformed, http.StatusBadRequest, what + " was cut off", reason}
 }
 
 func tooLarge(reason error) error {
@@ -78,6 +78,11 @@ func unverified(reason error) error {
 
 func limited() error {
 	return &refusal{resultLimited, http.StatusTooManyRequests, "too many requests of this slot failed", errors.New("too many requests of the slot failed")}
+}
+
+// busy is for who has its share of what there is for all.
+func busy(what string) error {
+	return &refusal{resultLimited, http.StatusServiceUnavailable, "too many " + what + " of this caller at a time", errors.New("the caller has its share of the " + what)}
 }
 
 // failed is for what must not happen.

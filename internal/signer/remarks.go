@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/time/rate"
 	"k8s.io/utils/lru"
 
 	"github.com/signet-dev/signet/internal/keystore"
@@ -15,36 +16,60 @@ const (
 	quiet = 10 * time.Second
 	// rememberedRemarks bounds what is remembered for that.
 	rememberedRemarks = 4096
+	// remarksAtOnce is how many slots are named to a caller for one reason, and
+	// remarksRate how many a second in the long run: callers can invent names.
+	remarksAtOnce = 50
+	remarksRate   = 1
+	// rememberedAllowances bounds what is remembered for that.
+	rememberedAllowances = 1024
 )
 
 // remarks logs what was refused, but not each time: an API that cannot be signed
-// is refused as often as it is called.
+// is refused as often as it is called. Nor all of it: the metrics have that.
 type remarks struct {
 	logger logr.Logger
 	mu     sync.Mutex
 	last   *lru.Cache
+	// allowances are what a caller's refusals for a reason may fill of the log.
+	allowances *lru.Cache
 }
 
-type remark struct {
+// ground is what was refused to whom, and why.
+type ground struct {
 	face   face
-	slot   keystore.Slot
+	caller identity
 	result result
 	reason keystore.Reason
 }
 
-func newRemarks(logger logr.Logger) *remarks {
-	return &remarks{logger: logger, last: lru.New(rememberedRemarks)}
+type remark struct {
+	ground
+	slot keystore.Slot
 }
 
-func (r *remarks) refused(at face, slot keystore.Slot, refused *refusal, now time.Time) {
-	what := remark{face: at, slot: slot, result: refused.result, reason: reasonOf(refused)}
+type allowance struct {
+	*rate.Limiter
+	// unlogged is how many remarks it has kept out since the last one.
+	unlogged int
+}
+
+func newRemarks(logger logr.Logger) *remarks {
+	return &remarks{logger: logger, last: lru.New(rememberedRemarks), allowances: lru.New(rememberedAllowances)}
+}
+
+func (r *remarks) refused(at face, c *call, refused *refusal, now time.Time) {
+	what := remark{ground{at, c.caller.who, refused.result, reasonOf(refused)}, c.slot}
 	if refused.result == resultUnknown || refused.result == resultForbidden {
 		what.slot = keystore.Slot{} // whoever calls chooses it
 	}
-	if !r.due(what, now) {
+	due, unlogged := r.due(what, now)
+	if !due {
 		return
 	}
-	fields := []any{"face", string(at), "slot", slot.String(), "result", string(refused.result), "reason", refused.Error()}
+	fields := []any{"face", string(at), "slot", c.slot.String(), "result", string(refused.result), "reason", refused.Error()}
+	if unlogged > 0 {
+		fields = append(fields, "unlogged", unlogged)
+	}
 	if refused.result == resultFailed {
 		r.logger.Error(refused.reason, "a request failed", fields...)
 		return
@@ -52,12 +77,28 @@ func (r *remarks) refused(at face, slot keystore.Slot, refused *refusal, now tim
 	r.logger.Info("refused a request", fields...)
 }
 
-func (r *remarks) due(what remark, now time.Time) bool {
+// due says whether to log it, and how many of its ground were not.
+func (r *remarks) due(what remark, now time.Time) (due bool, unlogged int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last, known := r.last.Get(what); known && now.Sub(last.(time.Time)) < quiet {
-		return false
+		return false, 0
+	}
+	allowed := r.allowanceOf(what.ground)
+	if !allowed.AllowN(now, 1) {
+		allowed.unlogged++
+		return false, 0
 	}
 	r.last.Add(what, now)
-	return true
+	unlogged, allowed.unlogged = allowed.unlogged, 0
+	return true, unlogged
+}
+
+func (r *remarks) allowanceOf(what ground) *allowance {
+	if known, ok := r.allowances.Get(what); ok {
+		return known.(*allowance)
+	}
+	fresh := &allowance{Limiter: rate.NewLimiter(remarksRate, remarksAtOnce)}
+	r.allowances.Add(what, fresh)
+	return fresh
 }

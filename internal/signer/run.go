@@ -87,10 +87,11 @@ func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
 		if address == none {
 			continue
 		}
-		opened, err := listen(string(at), address, secured, limits.MaxConnections)
+		opened, err := listen(string(at), address, secured)
 		if err != nil {
 			return err
 		}
+		opened = signer.bounded(at, opened, secured)
 		if at == faceExtAuthz {
 			s.listeners = append(s.listeners, grpcListener(string(at), opened, signer.ExtAuthz(!secured), limits, s.certificates))
 			continue

@@ -3,6 +3,7 @@ package signer
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,7 +13,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/spf13/pflag"
+
+	"github.com/signet-dev/signet/internal/keystore"
 )
 
 // secure serves the sign face with TLS from files.
@@ -22,10 +26,11 @@ func (b *bench) secure(keys *pki) (address string, followed *certificates) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	opened, err := net.Listen("tcp", "127.0.0.1:0")
+	opened, err := listen("sign", "127.0.0.1:0", true)
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	opened = b.signer.bounded(faceSign, opened, true)
 	served := httpListener("sign", opened, httpServer(b.signer.SignHandler(false), b.signer.limits, followed, b.logger()))
 	go func() { _ = served.serve(opened) }()
 	b.t.Cleanup(func() { _ = served.stop(context.Background()) })
@@ -166,17 +171,53 @@ func TestTheSameRefusalIsLoggedOnce(t *testing.T) {
 	if n := strings.Count(b.log.String(), "NoBinding"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, b.log.String())
 	}
-	b.signer.remarks.refused(faceSign, slotOf(t), refusalOf(unknownPath()), time.Now())
+	c := &call{slot: slotOf(t)}
+	b.signer.remarks.refused(faceSign, c, refusalOf(unknownPath()), time.Now())
 	late := time.Now().Add(quiet)
-	b.signer.remarks.refused(faceSign, slotOf(t), refusalOf(unknownPath()), late)
+	b.signer.remarks.refused(faceSign, c, refusalOf(unknownPath()), late)
 	if n := strings.Count(b.log.String(), "unknown_path"); n != 2 {
 		t.Errorf("after a while: %d", n)
 	}
 }
 
+// Whoever invents names of APIs in its own namespace does not fill the log, and
+// does not keep others out of it.
+func TestInventedNamesDoNotFillTheLog(t *testing.T) {
+	b, now := newBench(t), time.Now()
+	b.signer.now = func() time.Time { return now }
+	handler := b.signer.SignHandler(false)
+	ask := func(over *connection, slot string) {
+		recorder, request := recorded(forwardedRequest("/sign/"+slot, "GET", "/x", host))
+		handler.ServeHTTP(recorder, by(request, over))
+		if recorder.Code != http.StatusServiceUnavailable {
+			t.Fatalf("%s: %d", slot, recorder.Code)
+		}
+	}
+	one, other := as(t, "signet://sign/team-a"), as(t, "signet://sign/team-b")
+	const asked = 10 * remarksAtOnce
+	for i := range asked {
+		ask(one, fmt.Sprintf("team-a/RELEASE/API/invented-%d", i))
+	}
+	if n := strings.Count(b.log.String(), `"slot"="team-a/RELEASE/API/invented-`); n != remarksAtOnce {
+		t.Errorf("%d of %d invented names are logged", n, asked)
+	}
+	ask(other, "team-b/RELEASE/API/missed")
+	if !strings.Contains(b.log.String(), "team-b/RELEASE/API/missed") {
+		t.Error("another caller's is not logged")
+	}
+	if got := testutil.ToFloat64(b.signer.metrics.unusable.WithLabelValues(string(faceSign), string(keystore.ReasonNoBinding))); got != asked+1 {
+		t.Errorf("%v of %d are counted", got, asked+1)
+	}
+	now = now.Add(time.Second)
+	ask(one, "team-a/RELEASE/API/later")
+	if want := fmt.Sprintf(`"unlogged"=%d`, asked-remarksAtOnce); !strings.Contains(b.log.String(), "API/later") || !strings.Contains(b.log.String(), want) {
+		t.Errorf("after a second the log has nothing of the next, or of those left out:\n%s", b.log.String()[max(0, b.log.text.Len()-600):])
+	}
+}
+
 func TestPlainTextOnLoopbackAlone(t *testing.T) {
 	for address, allowed := range map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "localhost:0": true, ":0": false, "0.0.0.0:0": false} {
-		opened, err := listen("sign", address, false, 1)
+		opened, err := listen("sign", address, false)
 		if (err == nil) != allowed && !strings.Contains(err.Error(), "cannot assign requested address") {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -184,7 +225,7 @@ func TestPlainTextOnLoopbackAlone(t *testing.T) {
 			_ = opened.Close()
 		}
 	}
-	opened, err := listen("sign", ":0", true, 1)
+	opened, err := listen("sign", ":0", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,10 +234,12 @@ func TestPlainTextOnLoopbackAlone(t *testing.T) {
 
 func TestConnectionsHaveALimit(t *testing.T) {
 	b := newBench(t)
-	opened, err := listen("sign", "127.0.0.1:0", false, 1)
+	opened, err := listen("sign", "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.signer.limits.MaxConnections = 1
+	opened = b.signer.bounded(faceSign, opened, false)
 	server := httpServer(b.signer.SignHandler(true), b.signer.limits, nil, b.logger())
 	go func() { _ = server.Serve(opened) }()
 	defer server.Close() //nolint:errcheck // the test is over

@@ -26,7 +26,7 @@ func BenchmarkThroughput(b *testing.B) {
 	bench := newBench(b)
 	for name, ask := range map[string][2]func(){
 		"HTTP": {bench.overHTTP(bench.signer.SignHandler(true)), bench.overHTTP(http.HandlerFunc(emptyAnswer))},
-		"gRPC": {bench.overGRPC(bench.signer.ExtAuthz(true)), bench.overGRPC(emptyFace{})},
+		"gRPC": {bench.overGRPC(&extAuthzService, bench.signer.ExtAuthz(true)), bench.overGRPC(&envoyauth.Authorization_ServiceDesc, emptyFace{})},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var signing, empty []time.Duration
@@ -127,14 +127,14 @@ func (b *bench) overHTTP(handler http.Handler) func() {
 }
 
 // overGRPC serves the face and returns what asks it.
-func (b *bench) overGRPC(face envoyauth.AuthorizationServer) func() {
+func (b *bench) overGRPC(service *grpc.ServiceDesc, face envoyauth.AuthorizationServer) func() {
 	b.t.Helper()
 	opened, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	envoyauth.RegisterAuthorizationServer(server, face)
+	server.RegisterService(service, face)
 	go func() { _ = server.Serve(opened) }()
 	b.t.Cleanup(server.Stop)
 	connection, err := grpc.NewClient(opened.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))

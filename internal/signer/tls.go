@@ -97,16 +97,23 @@ func (c *certificates) load() (changed bool, err error) {
 	return true, nil
 }
 
-// config is what a listener uses: each connection gets what is in force. A
-// session of before is not resumed under other authorities: its ticket's key
-// belonged to the configuration.
+// config is what a listener behind a door uses: each connection gets what is in
+// force, and is told of the certificate that it has shown.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ClientAuth: tls.RequireAndVerifyClientCert,
 		NextProtos: []string{"h2", "http/1.1"},
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			return c.current.Load(), nil
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			over, ok := hello.Conn.(*connection)
+			if !ok {
+				return nil, errNoDoor
+			}
+			config := c.current.Load().Clone()
+			config.VerifyConnection = func(state tls.ConnectionState) error {
+				return over.shown(state, c, config.ClientCAs)
+			}
+			return config, nil
 		},
 	}
 }

@@ -197,7 +197,7 @@ public sealed class Verifier
             }
             var version = MakeKey(Text(Read("type")), Text(Read("algorithm")), id, key, secret);
             var retires = prefix == "previous." ? Text(Read("previous.retires")) : "";
-            loaded.Add(retires == "" ? version : version with { Until = DateTimeOffset.Parse(retires, CultureInfo.InvariantCulture) });
+            loaded.Add(retires == "" ? version : version with { Until = DateTimeOffset.Parse(retires, CultureInfo.InvariantCulture) + Window }); // this clock may be ahead
         }
         if (target is not null && Linked() != target)
         {

@@ -238,7 +238,8 @@ public final class SignetVerifier {
       }
       Key version = makeKey(type, algorithm, id, key, secret);
       String retires = prefix.equals("previous.") ? string(read(place, "previous.retires")) : "";
-      loaded.add(retires.isEmpty() ? version : version.until(OffsetDateTime.parse(retires).toInstant()));
+      // This clock may be ahead.
+      loaded.add(retires.isEmpty() ? version : version.until(OffsetDateTime.parse(retires).toInstant().plusSeconds(WINDOW)));
     }
     if (Files.exists(link) && !link.toRealPath().equals(place)) {
       throw new IOException("the directory has changed meanwhile");

@@ -283,7 +283,7 @@ function loadKeys(string $directory): array
             continue;
         }
         $retires = $prefix === 'previous.' ? $read('previous.retires') : '';
-        $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp();
+        $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp() + WINDOW; // this clock may be ahead
         $keys[] = new Key($read('type'), $read('algorithm'), $id, $key, $secret, $until);
     }
     clearstatcache(true);

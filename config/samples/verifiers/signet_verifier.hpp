@@ -260,6 +260,7 @@ inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
     if (retires.empty()) continue;
     keys.back().until = date_seconds(retires, "%Y-%m-%dT%H:%M:%SZ");
     if (!keys.back().until) throw std::runtime_error("previous.retires: no time in UTC");
+    *keys.back().until += window;  // this clock may be ahead
   }
   if (linked && std::filesystem::canonical(link) != place) throw std::runtime_error("the directory has changed meanwhile");
   return keys;

@@ -134,7 +134,8 @@ def load_keys(directory):
         if prefix and not (key_id or key or secret):
             continue
         retires = read("previous.retires").decode("ascii") if prefix == "previous." else ""
-        until = datetime.fromisoformat(retires.replace("Z", "+00:00")).timestamp() if retires else None
+        # This clock may be ahead.
+        until = datetime.fromisoformat(retires.replace("Z", "+00:00")).timestamp() + WINDOW if retires else None
         keys.append(Key(read("type"), read("algorithm"), key_id, key, secret, until))
     if os.path.islink(link) and os.path.realpath(link) != place:
         raise OSError("the directory has changed meanwhile")
