@@ -160,7 +160,7 @@ func TestSignerPortsFit(t *testing.T) {
 		"signet-signer-verify service": {"verify"},
 		"signet-signer-sign":           {"sign", "envoy", "ext-authz"},
 		"signet-signer-verify":         {"verify"},
-		"signet-signer-monitoring":     {"metrics", "probes"},
+		"signet-signer-monitoring":     {"metrics"},
 	}))
 	for name, names := range used {
 		for _, port := range names {

@@ -156,7 +156,11 @@ func TestValuesTakeEffect(t *testing.T) {
 	all := objects(t, everything)
 	pod := []string{"spec", "template", "spec"}
 	const monitor, network = "PodMonitor/" + systemNamespace + "/signet-controller-manager", "NetworkPolicy/" + systemNamespace + "/signet-controller-manager"
-	const signerMonitor = "PodMonitor/" + systemNamespace + "/signet-signer"
+	const signerMonitor, signerNetwork = "PodMonitor/" + systemNamespace + "/signet-signer", "NetworkPolicy/" + systemNamespace + "/signet-signer-monitoring"
+	whoMonitors := map[string]any{
+		"from":  []any{map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "monitoring"}}}},
+		"ports": []any{map[string]any{"port": "metrics", "protocol": "TCP"}},
+	}
 	cases := map[string]struct {
 		object string
 		path   []string
@@ -178,11 +182,9 @@ func TestValuesTakeEffect(t *testing.T) {
 		"signer's monitor label": {signerMonitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"who is let in": {network, []string{"spec", "ingress"}, []any{
 			map[string]any{"ports": []any{map[string]any{"port": "webhook", "protocol": "TCP"}}},
-			map[string]any{
-				"from":  []any{map[string]any{"namespaceSelector": map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "monitoring"}}}},
-				"ports": []any{map[string]any{"port": "metrics", "protocol": "TCP"}},
-			},
+			whoMonitors,
 		}},
+		"who is let in to the signer": {signerNetwork, []string{"spec", "ingress"}, []any{whoMonitors}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -36,6 +36,22 @@ the object's own.
 {{- end }}
 
 {{/*
+The NetworkPolicy of the file `path`, whose rules with a `from` are for those who
+read metrics. In the context: `root`.
+*/}}
+{{- define "signet.metricsPolicy" -}}
+{{- $policy := include "signet.objects" . | fromYaml }}
+{{- with .root.Values.networkPolicy.metricsFrom }}
+{{- $selector := dict "matchLabels" . }}
+{{- range $rule := $policy.spec.ingress }}
+{{- if hasKey $rule "from" }}{{ $_ := set $rule "from" (list (dict "namespaceSelector" $selector)) }}{{ end }}
+{{- end }}
+{{- end }}
+---
+{{ toYaml $policy }}
+{{- end }}
+
+{{/*
 Gives the ServiceAccount `account`, left out: the manager's, the role `name`. In
 the context: `root`, and `namespace` for a Role; without it the role is a
 ClusterRole.
