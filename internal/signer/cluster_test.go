@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -216,6 +217,7 @@ func TestOnACluster(t *testing.T) {
 		g := NewWithT(t)
 		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
 		install("signer", "namespaced")
+		t.Run("rights that are missing", func(t *testing.T) { namesMissingRights(t, plane, identity) })
 		server, stop := start(t, identity, keys, "team-a", "team-b")
 		g.Expect(b.verifies(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
 		g.Expect(stop()).To(Succeed())
@@ -236,6 +238,29 @@ func waitsForKinds(t *testing.T, identity *rest.Config, keys *pki, install func(
 	install()
 	becomesReady(t, server)
 	g.Expect(stop()).To(Succeed())
+}
+
+// With Roles for two namespaces it cannot sign for a third, nor for all.
+func namesMissingRights(t *testing.T, plane *controlplane.ControlPlane, identity *rest.Config) {
+	g := NewWithT(t)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
+	const lacks = "system:serviceaccount:signet-system:signet-signer lacks the right to "
+	for namespaces, want := range map[string]string{
+		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
+			"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/",
+		"team-a,team-c": lacks + "list, watch signaturekeys.signet.dev in namespace team-c; list, watch signaturebindings.signet.dev in namespace team-c; " +
+			"list, watch secrets in namespace team-c: bind it to the roles in Signet's config/",
+	} {
+		options, flags := DefaultOptions(), pflag.NewFlagSet("signer", pflag.ContinueOnError)
+		options.Bind(flags)
+		arguments := []string{"--kubeconfig=" + kubeconfig, "--namespaces=" + namespaces}
+		for _, face := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
+			arguments = append(arguments, "--"+face+"-bind-address=127.0.0.1:0")
+		}
+		g.Expect(flags.Parse(arguments)).To(Succeed())
+		g.Expect(Run(t.Context(), options)).To(MatchError(want))
+	}
 }
 
 func keepsTenantsApart(t *testing.T, server *Server, keys *pki, a, b *tenant) {

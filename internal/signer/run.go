@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -34,11 +35,35 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
+	// An API server that is away is waited for; rights that are missing are not.
+	var missing *apiserver.MissingRightsError
+	if err := apiserver.RequireRights(ctx, config, options.rights()); errors.As(err, &missing) {
+		return err
+	} else if err != nil {
+		logger.Error(err, "cannot tell whether the signer has the rights that it needs")
+	}
 	server, err := NewServer(config, options, logger)
 	if err != nil {
 		return err
 	}
 	return server.Run(ctx)
+}
+
+// rights are those to follow what it signs with.
+func (o Options) rights() []apiserver.Right {
+	namespaces := o.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	var rights []apiserver.Right
+	for _, namespace := range namespaces {
+		follow := apiserver.Right{Namespace: namespace, Verbs: []string{"list", "watch"}, Group: signetv1alpha1.GroupVersion.Group}
+		keys, bindings, secrets := follow, follow, follow
+		keys.Resource, bindings.Resource = "signaturekeys", "signaturebindings"
+		secrets.Resource, secrets.Group = "secrets", ""
+		rights = append(rights, keys, bindings, secrets)
+	}
+	return rights
 }
 
 // Server is a signer with its listeners open.

@@ -172,14 +172,15 @@ func followKind[T client.Object](
 
 // informer waits for the kind: a signer may be there before the CRDs are.
 func (w *watcher) informer(ctx context.Context, kind string, empty client.Object) (cache.Informer, error) {
-	for {
+	for said := false; ; {
 		informer, err := w.cache.GetInformer(ctx, empty, cache.BlockUntilSynced(false))
 		if err == nil {
 			return informer, nil
 		}
 		if !meta.IsNoMatchError(err) {
 			w.logger.Error(err, "cannot follow a kind yet", "kind", kind)
-		} else {
+		} else if !said {
+			said = true
 			w.logger.Info("waits for the cluster to serve a kind", "kind", kind)
 		}
 		select {
