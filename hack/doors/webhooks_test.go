@@ -34,9 +34,16 @@ var _ = Describe("the webhooks", func() {
 		expectReady(ctx, holder, "True Bound")
 
 		By("of an API that is taken")
-		told, err = admin.ask(func() error { return admin.Create(ctx, newBinding(namespace, "late", "orders", "orders")) })
+		late := newBinding(namespace, "late", "orders", "orders")
+		late.Spec.Header = "X-Signature"
+		told, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(ConsistOf("spec.apis[0]: SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"))
+
+		By("of nothing where the holder signs in the same way")
+		told, err = admin.ask(func() error { return admin.Create(ctx, newBinding(namespace, "alike", "orders", "orders"), client.DryRunAll) })
+		Expect(err).NotTo(HaveOccurred())
+		Expect(told).To(BeEmpty())
 
 		By("of the deletion of a bound key, as kubectl shows it")
 		Expect(kubectl(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")).To(HavePrefix(
@@ -85,9 +92,13 @@ var _ = Describe("the webhooks", func() {
 		create(ctx, newKey(namespace, "orders"))
 		expectReady(ctx, create(ctx, newBinding(namespace, "holder", "orders", "orders")), "True Bound")
 		const taken = "SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"
-		_, err = admin.ask(func() error { return admin.Create(ctx, newBinding(namespace, "late", "orders", "orders")) })
+		late := newBinding(namespace, "late", "orders", "orders")
+		late.Spec.Header = "X-Signature"
+		_, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).To(MatchError(`admission webhook "signaturebindings.signet.dev" denied the request: ` +
 			`SignatureBinding.signet.dev "late" is invalid: spec.apis[0]: Forbidden: ` + taken))
+		// Whoever signs in the same way is on standby, which breaks no promise.
+		expectReady(ctx, create(ctx, newBinding(namespace, "alike", "orders", "orders")), "True Standby")
 	})
 
 	It("fail closed for Signet's kinds, and open for all else", func(ctx SpecContext) {
