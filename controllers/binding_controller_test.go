@@ -145,57 +145,6 @@ var _ = Describe("A SignatureBinding", func() {
 		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
-	// A renamed binding is there twice while GitOps tools replace the old one, and
-	// some wait for the new one to be ready before they delete the old.
-	It("stands by, Ready all the time, while another signs with the same key in the same way", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		w := watchNamespace(ctx, namespace)
-		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared", "own"))
-		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
-		Expect(ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
-			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
-				"This binding takes over when they let go: delete the one that is not needed."))
-		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"first"}))
-		Expect(reload(Default, ctx, second).Status).To(And(HaveField("BoundAPIs", BeEquivalentTo(1)), HaveField("KeyName", "orders")))
-
-		Expect(admin.Delete(ctx, first)).To(Succeed())
-		Eventually(func(g Gomega) {
-			g.Expect(holders(g, ctx, namespace, "shared")).To(Equal([]string{"second"}))
-			g.Expect(reload(g, ctx, third).Status.APIs).To(ConsistOf(And(
-				HaveField("State", signetv1alpha1.APIStandby), HaveField("Holder", "second"))))
-		}).Should(Succeed())
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		Expect(w.Failures()).To(BeEmpty(), "bindings that were red at one instant")
-	})
-
-	DescribeTable("is Conflicted as soon as the holder signs differently, and stands by again",
-		func(ctx SpecContext, apart, together func(*signetv1alpha1.SignatureBinding)) {
-			namespace := newNamespace(ctx)
-			startBoth()
-			create(ctx, newKey(namespace, "orders"))
-			create(ctx, newKey(namespace, "other"))
-			first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-			ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
-			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-			change(ctx, first, apart)
-			ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-			change(ctx, first, together)
-			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-		},
-		Entry("with another key",
-			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" },
-			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "orders" }),
-		Entry("with the body",
-			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = signetv1alpha1.PayloadSigned },
-			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = "" }),
-	)
-
 	DescribeTable("gets an API that one commit moves from another binding",
 		func(ctx SpecContext, dropFirst bool) {
 			namespace := newNamespace(ctx)

@@ -37,6 +37,12 @@ type decision struct {
 	invalid  bool
 	verdict  verdict
 	rewrites []string
+	// rivals are who comes next, after a holder that signs as this one wants.
+	rivals []string
+	// unheld are the APIs on standby that nobody holds yet, unpublished those of
+	// routes that have never been published.
+	unheld      int
+	unpublished []string
 	// again is when to look again by the clock; zero for never.
 	again time.Duration
 }
@@ -103,14 +109,17 @@ func (d *decision) judge(api signetv1alpha1.APIReference, verdict slots.Verdict,
 	old := d.marks[api]
 	mine := verdict.Holder == d.binding.Name
 	switch {
+	case !mine && !verdict.Claiming:
+		mark.Message = "the key is being deleted: name another one"
 	case !mine && verdict.Covered:
-		mark.State, mark.Holder = signetv1alpha1.APIStandby, verdict.Holder
-		mark.Message = "the holder signs with the same key in the same way; this binding takes over when it lets go"
-	case !mine && verdict.Holder != "":
+		d.standBy(&mark, verdict, routes)
+	case !mine && verdict.Rival != "":
+		d.rivals = append(d.rivals, verdict.Rival)
+		mark.State, mark.Holder = signetv1alpha1.APIConflicted, verdict.Holder
+		mark.Message = "the holder signs as this binding wants, but who comes next does not"
+	case !mine:
 		mark.State, mark.Holder = signetv1alpha1.APIConflicted, verdict.Holder
 		mark.Message = "held by another binding: delete the API from one of the two"
-	case !mine:
-		mark.Message = "the key is being deleted: name another one"
 	case !verdict.Held.IsZero() && old != nil:
 		mark.BoundAt, mark.Gateways = old.BoundAt, old.Gateways
 		d.publish(&mark, routes)
@@ -123,12 +132,29 @@ func (d *decision) judge(api signetv1alpha1.APIReference, verdict slots.Verdict,
 			mark.State, mark.Holder = signetv1alpha1.APIConflicted, verdict.Occupant
 			mark.Message = "about to be given up by its holder"
 		}
+		if verdict.OccupantAlike {
+			mark.State = signetv1alpha1.APIStandby
+		}
 	default:
 		d.grants = true
 		mark.BoundAt = &metav1.Time{Time: d.now}
 		d.publish(&mark, routes)
 	}
 	d.status.APIs = append(d.status.APIs, mark)
+}
+
+// standBy says how an API stands that another binding holds, or is about to, and
+// signs for as this one wants.
+func (d *decision) standBy(mark *signetv1alpha1.APIStatus, verdict slots.Verdict, routes Routes) {
+	mark.State, mark.Holder = signetv1alpha1.APIStandby, verdict.Holder
+	mark.Message = "the holder signs with the same key in the same way; this binding takes over when it lets go"
+	switch {
+	case verdict.Standing == nil:
+		d.unheld++
+	case mark.Kind == signetv1alpha1.APIKindAPI:
+	case routes.Publication(mark.Kind, d.binding.Namespace, mark.Name, d.binding.Spec.Environment, verdict.Standing.Gateways).Gateways == nil:
+		d.unpublished = append(d.unpublished, string(mark.Kind)+" "+mark.Name)
+	}
 }
 
 // publish says how an API stands that the binding holds.

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,22 +20,23 @@ const maxNamed = 3
 func (d *decision) conclude(now time.Time) {
 	apis := d.status.APIs
 	count := func(state signetv1alpha1.APIState) int { return countState(apis, state) }
-	switch conflicts, unpublished, offline := count(signetv1alpha1.APIConflicted), count(signetv1alpha1.APINotPublished), count(signetv1alpha1.APIOffline); {
+	unpublished := append(d.unpublished, namesIn(apis, signetv1alpha1.APINotPublished)...)
+	switch conflicts, unheld, offline := count(signetv1alpha1.APIConflicted), d.unheld+count(signetv1alpha1.APIPending), count(signetv1alpha1.APIOffline); {
 	case !d.verdict.empty():
 	case conflicts > 0:
-		d.verdict = stalled(signetv1alpha1.ReasonConflicted, conflictMessage(apis, conflicts, d.binding.Spec.Environment))
+		d.verdict = stalled(signetv1alpha1.ReasonConflicted, conflictMessage(apis, d.rivals, d.binding.Spec.Environment))
 	case !d.key.problem.empty():
 		d.verdict = d.key.problem
-	case count(signetv1alpha1.APIPending) > 0:
-		d.verdict = waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf("%d of %d APIs wait for other bindings to be told.", count(signetv1alpha1.APIPending), len(apis)))
-	case unpublished > 0:
+	case unheld > 0:
+		d.verdict = waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf("%d of %d APIs wait for other bindings to be told.", unheld, len(apis)))
+	case len(unpublished) > 0:
 		d.verdict = waiting(signetv1alpha1.ReasonNotPublished, fmt.Sprintf(
 			"%d of %d APIs have never been published in environment %s: %s. Each needs a parent Gateway with the label %s: %s that accepts it; the key signs for them all the same.",
-			unpublished, len(apis), d.binding.Spec.Environment, namesOf(apis, signetv1alpha1.APINotPublished), signetv1alpha1.LabelEnvironment, d.binding.Spec.Environment))
+			len(unpublished), len(apis), d.binding.Spec.Environment, enumerate(unpublished), signetv1alpha1.LabelEnvironment, d.binding.Spec.Environment))
 	case offline > 0:
 		d.verdict = ready(signetv1alpha1.ReasonPartlyOffline, fmt.Sprintf(
 			"%d of %d APIs are offline in environment %s: %s. They keep their key, and are Bound again as soon as a Gateway serves them.",
-			offline, len(apis), d.binding.Spec.Environment, namesOf(apis, signetv1alpha1.APIOffline)))
+			offline, len(apis), d.binding.Spec.Environment, enumerate(namesIn(apis, signetv1alpha1.APIOffline))))
 	case count(signetv1alpha1.APIStandby) > 0:
 		d.verdict = ready(signetv1alpha1.ReasonStandby, fmt.Sprintf(
 			"SignatureKey %s signs for all %d APIs, of which other bindings hold %d: %s. This binding takes over when they let go: delete the one that is not needed.",
@@ -69,9 +71,13 @@ func countState(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) 
 	return n
 }
 
-func conflictMessage(apis []signetv1alpha1.APIStatus, conflicts int, environment string) string {
-	return fmt.Sprintf("%d of %d APIs are held by other bindings in environment %s: %s. Delete the API from one of the two; this binding moves up by itself.",
-		conflicts, len(apis), environment, enumerate(holdersOf(apis, signetv1alpha1.APIConflicted)))
+func conflictMessage(apis []signetv1alpha1.APIStatus, rivals []string, environment string) string {
+	held, more := holdersOf(apis, signetv1alpha1.APIConflicted), ""
+	if len(rivals) > 0 {
+		more = fmt.Sprintf(" Then it would go to SignatureBinding %s first, which signs with another key or in another way.", enumerate(slices.Compact(slices.Sorted(slices.Values(rivals)))))
+	}
+	return fmt.Sprintf("%d of %d APIs are held by other bindings in environment %s: %s. Delete the API from one of the two; this binding moves up by itself.%s",
+		len(held), len(apis), environment, enumerate(held), more)
 }
 
 // holdersOf says of each API in that state by which binding it is held.
@@ -85,14 +91,14 @@ func holdersOf(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) [
 	return held
 }
 
-func namesOf(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) string {
+func namesIn(apis []signetv1alpha1.APIStatus, state signetv1alpha1.APIState) []string {
 	var names []string
 	for i := range apis {
 		if apis[i].State == state {
 			names = append(names, string(apis[i].Kind)+" "+apis[i].Name)
 		}
 	}
-	return enumerate(names)
+	return names
 }
 
 // enumerate names the first few and says how many more there are.

@@ -67,20 +67,26 @@ func (v *bindingValidator) surroundings(ctx context.Context, old, binding *signe
 		}
 	}
 	if v.rejectTaken {
-		if errs := rejections(newClaims(found, old, binding), binding.Spec.Environment); len(errs) > 0 {
+		before, err := newLookup(v.reader, old).taken(ctx)
+		if err != nil {
+			return nil, apierrors.NewInternalError(err)
+		}
+		if errs := rejections(newlyTaken(found, before, old, binding), binding.Spec.Environment); len(errs) > 0 {
 			return warnings, invalidBinding(binding, errs)
 		}
 	}
 	return append(warnings, takenWarnings(found, binding.Spec.Environment)...), nil
 }
 
-// newClaims are those that the binding did not make before: what was conflicted
-// already does not stop another change.
-func newClaims(found []taken, old, binding *signetv1alpha1.SignatureBinding) []taken {
+// newlyTaken are those that were not taken from the binding before: what was
+// conflicted already does not stop another change.
+func newlyTaken(found, before []taken, old, binding *signetv1alpha1.SignatureBinding) []taken {
 	if old.Spec.Environment != binding.Spec.Environment {
 		return found
 	}
-	return slices.DeleteFunc(slices.Clone(found), func(t taken) bool { return slices.Contains(old.Spec.APIs, t.api) })
+	return slices.DeleteFunc(slices.Clone(found), func(t taken) bool {
+		return slices.ContainsFunc(before, func(b taken) bool { return b.api == t.api })
+	})
 }
 
 func rejections(found []taken, environment string) field.ErrorList {

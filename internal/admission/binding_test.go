@@ -196,6 +196,10 @@ func TestBindingIsUpdated(t *testing.T) {
 			old: late(inEnvironment("staging")), binding: late(),
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
+		"a standby that becomes a conflict": {
+			old: late(withHeader("")), binding: late(),
+			warnings: []string{warnTaken}, rejection: refuseTaken,
+		},
 		"it holds what it lists": {
 			old: late(holding), binding: late(holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "free")),
 		},

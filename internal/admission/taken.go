@@ -67,7 +67,8 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	var found []taken
 	for i, api := range l.binding.Spec.APIs {
 		holder := slots.Holder(claims[i])
-		if holder != "" && holder != l.binding.Name && !covering[holder] {
+		covered, _ := slots.Covered(claims[i], l.binding.Name, func(name string) bool { return covering[name] })
+		if holder != "" && holder != l.binding.Name && !covered {
 			found = append(found, taken{at: i, api: api, holder: holder})
 		}
 	}

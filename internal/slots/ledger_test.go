@@ -40,8 +40,10 @@ func binding(name string, created, version int, state signetv1alpha1.APIState) *
 	return b
 }
 
+// judge expects a verdict on a binding that claims the slot.
 func judge(t *testing.T, ledger *slots.Ledger, name string, want slots.Verdict) {
 	t.Helper()
+	want.Claiming = true
 	got := ledger.Judge(name, slot, everybody)
 	slices.Sort(got.Blockers)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {

@@ -3,6 +3,8 @@ package slots_test
 import (
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -48,14 +50,16 @@ func TestSignsFor(t *testing.T) {
 	}
 }
 
+// renamed is a second binding that signs as the first would.
+func renamed(version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
+	b := binding("renamed", 2, version, state)
+	b.Spec.KeyRef.Name = "old"
+	return b
+}
+
 // Two claimants that want the same are never Conflicted, from the beginning on:
 // one is written as holder, the other need not change.
 func TestCovered(t *testing.T) {
-	renamed := func(version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
-		b := binding("renamed", 2, version, state)
-		b.Spec.KeyRef.Name = "old"
-		return b
-	}
 	ledger := slots.NewLedger()
 	ledger.Observe(binding("old", 1, 10, ""))
 	ledger.Observe(renamed(11, ""))
@@ -63,11 +67,47 @@ func TestCovered(t *testing.T) {
 	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"renamed"}})
 	acknowledge(ledger, renamed(12, signetv1alpha1.APIStandby))
 	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
-	acknowledge(ledger, binding("old", 1, 13, signetv1alpha1.APIBound))
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Occupant: "old", Blockers: []string{"old"}})
+	bound := binding("old", 1, 13, signetv1alpha1.APIBound)
+	acknowledge(ledger, bound)
+	standing := &bound.Status.APIs[0]
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Standing: standing, Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
 
 	dropped := binding("old", 1, 14, signetv1alpha1.APIBound)
 	dropped.Spec.APIs = nil
 	ledger.Observe(dropped)
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "renamed", Occupant: "old", Blockers: []string{"old"}})
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "renamed", Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
+}
+
+// Where the slot would go to one that signs differently, the claimant is not
+// promised it: whoever deletes the holder would change the API's key.
+func TestRivalComesNext(t *testing.T) {
+	ledger := slots.NewLedger()
+	acknowledge(ledger, binding("old", 1, 10, signetv1alpha1.APIBound))
+	rival := binding("rival", 1, 11, signetv1alpha1.APIConflicted)
+	acknowledge(ledger, rival)
+	acknowledge(ledger, renamed(12, ""))
+	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Rival: "rival", Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
+
+	// One that comes later is no rival, nor one that signs alike.
+	ledger.Forget(rival)
+	acknowledge(ledger, binding("zz-later", 3, 13, signetv1alpha1.APIConflicted))
+	alike := renamed(14, signetv1alpha1.APIStandby)
+	alike.Name, alike.UID, alike.CreationTimestamp = "alike", "alike", metav1.NewTime(at(1))
+	acknowledge(ledger, alike)
+	ledger.Acknowledge(renamed(15, signetv1alpha1.APIStandby))
+	verdict := ledger.Judge("renamed", slot, everybody)
+	if !verdict.Covered || verdict.Rival != "" {
+		t.Errorf("verdict %+v, want it covered", verdict)
+	}
+}
+
+// Who may not hold the slot is not promised it.
+func TestTheIneligibleAreNotCovered(t *testing.T) {
+	ledger := slots.NewLedger()
+	acknowledge(ledger, binding("old", 1, 10, signetv1alpha1.APIBound))
+	ledger.Observe(renamed(11, ""))
+	verdict := ledger.Judge("renamed", slot, func(b *signetv1alpha1.SignatureBinding) bool { return b.Name != "renamed" })
+	if verdict.Claiming || verdict.Covered || verdict.Holder != "old" {
+		t.Errorf("verdict %+v, want that it claims nothing and is not covered", verdict)
+	}
 }

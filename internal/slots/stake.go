@@ -28,19 +28,17 @@ func stakesOf(binding *signetv1alpha1.SignatureBinding) map[Slot]stake {
 }
 
 // unsettled are the slots of which other claimants may have to hear: those that
-// the binding has come to claim, claims no more, holds no more, or signs for in
-// another manner. That it has come to hold one is no news, since they were told
-// before.
+// the binding has come to claim or to hold, claims or holds no more, or signs
+// for in another manner.
 func unsettled(before, after map[Slot]stake) []Slot {
 	var found []Slot
 	for slot, was := range before {
-		is := after[slot]
-		if was.claims != is.claims || (was.holds && !is.holds) || was.signs != is.signs {
+		if after[slot] != was {
 			found = append(found, slot)
 		}
 	}
 	for slot, is := range after {
-		if _, known := before[slot]; !known && is.claims {
+		if _, known := before[slot]; !known && is != (stake{}) {
 			found = append(found, slot)
 		}
 	}

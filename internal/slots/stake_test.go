@@ -31,7 +31,7 @@ func TestObservationTellsWhichClaimantsHaveToLookAgain(t *testing.T) {
 	}{
 		"it claims from the beginning":        {nil, binding("orders", 1, 10, none), []slots.Slot{slot}},
 		"it is seen again":                    {binding("orders", 1, 10, bound), binding("orders", 1, 10, bound), nil},
-		"it has been granted the slot":        {binding("orders", 1, 10, none), binding("orders", 1, 11, bound), nil},
+		"it has been granted the slot":        {binding("orders", 1, 10, none), binding("orders", 1, 11, bound), []slots.Slot{slot}},
 		"it signs with another key":           {binding("orders", 1, 10, bound), edited(11, bound, rekeyed), []slots.Slot{slot}},
 		"it signs in another way":             {binding("orders", 1, 10, bound), edited(11, bound, signsBody), []slots.Slot{slot}},
 		"it would sign in another way":        {binding("orders", 1, 10, lost), edited(11, lost, signsBody), []slots.Slot{slot}},

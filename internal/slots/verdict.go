@@ -1,6 +1,7 @@
 package slots
 
 import (
+	"slices"
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -11,15 +12,25 @@ type Verdict struct {
 	// Holder is the binding that the slot belongs to; empty if nobody may
 	// claim it.
 	Holder string
-	// Covered says that the Holder is another binding and signs for the slot,
-	// or will, as the one asked about wants.
+	// Claiming says that the binding asked about may hold the slot.
+	Claiming bool
+	// Covered says that the Holder is another binding that signs for the slot,
+	// or will, as the one asked about wants, and that so does who comes next.
 	Covered bool
+	// Standing is the acknowledged status of a Holder that covers the one asked
+	// about; nil as long as it does not hold the slot.
+	Standing *signetv1alpha1.APIStatus
+	// Rival comes next after a Holder that signs as the one asked about wants,
+	// and does not; empty if there is none.
+	Rival string
 	// Held is since when the binding asked about holds the slot, as
 	// acknowledged; zero if it does not.
 	Held time.Time
 	// Occupant is another binding that still holds the slot as acknowledged,
 	// though it may not be the Holder any more; empty if there is none.
 	Occupant string
+	// OccupantAlike says that it signs as the one asked about wants.
+	OccupantAlike bool
 	// Blockers are the bindings whose status has to be written before the
 	// slot may be given to the Holder: one that still holds it, claimants that
 	// have not been told that they lost it, and bindings last written by
@@ -33,8 +44,10 @@ func (l *Ledger) Judge(name string, slot Slot, eligible func(*signetv1alpha1.Sig
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var (
-		verdict Verdict
-		claims  = make([]Claim, 0, len(l.claims[slot]))
+		verdict  Verdict
+		asking   *signetv1alpha1.SignatureBinding
+		occupant claim
+		claims   = make([]Claim, 0, len(l.claims[slot]))
 	)
 	for _, c := range l.claims[slot] {
 		binding := c.entry.binding
@@ -43,20 +56,43 @@ func (l *Ledger) Judge(name string, slot Slot, eligible func(*signetv1alpha1.Sig
 			claims = append(claims, c.claim())
 		}
 		if binding.Name == name {
-			verdict.Held = c.boundAt()
+			asking, verdict.Held, verdict.Claiming = binding, c.boundAt(), claiming
 			continue
 		}
 		if c.holds() {
-			verdict.Occupant = binding.Name
+			verdict.Occupant, occupant = binding.Name, c
 		}
 		if c.blocks(claiming) {
 			verdict.Blockers = append(verdict.Blockers, binding.Name)
 		}
 	}
 	verdict.Holder = Holder(claims)
-	asking, holder := l.entries[name], l.entries[verdict.Holder]
-	verdict.Covered = asking != nil && holder != nil && asking != holder && SignsFor(holder.binding, asking.binding)
+	if !verdict.Claiming {
+		return verdict
+	}
+	alike := func(name string) bool { return SignsFor(l.entries[name].binding, asking) }
+	verdict.OccupantAlike = verdict.Occupant != "" && alike(verdict.Occupant)
+	verdict.Covered, verdict.Rival = Covered(claims, name, alike)
+	if verdict.Covered && verdict.Occupant == verdict.Holder {
+		verdict.Standing = occupant.mark
+	}
 	return verdict
+}
+
+// Covered says whether a claimant that does not hold the slot lacks nothing: the
+// holder signs as it wants, and so does whoever comes next, be it itself. If only
+// the one who comes next does not, that is the rival. Alike is asked about other
+// claimants.
+func Covered(claims []Claim, claimant string, alike func(name string) bool) (covered bool, rival string) {
+	holder := Holder(claims)
+	if holder == "" || holder == claimant || !alike(holder) {
+		return false, ""
+	}
+	next := Holder(slices.DeleteFunc(slices.Clone(claims), func(c Claim) bool { return c.Binding == holder }))
+	if next != claimant && !alike(next) {
+		return false, next
+	}
+	return true, ""
 }
 
 func (c claim) claim() Claim {

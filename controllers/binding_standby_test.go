@@ -1,0 +1,119 @@
+package controllers_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+var _ = Describe("A binding that wants what another one does", func() {
+	// A renamed binding is there twice while GitOps tools replace the old one, and
+	// some wait for the new one to be ready before they delete the old.
+	It("stands by, Ready all the time, while another signs with the same key in the same way", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		w := watchNamespace(ctx, namespace)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared", "own"))
+		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
+		Expect(ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
+			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
+				"This binding takes over when they let go: delete the one that is not needed."))
+		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"first"}))
+		Expect(reload(Default, ctx, second).Status).To(And(HaveField("BoundAPIs", BeEquivalentTo(1)), HaveField("KeyName", "orders")))
+
+		Expect(admin.Delete(ctx, first)).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(holders(g, ctx, namespace, "shared")).To(Equal([]string{"second"}))
+			g.Expect(reload(g, ctx, third).Status.APIs).To(ConsistOf(And(
+				HaveField("State", signetv1alpha1.APIStandby), HaveField("Holder", "second"))))
+		}).Should(Succeed())
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Expect(w.Failures()).To(BeEmpty(), "bindings that were red at one instant")
+	})
+
+	DescribeTable("is Conflicted as soon as the holder signs differently, and stands by again",
+		func(ctx SpecContext, apart, together func(*signetv1alpha1.SignatureBinding)) {
+			namespace := newNamespace(ctx)
+			startBoth()
+			create(ctx, newKey(namespace, "orders"))
+			create(ctx, newKey(namespace, "other"))
+			first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+			ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+			change(ctx, first, apart)
+			ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+			change(ctx, first, together)
+			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		},
+		Entry("with another key",
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" },
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "orders" }),
+		Entry("with the body",
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = signetv1alpha1.PayloadSigned },
+			func(b *signetv1alpha1.SignatureBinding) { b.Spec.Payload = "" }),
+	)
+
+	It("is Conflicted if the API would go to one that signs differently", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		rival := create(ctx, newRival(namespace, "a-rival", "orders", "shared"))
+		ready(ctx, rival, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		Expect(ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(HaveSuffix(
+			"Then it would go to SignatureBinding a-rival first, which signs with another key or in another way."))
+		Expect(admin.Delete(ctx, rival)).To(Succeed())
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+	})
+
+	It("is as little Ready as that one while the route is not published", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		routes := &scriptedRoutes{}
+		startManager(managerOptions{Add: withBindings(routes, clock.RealClock{})})
+		create(ctx, newKey(namespace, "orders"))
+		claim := func(name string) *signetv1alpha1.SignatureBinding {
+			binding := newBinding(namespace, name, "orders", "orders")
+			binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+			return create(ctx, binding)
+		}
+		first := claim("first")
+		ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		second := claim("second")
+		Expect(ready(ctx, second, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)).To(HavePrefix(
+			"1 of 1 APIs have never been published in environment RELEASE: HTTPRoute orders."))
+		Expect(reload(Default, ctx, second).Status.APIs).To(ConsistOf(HaveField("State", signetv1alpha1.APIStandby)))
+		routes.serve(namespace, "orders", 1)
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		routes.serve(namespace, "orders", 0)
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
+		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+	})
+
+	It("is promised nothing if it came after its key's deletion", func(ctx SpecContext) {
+		namespace := newNamespace(ctx)
+		startBoth()
+		key := create(ctx, newKey(namespace, "orders"))
+		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Expect(admin.Delete(ctx, key)).To(Succeed())
+		deleted := reload(Default, ctx, key).DeletionTimestamp
+		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
+		late := create(ctx, newBinding(namespace, "late", "orders", "shared"))
+		ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		Expect(reload(Default, ctx, late).Status.APIs).To(ConsistOf(And(
+			HaveField("State", signetv1alpha1.APIPending), HaveField("Message", "the key is being deleted: name another one"))))
+	})
+})
