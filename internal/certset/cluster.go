@@ -49,16 +49,33 @@ func (c *cluster) read(ctx context.Context, at place) (map[string][]byte, error)
 	return secret.Data, nil
 }
 
-// write creates the Secret, or changes its data alone: labels and owners are
-// whoever's they are.
-func (c *cluster) write(ctx context.Context, at place, data map[string][]byte) error {
-	secret := &corev1.Secret{
+// check has the API server say what it would say to the Secret, such as that
+// there is no such namespace.
+func (c *cluster) check(ctx context.Context, at place) error {
+	if err := c.client.Create(ctx, secretOf(at, nil), client.DryRunAll); client.IgnoreAlreadyExists(err) != nil {
+		return fmt.Errorf("write %s: %w", c.describe(at), err)
+	}
+	return nil
+}
+
+// secretOf is the Secret of a certificate. Its type demands both entries.
+func secretOf(at place, data map[string][]byte) *corev1.Secret {
+	if data == nil {
+		data = map[string][]byte{corev1.TLSCertKey: nil, corev1.TLSPrivateKeyKey: nil}
+	}
+	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: at.namespace, Name: secretPrefix + at.name,
 			Labels: map[string]string{"app.kubernetes.io/name": "signet", "app.kubernetes.io/component": "signer"},
 		},
 		Type: corev1.SecretTypeTLS, Data: data,
 	}
+}
+
+// write creates the Secret, or changes its data alone: labels and owners are
+// whoever's they are.
+func (c *cluster) write(ctx context.Context, at place, data map[string][]byte) error {
+	secret := secretOf(at, data)
 	err := c.client.Create(ctx, secret)
 	if apierrors.IsAlreadyExists(err) {
 		found := &corev1.Secret{}

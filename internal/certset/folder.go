@@ -40,6 +40,9 @@ func (f folder) read(_ context.Context, at place) (map[string][]byte, error) {
 	return found, nil
 }
 
+// check has nothing to ask: a folder is made where it is wanted.
+func (folder) check(context.Context, place) error { return nil }
+
 // write replaces each file as a whole: the signer may be reading it.
 func (f folder) write(_ context.Context, at place, data map[string][]byte) error {
 	dir := f.describe(at)

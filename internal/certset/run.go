@@ -25,6 +25,8 @@ type place struct {
 type keeping interface {
 	// read returns nil if there is nothing.
 	read(ctx context.Context, at place) (map[string][]byte, error)
+	// check says what would stop a first write, and writes nothing.
+	check(ctx context.Context, at place) error
 	write(ctx context.Context, at place, data map[string][]byte) error
 	// describe says where that is, for people.
 	describe(at place) string
@@ -37,7 +39,8 @@ type certificate struct {
 }
 
 // Run makes the certificates, and says what it has made. An authority that is
-// there is used again, so that namespaces can be added later.
+// there is used again, and certificates that are there stay, so that namespaces
+// can be added later, and what was interrupted can be gone on with.
 func Run(ctx context.Context, options Options, out io.Writer, now time.Time) error {
 	if err := options.Validate(); err != nil {
 		return err
@@ -50,8 +53,8 @@ func Run(ctx context.Context, options Options, out io.Writer, now time.Time) err
 		}
 		kept = cluster
 	}
-	wanted := options.certificates()
-	if err := ensureFree(ctx, kept, wanted, options.Overwrite); err != nil {
+	wanted, err := missing(ctx, kept, options, out)
+	if err != nil || len(wanted) == 0 {
 		return err
 	}
 	life := time.Duration(options.Days) * day
@@ -107,19 +110,28 @@ func callers(at place, verb, namespace string) certificate {
 	return certificate{at, certs.Subject{Name: uri.String(), URIs: []*url.URL{uri}}}
 }
 
-// ensureFree looks at every place before anything is written.
-func ensureFree(ctx context.Context, kept keeping, wanted []certificate, overwrite bool) error {
-	var errs []error
-	for _, one := range wanted {
+// missing are the certificates that are to be written. It looks at every place
+// before anything is: nothing is left half done.
+func missing(ctx context.Context, kept keeping, options Options, out io.Writer) ([]certificate, error) {
+	var (
+		wanted []certificate
+		errs   []error
+	)
+	for _, one := range options.certificates() {
 		found, err := kept.read(ctx, one.place)
 		switch {
 		case err != nil:
 			errs = append(errs, err)
-		case found != nil && !overwrite:
-			errs = append(errs, fmt.Errorf("%s is there already: --overwrite makes a new one in its place", kept.describe(one.place)))
+			continue
+		case found != nil && !options.Overwrite:
+			fmt.Fprintf(out, "kept %s, which is there already: --overwrite makes a new one in its place\n", kept.describe(one.place))
+			continue
+		case found == nil:
+			errs = append(errs, kept.check(ctx, one.place))
 		}
+		wanted = append(wanted, one)
 	}
-	return errors.Join(errs...)
+	return wanted, errors.Join(errs...)
 }
 
 func ensureAuthority(ctx context.Context, kept keeping, at place, out io.Writer, now time.Time) (*certs.Authority, error) {
@@ -145,7 +157,7 @@ func ensureAuthority(ctx context.Context, kept keeping, at place, out io.Writer,
 	if err := kept.write(ctx, at, data); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "made %s: the authority, until %s. Who has its key can call the signer for every namespace\n",
+	fmt.Fprintf(out, "made %s: the authority, until %s. Whoever has its private key can call the signer for every namespace\n",
 		kept.describe(at), authority.Ends().Format(time.DateOnly))
 	return authority, nil
 }
