@@ -105,6 +105,10 @@ func TestDocumentedCommands(t *testing.T) {
 	t.Run("the manager's rights in its namespaces", func(t *testing.T) { grantsManager(t, admin, false) })
 
 	apply(NewWithT(t), "--server-side", "-k", filepath.Join(config, "default"))
+	t.Run("another tool may go on", func(t *testing.T) {
+		// With what the API server fills in, a field is no longer what was applied.
+		apply(NewWithT(t), "--server-side", "--field-manager=another", "-k", filepath.Join(config, "default"))
+	})
 	t.Run("the manager's rights in the cluster", func(t *testing.T) { grantsManager(t, admin, true) })
 	t.Run("restricted Pods", func(t *testing.T) { admitsRestrictedPods(t, admin) })
 	t.Run("samples", func(t *testing.T) { acceptsSamples(NewWithT(t)) })
