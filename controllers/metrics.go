@@ -129,7 +129,7 @@ func (c *census) collectKeys(ctx context.Context, samples chan<- prometheus.Metr
 
 // lateness is by how much a key's rotation is behind the time: its beginning, the
 // switch to the next version, or the end of the previous one. After a restart
-// the manager watches a stage anew, so that a step may be some minutes late.
+// the manager watches a stage anew: late is what has taken twice its time.
 func lateness(key *signetv1alpha1.SignatureKey, now time.Time) time.Duration {
 	var late time.Duration
 	if next := key.Status.NextRotationTime; next != nil {
@@ -138,7 +138,7 @@ func lateness(key *signetv1alpha1.SignatureKey, now time.Time) time.Duration {
 	for i := range key.Status.Versions {
 		switch version := &key.Status.Versions[i]; {
 		case version.State == signetv1alpha1.VersionNext && version.Created != nil:
-			late = max(late, now.Sub(version.Created.Add(key.EffectiveStage())))
+			late = max(late, now.Sub(version.Created.Add(2*key.EffectiveStage())))
 		case version.State == signetv1alpha1.VersionPrevious && version.Retires != nil:
 			late = max(late, now.Sub(version.Retires.Time))
 		}
