@@ -12,10 +12,11 @@ import (
 // Config is that of a kubeconfig file; without one, of KUBECONFIG, else of the
 // Pod's ServiceAccount.
 func Config(kubeconfig string) (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if kubeconfig == "" {
-		config, err = ctrl.GetConfig()
+	find := ctrl.GetConfig
+	if kubeconfig != "" {
+		find = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
 	}
+	config, err := find()
 	if err != nil {
 		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -69,7 +70,7 @@ func (e *MissingRightsError) Error() string {
 }
 
 // RequireRights returns a MissingRightsError if the identity lacks one of the
-// rights, and another error if that cannot be asked now. Without the question a
+// rights for certain, and another error if that cannot be asked now. Without the question a
 // command would wait for ever for caches that nothing fills.
 func RequireRights(ctx context.Context, config *rest.Config, rights []Right) error {
 	clients, err := kubernetes.NewForConfig(config)
@@ -109,6 +110,9 @@ func refusedVerbs(ctx context.Context, clients kubernetes.Interface, right Right
 			},
 		}}
 		answer, err := clients.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+		if apierrors.IsForbidden(err) {
+			return nil, nil // not even the question is allowed: nothing is known
+		}
 		if err != nil {
 			return nil, fmt.Errorf("ask for the right to %s %s: %w", verb, right.Resource, err)
 		}
