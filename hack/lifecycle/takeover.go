@@ -57,7 +57,10 @@ func (c *Cluster) waitSettled(ctx context.Context, m *Manager) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, m.tail())
 	}
-	return state, m.WaitIdle(ctx, state)
+	if err := m.WaitIdle(ctx, state); err != nil {
+		return nil, err
+	}
+	return c.Look(ctx)
 }
 
 // settled tells what is under way.
