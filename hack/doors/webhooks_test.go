@@ -47,8 +47,8 @@ var _ = Describe("the webhooks", func() {
 
 		By("of the deletion of a bound key, as kubectl shows it")
 		Expect(kubectl(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")).To(HavePrefix(
-			"Warning: SignatureKey orders is in use and goes on signing until no SignatureBinding uses it: " +
-				"delete each, or name another key in its spec.keyRef: holder, late\n"))
+			"Warning: SignatureKey orders is in use and goes on signing until no SignatureBinding uses it. " +
+				"To let it go, delete these bindings or change their spec.keyRef: holder, late\n"))
 
 		By("of a key that was deleted in an earlier second")
 		Eventually(func(g Gomega) {

@@ -147,8 +147,8 @@ func TestKeyIsUpdated(t *testing.T) {
 }
 
 func TestKeyIsDeleted(t *testing.T) {
-	const inUse = "SignatureKey orders is in use and goes on signing until no SignatureBinding uses it: " +
-		"delete each, or name another key in its spec.keyRef: "
+	const inUse = "SignatureKey orders is in use and goes on signing until no SignatureBinding uses it. " +
+		"To let it go, delete these bindings or change their spec.keyRef: "
 	var many []client.Object
 	for i := range 12 {
 		many = append(many, newBinding(fmt.Sprintf("binding-%02d", i)))

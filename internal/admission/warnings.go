@@ -83,7 +83,7 @@ func boundWarning(key string, bindings []string) string {
 		more = fmt.Sprintf(" and %d more", len(names)-maxNamed)
 		names = names[:maxNamed]
 	}
-	return fmt.Sprintf("SignatureKey %s is in use and goes on signing until no SignatureBinding uses it: delete each, or name another key in its spec.keyRef: %s%s",
+	return fmt.Sprintf("SignatureKey %s is in use and goes on signing until no SignatureBinding uses it. To let it go, delete these bindings or change their spec.keyRef: %s%s",
 		key, strings.Join(names, ", "), more)
 }
 
