@@ -6,7 +6,7 @@ IMAGE ?= signet:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 DIST ?= dist
 CHECKOUT ?= .
-KUBECTL ?= kubectl
+KUBECTL ?= $(shell command -v kubectl || echo "$$(go run ./hack/controlplane/cmd/assets)/kubectl")
 TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
@@ -107,8 +107,8 @@ record-release: controlplane ## Record VERSION for compat and the upgrade tests;
 .PHONY: install-manifest
 install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
 	@mkdir -p $(DIST)
-	$(KUBECTL) kustomize config/default >$(DIST)/install.yaml
-	$(KUBECTL) kustomize config/signer >$(DIST)/signer.yaml
+	$(KUBECTL) kustomize config/default -o $(DIST)/install.yaml
+	$(KUBECTL) kustomize config/signer -o $(DIST)/signer.yaml
 
 .PHONY: chart
 chart: ## Package the Helm chart into dist/.
@@ -146,8 +146,8 @@ docker-build: ## Build the image for several platforms.
 
 .PHONY: deploy
 deploy: ## Install into the cluster that kubectl points at.
-	kubectl apply --server-side -k config/default
+	$(KUBECTL) apply --server-side -k config/default
 
 .PHONY: undeploy
 undeploy: ## Remove what deploy has installed.
-	kubectl delete -k config/default
+	$(KUBECTL) delete --ignore-not-found -k config/default
