@@ -1,7 +1,9 @@
 package controllers_test
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -90,21 +92,7 @@ var _ = Describe("A SignatureBinding", func() {
 			g.Expect(holder).To(HaveLen(1))
 			var list signetv1alpha1.SignatureBindingList
 			g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
-			wanted := map[string]signetv1alpha1.APIState{}
-			for i := range list.Items {
-				wanted[list.Items[i].Spec.Header] = signetv1alpha1.APIConflicted
-			}
-			for i := range list.Items {
-				if list.Items[i].Name == holder[0] {
-					wanted[list.Items[i].Spec.Header] = signetv1alpha1.APIStandby
-				}
-			}
-			for i := range list.Items {
-				if list.Items[i].Name != holder[0] {
-					g.Expect(list.Items[i].Status.APIs).To(ConsistOf(And(
-						HaveField("State", wanted[list.Items[i].Spec.Header]), HaveField("Holder", holder[0]))))
-				}
-			}
+			expectLosers(g, list.Items, holder[0])
 		}).WithTimeout(long).Should(Succeed())
 		settled(manager, namespace)
 		manager.Stop()
@@ -268,6 +256,24 @@ var _ = Describe("A SignatureBinding", func() {
 		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
 	})
 })
+
+// expectLosers expects that those who sign as the holder does are on standby if
+// who comes next does so too, and that all others are Conflicted.
+func expectLosers(g Gomega, bindings []signetv1alpha1.SignatureBinding, holder string) {
+	slices.SortFunc(bindings, func(a, b signetv1alpha1.SignatureBinding) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	at := slices.IndexFunc(bindings, func(b signetv1alpha1.SignatureBinding) bool { return b.Name == holder })
+	losers := slices.Delete(slices.Clone(bindings), at, at+1)
+	next := losers[0]
+	for _, loser := range losers {
+		want := signetv1alpha1.APIConflicted
+		if loser.Spec.Header == bindings[at].Spec.Header && next.Spec.Header == loser.Spec.Header {
+			want = signetv1alpha1.APIStandby
+		}
+		g.Expect(loser.Status.APIs).To(ConsistOf(And(HaveField("State", want), HaveField("Holder", holder))), loser.Name)
+	}
+}
 
 // settled waits until the manager has nothing more to write.
 func settled(manager *runningManager, namespace string) {
