@@ -108,7 +108,7 @@ func TestOutput(t *testing.T) {
 		"status_json":     {"status", "-n", "shop", "-o", "json"},
 		"explain":         {"explain", "httproute/orders", "-n", "shop"},
 		"explain_yaml":    {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
-		"explain_gateway": {"explain", "httproute/orders", "--gateway", "traefik", "-n", "shop"},
+		"explain_gateway": {"explain", "httproute/orders", "--env", "RELEASE", "--gateway", "traefik", "-n", "shop"},
 		"explain_api":     {"explain", "api/unknown", "-n", "shop"},
 		"bind":            {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
 		"bind_named":      {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
@@ -171,6 +171,7 @@ func TestErrors(t *testing.T) {
 		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop"},
 		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: allowed are traefik, envoy-gateway, nginx, caddy`},
 		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints what the gateway reads: leave out --output"},
+		"unknown env":  {[]string{"explain", "httproute/orders", "--env", "PREVIEW", "-n", "shop"}, "the API is not in the environment PREVIEW: there are RELEASE"},
 		"unbound":      {[]string{"explain", "api/none", "--gateway", "nginx", "-n", "shop"}, "no SignatureBinding of namespace shop lists api/none"},
 		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "the request is refused"},
 	} {

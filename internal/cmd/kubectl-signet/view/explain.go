@@ -58,17 +58,22 @@ type Signed struct {
 	Verifier *Verifier `json:"verifier,omitempty"`
 }
 
-// Explain explains an API by the bindings and keys of its namespace.
-func Explain(api API, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) Explanation {
+// Explain explains an API by the bindings and keys of its namespace: in all
+// environments, or in one.
+func Explain(api API, environment string, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) (Explanation, error) {
 	explanation := Explanation{API: APIName(api.APIReference), Namespace: api.Namespace, Signed: []Signed{}, Notes: notesOn(&api)}
-	for _, environment := range environmentsOf(api.APIReference, bindings) {
-		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
-	}
-	if len(explanation.Signed) == 0 {
+	environments, err := chosen(&api, environment, bindings)
+	switch {
+	case err != nil && environment != "":
+		return Explanation{}, err
+	case err != nil:
 		explanation.Notes = append(explanation.Notes, fmt.Sprintf(
 			"no SignatureBinding of namespace %s lists it: nothing signs. Make one, for example with `kubectl signet bind`", api.Namespace))
 	}
-	return explanation
+	for _, environment := range environments {
+		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
+	}
+	return explanation, nil
 }
 
 func notesOn(api *API) []string {
