@@ -240,6 +240,41 @@ func TestRotateWatches(t *testing.T) {
 	}
 }
 
+func TestRotateRefusesTheSameText(t *testing.T) {
+	name := client.ObjectKey{Namespace: "applied", Name: "again"}
+	rotated := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{
+		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", Immediate: "leaked"},
+	}}
+	rotated.Namespace, rotated.Name = name.Namespace, name.Name
+	if err := admin.Create(t.Context(), rotated); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
+	for want, args := range map[string][]string{
+		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
+		`spec.rotation.immediate of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--immediate", "--dry-run"},
+	} {
+		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
+		if want = "error: " + want + ": give another text with --trigger\n"; err == nil || out != "" || problems != want {
+			t.Errorf("got %v %q %q, want %q", err, out, problems, want)
+		}
+	}
+	// Without a text, two rotations in a second differ.
+	triggers := map[string]bool{}
+	for range 2 {
+		if _, problems, err := signet(t, "rotate", "again", "-n", "applied"); err != nil {
+			t.Fatal(err, problems)
+		}
+		if err := admin.Get(t.Context(), name, rotated); err != nil {
+			t.Fatal(err)
+		}
+		triggers[rotated.Trigger()] = true
+	}
+	if len(triggers) != 2 {
+		t.Errorf("the triggers are %v", triggers)
+	}
+}
+
 func TestDoctor(t *testing.T) {
 	out, problems, err := signet(t, "doctor", "-n", "shop")
 	if err == nil || !strings.Contains(problems, "checks failed") {

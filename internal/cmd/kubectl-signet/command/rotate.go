@@ -16,6 +16,9 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
+// triggerLayout makes a trigger of the time. Two rotations in one second are two.
+const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
+
 type rotateOptions struct {
 	trigger                  string
 	immediate, watch, dryRun bool
@@ -43,7 +46,7 @@ func (p *plugin) rotateCommand() *cobra.Command {
 			return err
 		}
 		if o.trigger == "" {
-			o.trigger = time.Now().UTC().Format(time.RFC3339)
+			o.trigger = time.Now().UTC().Format(triggerLayout)
 		}
 		return p.rotate(cmd.Context(), c, args[0], o)
 	}
@@ -55,16 +58,18 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 	if err != nil {
 		return err
 	}
-	before, field := key.DeepCopy(), "trigger"
+	before := key.DeepCopy()
 	if key.Spec.Rotation == nil {
 		key.Spec.Rotation = &signetv1alpha1.Rotation{}
 	}
+	field, text := "trigger", &key.Spec.Rotation.Trigger
 	if o.immediate {
-		field = "immediate"
-		key.Spec.Rotation.Immediate = o.trigger
-	} else {
-		key.Spec.Rotation.Trigger = o.trigger
+		field, text = "immediate", &key.Spec.Rotation.Immediate
 	}
+	if *text == o.trigger {
+		return fmt.Errorf("spec.rotation.%s of SignatureKey %s is %q already: give another text with --trigger", field, name, o.trigger)
+	}
+	*text = o.trigger
 	var options []client.PatchOption
 	done := "changed"
 	if o.dryRun {
