@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -109,6 +113,7 @@ func TestOutput(t *testing.T) {
 		"explain":         {"explain", "httproute/orders", "-n", "shop"},
 		"explain_yaml":    {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
 		"explain_gateway": {"explain", "httproute/orders", "--env", "RELEASE", "--gateway", "traefik", "-n", "shop"},
+		"explain_unseen":  {"explain", "httproute/orders", "-n", "shop", "--as=viewer"},
 		"explain_api":     {"explain", "api/unknown", "-n", "shop"},
 		"bind":            {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
 		"bind_named":      {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
@@ -166,9 +171,10 @@ func TestErrors(t *testing.T) {
 		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, "SignatureBinding orders exists in namespace shop"},
 		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, "read Secret payments in namespace shop"},
 		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in namespace shop"},
-		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster"},
+		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds\n"},
 		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to patch signaturekeys.signet.dev in namespace shop"},
-		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop"},
+		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop: ask for a Role that may get secrets\n"},
+		"bind":         {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to list httproutes.gateway.networking.k8s.io in namespace shop: Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io\n"},
 		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: allowed are traefik, envoy-gateway, nginx, caddy`},
 		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints what the gateway reads: leave out --output"},
 		"unknown env":  {[]string{"explain", "httproute/orders", "--env", "PREVIEW", "-n", "shop"}, "the API is not in the environment PREVIEW: there are RELEASE"},
@@ -287,6 +293,19 @@ func TestDoctor(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	endpoint := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "signet-system", Name: "signet-webhook-1", Labels: map[string]string{discoveryv1.LabelServiceName: "signet-webhook"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
+	}
+	if err := admin.Create(t.Context(), endpoint); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, _ := signet(t, "doctor", "-n", "shop"); !regexp.MustCompile(`ok +webhook endpoints +1 ready`).MatchString(out) {
+		t.Errorf("the endpoint is not seen in\n%s", out)
 	}
 	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=nobody")
 	if want := "nobody lacks the right to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {

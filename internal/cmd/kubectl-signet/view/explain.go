@@ -25,6 +25,8 @@ type API struct {
 	Namespace string
 	// Missing says that there is no such route.
 	Missing bool
+	// Problem says why the route could not be looked at.
+	Problem string
 	// Gateways through which the route is accepted.
 	Gateways []Gateway
 	// Rewrites are the places where the route rewrites path or host.
@@ -78,9 +80,12 @@ func Explain(api API, environment string, bindings []signetv1alpha1.SignatureBin
 
 func notesOn(api *API) []string {
 	notes := []string{}
-	if api.Missing {
+	switch {
+	case api.Missing:
 		notes = append(notes, fmt.Sprintf("there is no %s %s in namespace %s", api.Kind, api.Name, api.Namespace))
-	} else if api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0 {
+	case api.Problem != "":
+		notes = append(notes, "the route was not looked at, nor its Gateways and rewrites: "+api.Problem)
+	case api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0:
 		notes = append(notes, "no Gateway has accepted the route: see its status.parents")
 	}
 	for _, gateway := range api.Gateways {
