@@ -154,7 +154,28 @@ func testBind(t *testing.T, w *world) {
 	// Nothing has published the route there: the binding holds it and waits.
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders-preview", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonNotPublished)
 	w.kubectl(t, "delete", "signaturebinding", "orders-preview", "-n", shop)
-	printed := w.done(t, "bind", "orders", "--env", "PREVIEW", "--containing", "ord", "--kind", "httproute", "-n", shop)
+	printed := bindPrints(t, w, "bind", "orders", "--env", "PREVIEW", "--containing", "ord", "--kind", "httproute", "-n", shop)
 	w.apply(t, printed)
 	w.kubectl(t, "delete", "signaturebinding", "orders-preview", "-n", shop)
+}
+
+// bindPrints prints bindings that are worth a warning, and one that is not.
+func bindPrints(t *testing.T, w *world, args ...string) string {
+	t.Helper()
+	for _, test := range []struct{ args, want string }{
+		{"bind nokey --env PREVIEW -l app=orders",
+			"Warning: spec.keyRef.name: there is no SignatureKey nokey in this namespace: the binding waits until you create it, or correct the name\n"},
+		{"bind payments --env RELEASE -l app=orders",
+			"Warning: spec.apis[0]: SignatureBinding orders has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two\n"},
+	} {
+		out, problems, code := w.signet(t, append(strings.Fields(test.args), "-n", shop)...)
+		if code != 0 || problems != test.want || !strings.HasPrefix(out, "apiVersion: ") {
+			t.Errorf("%s: %d %q %q, want %q", test.args, code, out, problems, test.want)
+		}
+	}
+	out, problems, code := w.signet(t, args...)
+	if code != 0 || problems != "" {
+		t.Fatalf("%d %s%s", code, out, problems)
+	}
+	return out
 }

@@ -167,7 +167,9 @@ func TestErrors(t *testing.T) {
 		"two keys":     {[]string{"rotate", "a", "b"}, "give one key, as in kubectl signet rotate orders"},
 		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
 		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
-		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches"},
+		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches -l app=none: there are httproute/orders, httproute/payments\n"},
+		"no name":      {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--containing", "pay", "--kind", "httproute", "-n", "shop"}, "no httproute of namespace shop matches -l app=orders and --containing pay: there are"},
+		"no GRPCRoute": {[]string{"bind", "orders", "--env", "RELEASE", "--containing", "o", "--kind", "grpcroute", "-n", "shop"}, "there is no grpcroute in namespace shop"},
 		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, "SignatureBinding orders exists in namespace shop"},
 		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, "read Secret payments in namespace shop"},
 		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in namespace shop"},
@@ -209,6 +211,23 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 	out, _, _ := signet(t, "verify", "orders", "-f", "testdata/changed.http", "-n", "shop")
 	if want := "What differs: path or query: /v1/items was signed, not /orders/v1/items"; !strings.Contains(out, want) {
 		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+// What is wrong with a printed binding does not keep it from being printed.
+func TestBindChecksWhatItPrints(t *testing.T) {
+	for name, test := range map[string]struct {
+		args, want string
+		ok         bool
+	}{
+		"environment": {"--env REL! --name x", `error: the API server refuses this binding: SignatureBinding.signet.dev "x" is invalid: spec.environment: `, false},
+		"no right":    {"--env STAGING --as reader", "Not checked: reader lacks the right to create signaturebindings.signet.dev in namespace shop\n", true},
+		"exists":      {"--env STAGING --name orders", "Not checked: SignatureBinding orders exists in namespace shop, and to apply this changes it\n", true},
+	} {
+		out, problems, err := signet(t, append([]string{"bind", "orders", "-l", "app=orders", "-n", "shop"}, strings.Fields(test.args)...)...)
+		if (err == nil) != test.ok || !strings.HasPrefix(problems, test.want) || !strings.HasPrefix(out, "apiVersion: signet.dev/v1alpha1\n") {
+			t.Errorf("%s: got %v, %q and %q, want %q", name, err, out, problems, test.want)
+		}
 	}
 }
 

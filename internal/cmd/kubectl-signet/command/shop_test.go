@@ -35,6 +35,15 @@ func createShop(ctx context.Context) error {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "signet-view"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "viewer"}},
 		},
+		&rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "routes"},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{gwapiv1.GroupName}, Resources: []string{"*"}, Verbs: []string{"list"}}},
+		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "reader"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "routes"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "reader"}},
+		},
 		&gwapiv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "edge", Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
 			Spec: gwapiv1.GatewaySpec{GatewayClassName: "any", Listeners: []gwapiv1.Listener{{
@@ -50,7 +59,7 @@ func createShop(ctx context.Context) error {
 			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
 		}
 		switch status.(type) {
-		case *corev1.Namespace, *corev1.Secret, *rbacv1.RoleBinding, *gwapiv1.Gateway:
+		case *corev1.Namespace, *corev1.Secret, *rbacv1.Role, *rbacv1.RoleBinding, *gwapiv1.Gateway:
 			continue
 		}
 		status.SetResourceVersion(object.GetResourceVersion())
