@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,8 +40,10 @@ func (p *plugin) rotateCommand() *cobra.Command {
 	flags.BoolVar(&o.immediate, "immediate", false, "The key has leaked: drop the old version at once (spec.rotation.immediate); requests may fail")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "Show the steps until the rotation is over")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Have the API server check the change and throw it away")
-	cmd.MarkFlagsMutuallyExclusive("watch", "dry-run")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.watch && o.dryRun {
+			return errors.New("a dry run begins no rotation to watch: leave out --watch or --dry-run")
+		}
 		c, err := p.cluster()
 		if err != nil {
 			return err
