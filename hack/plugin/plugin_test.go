@@ -114,7 +114,7 @@ func testStatus(t *testing.T, w *world) {
 	expectLines(t, out,
 		"NAME TYPE READY REASON BINDINGS SECRET ROTATION",
 		"invoices HMAC Unknown SourceNotFound 1 invoices <none>",
-		"orders HMAC True Ready 1 orders <none>",
+		"orders HMAC True Ready 1 orders Settled",
 		"NAME KEY ENVIRONMENT BOUND READY REASON",
 		"invoices invoices RELEASE 0/1 Unknown KeyNotReady",
 		"orders orders RELEASE 2/2 True Bound",
@@ -123,9 +123,13 @@ func testStatus(t *testing.T, w *world) {
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
-		"signaturekey/invoices -n shop: SourceNotFound", " -> create or label it",
-		"signaturebinding/takeover -n shop: Conflicted", " -> drop the API here or there, or delete one binding",
+		"signaturekey/invoices -n shop: SourceNotFound", ` Create Secret invoices-own, or give it the label signet.dev/signature-material: "true".`,
+		"signaturebinding/takeover -n shop: Conflicted",
+		" orders. Delete the API from one of the two; this binding moves up by itself.",
 	)
+	if strings.Contains(out, "->") {
+		t.Errorf("says twice what to do:\n%s", out)
+	}
 	for line := range strings.Lines(out) {
 		if len(line) > 110 {
 			t.Errorf("a line of %d characters: %s", len(line), line)

@@ -130,7 +130,7 @@ func printProblems(out io.Writer, problems []view.Problem) {
 	fmt.Fprintln(out, "\nTO DO")
 	for _, problem := range problems {
 		fmt.Fprintf(out, "%s: %s\n%s", problem.Object, problem.Reason, wrapped("  ", problem.Message))
-		if problem.Action != "" {
+		if problem.Action != "" && !problem.Said {
 			fmt.Fprint(out, wrapped("  -> ", problem.Action))
 		}
 	}
