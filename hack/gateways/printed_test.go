@@ -41,7 +41,7 @@ func printed(t *testing.T, gateway string, change func(*signetv1alpha1.Signature
 	binding := newBinding("orders", "orders", "", "API/orders")
 	binding.Namespace = shop
 	change(&binding.Spec)
-	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: shop}, []signetv1alpha1.SignatureBinding{*binding}, system)
+	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: shop}, "", []signetv1alpha1.SignatureBinding{*binding}, system)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,14 +30,16 @@ func testErrors(t *testing.T, w *world) {
 		"bind": {"bind", "orders", "--env", "RELEASE", "-l", "app=orders"}, "verify": {"verify", "orders", "-f", request}, "doctor": {"doctor"},
 	}
 	const user = "system:serviceaccount:shop:nobody lacks the right to "
-	const ask = " in namespace shop: ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
+	const shopRight = " in namespace shop: "
+	const ask = shopRight + "ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
+	const askForRoutes = shopRight + "Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io"
 	rights := map[string]string{
-		"status": "list signaturekeys.signet.dev", "explain": "list signaturebindings.signet.dev", "rotate": "get signaturekeys.signet.dev",
-		"bind": "list httproutes.gateway.networking.k8s.io", "verify": "get signaturekeys.signet.dev",
+		"status": "list signaturekeys.signet.dev" + ask, "explain": "list signaturebindings.signet.dev" + ask, "rotate": "get signaturekeys.signet.dev" + ask,
+		"bind": "list httproutes.gateway.networking.k8s.io" + askForRoutes, "verify": "get signaturekeys.signet.dev" + ask,
 	}
 	for name, args := range commands {
 		for kubeconfig, want := range map[string]string{
-			nobody:                          user + rights[name] + ask,
+			nobody:                          user + rights[name],
 			filepath.Join(w.dir, "unknown"): "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired",
 			filepath.Join(w.dir, "away"):    fmt.Sprintf("the API server at %s cannot be reached: dial tcp %s: connect: connection refused", away.Host, strings.TrimPrefix(away.Host, "https://")),
 			filepath.Join(w.dir, "nowhere"): "read the kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",

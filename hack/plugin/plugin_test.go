@@ -114,7 +114,7 @@ func testStatus(t *testing.T, w *world) {
 	expectLines(t, out,
 		"NAME TYPE READY REASON BINDINGS SECRET ROTATION",
 		"invoices HMAC Unknown SourceNotFound 1 invoices <none>",
-		"orders HMAC True Ready 1 orders <none>",
+		"orders HMAC True Ready 1 orders Settled",
 		"NAME KEY ENVIRONMENT BOUND READY REASON",
 		"invoices invoices RELEASE 0/1 Unknown KeyNotReady",
 		"orders orders RELEASE 2/2 True Bound",
@@ -123,9 +123,13 @@ func testStatus(t *testing.T, w *world) {
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
-		"signaturekey/invoices -n shop: SourceNotFound", " -> create or label it",
-		"signaturebinding/takeover -n shop: Conflicted", " -> drop the API here or there, or delete one binding",
+		"signaturekey/invoices -n shop: SourceNotFound", ` Create Secret invoices-own, or give it the label signet.dev/signature-material: "true".`,
+		"signaturebinding/takeover -n shop: Conflicted",
+		" orders. Delete the API from one of the two; this binding moves up by itself.",
 	)
+	if strings.Contains(out, "->") {
+		t.Errorf("says twice what to do:\n%s", out)
+	}
 	for line := range strings.Lines(out) {
 		if len(line) > 110 {
 			t.Errorf("a line of %d characters: %s", len(line), line)
@@ -154,7 +158,28 @@ func testBind(t *testing.T, w *world) {
 	// Nothing has published the route there: the binding holds it and waits.
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders-preview", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonNotPublished)
 	w.kubectl(t, "delete", "signaturebinding", "orders-preview", "-n", shop)
-	printed := w.done(t, "bind", "orders", "--env", "PREVIEW", "--containing", "ord", "--kind", "httproute", "-n", shop)
+	printed := bindPrints(t, w, "bind", "orders", "--env", "PREVIEW", "--containing", "ord", "--kind", "httproute", "-n", shop)
 	w.apply(t, printed)
 	w.kubectl(t, "delete", "signaturebinding", "orders-preview", "-n", shop)
+}
+
+// bindPrints prints bindings that are worth a warning, and one that is not.
+func bindPrints(t *testing.T, w *world, args ...string) string {
+	t.Helper()
+	for _, test := range []struct{ args, want string }{
+		{"bind nokey --env PREVIEW -l app=orders",
+			"Warning: spec.keyRef.name: there is no SignatureKey nokey in this namespace: the binding waits until you create it, or correct the name\n"},
+		{"bind payments --env RELEASE -l app=orders",
+			"Warning: spec.apis[0]: SignatureBinding orders has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two\n"},
+	} {
+		out, problems, code := w.signet(t, append(strings.Fields(test.args), "-n", shop)...)
+		if code != 0 || problems != test.want || !strings.HasPrefix(out, "apiVersion: ") {
+			t.Errorf("%s: %d %q %q, want %q", test.args, code, out, problems, test.want)
+		}
+	}
+	out, problems, code := w.signet(t, args...)
+	if code != 0 || problems != "" {
+		t.Fatalf("%d %s%s", code, out, problems)
+	}
+	return out
 }

@@ -13,6 +13,7 @@ import (
 
 func testRotate(t *testing.T, w *world) {
 	t.Run("watched", func(t *testing.T) { rotatesInSteps(t, w) })
+	t.Run("again", func(t *testing.T) { refusesTheSameTrigger(t, w) })
 	t.Run("nothing to rotate", func(t *testing.T) { rotatesNothing(t, w) })
 	t.Run("immediate", func(t *testing.T) { rotatesAtOnce(t, w) })
 	t.Run("interrupted", func(t *testing.T) { endsWhenInterrupted(t, w) })
@@ -43,6 +44,15 @@ func rotatesInSteps(t *testing.T, w *world) {
 	}
 	if want := `Hint: if this key is kept in Git, set spec.rotation.trigger: "first" there, too.`; !strings.Contains(problems, want) {
 		t.Errorf("no %q in\n%s", want, problems)
+	}
+}
+
+// refusesTheSameTrigger has nothing change, and does not say that it has.
+func refusesTheSameTrigger(t *testing.T, w *world) {
+	out, problems, code := w.signet(t, "rotate", "orders", "--trigger=first", "--watch", "-n", shop)
+	const want = `error: spec.rotation.trigger of SignatureKey orders is "first" already: give another text with --trigger` + "\n"
+	if code != 1 || out != "" || problems != want {
+		t.Errorf("got %d %q %q, want %q", code, out, problems, want)
 	}
 }
 

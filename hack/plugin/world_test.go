@@ -20,14 +20,12 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -217,20 +215,13 @@ func (w *world) secret(t *testing.T, namespace, name string) *corev1.Secret {
 }
 
 // pretendPods writes what nobody else does here. No kubelet runs, so that no
-// Deployment becomes available and no Service has endpoints: the manager and the
-// signer are processes of this machine.
+// Deployment becomes available: the manager and the signer are processes of this
+// machine.
 func (w *world) pretendPods(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"signet-controller-manager", "signet-signer"} {
 		w.available(t, name, corev1.ConditionTrue)
 	}
-	w.create(t, &discoveryv1.EndpointSlice{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: system, Name: "signet-webhook-1", Labels: map[string]string{discoveryv1.LabelServiceName: "signet-webhook"},
-		},
-		AddressType: discoveryv1.AddressTypeIPv4,
-		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
-	})
 }
 
 func (w *world) available(t *testing.T, name string, status corev1.ConditionStatus) {

@@ -26,6 +26,10 @@ func (c *cluster) api(ctx context.Context, reference signetv1alpha1.APIReference
 	case apierrors.IsNotFound(err) || meta.IsNoMatchError(err):
 		api.Missing = true
 		return api, nil
+	case apierrors.IsForbidden(err):
+		// Which key signs is in bindings and keys.
+		api.Problem = oneLine(err)
+		return api, nil
 	case err != nil:
 		return api, fmt.Errorf("read %s %s in namespace %s: %w", reference.Kind, reference.Name, c.namespace, err)
 	}

@@ -3,7 +3,9 @@ package command
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,8 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
+const bindExample = "bind orders --env RELEASE -l app=orders"
+
 type bindOptions struct {
 	key, environment, selector, name, containing string
 	kind                                         choice
@@ -25,21 +29,28 @@ type bindOptions struct {
 func (p *plugin) bindCommand() *cobra.Command {
 	o := &bindOptions{kind: choice{allowed: []string{"httproute", "grpcroute"}}}
 	cmd := &cobra.Command{
-		Use:     "bind KEY --env ENVIRONMENT -l SELECTOR",
+		Use: "bind KEY --env ENVIRONMENT -l SELECTOR",
+		Long: "Print, or apply, a binding of a key to the routes that have a label (-l) or a text in their name\n" +
+			"(--containing); with both, to the routes that have both. What is printed is checked by the API server\n" +
+			"(a dry run): its warnings and errors go to standard error.",
 		Short:   "Print, or apply, a binding of a key to the routes that have a label or a name",
 		Example: "  kubectl signet bind orders --env RELEASE -l app=orders\n  kubectl signet bind orders --env RELEASE --containing orders --kind httproute --apply",
-		Args:    one("key", "bind orders --env RELEASE -l app=orders"), ValidArgsFunction: p.completeKeys,
+		Args:    one("key", bindExample), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.environment, "env", "", "Environment in which the routes are published")
-	flags.StringVarP(&o.selector, "selector", "l", "", "Label selector of the routes")
-	flags.StringVar(&o.containing, "containing", "", "Text that the routes' names contain")
+	flags.StringVarP(&o.selector, "selector", "l", "", "Label selector of the routes; --containing narrows it")
+	flags.StringVar(&o.containing, "containing", "", "Text that the routes' names contain; -l narrows it")
 	flags.StringVar(&o.name, "name", "", "Name of the binding; left out: key and environment")
 	flags.BoolVar(&o.apply, "apply", false, "Create the binding; left out: print it")
 	addChoice(cmd, &o.kind, "kind", "", "Kind of the routes, left out: both")
-	_ = cmd.MarkFlagRequired("env")
-	cmd.MarkFlagsOneRequired("selector", "containing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case o.environment == "":
+			return errors.New("give the environment with --env, as in kubectl signet " + bindExample)
+		case !cmd.Flags().Changed("selector") && o.containing == "":
+			return errors.New("say which routes with -l or --containing, as in kubectl signet " + bindExample)
+		}
 		o.key = args[0]
 		c, err := p.cluster()
 		if err != nil {
@@ -55,20 +66,24 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	if err != nil {
 		return fmt.Errorf("--selector: %w", err)
 	}
-	apis, err := c.routesWith(ctx, o, selector)
+	apis, err := c.routes(ctx, o.kind.value, selector)
 	if err != nil {
 		return err
+	}
+	apis = slices.DeleteFunc(apis, func(api signetv1alpha1.APIReference) bool { return !strings.Contains(api.Name, o.containing) })
+	if len(apis) == 0 {
+		there, err := c.routes(ctx, o.kind.value, labels.Everything())
+		if err != nil {
+			return err
+		}
+		return view.NoRoute(c.namespace, o.kind.value, o.selector, o.containing, there)
 	}
 	binding, err := view.NewBinding(c.namespace, o.name, o.key, o.environment, apis)
 	if err != nil {
 		return err
 	}
 	if !o.apply {
-		object, err := view.Bare(binding)
-		if err != nil {
-			return err
-		}
-		return printObject(p.Out, "yaml", object)
+		return p.printBinding(ctx, c, binding)
 	}
 	err = c.Create(ctx, binding)
 	if apierrors.IsAlreadyExists(err) {
@@ -81,31 +96,50 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	return nil
 }
 
-// routesWith lists the routes of the namespace that have label and name.
-func (c *cluster) routesWith(ctx context.Context, o *bindOptions, selector labels.Selector) ([]signetv1alpha1.APIReference, error) {
-	var apis []signetv1alpha1.APIReference
-	add := func(kind signetv1alpha1.APIKind, name string) {
-		if strings.Contains(name, o.containing) {
-			apis = append(apis, signetv1alpha1.APIReference{Kind: kind, Name: name})
-		}
+// printBinding prints a binding, and has the API server check it if the user may
+// create it.
+func (p *plugin) printBinding(ctx context.Context, c *cluster, binding *signetv1alpha1.SignatureBinding) error {
+	object, err := view.Bare(binding)
+	if err != nil {
+		return err
 	}
+	if err := printObject(p.Out, "yaml", object); err != nil {
+		return err
+	}
+	err = c.Create(ctx, binding.DeepCopy(), client.DryRunAll)
+	_, lacksRight := missingRight(err)
+	switch {
+	case lacksRight:
+		fmt.Fprintln(p.ErrOut, "Not checked: "+oneLine(err))
+	case apierrors.IsAlreadyExists(err):
+		fmt.Fprintf(p.ErrOut, "Not checked: SignatureBinding %s exists in namespace %s, and to apply this changes it\n", binding.Name, c.namespace)
+	case err != nil:
+		return fmt.Errorf("the API server refuses this binding: %w", err)
+	}
+	return nil
+}
+
+// routes lists the routes of the namespace that have the label; an empty kind
+// means both.
+func (c *cluster) routes(ctx context.Context, kind string, selector labels.Selector) ([]signetv1alpha1.APIReference, error) {
+	var apis []signetv1alpha1.APIReference
 	within := []client.ListOption{client.InNamespace(c.namespace), client.MatchingLabelsSelector{Selector: selector}}
-	if cmp.Or(o.kind.value, "httproute") == "httproute" {
+	if cmp.Or(kind, "httproute") == "httproute" {
 		var list gwapiv1.HTTPRouteList
 		if err := c.List(ctx, &list, within...); err != nil {
 			return nil, fmt.Errorf("list HTTPRoutes: %w", err)
 		}
 		for i := range list.Items {
-			add(signetv1alpha1.APIKindHTTPRoute, list.Items[i].Name)
+			apis = append(apis, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: list.Items[i].Name})
 		}
 	}
-	if cmp.Or(o.kind.value, "grpcroute") == "grpcroute" {
+	if cmp.Or(kind, "grpcroute") == "grpcroute" {
 		var list gwapiv1.GRPCRouteList
 		if err := c.List(ctx, &list, within...); err != nil {
 			return nil, fmt.Errorf("list GRPCRoutes: %w", err)
 		}
 		for i := range list.Items {
-			add(signetv1alpha1.APIKindGRPCRoute, list.Items[i].Name)
+			apis = append(apis, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindGRPCRoute, Name: list.Items[i].Name})
 		}
 	}
 	return apis, nil

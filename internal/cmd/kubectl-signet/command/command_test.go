@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -108,7 +112,8 @@ func TestOutput(t *testing.T) {
 		"status_json":     {"status", "-n", "shop", "-o", "json"},
 		"explain":         {"explain", "httproute/orders", "-n", "shop"},
 		"explain_yaml":    {"explain", "httproute/orders", "-n", "shop", "-o", "yaml"},
-		"explain_gateway": {"explain", "httproute/orders", "--gateway", "traefik", "-n", "shop"},
+		"explain_gateway": {"explain", "httproute/orders", "--env", "RELEASE", "--gateway", "traefik", "-n", "shop"},
+		"explain_unseen":  {"explain", "httproute/orders", "-n", "shop", "--as=viewer"},
 		"explain_api":     {"explain", "api/unknown", "-n", "shop"},
 		"bind":            {"bind", "orders", "--env", "STAGING", "-l", "app=orders", "-n", "shop"},
 		"bind_named":      {"bind", "orders", "--env", "STAGING", "--containing", "pay", "--kind", "httproute", "--name", "pay", "-n", "shop"},
@@ -160,17 +165,27 @@ func TestErrors(t *testing.T) {
 		"no API":       {[]string{"explain", "orders"}, `"orders" is no API: give httproute/NAME, grpcroute/NAME or api/NAME`},
 		"nothing":      {[]string{"explain"}, "give one API, as in kubectl signet explain httproute/orders"},
 		"two keys":     {[]string{"rotate", "a", "b"}, "give one key, as in kubectl signet rotate orders"},
+		"name":         {[]string{"status", "orders"}, "error: status takes no names, and got orders: it shows all that is in the namespace\n"},
+		"doctor":       {[]string{"doctor", "orders"}, "error: doctor takes no names, and got orders"},
+		"watch":        {[]string{"rotate", "orders", "--watch", "--dry-run"}, "error: a dry run begins no rotation to watch: leave out --watch or --dry-run\n"},
+		"no env":       {[]string{"bind", "orders", "-l", "a=b"}, "error: give the environment with --env, as in kubectl signet bind orders --env RELEASE -l app=orders\n"},
+		"which routes": {[]string{"bind", "orders", "--env", "RELEASE"}, "error: say which routes with -l or --containing, as in kubectl signet bind orders --env RELEASE -l app=orders\n"},
+		"no file":      {[]string{"verify", "orders"}, "error: give the file with the request, as in kubectl signet verify orders -f request.http\n"},
 		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
 		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
-		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches"},
+		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches -l app=none: there are httproute/orders, httproute/payments\n"},
+		"no name":      {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--containing", "pay", "--kind", "httproute", "-n", "shop"}, "no httproute of namespace shop matches -l app=orders and --containing pay: there are"},
+		"no GRPCRoute": {[]string{"bind", "orders", "--env", "RELEASE", "--containing", "o", "--kind", "grpcroute", "-n", "shop"}, "there is no grpcroute in namespace shop"},
 		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, "SignatureBinding orders exists in namespace shop"},
 		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, "read Secret payments in namespace shop"},
 		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in namespace shop"},
-		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster"},
+		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds\n"},
 		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to patch signaturekeys.signet.dev in namespace shop"},
-		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop"},
+		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop: ask for a Role that may get secrets\n"},
+		"bind":         {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to list httproutes.gateway.networking.k8s.io in namespace shop: Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io\n"},
 		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: allowed are traefik, envoy-gateway, nginx, caddy`},
 		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints what the gateway reads: leave out --output"},
+		"unknown env":  {[]string{"explain", "httproute/orders", "--env", "PREVIEW", "-n", "shop"}, "the API is not in the environment PREVIEW: there are RELEASE"},
 		"unbound":      {[]string{"explain", "api/none", "--gateway", "nginx", "-n", "shop"}, "no SignatureBinding of namespace shop lists api/none"},
 		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "the request is refused"},
 	} {
@@ -202,6 +217,23 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 	out, _, _ := signet(t, "verify", "orders", "-f", "testdata/changed.http", "-n", "shop")
 	if want := "What differs: path or query: /v1/items was signed, not /orders/v1/items"; !strings.Contains(out, want) {
 		t.Errorf("got %q, want %q", out, want)
+	}
+}
+
+// What is wrong with a printed binding does not keep it from being printed.
+func TestBindChecksWhatItPrints(t *testing.T) {
+	for name, test := range map[string]struct {
+		args, want string
+		ok         bool
+	}{
+		"environment": {"--env REL! --name x", `error: the API server refuses this binding: SignatureBinding.signet.dev "x" is invalid: spec.environment: `, false},
+		"no right":    {"--env STAGING --as reader", "Not checked: reader lacks the right to create signaturebindings.signet.dev in namespace shop\n", true},
+		"exists":      {"--env STAGING --name orders", "Not checked: SignatureBinding orders exists in namespace shop, and to apply this changes it\n", true},
+	} {
+		out, problems, err := signet(t, append([]string{"bind", "orders", "-l", "app=orders", "-n", "shop"}, strings.Fields(test.args)...)...)
+		if (err == nil) != test.ok || !strings.HasPrefix(problems, test.want) || !strings.HasPrefix(out, "apiVersion: signet.dev/v1alpha1\n") {
+			t.Errorf("%s: got %v, %q and %q, want %q", name, err, out, problems, test.want)
+		}
 	}
 }
 
@@ -239,6 +271,41 @@ func TestRotateWatches(t *testing.T) {
 	}
 }
 
+func TestRotateRefusesTheSameText(t *testing.T) {
+	name := client.ObjectKey{Namespace: "applied", Name: "again"}
+	rotated := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{
+		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", Immediate: "leaked"},
+	}}
+	rotated.Namespace, rotated.Name = name.Namespace, name.Name
+	if err := admin.Create(t.Context(), rotated); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
+	for want, args := range map[string][]string{
+		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
+		`spec.rotation.immediate of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--immediate", "--dry-run"},
+	} {
+		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
+		if want = "error: " + want + ": give another text with --trigger\n"; err == nil || out != "" || problems != want {
+			t.Errorf("got %v %q %q, want %q", err, out, problems, want)
+		}
+	}
+	// Without a text, two rotations in a second differ.
+	triggers := map[string]bool{}
+	for range 2 {
+		if _, problems, err := signet(t, "rotate", "again", "-n", "applied"); err != nil {
+			t.Fatal(err, problems)
+		}
+		if err := admin.Get(t.Context(), name, rotated); err != nil {
+			t.Fatal(err)
+		}
+		triggers[rotated.Trigger()] = true
+	}
+	if len(triggers) != 2 {
+		t.Errorf("the triggers are %v", triggers)
+	}
+}
+
 func TestDoctor(t *testing.T) {
 	out, problems, err := signet(t, "doctor", "-n", "shop")
 	if err == nil || !strings.Contains(problems, "checks failed") {
@@ -251,6 +318,19 @@ func TestDoctor(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+	endpoint := &discoveryv1.EndpointSlice{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "signet-system", Name: "signet-webhook-1", Labels: map[string]string{discoveryv1.LabelServiceName: "signet-webhook"},
+		},
+		AddressType: discoveryv1.AddressTypeIPv4,
+		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
+	}
+	if err := admin.Create(t.Context(), endpoint); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, _ := signet(t, "doctor", "-n", "shop"); !regexp.MustCompile(`ok +webhook endpoints +1 ready`).MatchString(out) {
+		t.Errorf("the endpoint is not seen in\n%s", out)
 	}
 	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=nobody")
 	if want := "nobody lacks the right to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {

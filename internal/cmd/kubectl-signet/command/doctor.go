@@ -36,7 +36,7 @@ func (p *plugin) doctorCommand() *cobra.Command {
 		Long: "Look at the installation, at your rights, and at the certificates and settings of gateways in the\n" +
 			"namespace. What you may not read is named. Of Secrets, only certificates are looked at.",
 		Example: "  kubectl signet doctor -n team-a",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    none("doctor"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().StringVar(&system, "system-namespace", systemNamespace, "Namespace that Signet runs in")
 	output := addOutput(cmd)

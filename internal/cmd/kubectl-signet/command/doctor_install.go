@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -119,6 +120,9 @@ func (d *doctor) foreignBundle(ctx context.Context, configuration *admissionregi
 
 func (d *doctor) endpoints(ctx context.Context) []view.Finding {
 	const check = "webhook endpoints"
+	if address := d.webhookURL(ctx); address != "" {
+		return []view.Finding{fine(check, "none to look at: the webhooks are called at "+address)}
+	}
 	var slices discoveryv1.EndpointSliceList
 	err := d.List(ctx, &slices, client.InNamespace(d.system), client.MatchingLabels{discoveryv1.LabelServiceName: webhookService})
 	if err != nil {
@@ -139,6 +143,24 @@ func (d *doctor) endpoints(ctx context.Context) []view.Finding {
 		}}
 	}
 	return []view.Finding{fine(check, fmt.Sprintf("%d ready", ready))}
+}
+
+// webhookURL is where the webhooks are called without a Service, as for a manager
+// outside the cluster; empty if they have one.
+func (d *doctor) webhookURL(ctx context.Context) string {
+	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+	if err := d.Get(ctx, client.ObjectKey{Name: "signet"}, configuration); err != nil {
+		return "" // the check of the webhooks says so
+	}
+	address := ""
+	for i := range configuration.Webhooks {
+		called, err := url.Parse(ptr.Deref(configuration.Webhooks[i].ClientConfig.URL, ""))
+		if err != nil || called.Host == "" {
+			return ""
+		}
+		address = called.Scheme + "://" + called.Host
+	}
+	return address
 }
 
 // admission has the webhooks answer: a dry run creates nothing.

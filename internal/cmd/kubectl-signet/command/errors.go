@@ -8,6 +8,9 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
 // forbidden is what the API server says of a missing right. Its error has the
@@ -33,11 +36,11 @@ func explainError(err error) string {
 }
 
 func explainForbidden(err error) string {
-	right := missingRight(err)
-	if right == "" {
+	right, ok := missingRight(err)
+	if !ok {
 		return err.Error()
 	}
-	return right + ": ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
+	return right.String() + ": " + right.whatToAsk()
 }
 
 func explainUnreachable(unreachable *url.Error) string {
@@ -48,31 +51,62 @@ func explainUnreachable(unreachable *url.Error) string {
 	return fmt.Sprintf("the API server at %s cannot be reached: %v", server, unreachable.Err)
 }
 
-// missingRight says which right is missing; empty if the API server refused for
-// another reason, such as a policy.
-func missingRight(err error) string {
+// right is one that the user lacks. Without a namespace it is for the whole
+// cluster.
+type right struct {
+	user, verb, resource, group, namespace string
+}
+
+// missingRight is false if the API server refused for another reason, such as a
+// policy.
+func missingRight(err error) (right, bool) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
-		return ""
+		return right{}, false
 	}
 	match := forbidden.FindStringSubmatch(status.Status().Message)
 	if match == nil {
-		return ""
+		return right{}, false
 	}
-	user, verb, resource, group, namespace := match[1], match[2], match[3], match[4], match[5]
-	if group != "" {
-		resource += "." + group
+	return right{user: match[1], verb: match[2], resource: match[3], group: match[4], namespace: match[5]}, true
+}
+
+func (r right) String() string {
+	where := "the whole cluster"
+	if r.namespace != "" {
+		where = "namespace " + r.namespace
 	}
-	if namespace == "" {
-		return fmt.Sprintf("%s lacks the right to %s %s in the whole cluster", user, verb, resource)
+	return fmt.Sprintf("%s lacks the right to %s %s in %s", r.user, r.verb, r.qualified(), where)
+}
+
+func (r right) qualified() string {
+	if r.group == "" {
+		return r.resource
 	}
-	return fmt.Sprintf("%s lacks the right to %s %s in namespace %s", user, verb, resource, namespace)
+	return r.resource + "." + r.group
+}
+
+// whatToAsk says which role has the right. Signet adds its kinds to Kubernetes'
+// roles, and nobody adds those of the Gateway API.
+func (r right) whatToAsk() string {
+	role, binding := "Role", "RoleBinding"
+	if r.namespace == "" {
+		role, binding = "ClusterRole", "ClusterRoleBinding"
+	}
+	switch {
+	case r.group == signetv1alpha1.GroupVersion.Group:
+		return "ask for a " + binding + " to view or edit of Kubernetes, which have the rights on Signet's kinds"
+	case r.group == gwapiv1.GroupName:
+		return fmt.Sprintf("Kubernetes' view and edit do not cover the Gateway API, so ask for a %s that may %s %s", role, r.verb, r.qualified())
+	default:
+		return fmt.Sprintf("ask for a %s that may %s %s", role, r.verb, r.qualified())
+	}
 }
 
 // oneLine is the error's text where it is one note among others.
 func oneLine(err error) string {
-	if right := missingRight(err); right != "" {
-		return right
+	if right, ok := missingRight(err); ok {
+		return right.String()
 	}
 	return err.Error()
 }

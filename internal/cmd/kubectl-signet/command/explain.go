@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,24 +9,31 @@ import (
 
 	"github.com/spf13/cobra"
 
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
+type explainOptions struct {
+	environment, system string
+	gateway             choice
+	output              *choice
+}
+
 func (p *plugin) explainCommand() *cobra.Command {
-	var system string
-	gateway := choice{allowed: view.Gateways}
+	o := &explainOptions{gateway: choice{allowed: view.Gateways}}
 	cmd := &cobra.Command{
 		Use:   "explain KIND/NAME",
 		Short: "Say which key signs an API, where, why not, and how gateway and backend are set up",
 		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders\n" +
-			"  kubectl signet explain httproute/orders --gateway traefik",
+			"  kubectl signet explain httproute/orders --env RELEASE --gateway traefik",
 		Args: one("API", "explain httproute/orders"), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
 	}
-	output := addOutput(cmd)
-	addChoice(cmd, &gateway, "gateway", "", "Print the configuration of a gateway that has the API signed, and nothing else")
-	cmd.Flags().StringVar(&system, "system-namespace", systemNamespace, "Namespace that the signer runs in")
+	o.output = addOutput(cmd)
+	cmd.Flags().StringVar(&o.environment, "env", "", "Environment, left out: all that the API is in; --gateway prints one")
+	addChoice(cmd, &o.gateway, "gateway", "", "Print the configuration of a gateway that has the API signed, and nothing else")
+	cmd.Flags().StringVar(&o.system, "system-namespace", systemNamespace, "Namespace that the signer runs in")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if gateway.value != "" && output.value != outputTable {
+		if o.gateway.value != "" && o.output.value != outputTable {
 			return errors.New("--gateway prints what the gateway reads: leave out --output")
 		}
 		reference, err := view.ParseAPI(args[0])
@@ -36,32 +44,39 @@ func (p *plugin) explainCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		bindings, err := c.bindings(cmd.Context(), c.namespace)
-		if err != nil {
-			return err
-		}
-		keys, err := c.keys(cmd.Context(), c.namespace)
-		if err != nil {
-			return err
-		}
-		api, err := c.api(cmd.Context(), reference)
-		if err != nil {
-			return err
-		}
-		if gateway.value != "" {
-			text, err := view.GatewayConfig(gateway.value, api, bindings, system)
-			if err == nil {
-				_, err = fmt.Fprint(p.Out, text)
-			}
-			return err
-		}
-		explanation := view.Explain(api, bindings, keys)
-		if output.value != outputTable {
-			return printReport(p.Out, output.value, "Explanation", &explanation)
-		}
-		return printExplanation(p.Out, &explanation)
+		return p.explain(cmd.Context(), c, reference, o)
 	}
 	return cmd
+}
+
+func (p *plugin) explain(ctx context.Context, c *cluster, reference signetv1alpha1.APIReference, o *explainOptions) error {
+	bindings, err := c.bindings(ctx, c.namespace)
+	if err != nil {
+		return err
+	}
+	keys, err := c.keys(ctx, c.namespace)
+	if err != nil {
+		return err
+	}
+	api, err := c.api(ctx, reference)
+	if err != nil {
+		return err
+	}
+	if o.gateway.value != "" {
+		text, err := view.GatewayConfig(o.gateway.value, api, o.environment, bindings, o.system)
+		if err == nil {
+			_, err = fmt.Fprint(p.Out, text)
+		}
+		return err
+	}
+	explanation, err := view.Explain(api, o.environment, bindings, keys)
+	if err != nil {
+		return err
+	}
+	if o.output.value != outputTable {
+		return printReport(p.Out, o.output.value, "Explanation", &explanation)
+	}
+	return printExplanation(p.Out, &explanation)
 }
 
 func printExplanation(out io.Writer, explanation *view.Explanation) error {

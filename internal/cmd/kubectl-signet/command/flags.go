@@ -49,3 +49,13 @@ func one(what, example string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// none wants no arguments.
+func none(command string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return fmt.Errorf("%s takes no names, and got %s: it shows all that is in the namespace", command, args[0])
+		}
+		return nil
+	}
+}

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
+
+// triggerLayout makes a trigger of the time. Two rotations in one second are two.
+const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
 
 type rotateOptions struct {
 	trigger                  string
@@ -36,14 +40,16 @@ func (p *plugin) rotateCommand() *cobra.Command {
 	flags.BoolVar(&o.immediate, "immediate", false, "The key has leaked: drop the old version at once (spec.rotation.immediate); requests may fail")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "Show the steps until the rotation is over")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Have the API server check the change and throw it away")
-	cmd.MarkFlagsMutuallyExclusive("watch", "dry-run")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if o.watch && o.dryRun {
+			return errors.New("a dry run begins no rotation to watch: leave out --watch or --dry-run")
+		}
 		c, err := p.cluster()
 		if err != nil {
 			return err
 		}
 		if o.trigger == "" {
-			o.trigger = time.Now().UTC().Format(time.RFC3339)
+			o.trigger = time.Now().UTC().Format(triggerLayout)
 		}
 		return p.rotate(cmd.Context(), c, args[0], o)
 	}
@@ -55,16 +61,18 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 	if err != nil {
 		return err
 	}
-	before, field := key.DeepCopy(), "trigger"
+	before := key.DeepCopy()
 	if key.Spec.Rotation == nil {
 		key.Spec.Rotation = &signetv1alpha1.Rotation{}
 	}
+	field, text := "trigger", &key.Spec.Rotation.Trigger
 	if o.immediate {
-		field = "immediate"
-		key.Spec.Rotation.Immediate = o.trigger
-	} else {
-		key.Spec.Rotation.Trigger = o.trigger
+		field, text = "immediate", &key.Spec.Rotation.Immediate
 	}
+	if *text == o.trigger {
+		return fmt.Errorf("spec.rotation.%s of SignatureKey %s is %q already: give another text with --trigger", field, name, o.trigger)
+	}
+	*text = o.trigger
 	var options []client.PatchOption
 	done := "changed"
 	if o.dryRun {

@@ -35,6 +35,15 @@ func createShop(ctx context.Context) error {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "signet-view"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "viewer"}},
 		},
+		&rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "routes"},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{gwapiv1.GroupName}, Resources: []string{"*"}, Verbs: []string{"list"}}},
+		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "reader"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "routes"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "reader"}},
+		},
 		&gwapiv1.Gateway{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "edge", Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
 			Spec: gwapiv1.GatewaySpec{GatewayClassName: "any", Listeners: []gwapiv1.Listener{{
@@ -50,7 +59,7 @@ func createShop(ctx context.Context) error {
 			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
 		}
 		switch status.(type) {
-		case *corev1.Namespace, *corev1.Secret, *rbacv1.RoleBinding, *gwapiv1.Gateway:
+		case *corev1.Namespace, *corev1.Secret, *rbacv1.Role, *rbacv1.RoleBinding, *gwapiv1.Gateway:
 			continue
 		}
 		status.SetResourceVersion(object.GetResourceVersion())
@@ -79,13 +88,15 @@ func key(namespace, name string) client.Object {
 	}
 	if name == "payments" {
 		k.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: "payments-own"}
-		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", "Secret payments-own is not there")}
+		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Create Secret payments-own, or give it the label signet.dev/signature-material: "true".`)}
 		return k
 	}
 	k.Status = signetv1alpha1.SignatureKeyStatus{
 		SecretName: name, KeyID: "v1", Bindings: &signetv1alpha1.KeyBindings{Count: 1, Names: []string{"orders"}},
-		Versions:   []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
-		Conditions: []metav1.Condition{condition("Ready", metav1.ConditionTrue, "Ready", "material is in force")},
+		Versions: []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
+		Conditions: []metav1.Condition{
+			condition("Ready", metav1.ConditionTrue, "Ready", "material is in force"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
+		},
 	}
 	return k
 }
@@ -121,7 +132,7 @@ func binding(name, keyName string, holder ...string) client.Object {
 		return b
 	}
 	b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
-	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "orders holds 1 API")}
+	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "1 of 1 APIs are held by other bindings in environment RELEASE: HTTPRoute orders by SignatureBinding orders. Delete the API from one of the two; this binding moves up by itself.")}
 	return b
 }
 

@@ -17,7 +17,7 @@ func (p *plugin) statusCommand() *cobra.Command {
 		Use:     "status",
 		Short:   "Show keys, bindings, who holds which API, what is wrong and what to do",
 		Example: "  kubectl signet status\n  kubectl signet status -A -o json",
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    none("status"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Show all namespaces")
 	output := addOutput(cmd)
@@ -130,7 +130,7 @@ func printProblems(out io.Writer, problems []view.Problem) {
 	fmt.Fprintln(out, "\nTO DO")
 	for _, problem := range problems {
 		fmt.Fprintf(out, "%s: %s\n%s", problem.Object, problem.Reason, wrapped("  ", problem.Message))
-		if problem.Action != "" {
+		if problem.Action != "" && !problem.Said {
 			fmt.Fprint(out, wrapped("  -> ", problem.Action))
 		}
 	}

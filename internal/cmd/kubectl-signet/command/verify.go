@@ -35,14 +35,21 @@ func (p *plugin) verifyCommand() *cobra.Command {
 		Short: "Verify a saved request with a key, and say which part differs",
 		Long: "Verify a request, saved as it was on the wire (HTTP/1.1), with the key's Secret, which you must be\n" +
 			"allowed to read. The clock is that of the request: its age is not judged. Material is never printed.",
-		Example: "  kubectl signet verify orders -f request.http",
-		Args:    one("key", "verify orders -f request.http"), ValidArgsFunction: p.completeKeys,
+		Example: "  kubectl signet verify orders -f request.http\n\n" +
+			"  # The file: request line, headers, an empty line, body, as the backend has got them. `curl -v` shows\n" +
+			"  # what a client sends (lines with >), a backend's log or `tcpdump -A` what comes out of the gateway.\n" +
+			"  POST /v1/orders?page=2 HTTP/1.1\n  Host: orders.example.com\n" +
+			"  Authorization: SDK-HMAC-SHA256 Access=..., SignedHeaders=..., Signature=...\n" +
+			"  X-Sdk-Date: 20260101T000000Z\n  X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD\n  Content-Length: 12\n\n  {\"order\": 1}",
+		Args: one("key", "verify orders -f request.http"), ValidArgsFunction: p.completeKeys,
 	}
 	cmd.Flags().StringVarP(&file, "filename", "f", "", "File with the request; - is standard input")
 	cmd.Flags().StringVar(&header, "header", signature.DefaultHeader, "Header that carries the signature")
-	_ = cmd.MarkFlagRequired("filename")
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if file == "" {
+			return errors.New("give the file with the request, as in kubectl signet verify orders -f request.http")
+		}
 		request, err := p.savedRequest(file)
 		if err != nil {
 			return err
@@ -51,7 +58,7 @@ func (p *plugin) verifyCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		keys, err := c.accepted(cmd.Context(), args[0])
+		keys, ids, err := c.accepted(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -61,7 +68,7 @@ func (p *plugin) verifyCommand() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("make a verifier: %w", err)
 		}
-		verified := view.Verify(verifier, request)
+		verified := view.Verify(verifier, header, ids, request)
 		return p.printVerified(output.value, &verified)
 	}
 	return cmd
@@ -104,25 +111,25 @@ func clockOf(request *signature.Request) func() time.Time {
 	return func() time.Time { return at }
 }
 
-// accepted are the versions in the key's managed Secret.
-func (c *cluster) accepted(ctx context.Context, name string) (signature.KeyList, error) {
+// accepted are the versions in the key's managed Secret, and the ids that requests
+// show of them.
+func (c *cluster) accepted(ctx context.Context, name string) (keys signature.KeyList, ids []string, err error) {
 	key, err := c.key(ctx, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	secret := &corev1.Secret{}
 	secretName := cmp.Or(key.Status.SecretName, key.EffectiveSecretName())
 	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: secretName}, secret); err != nil {
-		return nil, fmt.Errorf("read Secret %s in namespace %s: %w", secretName, c.namespace, err)
+		return nil, nil, fmt.Errorf("read Secret %s in namespace %s: %w", secretName, c.namespace, err)
 	}
 	if secret.Type != signetv1alpha1.SecretType || secret.Labels[signetv1alpha1.LabelKey] != name {
-		return nil, fmt.Errorf("the Secret %s in namespace %s is not that of SignatureKey %s", secretName, c.namespace, name)
+		return nil, nil, fmt.Errorf("the Secret %s in namespace %s is not that of SignatureKey %s", secretName, c.namespace, name)
 	}
 	set, err := material.Decode(secret.Data)
 	if err != nil && !errors.Is(err, material.ErrModified) {
-		return nil, fmt.Errorf("read Secret %s: %w", secretName, err)
+		return nil, nil, fmt.Errorf("read Secret %s: %w", secretName, err)
 	}
-	var keys signature.KeyList
 	for _, version := range []*material.Version{&set.Active, set.Next, set.Previous} {
 		if version == nil {
 			continue
@@ -132,11 +139,24 @@ func (c *cluster) accepted(ctx context.Context, name string) (signature.KeyList,
 			KeyID: version.ID, Key: signature.Bytes(version.Key), Secret: signature.Bytes(version.Secret),
 		})
 		if err != nil {
-			return nil, fmt.Errorf("version %s of SignatureKey %s: %w", version.ID, name, err)
+			return nil, nil, fmt.Errorf("version %s of SignatureKey %s: %w", version.ID, name, err)
 		}
-		keys = append(keys, key)
+		keys, ids = append(keys, key), append(ids, shownID(set.Type, version)...)
 	}
-	return keys, nil
+	return keys, ids, nil
+}
+
+// shownID is what the header with the signature shows of a version: with HMAC the
+// key, which is no secret, and with Basic nothing that may be printed.
+func shownID(keyType signetv1alpha1.KeyType, version *material.Version) []string {
+	switch keyType {
+	case signetv1alpha1.KeyTypeHMAC:
+		return []string{string(version.Key)}
+	case signetv1alpha1.KeyTypeBasic:
+		return nil
+	default:
+		return []string{version.ID}
+	}
 }
 
 func (p *plugin) printVerified(format string, verified *view.Verified) error {

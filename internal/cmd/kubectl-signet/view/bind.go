@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,10 +19,7 @@ const maxAPIs = 1000
 // NewBinding makes a binding of the key to the APIs. An empty name is made of
 // key and environment.
 func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.APIReference) (*signetv1alpha1.SignatureBinding, error) {
-	switch {
-	case len(apis) == 0:
-		return nil, errors.New("no route of namespace " + namespace + " matches: a binding needs one")
-	case len(apis) > maxAPIs:
+	if len(apis) > maxAPIs {
 		return nil, fmt.Errorf("%d routes match, and a binding takes %d: narrow the selector", len(apis), maxAPIs)
 	}
 	sorted := slices.Clone(apis)
@@ -40,6 +36,37 @@ func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.
 			KeyRef: signetv1alpha1.LocalReference{Name: key}, Environment: environment, APIs: sorted,
 		},
 	}, nil
+}
+
+// maxNamed is how many routes an error names.
+const maxNamed = 3
+
+// NoRoute says that no route is as looked for, and which routes there are.
+func NoRoute(namespace, kind, selector, containing string, there []signetv1alpha1.APIReference) error {
+	what := "route"
+	if kind != "" {
+		what = kind
+	}
+	if len(there) == 0 {
+		return fmt.Errorf("there is no %s in namespace %s", what, namespace)
+	}
+	var sought []string
+	if selector != "" {
+		sought = append(sought, "-l "+selector)
+	}
+	if containing != "" {
+		sought = append(sought, "--containing "+containing)
+	}
+	var names []string
+	for _, api := range there[:min(len(there), maxNamed)] {
+		names = append(names, APIName(api))
+	}
+	more := ""
+	if len(there) > maxNamed {
+		more = fmt.Sprintf(" and %d more", len(there)-maxNamed)
+	}
+	return fmt.Errorf("no %s of namespace %s matches %s: there are %s%s",
+		what, namespace, strings.Join(sought, " and "), strings.Join(names, ", "), more)
 }
 
 // Bare is the binding as a user writes it, without status.

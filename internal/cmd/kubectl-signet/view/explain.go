@@ -25,6 +25,8 @@ type API struct {
 	Namespace string
 	// Missing says that there is no such route.
 	Missing bool
+	// Problem says why the route could not be looked at.
+	Problem string
 	// Gateways through which the route is accepted.
 	Gateways []Gateway
 	// Rewrites are the places where the route rewrites path or host.
@@ -58,24 +60,32 @@ type Signed struct {
 	Verifier *Verifier `json:"verifier,omitempty"`
 }
 
-// Explain explains an API by the bindings and keys of its namespace.
-func Explain(api API, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) Explanation {
+// Explain explains an API by the bindings and keys of its namespace: in all
+// environments, or in one.
+func Explain(api API, environment string, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) (Explanation, error) {
 	explanation := Explanation{API: APIName(api.APIReference), Namespace: api.Namespace, Signed: []Signed{}, Notes: notesOn(&api)}
-	for _, environment := range environmentsOf(api.APIReference, bindings) {
-		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
-	}
-	if len(explanation.Signed) == 0 {
+	environments, err := chosen(&api, environment, bindings)
+	switch {
+	case err != nil && environment != "":
+		return Explanation{}, err
+	case err != nil:
 		explanation.Notes = append(explanation.Notes, fmt.Sprintf(
 			"no SignatureBinding of namespace %s lists it: nothing signs. Make one, for example with `kubectl signet bind`", api.Namespace))
 	}
-	return explanation
+	for _, environment := range environments {
+		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
+	}
+	return explanation, nil
 }
 
 func notesOn(api *API) []string {
 	notes := []string{}
-	if api.Missing {
+	switch {
+	case api.Missing:
 		notes = append(notes, fmt.Sprintf("there is no %s %s in namespace %s", api.Kind, api.Name, api.Namespace))
-	} else if api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0 {
+	case api.Problem != "":
+		notes = append(notes, "the route was not looked at, nor its Gateways and rewrites: "+api.Problem)
+	case api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0:
 		notes = append(notes, "no Gateway has accepted the route: see its status.parents")
 	}
 	for _, gateway := range api.Gateways {

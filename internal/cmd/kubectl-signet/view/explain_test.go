@@ -33,7 +33,11 @@ func TestExplainStandby(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bindings := []signetv1alpha1.SignatureBinding{bound("orders", signetv1alpha1.APIBound), bound("renamed", tc.state)}
-			explained := view.Explain(api, bindings, []signetv1alpha1.SignatureKey{key}).Signed
+			explanation, err := view.Explain(api, "", bindings, []signetv1alpha1.SignatureKey{key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			explained := explanation.Signed
 			if len(explained) != 1 || explained[0].Binding != "orders" {
 				t.Fatalf("got %+v", explained)
 			}
@@ -44,5 +48,19 @@ func TestExplainStandby(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestExplainOneEnvironment(t *testing.T) {
+	api := view.API{APIReference: route, Namespace: "shop"}
+	tenant := shop()
+	tenant.Bindings[1].Spec.APIs, tenant.Bindings[1].Spec.Environment = tenant.Bindings[0].Spec.APIs, "staging"
+	explanation, err := view.Explain(api, "staging", tenant.Bindings, nil)
+	if err != nil || len(explanation.Signed) != 1 || explanation.Signed[0].Environment != "staging" {
+		t.Errorf("got %v, %+v", err, explanation)
+	}
+	const want = "the API is not in the environment PREVIEW: there are RELEASE, staging"
+	if _, err := view.Explain(api, "PREVIEW", tenant.Bindings, nil); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -51,40 +51,48 @@ type gatewayAPI struct {
 	SignedHeaders []string
 }
 
-// GatewayConfig is the configuration of a gateway that has an API signed in every
-// environment in which a binding lists it, ready to paste.
-func GatewayConfig(gateway string, api API, bindings []signetv1alpha1.SignatureBinding, system string) (string, error) {
+// GatewayConfig is the configuration of a gateway that has an API signed in an
+// environment, ready to paste. The environment may be left out where bindings
+// list the API in one alone.
+func GatewayConfig(gateway string, api API, environment string, bindings []signetv1alpha1.SignatureBinding, system string) (string, error) {
 	if api.Kind == signetv1alpha1.APIKindGRPCRoute && (gateway == GatewayNginx || gateway == GatewayCaddy) {
 		return "", fmt.Errorf("the configuration of %s is for HTTP: for a GRPCRoute take %s or %s", gateway, GatewayTraefik, GatewayEnvoyGateway)
 	}
-	environments := environmentsOf(api.APIReference, bindings)
-	if len(environments) == 0 {
-		return "", fmt.Errorf("no SignatureBinding of namespace %s lists %s: bind it first, for example with kubectl signet bind",
-			api.Namespace, APIName(api.APIReference))
+	environments, err := chosen(&api, environment, bindings)
+	switch {
+	case err != nil:
+		return "", err
+	case len(environments) > 1:
+		// Each configuration takes the whole route, or a name that there is once.
+		return "", fmt.Errorf("the API is in the environments %s: choose one with --env", strings.Join(environments, ", "))
 	}
+	slot := signerPath{face: faceSign, namespace: api.Namespace, environment: environments[0], api: api.APIReference}
 	tenant := &Tenant{Namespace: api.Namespace, Bindings: bindings}
-	var texts []string
-	for _, environment := range environments {
-		slot := signerPath{face: faceSign, namespace: api.Namespace, environment: environment, api: api.APIReference}
-		shown := shownAPI(slot, tenant.binding(slot), system)
-		if len(environments) > 1 {
-			shown.Name += "-" + nameOf(environment)
-		}
-		var text strings.Builder
-		if err := gatewayTemplates.ExecuteTemplate(&text, gateway+".tmpl", shown); err != nil {
-			return "", fmt.Errorf("print the configuration of %s: %w", gateway, err)
-		}
-		texts = append(texts, text.String())
+	shown := shownAPI(slot, tenant.binding(slot), system)
+	if len(environmentsOf(api.APIReference, bindings)) > 1 {
+		shown.Name += "-" + nameOf(environments[0])
 	}
-	return strings.Join(texts, separatorOf(gateway)), nil
+	var text strings.Builder
+	if err := gatewayTemplates.ExecuteTemplate(&text, gateway+".tmpl", shown); err != nil {
+		return "", fmt.Errorf("print the configuration of %s: %w", gateway, err)
+	}
+	return text.String(), nil
 }
 
-// separatorOf stands between the configurations of two environments.
-func separatorOf(gateway string) string {
-	if gateway == GatewayTraefik || gateway == GatewayEnvoyGateway {
-		return "---\n"
+// chosen are the environments in which bindings list the API: all, or the one
+// that is wanted.
+func chosen(api *API, wanted string, bindings []signetv1alpha1.SignatureBinding) ([]string, error) {
+	environments := environmentsOf(api.APIReference, bindings)
+	switch {
+	case len(environments) == 0:
+		return nil, fmt.Errorf("no SignatureBinding of namespace %s lists %s: bind it first, for example with kubectl signet bind",
+			api.Namespace, APIName(api.APIReference))
+	case wanted == "":
+		return environments, nil
+	case !slices.Contains(environments, wanted):
+		return nil, fmt.Errorf("the API is not in the environment %s: there are %s", wanted, strings.Join(environments, ", "))
 	}
-	return "\n"
+	return []string{wanted}, nil
 }
 
 func shownAPI(slot signerPath, binding *signetv1alpha1.SignatureBinding, system string) gatewayAPI {

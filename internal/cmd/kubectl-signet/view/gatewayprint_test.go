@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
@@ -27,7 +26,7 @@ func printed(t *testing.T, gateway string, api signetv1alpha1.APIReference, chan
 	if change != nil {
 		change(spec)
 	}
-	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: "shop"}, tenant.Bindings, system)
+	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: "shop"}, "", tenant.Bindings, system)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,23 +220,29 @@ func TestPrintedNamesAreKubernetes(t *testing.T) {
 	}
 }
 
-func TestEveryEnvironmentIsPrinted(t *testing.T) {
+// The configurations of two environments cannot stand in one file: which one is
+// printed has to be said.
+func TestOneEnvironmentIsPrinted(t *testing.T) {
 	tenant := shop()
 	tenant.Bindings[1].Spec.APIs, tenant.Bindings[1].Spec.Environment = tenant.Bindings[0].Spec.APIs, "staging_2"
-	text, err := view.GatewayConfig(view.GatewayTraefik, view.API{APIReference: route, Namespace: "shop"}, tenant.Bindings, system)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, document := range strings.Split(text, "\n---\n") {
-		object := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
-			t.Fatal(err)
+	for _, gateway := range view.Gateways {
+		for environment, want := range map[string]string{
+			"":        "the API is in the environments RELEASE, staging_2: choose one with --env",
+			"PREVIEW": "the API is not in the environment PREVIEW: there are RELEASE, staging_2",
+		} {
+			_, err := view.GatewayConfig(gateway, view.API{APIReference: route, Namespace: "shop"}, environment, tenant.Bindings, system)
+			if err == nil || err.Error() != want {
+				t.Errorf("%s in %q: got %v, want %s", gateway, environment, err, want)
+			}
 		}
-		names = append(names, object.GetName())
+		text, err := view.GatewayConfig(gateway, view.API{APIReference: route, Namespace: "shop"}, "staging_2", tenant.Bindings, system)
+		if err != nil || !strings.Contains(text, "/shop/staging_2/HTTPRoute/orders") || strings.Contains(text, "RELEASE") {
+			t.Errorf("%s: got %v and\n%s", gateway, err, text)
+		}
 	}
-	if diff := cmp.Diff([]string{"sign-orders-release", "sign-orders-staging-2"}, names); diff != "" {
-		t.Error(diff)
+	text, _ := view.GatewayConfig(view.GatewayTraefik, view.API{APIReference: route, Namespace: "shop"}, "staging_2", tenant.Bindings, system)
+	if !strings.Contains(text, "name: sign-orders-staging-2,") {
+		t.Errorf("the Middleware has the name of the other environment's:\n%s", text)
 	}
 }
 
@@ -250,7 +255,7 @@ func TestGatewayConfigsThatAreRefused(t *testing.T) {
 		"not bound": {view.GatewayTraefik, signetv1alpha1.APIReference{Kind: "API", Name: "none"}, "no SignatureBinding of namespace shop lists api/none"},
 		"gRPC":      {view.GatewayNginx, signetv1alpha1.APIReference{Kind: "GRPCRoute", Name: "orders"}, "the configuration of nginx is for HTTP: for a GRPCRoute take traefik or envoy-gateway"},
 	} {
-		_, err := view.GatewayConfig(test.gateway, view.API{APIReference: test.api, Namespace: "shop"}, shop().Bindings, system)
+		_, err := view.GatewayConfig(test.gateway, view.API{APIReference: test.api, Namespace: "shop"}, "", shop().Bindings, system)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: got %v, want %s", name, err, test.want)
 		}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
@@ -14,10 +13,15 @@ import (
 // conditionRotating of a key is there while a second version is accepted.
 const conditionRotating = signetv1alpha1.ConditionRotating
 
-// RotationOf says in a word where a rotation stands; empty if there is none.
-func RotationOf(key *signetv1alpha1.SignatureKey) string {
-	rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating)
-	if rotating != nil && rotating.Status == metav1.ConditionTrue {
+// underWay says whether a second version is accepted, or about to be.
+func underWay(key *signetv1alpha1.SignatureKey) bool {
+	return meta.IsStatusConditionTrue(key.Status.Conditions, conditionRotating)
+}
+
+// rotationReason is what `kubectl get` shows of a rotation, also where there is
+// none; empty if nothing is said of it.
+func rotationReason(key *signetv1alpha1.SignatureKey) string {
+	if rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating); rotating != nil {
 		return rotating.Reason
 	}
 	return ""
@@ -25,7 +29,7 @@ func RotationOf(key *signetv1alpha1.SignatureKey) string {
 
 // Rotated says whether the trigger was acted upon and no rotation is under way.
 func Rotated(key *signetv1alpha1.SignatureKey, trigger string) bool {
-	return key.Status.ObservedTrigger == trigger && RotationOf(key) == ""
+	return key.Status.ObservedTrigger == trigger && !underWay(key)
 }
 
 // Refused says why the trigger will not be acted upon as things stand; empty if
@@ -64,5 +68,5 @@ func Progress(key *signetv1alpha1.SignatureKey) string {
 // Replaced says whether another version than the one of that id signs, and no
 // rotation is under way.
 func Replaced(key *signetv1alpha1.SignatureKey, id string) bool {
-	return key.Status.KeyID != "" && key.Status.KeyID != id && RotationOf(key) == ""
+	return key.Status.KeyID != "" && key.Status.KeyID != id && !underWay(key)
 }

@@ -67,6 +67,18 @@ type Problem struct {
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	Action  string `json:"action"`
+	// Said says that the message has the action in it, with names.
+	Said bool `json:"-"`
+}
+
+// idle says that nothing need be done.
+func (p *Problem) idle() bool {
+	for _, begin := range []string{advice.Nothing + ",", advice.Nothing + ":"} {
+		if strings.HasPrefix(p.Action, begin) {
+			return true
+		}
+	}
+	return p.Action == advice.Nothing
 }
 
 // StatusOf makes the status of lists in any order.
@@ -81,6 +93,7 @@ func StatusOf(keys []signetv1alpha1.SignatureKey, bindings []signetv1alpha1.Sign
 		status.Bindings = append(status.Bindings, bindingOf(&binding))
 		status.Problems = append(status.Problems, problemsOfBinding(&binding)...)
 	}
+	status.Problems = slices.DeleteFunc(status.Problems, func(problem Problem) bool { return problem.idle() })
 	status.Slots = slotsOf(sorted)
 	return status
 }
@@ -99,7 +112,7 @@ func keyOf(key *signetv1alpha1.SignatureKey) Key {
 	ready, reason := readiness(key.Status.Conditions)
 	row := Key{
 		Namespace: key.Namespace, Name: key.Name, Type: string(key.Spec.Type), Ready: ready, Reason: reason,
-		SecretName: key.Status.SecretName, Rotation: RotationOf(key),
+		SecretName: key.Status.SecretName, Rotation: rotationReason(key),
 	}
 	if key.Status.Bindings != nil {
 		row.Bindings = key.Status.Bindings.Count
@@ -139,7 +152,7 @@ func problemsOfKey(key *signetv1alpha1.SignatureKey) []Problem {
 	inUse := meta.FindStatusCondition(key.Status.Conditions, signetv1alpha1.ConditionInUse)
 	if inUse != nil && inUse.Reason == signetv1alpha1.ReasonDeletionBlocked {
 		what, _ := advice.ForUse(inUse.Reason)
-		problems = append(problems, Problem{Object: object, Reason: inUse.Reason, Message: inUse.Message, Action: plain(what.Action)})
+		problems = append(problems, Problem{Object: object, Reason: inUse.Reason, Message: inUse.Message, Action: plain(what.Action), Said: true})
 	}
 	return problems
 }
@@ -177,7 +190,11 @@ func problemOf(object string, conditions []metav1.Condition, find func(*metav1.C
 	if !known {
 		what.Action = "see the message"
 	}
-	return []Problem{{Object: object, Reason: ready.Reason, Message: ready.Message, Action: plain(what.Action)}}
+	return []Problem{{
+		Object: object, Reason: ready.Reason, Message: ready.Message, Action: plain(what.Action),
+		// The manager's messages say what to do, but for a key that only waits to go.
+		Said: ready.Reason != signetv1alpha1.ReasonKeyTerminating,
+	}}
 }
 
 // plain takes Markdown's code marks out: terminals do not show them.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -22,9 +23,10 @@ type Verified struct {
 	Differs string `json:"differs,omitempty"`
 }
 
-// Verify verifies a request, and finds out which part of it has changed since
-// it was signed.
-func Verify(verifier *signature.Verifier, request *signature.Request) Verified {
+// Verify verifies a request that carries its signature in the header, and tries
+// to find out which part of it has changed since it was signed. The ids are those
+// that requests show of the key's versions.
+func Verify(verifier *signature.Verifier, header string, ids []string, request *signature.Request) Verified {
 	key, err := verifier.VerifyRequest(request)
 	if err == nil {
 		return Verified{Accepted: true, Version: key.ID()}
@@ -35,10 +37,25 @@ func Verify(verifier *signature.Verifier, request *signature.Request) Verified {
 		verified.Differs = "the body"
 	case errors.Is(err, signature.ErrMissingHeader):
 		verified.Differs = "the headers: one that was signed is not in the file"
+	case errors.Is(err, signature.ErrUnknownKey):
+		verified.Differs = otherKey(request.Header.Get(header), ids)
 	case errors.Is(err, signature.ErrMismatch):
 		verified.Differs = differing(verifier, request)
 	}
 	return verified
+}
+
+// shown is what a signature shows of its key. One of type Basic shows the secret
+// itself, and does not fit.
+var shown = regexp.MustCompile(`^((?:SDK|SIGNET)-[A-Z0-9-]+ Access=[^,\s]+),`)
+
+// otherKey tells apart the key that has signed and the one that verifies.
+func otherKey(signed string, ids []string) string {
+	match := shown.FindStringSubmatch(signed)
+	if match == nil || len(ids) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the key: %s has signed, and this key's id is %s", match[1], strings.Join(ids, " or "))
 }
 
 // guess is a request as it may have been when it was signed.
@@ -54,7 +71,8 @@ func differing(verifier *signature.Verifier, request *signature.Request) string 
 			return guess.what
 		}
 	}
-	return "not the method alone, nor the host or path by any of the usual changes: a signed header, the query, several parts, or the secret"
+	return "not found out: putting back another method, or a host or path that gateways often change, does not help. " +
+		"It may be a signed header, the query, several parts at once, or the secret"
 }
 
 func methodGuesses(request *signature.Request) []guess {

@@ -30,7 +30,7 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 		"taken prefix": {func(r *signature.Request) { r.Target = "/items?a=1"; r.Header.Set("X-Forwarded-Prefix", "/v1") },
 			"path or query: /v1/items?a=1 was signed, not /items?a=1"},
 		"body":     {func(r *signature.Request) { r.Payload = signature.Digest([]byte("other")) }, "the body"},
-		"too much": {func(r *signature.Request) { r.Method, r.Target = "PUT", "/x" }, "not the method alone"},
+		"too much": {func(r *signature.Request) { r.Method, r.Target = "PUT", "/x" }, "not found out: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := signature.NewKey(signature.Material{
@@ -52,7 +52,7 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 			}
 			headers.Set(request.Header, "")
 			test.change(request)
-			got := view.Verify(verifier, request)
+			got := view.Verify(verifier, "Authorization", nil, request)
 			if got.Accepted != (test.want == "") || !strings.HasPrefix(got.Differs, test.want) {
 				t.Errorf("got %+v, want %q", got, test.want)
 			}
@@ -113,5 +113,35 @@ func TestRotation(t *testing.T) {
 	}
 	if view.Replaced(key("t", "Settled", metav1.ConditionFalse), "new") {
 		t.Error("the same version counts as replaced")
+	}
+}
+
+func TestVerifyNamesBothKeys(t *testing.T) {
+	key := func(keyType signature.Type, id, half string) *signature.Key {
+		k, err := signature.NewKey(signature.Material{
+			Type: keyType, KeyID: id, Key: signature.Bytes(half), Secret: signature.Bytes("0123456789abcdef"),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	verifier, err := signature.NewVerifier(key(signature.HMAC, "v1", "orders_app"), signature.VerifierOptions{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for keyType, want := range map[signature.Type]string{
+		signature.HMAC:  "the key: SDK-HMAC-SHA256 Access=payments_app has signed, and this key's id is orders_app",
+		signature.Basic: "", // what it shows is secret
+	} {
+		request := &signature.Request{Method: "GET", Target: "/", Host: "a.example", Header: http.Header{}, Payload: signature.Digest(nil)}
+		headers, err := key(keyType, "v2", "payments_app").Sign(request, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		headers.Set(request.Header, "")
+		if got := view.Verify(verifier, "Authorization", []string{"orders_app"}, request); got.Accepted || got.Differs != want {
+			t.Errorf("%s: got %+v, want %q", keyType, got, want)
+		}
 	}
 }
