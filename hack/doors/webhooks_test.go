@@ -41,7 +41,9 @@ var _ = Describe("the webhooks", func() {
 		Expect(told).To(ConsistOf("spec.apis[0]: SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"))
 
 		By("of nothing where the holder signs in the same way")
-		told, err = admin.ask(func() error { return admin.Create(ctx, newBinding(namespace, "alike", "orders", "orders"), client.DryRunAll) })
+		told, err = admin.ask(func() error {
+			return admin.Create(ctx, newBinding(namespace, "alike", "orders", "orders"), client.DryRunAll)
+		})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(BeEmpty())
 

@@ -97,6 +97,9 @@ func endsWhenInterrupted(t *testing.T, w *world) {
 	output, err := cmd.StdoutPipe()
 	must(t, err)
 	must(t, cmd.Start())
+	// Without the line there would be no end to waiting for it.
+	late := time.AfterFunc(soon, func() { _ = cmd.Process.Kill() })
+	defer late.Stop()
 	lines := bufio.NewScanner(output)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Staged: ") {
 		continue

@@ -133,7 +133,7 @@ func signedIn(api *API, environment string, bindings []signetv1alpha1.SignatureB
 	for _, binding := range bindings {
 		status, stands := stateOf(api.APIReference, &binding)
 		switch {
-		case stands && environmentOf(&binding) == environment && Holds(status.State):
+		case stands && environmentOf(&binding) == environment && Holds(status):
 			signed.hold(api, &binding, status, keys)
 		case stands && environmentOf(&binding) == environment:
 			signed.wait(&binding, status)

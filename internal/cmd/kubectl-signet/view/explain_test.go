@@ -2,6 +2,7 @@ package view_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,5 +63,30 @@ func TestExplainOneEnvironment(t *testing.T) {
 	const want = "the API is not in the environment PREVIEW: there are RELEASE, staging"
 	if _, err := view.Explain(api, "PREVIEW", tenant.Bindings, nil); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// A holder whose key has lost its material is Pending, and holds the API all the
+// same, whatever is on standby for it.
+func TestExplainHolderWithoutMaterial(t *testing.T) {
+	api := view.API{APIReference: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, Namespace: "shop"}
+	claim := func(name string, status signetv1alpha1.APIStatus) signetv1alpha1.SignatureBinding {
+		binding := signetv1alpha1.SignatureBinding{}
+		binding.Name, binding.Spec.Environment, binding.Status.Environment = name, "RELEASE", "RELEASE"
+		status.Kind, status.Name = api.Kind, api.Name
+		binding.Spec.APIs, binding.Status.APIs = []signetv1alpha1.APIReference{api.APIReference}, []signetv1alpha1.APIStatus{status}
+		return binding
+	}
+	bindings := []signetv1alpha1.SignatureBinding{
+		claim("a-standby", signetv1alpha1.APIStatus{State: signetv1alpha1.APIStandby}),
+		claim("orders", signetv1alpha1.APIStatus{State: signetv1alpha1.APIPending, BoundAt: &metav1.Time{Time: time.Unix(1, 0)}}),
+	}
+	explanation, err := view.Explain(api, "", bindings, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := explanation.Signed
+	if len(explained) != 1 || explained[0].Binding != "orders" || explained[0].State != "Pending" {
+		t.Errorf("got %+v", explained)
 	}
 }

@@ -117,7 +117,7 @@ func (t *Tenant) binding(slot signerPath) *signetv1alpha1.SignatureBinding {
 	var lists *signetv1alpha1.SignatureBinding
 	for i := range t.Bindings {
 		binding := &t.Bindings[i]
-		if status, stands := stateOf(slot.api, binding); stands && environmentOf(binding) == slot.environment && Holds(status.State) {
+		if status, stands := stateOf(slot.api, binding); stands && environmentOf(binding) == slot.environment && Holds(status) {
 			return binding
 		}
 		if lists == nil && binding.Spec.Environment == slot.environment && slices.Contains(binding.Spec.APIs, slot.api) {

@@ -14,13 +14,14 @@ type slotID struct {
 	api                    signetv1alpha1.APIReference
 }
 
-// Holds says whether a binding that has this state for an API holds it.
-func Holds(state signetv1alpha1.APIState) bool {
-	switch state {
+// Holds says whether a binding holds an API by its status of it. One that is
+// held while the key has lost its material is Pending.
+func Holds(status *signetv1alpha1.APIStatus) bool {
+	switch status.State {
 	case signetv1alpha1.APIBound, signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline:
 		return true
 	default:
-		return false
+		return status.BoundAt != nil
 	}
 }
 
@@ -29,14 +30,15 @@ func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
 	found := map[slotID]*Slot{}
 	for i := range bindings {
 		binding := &bindings[i]
-		for _, api := range binding.Status.APIs {
+		for j := range binding.Status.APIs {
+			api := &binding.Status.APIs[j]
 			id := slotID{binding.Namespace, environmentOf(binding), signetv1alpha1.APIReference{Kind: api.Kind, Name: api.Name}}
 			if found[id] == nil {
 				found[id] = &Slot{
 					Namespace: id.namespace, Environment: id.environment, API: APIName(id.api), State: string(api.State),
 				}
 			}
-			found[id].add(binding, api.State)
+			found[id].add(binding, api)
 		}
 	}
 	slots := make([]Slot, 0, len(found))
@@ -49,12 +51,12 @@ func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
 	return slots
 }
 
-func (s *Slot) add(binding *signetv1alpha1.SignatureBinding, state signetv1alpha1.APIState) {
-	if !Holds(state) {
+func (s *Slot) add(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus) {
+	if !Holds(status) {
 		s.Waiting = append(s.Waiting, binding.Name)
 		return
 	}
-	s.State, s.Holder, s.Key = string(state), binding.Name, KeyInForce(binding)
+	s.State, s.Holder, s.Key = string(status.State), binding.Name, KeyInForce(binding)
 }
 
 // environmentOf is the environment that the binding's status is about.
