@@ -93,10 +93,10 @@ func (r right) whatToAsk() string {
 	if r.namespace == "" {
 		role, binding = "ClusterRole", "ClusterRoleBinding"
 	}
-	switch {
-	case r.group == signetv1alpha1.GroupVersion.Group:
+	switch r.group {
+	case signetv1alpha1.GroupVersion.Group:
 		return "ask for a " + binding + " to view or edit of Kubernetes, which have the rights on Signet's kinds"
-	case r.group == gwapiv1.GroupName:
+	case gwapiv1.GroupName:
 		return fmt.Sprintf("Kubernetes' view and edit do not cover the Gateway API, so ask for a %s that may %s %s", role, r.verb, r.qualified())
 	default:
 		return fmt.Sprintf("ask for a %s that may %s %s", role, r.verb, r.qualified())
