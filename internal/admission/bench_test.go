@@ -90,7 +90,7 @@ func BenchmarkAdmission(b *testing.B) {
 	validator := &bindingValidator{reader: reader}
 	for _, apis := range []int{1, 10, each} {
 		b.Run(fmt.Sprintf("apis=%d", apis), func(b *testing.B) {
-			binding := newBinding("late", withAPIs(signetv1alpha1.APIKindAPI, apiNames(holders/2, apis)...), createdAt(24*time.Hour))
+			binding := newBinding("late", withAPIs(signetv1alpha1.APIKindAPI, apiNames(holders/2, apis)...), createdAt(24*time.Hour), withHeader("X-Signature"))
 			var took []time.Duration
 			b.ReportAllocs()
 			for b.Loop() {
