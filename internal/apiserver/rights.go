@@ -50,6 +50,22 @@ func (r Right) String() string {
 	return fmt.Sprintf("%s %s %s", strings.Join(r.Verbs, ", "), what, where)
 }
 
+// InEach are the rights in each of the namespaces; without any, in the whole
+// cluster.
+func InEach(namespaces []string, rights ...Right) []Right {
+	if len(namespaces) == 0 {
+		return rights
+	}
+	all := make([]Right, 0, len(namespaces)*len(rights))
+	for _, namespace := range namespaces {
+		for _, right := range rights {
+			right.Namespace = namespace
+			all = append(all, right)
+		}
+	}
+	return all
+}
+
 // MissingRightsError says what an identity may not do.
 type MissingRightsError struct {
 	// User is the identity; empty if it is not known.

@@ -1,8 +1,6 @@
 package manager
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/apiserver"
 )
@@ -11,21 +9,14 @@ import (
 // to lead, and to write what it decides. What it can do without, such as the
 // routes of the Gateway API, it misses when it comes to it.
 func (o Options) rights() []apiserver.Right {
-	namespaces := o.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
-	}
 	group := signetv1alpha1.GroupVersion.Group
-	var rights []apiserver.Right
-	for _, namespace := range namespaces {
-		rights = append(rights,
-			apiserver.Right{Namespace: namespace, Group: group, Resource: "signaturekeys", Verbs: []string{"get", "list", "watch", "patch"}},
-			apiserver.Right{Namespace: namespace, Group: group, Resource: "signaturekeys", Subresource: "status", Verbs: []string{"patch"}},
-			apiserver.Right{Namespace: namespace, Group: group, Resource: "signaturebindings", Verbs: []string{"list", "watch"}},
-			apiserver.Right{Namespace: namespace, Group: group, Resource: "signaturebindings", Subresource: "status", Verbs: []string{"update"}},
-			apiserver.Right{Namespace: namespace, Resource: "secrets", Verbs: []string{"get", "list", "watch", "create", "patch"}},
-		)
-	}
+	rights := apiserver.InEach(o.Namespaces,
+		apiserver.Right{Group: group, Resource: "signaturekeys", Verbs: []string{"get", "list", "watch", "patch"}},
+		apiserver.Right{Group: group, Resource: "signaturekeys", Subresource: "status", Verbs: []string{"patch"}},
+		apiserver.Right{Group: group, Resource: "signaturebindings", Verbs: []string{"list", "watch"}},
+		apiserver.Right{Group: group, Resource: "signaturebindings", Subresource: "status", Verbs: []string{"update"}},
+		apiserver.Right{Resource: "secrets", Verbs: []string{"get", "list", "watch", "create", "patch"}},
+	)
 	if o.LeaderElect {
 		leases := apiserver.Right{Namespace: o.OwnNamespace, Group: "coordination.k8s.io", Resource: "leases"}
 		create, renew := leases, leases

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -51,19 +50,12 @@ func Run(ctx context.Context, options Options) error {
 
 // rights are those to follow what it signs with.
 func (o Options) rights() []apiserver.Right {
-	namespaces := o.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
-	}
-	var rights []apiserver.Right
-	for _, namespace := range namespaces {
-		follow := apiserver.Right{Namespace: namespace, Verbs: []string{"list", "watch"}, Group: signetv1alpha1.GroupVersion.Group}
-		keys, bindings, secrets := follow, follow, follow
-		keys.Resource, bindings.Resource = "signaturekeys", "signaturebindings"
-		secrets.Resource, secrets.Group = "secrets", ""
-		rights = append(rights, keys, bindings, secrets)
-	}
-	return rights
+	group, follow := signetv1alpha1.GroupVersion.Group, []string{"list", "watch"}
+	return apiserver.InEach(o.Namespaces,
+		apiserver.Right{Group: group, Resource: "signaturekeys", Verbs: follow},
+		apiserver.Right{Group: group, Resource: "signaturebindings", Verbs: follow},
+		apiserver.Right{Resource: "secrets", Verbs: follow},
+	)
 }
 
 // Server is a signer with its listeners open.
