@@ -14,6 +14,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/processes"
 	"github.com/signet-dev/signet/internal/manager"
 )
 
@@ -50,7 +51,7 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	if b.cluster, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	if b.webhooks, err = freeAddress(); err != nil {
+	if b.webhooks, err = processes.FindAddress(); err != nil {
 		return err
 	}
 	install := controlplane.InstallOptions{WebhookURL: "https://" + b.webhooks}

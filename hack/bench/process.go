@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // patience is how long anything may take that is not itself measured.
@@ -27,7 +28,7 @@ type process struct {
 }
 
 func (b *bench) start(role string, args ...string) (*process, error) {
-	heap, err := freeAddress()
+	heap, err := processes.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +53,7 @@ func (b *bench) start(role string, args ...string) (*process, error) {
 
 // startManager starts Signet's manager and waits until it serves admission.
 func (b *bench) startManager(ctx context.Context, args ...string) (*process, error) {
-	probes, err := freeAddress()
+	probes, err := processes.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -118,29 +119,7 @@ func get(url string) (string, error) {
 	return string(body), nil
 }
 
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // does not wait
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return listener.Addr().String(), listener.Close()
-}
-
 // until asks again until there is no error.
 func until(ctx context.Context, what string, ask func() error) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s for %s: %w", patience, what, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
+	return processes.Until(ctx, patience, what, ask)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // TestGateways puts real gateways, with the configurations that config/gateways
@@ -25,7 +26,7 @@ func testNginx(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	plain, signed := freeAddress(t), freeAddress(t)
+	plain, signed := processes.FreeAddress(t), processes.FreeAddress(t)
 	addresses := func(listen, to string) map[string]string {
 		return map[string]string{
 			"server signet-signer.signet-system.svc:8443": "server " + w.signAddress, "orders.shop.svc:8080": w.backend.address,
@@ -36,7 +37,7 @@ func testNginx(t *testing.T, w *world) {
 	write(t, filepath.Join(dir, "signed-body.conf"), w.shown(t, "nginx/signed-body.conf", addresses("8081", signed)))
 	write(t, filepath.Join(dir, "signet.js"), w.shown(t, "nginx/signet.js", nil))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf", "signed-body.conf"))
-	start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
+	processes.Start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
 	story(t, w, gateway{
 		plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body", exact: true, repeated: 400,
 	})
@@ -48,7 +49,7 @@ func testCaddy(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	plain, signed := freeAddress(t), freeAddress(t)
+	plain, signed := processes.FreeAddress(t), processes.FreeAddress(t)
 	port := func(address string) string { return address[strings.LastIndex(address, ":"):] }
 	file := w.shown(t, "caddy/Caddyfile", map[string]string{
 		"https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress, "orders.shop.svc:8080": w.backend.address,
@@ -56,6 +57,6 @@ func testCaddy(t *testing.T, w *world) {
 		"/etc/caddy/signet": w.clientCertificate(shop),
 	})
 	write(t, filepath.Join(dir, "Caddyfile"), gateways.CaddyOptions+file)
-	start(t, dir, "caddy", []string{"HOME=" + dir}, program, "run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
+	processes.Start(t, dir, "caddy", []string{"HOME=" + dir}, program, "run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
 	story(t, w, gateway{plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body"})
 }

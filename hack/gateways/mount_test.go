@@ -9,6 +9,7 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // newMount mounts a Secret of the shop, which has to be there soon.
@@ -16,7 +17,7 @@ func newMount(tb testing.TB, w *world, secret string, delay time.Duration) *gate
 	tb.Helper()
 	m := &gateways.Mount{Dir: tb.TempDir(), Delay: delay}
 	name := client.ObjectKey{Namespace: shop, Name: secret}
-	eventually(tb, "Secret "+secret, func() error { return m.Update(context.Background(), w.admin, name) })
+	processes.Eventually(tb, "Secret "+secret, func() error { return m.Update(context.Background(), w.admin, name) })
 	inBackground(tb, func(ctx context.Context) { m.Follow(ctx, w.admin, name) })
 	return m
 }

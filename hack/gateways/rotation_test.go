@@ -21,6 +21,7 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 const (
@@ -67,7 +68,7 @@ func rotateUnderLoad(t *testing.T, w *world, second string, keyType signetv1alph
 	w.create(t, key, newBinding(r.name, r.name, "", "API/"+r.name))
 	w.waitFor(t, r.name, signetv1alpha1.ReasonBound)
 	r.startGateway(t, w, second)
-	eventually(t, "a signed request to be accepted", func() error {
+	processes.Eventually(t, "a signed request to be accepted", func() error {
 		got, err := send(r.gateway, raw{method: "GET", target: "/orders", api: r.name})
 		if err == nil && got.status != http.StatusOK {
 			err = errStatus(got)
@@ -154,7 +155,7 @@ func (w *world) managed(tb testing.TB, name string) *corev1.Secret {
 func (r *rotated) rotate(t *testing.T, w *world, trigger string) time.Duration {
 	t.Helper()
 	before := string(w.managed(t, r.name).Data["key-id"])
-	eventually(t, "the trigger to be written", func() error {
+	processes.Eventually(t, "the trigger to be written", func() error {
 		var key signetv1alpha1.SignatureKey
 		if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: r.name}, &key); err != nil {
 			return err
@@ -163,7 +164,7 @@ func (r *rotated) rotate(t *testing.T, w *world, trigger string) time.Duration {
 		return w.admin.Update(t.Context(), &key)
 	})
 	switched, signs := w.switchOf(t, r.name, before)
-	eventually(t, "the retirement", func() error {
+	processes.Eventually(t, "the retirement", func() error {
 		if secret := w.managed(t, r.name); secret.Data["previous.key-id"] != nil {
 			return errNotYet
 		}
@@ -206,7 +207,7 @@ func (r *rotated) retired(t *testing.T, w *world, old *corev1.Secret) {
 	forged := signWith(t, old, r.name)
 	for i := range refreshDelays {
 		backend := r.name + "-" + fmt.Sprint(i)
-		eventually(t, "the old version to be refused", func() error {
+		processes.Eventually(t, "the old version to be refused", func() error {
 			got, err := send(w.backend.address, raw{method: "GET", target: "/orders", api: backend, header: forged})
 			if err != nil {
 				return err
@@ -244,7 +245,7 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 		servers = append(servers, w.backend.replica(t, api))
 	}
 	dir := t.TempDir()
-	r.gateway = freeAddress(t)
+	r.gateway = processes.FreeAddress(t)
 	write(t, filepath.Join(dir, "signed.conf"), w.shown(t, "nginx/signed.conf", map[string]string{
 		"server signet-signer.signet-system.svc:8443;": "server " + w.signAddress + "; server " + second + ";",
 		"server orders.shop.svc:8080;":                 "server " + strings.Join(servers, "; server ") + ";",
@@ -253,7 +254,7 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 		"/sign/shop/RELEASE/API/orders":                "/sign/shop/RELEASE/API/" + r.name,
 	}))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf"))
-	start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
+	processes.Start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
 }
 
 // replica is another address of the backend, which takes one API's keys

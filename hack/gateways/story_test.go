@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // gateway is one that runs, with the shown configuration.
@@ -54,7 +55,7 @@ func story(t *testing.T, w *world, g gateway) {
 	if address == "" {
 		address, api = g.signed, "signed"
 	}
-	eventually(t, "a signed request to be accepted", func() error {
+	processes.Eventually(t, "a signed request to be accepted", func() error {
 		got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 		if err == nil && got.status != http.StatusOK {
 			err = errStatus(got)
@@ -73,10 +74,10 @@ func story(t *testing.T, w *world, g gateway) {
 	t.Run("refusals", func(t *testing.T) { refusals(t, w, address, api, g) })
 	t.Run("moved under load", func(t *testing.T) { moved(t, w, address, api, g) })
 	t.Run("signer down", func(t *testing.T) {
-		w.signer.stop()
+		w.signer.Stop()
 		refused(t, w, address, raw{method: "GET", target: "/orders", api: api}, false)
 		w.restartSigner(t)
-		eventually(t, "signing to go on", func() error {
+		processes.Eventually(t, "signing to go on", func() error {
 			got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 			if err == nil && got.status != http.StatusOK {
 				err = errStatus(got)
@@ -230,7 +231,7 @@ func refusals(t *testing.T, w *world, address, api string, g gateway) {
 	}
 	back := func() {
 		t.Helper()
-		eventually(t, "the API to be signed again", func() error {
+		processes.Eventually(t, "the API to be signed again", func() error {
 			got, err := send(address, request)
 			if err == nil && got.status != http.StatusOK {
 				err = errStatus(got)
@@ -240,7 +241,7 @@ func refusals(t *testing.T, w *world, address, api string, g gateway) {
 	}
 	gone := func(what string) {
 		t.Helper()
-		eventually(t, what+": the refusal", func() error {
+		processes.Eventually(t, what+": the refusal", func() error {
 			got, err := send(address, request)
 			if err == nil && got.status == http.StatusOK {
 				err = errStatus(got)
@@ -328,14 +329,14 @@ func moved(t *testing.T, w *world, address, api string, g gateway) {
 	}
 	for _, key := range []string{"second", "orders", "second"} {
 		var binding signetv1alpha1.SignatureBinding
-		eventually(t, "the move to be written", func() error {
+		processes.Eventually(t, "the move to be written", func() error {
 			if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: name}, &binding); err != nil {
 				return err
 			}
 			binding.Spec.KeyRef.Name = key
 			return w.admin.Update(t.Context(), &binding)
 		})
-		eventually(t, "key "+key+" to sign", signedBy(key))
+		processes.Eventually(t, "key "+key+" to sign", signedBy(key))
 		time.Sleep(500 * time.Millisecond)
 	}
 	cancel()
@@ -371,7 +372,7 @@ func (w *world) forget(tb testing.TB) {
 			tb.Fatal(err)
 		}
 	}
-	eventually(tb, "the shop to be empty", func() error {
+	processes.Eventually(tb, "the shop to be empty", func() error {
 		var keys signetv1alpha1.SignatureKeyList
 		var secrets corev1.SecretList
 		if err := w.admin.List(ctx, &keys, client.InNamespace(shop)); err != nil {

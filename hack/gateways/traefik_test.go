@@ -15,6 +15,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // testTraefik has the Gateway API in it: routes, Gateways, bindings and traffic
@@ -26,13 +27,13 @@ func testTraefik(t *testing.T, w *world) {
 	}
 	w.installTraefik(t)
 	dir := t.TempDir()
-	address := freeAddress(t)
+	address := processes.FreeAddress(t)
 	port := address[strings.LastIndex(address, ":")+1:]
 	static := w.shown(t, "traefik/traefik.yaml", map[string]string{
 		`":8000"`: `"` + address + `"`, "kubernetesGateway: {}": "kubernetesGateway: {statusAddress: {ip: 127.0.0.1}}",
 	})
 	write(t, filepath.Join(dir, "traefik.yaml"), static)
-	start(t, dir, "traefik", []string{"KUBECONFIG=" + w.cluster.Kubeconfig}, program, "--configFile="+filepath.Join(dir, "traefik.yaml"))
+	processes.Start(t, dir, "traefik", []string{"KUBECONFIG=" + w.cluster.Kubeconfig}, program, "--configFile="+filepath.Join(dir, "traefik.yaml"))
 
 	w.create(t, w.clientSecret(t, shop), w.clientSecret(t, other))
 	w.serveBackend(t, shop, "orders")
@@ -139,7 +140,7 @@ func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
 	write(t, filepath.Join(dir, "theirs.yaml"), theirs)
 	w.kubectl(t, "apply", "-f", filepath.Join(dir, "theirs.yaml"))
 	before := w.backend.count()
-	eventually(t, "the other tenant to be refused", func() error {
+	processes.Eventually(t, "the other tenant to be refused", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/orders", http.NoBody)
 		if err != nil {
 			return err
@@ -171,7 +172,7 @@ func theVeryFile(t *testing.T, w *world, dir, port, address string) {
 	t.Cleanup(func() { w.forget(t) })
 	w.waitFor(t, "orders", signetv1alpha1.ReasonBound)
 	w.backend.accept("signed", slot{path: "/verify/shop/RELEASE/HTTPRoute/orders", keys: keySet(t, w, 0, "orders"), signed: true})
-	eventually(t, "a request to be signed", func() error {
+	processes.Eventually(t, "a request to be signed", func() error {
 		got, err := send(address, raw{method: "POST", target: "/orders", body: []byte("body"), api: "signed"})
 		if err == nil && got.status != http.StatusOK {
 			err = errStatus(got)

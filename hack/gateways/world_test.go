@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +23,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
 	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/processes"
 	"github.com/signet-dev/signet/hack/programs"
 )
 
@@ -49,83 +48,11 @@ type world struct {
 	cluster           *controlplane.ControlPlane
 	admin             client.WithWatch
 	certs             string
-	signer            *process
+	signer            *processes.Process
 	signAddress       string
 	verifyAddress     string
 	metricsAddress    string
 	backend           *backend
-}
-
-// process is a program that was started here and ends with the test.
-type process struct {
-	cmd  *exec.Cmd
-	log  string
-	done chan struct{}
-}
-
-func start(tb testing.TB, dir, name string, env []string, program string, args ...string) *process {
-	tb.Helper()
-	p := &process{log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
-	log, err := os.Create(p.log)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	p.cmd = exec.Command(program, args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, log, log
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait()
-		_ = log.Close()
-		close(p.done)
-	}()
-	tb.Cleanup(func() {
-		p.stop()
-		if tb.Failed() {
-			text, _ := os.ReadFile(p.log)
-			tb.Logf("%s ended with:\n%s", name, text[max(0, len(text)-1500):])
-		}
-	})
-	return p
-}
-
-func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(10 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-}
-
-func freeAddress(tb testing.TB) string {
-	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
-// eventually asks until there is no error.
-func eventually(tb testing.TB, what string, ask func() error) {
-	tb.Helper()
-	deadline := time.Now().Add(soon)
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited %s for %s: %v", soon, what, err)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }
 
 func newWorld(tb testing.TB) *world {
@@ -210,12 +137,12 @@ func (w *world) identity(tb testing.TB, account string) string {
 
 func (w *world) startManager(tb testing.TB) {
 	tb.Helper()
-	probes := freeAddress(tb)
-	start(tb, w.dir, "manager", nil, w.binary, "manager",
+	probes := processes.FreeAddress(tb)
+	processes.Start(tb, w.dir, "manager", nil, w.binary, "manager",
 		"--kubeconfig="+w.identity(tb, "signet-controller-manager"), "--public-key-enable",
-		"--webhook-bind-address="+freeAddress(tb), "--webhook-cert-dir="+w.webhookCertificate(tb),
+		"--webhook-bind-address="+processes.FreeAddress(tb), "--webhook-cert-dir="+w.webhookCertificate(tb),
 		"--metrics-bind-address=0", "--health-probe-bind-address="+probes)
-	eventually(tb, "the manager to be ready", func() error { return answers("http://" + probes + "/readyz") })
+	processes.Eventually(tb, "the manager to be ready", func() error { return answers("http://" + probes + "/readyz") })
 }
 
 // webhookCertificate is one that nobody asks for: no webhooks are installed.
@@ -236,22 +163,22 @@ func (w *world) issue(tb testing.TB) {
 
 func (w *world) startSigner(tb testing.TB) {
 	tb.Helper()
-	w.signAddress, w.verifyAddress, w.metricsAddress = freeAddress(tb), freeAddress(tb), freeAddress(tb)
+	w.signAddress, w.verifyAddress, w.metricsAddress = processes.FreeAddress(tb), processes.FreeAddress(tb), processes.FreeAddress(tb)
 	w.restartSigner(tb)
 }
 
 // restartSigner starts a signer at the same addresses.
 func (w *world) restartSigner(tb testing.TB) {
 	tb.Helper()
-	probes := freeAddress(tb)
-	w.signer = start(w.tb, w.dir, "signer", nil, w.binary, "signer",
+	probes := processes.FreeAddress(tb)
+	w.signer = processes.Start(w.tb, w.dir, "signer", nil, w.binary, "signer",
 		"--kubeconfig="+w.identity(tb, "signet-signer"),
 		"--sign-bind-address="+w.signAddress, "--verify-bind-address="+w.verifyAddress,
 		"--envoy-bind-address=0", "--ext-authz-bind-address=0",
 		"--tls-cert="+filepath.Join(w.certs, "server", "tls.crt"), "--tls-key="+filepath.Join(w.certs, "server", "tls.key"),
 		"--client-ca="+filepath.Join(w.certs, "ca", "ca.crt"),
 		"--shutdown-delay=0s", "--metrics-bind-address="+w.metricsAddress, "--health-probe-bind-address="+probes)
-	eventually(tb, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
+	processes.Eventually(tb, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
 }
 
 func answers(url string) error {
@@ -309,7 +236,7 @@ func newBinding(name, key string, payload signetv1alpha1.Payload, apis ...string
 // waitFor waits until the binding has the reason.
 func (w *world) waitFor(tb testing.TB, binding, reason string) {
 	tb.Helper()
-	eventually(tb, "binding "+binding+" to be "+reason, func() error {
+	processes.Eventually(tb, "binding "+binding+" to be "+reason, func() error {
 		var found signetv1alpha1.SignatureBinding
 		if err := w.admin.Get(context.Background(), client.ObjectKey{Namespace: shop, Name: binding}, &found); err != nil {
 			return err

@@ -26,6 +26,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 const (
@@ -73,7 +74,7 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	if c.Admin, err = client.NewWithWatch(c.Config, client.Options{Scheme: scheme}); err != nil {
 		return fmt.Errorf("make the administrator's client: %w", err)
 	}
-	if c.webhooks, err = freeAddress(); err != nil {
+	if c.webhooks, err = processes.FindAddress(); err != nil {
 		return err
 	}
 	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
@@ -182,19 +183,5 @@ func (c *Cluster) pointWebhooks(ctx context.Context) error {
 
 // Until asks again until there is no error.
 func Until(ctx context.Context, what string, ask func() error) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := ask()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s for %s: %w", patience, what, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, ctx.Err())
-		case <-time.After(glance):
-		}
-	}
+	return processes.Until(ctx, patience, what, ask)
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // Manager is a manager at work.
@@ -48,7 +49,7 @@ func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, er
 // StartReplica starts another one, which nobody asks until Ask, and returns when
 // it is ready.
 func (c *Cluster) StartReplica(ctx context.Context, binary string) (*Manager, error) {
-	address, err := freeAddress()
+	address, err := processes.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +65,11 @@ func (c *Cluster) startReplica(ctx context.Context, binary, webhooks string) (*M
 	if err := c.WriteKubeconfig(config, kubeconfig); err != nil {
 		return nil, err
 	}
-	metrics, err := freeAddress()
+	metrics, err := processes.FindAddress()
 	if err != nil {
 		return nil, err
 	}
-	probes, err := freeAddress()
+	probes, err := processes.FindAddress()
 	if err != nil {
 		return nil, err
 	}

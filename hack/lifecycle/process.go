@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -111,20 +109,4 @@ func (p *process) ask(url string, header http.Header) (string, error) {
 		return "", fmt.Errorf("%s answers %s: %s", url, response.Status, body)
 	}
 	return string(body), nil
-}
-
-// freeAddress is an address of this machine alone that nobody listens at. It is
-// below the ports that connections begin at, so that it is still free when a
-// manager is started again.
-func freeAddress() (string, error) {
-	const first, count, tries = 10000, 20000, 100
-	var err error
-	for range tries {
-		address := fmt.Sprintf("127.0.0.1:%d", first+rand.IntN(count))
-		var listener net.Listener
-		if listener, err = net.Listen("tcp", address); err == nil { //nolint:noctx // does not wait
-			return address, listener.Close()
-		}
-	}
-	return "", fmt.Errorf("find a free port: %w", err)
 }

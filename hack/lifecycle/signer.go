@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/signet-dev/signet/hack/processes"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -21,11 +22,11 @@ func (c *Cluster) Signs(ctx context.Context, binary string, state *State) error 
 	if err := c.WriteKubeconfig(config, kubeconfig); err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	address, err := processes.FindAddress()
 	if err != nil {
 		return err
 	}
-	probes, err := freeAddress()
+	probes, err := processes.FindAddress()
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/signet-dev/signet/hack/processes"
 	"github.com/signet-dev/signet/internal/certs"
 )
 
@@ -79,7 +80,7 @@ func (w *world) tellsNoKey(t *testing.T, out string) {
 // is mended. The manager mends things itself, and the API server learns of a
 // change a moment later: the fault is made again until it is found.
 func (w *world) finds(t *testing.T, fault fault) {
-	eventually(t, "doctor to find it", func() error {
+	processes.Eventually(t, "doctor to find it", func() error {
 		fault.doing(t)
 		got, _ := w.findings(t)
 		if len(got) != len(fault.want) {
@@ -94,7 +95,7 @@ func (w *world) finds(t *testing.T, fault fault) {
 		return nil
 	})
 	fault.undo(t)
-	eventually(t, "doctor to find nothing", func() error {
+	processes.Eventually(t, "doctor to find nothing", func() error {
 		if got, _ := w.findings(t); len(got) > 0 {
 			return fmt.Errorf("found %q", got)
 		}
@@ -297,7 +298,7 @@ func (w *world) faultsOfPods() []fault {
 				return
 			}
 			stopped = true
-			w.manager.stop()
+			w.manager.Stop()
 			w.available(t, "signet-controller-manager", corev1.ConditionFalse)
 		}, func(t *testing.T) {
 			w.startManager(t)

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
+
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // testErrors gives every command a kubeconfig that is no good. Each says in one
@@ -20,7 +22,7 @@ func testErrors(t *testing.T, w *world) {
 	unknown := rest.AnonymousClientConfig(w.cluster.Config)
 	unknown.BearerToken = "expired"
 	away := rest.CopyConfig(w.cluster.Config)
-	away.Host = "https://" + freeAddress(t)
+	away.Host = "https://" + processes.FreeAddress(t)
 	for name, config := range map[string]*rest.Config{"unknown": unknown, "away": away} {
 		must(t, w.cluster.WriteKubeconfig(config, filepath.Join(w.dir, name)))
 	}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // testVerify has the running signer sign, and saves the request as a backend
@@ -66,7 +68,7 @@ func (w *world) sign(t *testing.T, target, host, body string) http.Header {
 	}}}
 	defer gateway.CloseIdleConnections()
 	var headers http.Header
-	eventually(t, "a signature", func() error {
+	processes.Eventually(t, "a signature", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
 			"https://"+w.signAddress+"/sign/shop/RELEASE/HTTPRoute/orders", strings.NewReader(body))
 		if err != nil {

@@ -32,6 +32,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 const (
@@ -51,7 +52,7 @@ type world struct {
 	admin             client.Client
 
 	webhooks    string
-	manager     *process
+	manager     *processes.Process
 	signAddress string
 }
 
@@ -72,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	w.admin, err = client.New(w.cluster.Config, client.Options{Scheme: scheme})
 	must(t, err)
 	w.installCRDs(t)
-	w.webhooks = freeAddress(t)
+	w.webhooks = processes.FreeAddress(t)
 	w.install(t, "default", "signer")
 	w.create(t, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop}})
 	w.startManager(t)
@@ -171,13 +172,13 @@ func (w *world) identity(t *testing.T, namespace, account string) string {
 
 func (w *world) startManager(t *testing.T) {
 	t.Helper()
-	probes := freeAddress(t)
-	w.manager = start(w.t, w.dir, "manager", w.binary, "manager",
+	probes := processes.FreeAddress(t)
+	w.manager = processes.Start(w.t, w.dir, "manager", nil, w.binary, "manager",
 		"--kubeconfig="+w.identity(t, system, "signet-controller-manager"),
 		"--leader-elect", "--leader-elect-namespace="+system,
 		"--webhook-bind-address="+w.webhooks, "--webhook-names=127.0.0.1",
 		"--metrics-bind-address=0", "--health-probe-bind-address="+probes)
-	eventually(t, "the manager to be ready", func() error { return ready(probes) })
+	processes.Eventually(t, "the manager to be ready", func() error { return ready(probes) })
 }
 
 // startSigner has `signet certs` make the Secrets, and mounts the signer's own as
@@ -186,14 +187,14 @@ func (w *world) startSigner(t *testing.T) {
 	t.Helper()
 	w.run(t, ".", w.binary, "certs", "--kubeconfig="+w.cluster.Kubeconfig, "--secrets",
 		"--server="+signerHost+","+verifyHost+",127.0.0.1", "--sign="+shop, "--verify="+shop)
-	w.signAddress = freeAddress(t)
-	probes, mounted := freeAddress(t), w.mount(t, system, "signet-signer-server")
-	start(w.t, w.dir, "signer", w.binary, "signer", "--kubeconfig="+w.identity(t, system, "signet-signer"),
+	w.signAddress = processes.FreeAddress(t)
+	probes, mounted := processes.FreeAddress(t), w.mount(t, system, "signet-signer-server")
+	processes.Start(w.t, w.dir, "signer", nil, w.binary, "signer", "--kubeconfig="+w.identity(t, system, "signet-signer"),
 		"--sign-bind-address="+w.signAddress, "--verify-bind-address=0", "--envoy-bind-address=0", "--ext-authz-bind-address=0",
 		"--tls-cert="+filepath.Join(mounted, "tls.crt"), "--tls-key="+filepath.Join(mounted, "tls.key"),
 		"--client-ca="+filepath.Join(mounted, "ca.crt"),
 		"--shutdown-delay=0s", "--metrics-bind-address=0", "--health-probe-bind-address="+probes)
-	eventually(t, "the signer to be ready", func() error { return ready(probes) })
+	processes.Eventually(t, "the signer to be ready", func() error { return ready(probes) })
 }
 
 // mount writes the data of a Secret into a folder.
@@ -251,7 +252,7 @@ func (w *world) apply(t *testing.T, text string) {
 // await waits until a condition of a key or a binding has the reason.
 func (w *world) await(t *testing.T, object client.Object, name, condition, reason string) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%T %s to be %s", object, name, reason), func() error {
+	processes.Eventually(t, fmt.Sprintf("%T %s to be %s", object, name, reason), func() error {
 		if err := w.admin.Get(context.Background(), client.ObjectKey{Namespace: shop, Name: name}, object); err != nil {
 			return err
 		}

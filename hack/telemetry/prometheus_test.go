@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // prometheus is a Prometheus that scrapes the world and has the alerts loaded.
@@ -43,11 +45,11 @@ func startPrometheus(t *testing.T, w *world) *prometheus {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
-	start(t, w.dir, "prometheus", program(t, "prometheus"), "--config.file="+file, "--log.level=warn",
+	address := processes.FreeAddress(t)
+	processes.Start(t, w.dir, "prometheus", nil, program(t, "prometheus"), "--config.file="+file, "--log.level=warn",
 		"--storage.tsdb.path="+filepath.Join(w.dir, "series"), "--web.listen-address="+address)
 	p := &prometheus{api: "http://" + address + "/api/v1/"}
-	eventually(t, "three scrapes of each process", func() error {
+	processes.Eventually(t, "three scrapes of each process", func() error {
 		series, err := p.query("count_over_time(up[1m]) >= 3 and up == 1")
 		if err == nil && len(series) != 3 {
 			err = fmt.Errorf("%d of 3 processes", len(series))

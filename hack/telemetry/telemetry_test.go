@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 // TestRules runs promtool: what each alert fires at, and what it lets pass.
@@ -42,7 +43,7 @@ func TestTelemetry(t *testing.T) {
 // before it fires is not waited for.
 func testRules(t *testing.T, p *prometheus) {
 	var rules []rule
-	eventually(t, "an evaluation of every rule", func() (err error) {
+	processes.Eventually(t, "an evaluation of every rule", func() (err error) {
 		rules, err = p.rules()
 		return err
 	})

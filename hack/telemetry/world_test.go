@@ -22,6 +22,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/hack/processes"
 )
 
 const (
@@ -62,13 +63,13 @@ func newWorld(t *testing.T) *world {
 	if w.admin, err = client.New(w.cluster.Config, client.Options{Scheme: scheme}); err != nil {
 		t.Fatal(err)
 	}
-	webhooks := freeAddress(t)
+	webhooks := processes.FreeAddress(t)
 	for _, part := range []string{"config/default", "config/signer"} {
 		if err := w.cluster.Install(t.Context(), filepath.Join(root, part), controlplane.InstallOptions{WebhookURL: "https://" + webhooks}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w.leader, w.follower = w.startManager(t, "leader", webhooks), w.startManager(t, "follower", freeAddress(t))
+	w.leader, w.follower = w.startManager(t, "leader", webhooks), w.startManager(t, "follower", processes.FreeAddress(t))
 	w.startSigner(t)
 	return w
 }
@@ -103,13 +104,13 @@ func (w *world) identity(t *testing.T, account string) string {
 // metrics are.
 func (w *world) startManager(t *testing.T, name, webhooks string) string {
 	t.Helper()
-	probes, metrics := freeAddress(t), freeAddress(t)
-	start(t, w.dir, name, w.binary, "manager",
+	probes, metrics := processes.FreeAddress(t), processes.FreeAddress(t)
+	processes.Start(t, w.dir, name, nil, w.binary, "manager",
 		"--kubeconfig="+w.identity(t, "signet-controller-manager"),
 		"--leader-elect", "--leader-elect-namespace="+system,
 		"--webhook-bind-address="+webhooks, "--webhook-names=127.0.0.1",
 		"--metrics-bind-address="+metrics, "--health-probe-bind-address="+probes)
-	eventually(t, "the "+name+" to be ready", func() error { return answers("http://" + probes + "/readyz") })
+	processes.Eventually(t, "the "+name+" to be ready", func() error { return answers("http://" + probes + "/readyz") })
 	return metrics
 }
 
@@ -117,15 +118,15 @@ func (w *world) startSigner(t *testing.T) {
 	t.Helper()
 	w.certs = filepath.Join(w.dir, "certs")
 	w.run(t, w.binary, "certs", "--out="+w.certs, "--server=127.0.0.1", "--sign="+shop)
-	w.signer, w.signAddress = freeAddress(t), freeAddress(t)
-	probes := freeAddress(t)
-	start(t, w.dir, "signer", w.binary, "signer",
+	w.signer, w.signAddress = processes.FreeAddress(t), processes.FreeAddress(t)
+	probes := processes.FreeAddress(t)
+	processes.Start(t, w.dir, "signer", nil, w.binary, "signer",
 		"--kubeconfig="+w.identity(t, "signet-signer"), "--sign-bind-address="+w.signAddress,
 		"--verify-bind-address=0", "--envoy-bind-address=0", "--ext-authz-bind-address=0",
 		"--tls-cert="+filepath.Join(w.certs, "server", "tls.crt"), "--tls-key="+filepath.Join(w.certs, "server", "tls.key"),
 		"--client-ca="+filepath.Join(w.certs, "ca", "ca.crt"),
 		"--shutdown-delay=0s", "--metrics-bind-address="+w.signer, "--health-probe-bind-address="+probes)
-	eventually(t, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
+	processes.Eventually(t, "the signer to be ready", func() error { return answers("http://" + probes + "/readyz") })
 }
 
 func answers(url string) error {
@@ -169,7 +170,7 @@ func (w *world) live(t *testing.T) {
 	w.await(t, late, signetv1alpha1.ReasonConflicted)
 
 	caller := w.gateway(t)
-	eventually(t, "a signature", func() error { return w.sign(caller, "orders-api") })
+	processes.Eventually(t, "a signature", func() error { return w.sign(caller, "orders-api") })
 	if err := w.sign(caller, "unheard-of"); err == nil {
 		t.Fatal("an API without a binding was signed for")
 	}
@@ -201,7 +202,7 @@ func newBinding(name, key string) *signetv1alpha1.SignatureBinding {
 // await waits until the binding is as it should be.
 func (w *world) await(t *testing.T, binding *signetv1alpha1.SignatureBinding, reason string) {
 	t.Helper()
-	eventually(t, binding.Name+" to be "+reason, func() error {
+	processes.Eventually(t, binding.Name+" to be "+reason, func() error {
 		if err := w.admin.Get(context.Background(), client.ObjectKeyFromObject(binding), binding); err != nil {
 			return err
 		}
