@@ -39,7 +39,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 
 		Expect(key.Status.SecretName).To(Equal("orders"))
 		Expect(key.Status.DisplayName).To(Equal("orders"))
-		Expect(key.Status.Key).To(BeEquivalentTo(secret.Data["key"]))
+		Expect(key.Status.Identifier).To(BeEquivalentTo(secret.Data["key"]))
 		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		Expect(key.Status.Versions[0].State).To(Equal(signetv1alpha1.VersionActive))
@@ -68,7 +68,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			for _, name := range data {
 				Expect(secret.Data).To(HaveKey(name))
 			}
-			Expect(key.Status.Key != "").To(Equal(identifier))
+			Expect(key.Status.Identifier != "").To(Equal(identifier))
 		},
 		Entry("HMAC", withType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
 		Entry("Basic", withType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
@@ -121,7 +121,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		change(ctx, source, func(s *corev1.Secret) {
 			s.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}
 		})
-		Expect(readyKey(ctx, key).Status.Key).To(Equal(plantedKey))
+		Expect(readyKey(ctx, key).Status.Identifier).To(Equal(plantedKey))
 		Expect(managedSecret(Default, ctx, key).Data["key"]).To(BeEquivalentTo(plantedKey))
 	})
 

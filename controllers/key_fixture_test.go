@@ -99,7 +99,7 @@ func unbound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string)
 
 // managedSecret is the managed Secret of a key.
 func managedSecret(g Gomega, ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
 	return reload(g, ctx, secret)
 }
 

@@ -77,7 +77,7 @@ var keyStates = map[string]keyState{
 	"with two identifiers": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey}))
-			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Key = "another_key" }))
+			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = "another_key" }))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
 		message: []string{"data[key]: differs from spec.key"},
@@ -165,7 +165,7 @@ var keyStates = map[string]keyState{
 			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 			bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
-				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
 			Expect(admin.Delete(ctx, managedSecret(Default, ctx, key))).To(Succeed())
 			return key
@@ -194,8 +194,8 @@ func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.S
 	bound(ctx, key, "shop")
 	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
-		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
-		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
+		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 	}).Should(Succeed())
 	secret := managedSecret(Default, ctx, key)
 	Expect(admin.Delete(ctx, secret)).To(Succeed())

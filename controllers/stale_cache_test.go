@@ -105,7 +105,7 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 		})
 		readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		older := create(ctx, newBinding(namespace, "older", "orders", "own"))
-		ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
 		younger := create(ctx, newRival(namespace, "younger", "orders", "shared"))
 		Eventually(granting).Should(BeClosed())
@@ -113,12 +113,12 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "shared"})
 		})
 		close(claimed)
-		ready(ctx, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(lag.stopping()).To(BeTrue(), "the manager has seen its own write")
 		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"younger"}))
 
 		open()
-		ready(ctx, younger, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, younger, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Consistently(func(g Gomega) []string { return holders(g, ctx, namespace, "shared") }).Should(Equal([]string{"younger"}))
 	})
 })

@@ -108,8 +108,8 @@ const (
 	ManagedBy = "signet"
 	// LabelEnvironment on a Gateway names the environment it belongs to.
 	LabelEnvironment = "signet.dev/environment"
-	// FinalizerInUse holds a key and its managed Secret while bindings use it.
-	FinalizerInUse = "signet.dev/in-use"
+	// FinalizerProtection holds a key and its managed Secret while bindings use it.
+	FinalizerProtection = "signet.dev/in-use"
 	// SecretType is the type of managed Secrets.
 	SecretType = "signet.dev/signature-key"
 )

@@ -101,7 +101,7 @@ type SignatureBindingSpec struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^(host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$')",message="a header that proxies change, or that is signed anyway, cannot carry the signature",reason="FieldValueInvalid"
-	Header string `json:"header,omitempty"`
+	SignatureHeader string `json:"header,omitempty"`
 
 	// host is what the backend gets as Host, with the port if it is not the
 	// scheme's own, for a gateway that cannot tell the signer. Left out: the
@@ -110,7 +110,7 @@ type SignatureBindingSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=259
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`
-	Host string `json:"host,omitempty"`
+	BackendHost string `json:"host,omitempty"`
 }
 
 // APIState is how an API of a binding stands.
@@ -177,7 +177,7 @@ type APIStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
-// PreviousKey is the key that a binding has moved away from.
+// PreviousKeys is the key that a binding has moved away from.
 type PreviousKey struct {
 	// name of the key.
 	// +required
@@ -209,7 +209,7 @@ type SignatureBindingStatus struct {
 	// previousKey is the key before the last move, while requests that were
 	// signed with it may still be under way.
 	// +optional
-	PreviousKey *PreviousKey `json:"previousKey,omitempty"`
+	PreviousKeys *PreviousKey `json:"previousKey,omitempty"`
 
 	// displayName is the name on the gateway of the key in force.
 	// +optional
@@ -234,7 +234,7 @@ type SignatureBindingStatus struct {
 	// of the object, so that the late write of a leader that has lost its lease
 	// is refused by its resourceVersion.
 	// +optional
-	Decision int64 `json:"decision,omitempty"`
+	FencingToken int64 `json:"decision,omitempty"`
 
 	// conditions: Ready and, only when true, Stalled and PathRewritten.
 	// +optional

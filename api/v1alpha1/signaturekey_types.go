@@ -131,7 +131,7 @@ type Rotation struct {
 	// their source first.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	Immediate string `json:"immediate,omitempty"`
+	RevokeTrigger string `json:"immediate,omitempty"`
 }
 
 // SignatureKeySpec is what is wanted of a signature key.
@@ -171,7 +171,7 @@ type SignatureKeySpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=4
 	// +kubebuilder:validation:MaxLength=32
-	Key string `json:"key,omitempty"`
+	Identifier string `json:"key,omitempty"`
 
 	// secretRef names a Secret in the same namespace, labelled
 	// signet.dev/signature-material: "true", that supplies data "key",
@@ -270,7 +270,7 @@ type SignatureKeyStatus struct {
 	// key is the public identifier in force (HMAC, Basic).
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
-	Key string `json:"key,omitempty"`
+	Identifier string `json:"key,omitempty"`
 
 	// keyID is the id of the active version. Empty while there is no material
 	// to sign with.
@@ -314,7 +314,7 @@ type SignatureKeyStatus struct {
 	// observedImmediate is the spec.rotation.immediate last acted upon.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	ObservedImmediate string `json:"observedImmediate,omitempty"`
+	ObservedRevokeTrigger string `json:"observedImmediate,omitempty"`
 
 	// conditions: Ready, InUse, Rotating while there is material and, only
 	// when true, Stalled.

@@ -89,7 +89,7 @@ func newKey(name string, options ...keyOption) *signetv1alpha1.SignatureKey {
 	key := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born),
-			Finalizers: []string{signetv1alpha1.FinalizerInUse},
+			Finalizers: []string{signetv1alpha1.FinalizerProtection},
 		},
 		Spec:   signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
 		Status: signetv1alpha1.SignatureKeyStatus{KeyID: "8f14e45f"},
@@ -105,7 +105,7 @@ func withType(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm) k
 }
 
 func withIdentifier(value string) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Key = value }
+	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = value }
 }
 
 func withSource(name string) keyOption {
@@ -155,7 +155,7 @@ func newBinding(name string, options ...bindingOption) *signetv1alpha1.Signature
 }
 
 func withHeader(header string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.Header = header }
+	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignatureHeader = header }
 }
 
 func createdAt(after time.Duration) bindingOption {

@@ -72,7 +72,7 @@ func TestKeyIsCreated(t *testing.T) {
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate beside spec.key, source to come": {
-			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{Immediate: "now"}), withIdentifier("orders_app"), withSource("own")),
+			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), withIdentifier("orders_app"), withSource("own")),
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate in a supplied pair": {
@@ -155,7 +155,7 @@ func TestKeyIsDeleted(t *testing.T) {
 	}
 	moved := newBinding("moved", holding, withKey("payments"))
 	previous := newBinding("previous", withKey("payments"))
-	previous.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: "orders"}
+	previous.Status.PreviousKeys = &signetv1alpha1.PreviousKey{Name: "orders"}
 	foreign := newBinding("foreign")
 	elsewhere(foreign)
 	cases := map[string]struct {

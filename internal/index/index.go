@@ -34,7 +34,7 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		values client.IndexerFunc
 	}{
 		{&signetv1alpha1.SignatureBinding{}, BindingSlots, slotsOf},
-		{&signetv1alpha1.SignatureBinding{}, BindingKeys, keysOf},
+		{&signetv1alpha1.SignatureBinding{}, BindingKeys, KeyNames},
 		{&signetv1alpha1.SignatureKey{}, KeySource, sourceOf},
 		{&signetv1alpha1.SignatureKey{}, KeySecretName, secretOf},
 	} {
@@ -67,13 +67,13 @@ func slotsOf(object client.Object) []string {
 	return distinct(values)
 }
 
-func keysOf(object client.Object) []string {
+func KeyNames(object client.Object) []string {
 	binding, ok := object.(*signetv1alpha1.SignatureBinding)
 	if !ok {
 		return nil
 	}
 	values := []string{binding.Spec.KeyRef.Name, binding.Status.KeyName}
-	if previous := binding.Status.PreviousKey; previous != nil {
+	if previous := binding.Status.PreviousKeys; previous != nil {
 		values = append(values, previous.Name)
 	}
 	return distinct(values)
@@ -92,7 +92,7 @@ func secretOf(object client.Object) []string {
 	if !ok {
 		return nil
 	}
-	return []string{key.EffectiveSecretName()}
+	return []string{key.EffectiveTargetName()}
 }
 
 // distinct drops empty values and repeated ones.

@@ -28,28 +28,28 @@ var (
 
 type bindingSpecType = signetv1alpha1.SignatureBindingSpec
 
-// ValidateBinding says what is wrong with a new SignatureBinding.
-func ValidateBinding(binding *signetv1alpha1.SignatureBinding) field.ErrorList {
-	return bindingSpec(&binding.Spec, was[bindingSpecType]{})
+// ValidateSignatureBinding says what is wrong with a new SignatureBinding.
+func ValidateSignatureBinding(binding *signetv1alpha1.SignatureBinding) field.ErrorList {
+	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{})
 }
 
-// ValidateBindingUpdate says what is wrong with the update of a
+// ValidateSignatureBindingUpdate says what is wrong with the update of a
 // SignatureBinding. What was wrong before and has not been touched is no error.
-func ValidateBindingUpdate(binding, old *signetv1alpha1.SignatureBinding) field.ErrorList {
-	return bindingSpec(&binding.Spec, was[bindingSpecType]{value: &old.Spec})
+func ValidateSignatureBindingUpdate(binding, old *signetv1alpha1.SignatureBinding) field.ErrorList {
+	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{value: &old.Spec})
 }
 
-func bindingSpec(spec *bindingSpecType, old was[bindingSpecType]) field.ErrorList {
+func bindingSpec(spec *bindingSpecType, old oldValue[bindingSpecType]) field.ErrorList {
 	path := field.NewPath("spec")
 	errs := join(
-		objectName.required(path.Child("keyRef", "name"), spec.KeyRef.Name, part(old, func(s *bindingSpecType) *string { return &s.KeyRef.Name })),
-		environment.required(path.Child("environment"), spec.Environment, part(old, func(s *bindingSpecType) *string { return &s.Environment })),
-		apis(path.Child("apis"), spec.APIs, part(old, func(s *bindingSpecType) *[]signetv1alpha1.APIReference { return &s.APIs })),
-		oneOf(path.Child("payload"), spec.Payload, part(old, func(s *bindingSpecType) *signetv1alpha1.Payload { return &s.Payload }), true,
+		objectName.required(path.Child("keyRef", "name"), spec.KeyRef.Name, oldField(old, func(s *bindingSpecType) *string { return &s.KeyRef.Name })),
+		environment.required(path.Child("environment"), spec.Environment, oldField(old, func(s *bindingSpecType) *string { return &s.Environment })),
+		apis(path.Child("apis"), spec.APIs, oldField(old, func(s *bindingSpecType) *[]signetv1alpha1.APIReference { return &s.APIs })),
+		oneOf(path.Child("payload"), spec.Payload, oldField(old, func(s *bindingSpecType) *signetv1alpha1.Payload { return &s.Payload }), true,
 			signetv1alpha1.PayloadUnsigned, signetv1alpha1.PayloadSigned),
-		signedHeaders(path.Child("signedHeaders"), spec.SignedHeaders, part(old, func(s *bindingSpecType) *[]string { return &s.SignedHeaders })),
-		header(path.Child("header"), spec.Header, part(old, func(s *bindingSpecType) *string { return &s.Header })),
-		hostName.optional(path.Child("host"), spec.Host, part(old, func(s *bindingSpecType) *string { return &s.Host })),
+		signedHeaders(path.Child("signedHeaders"), spec.SignedHeaders, oldField(old, func(s *bindingSpecType) *[]string { return &s.SignedHeaders })),
+		header(path.Child("header"), spec.SignatureHeader, oldField(old, func(s *bindingSpecType) *string { return &s.SignatureHeader })),
+		hostName.optional(path.Child("host"), spec.BackendHost, oldField(old, func(s *bindingSpecType) *string { return &s.BackendHost })),
 	)
 	if blocking(errs) || old.unchanged(*spec) {
 		return errs
@@ -59,9 +59,9 @@ func bindingSpec(spec *bindingSpecType, old was[bindingSpecType]) field.ErrorLis
 
 // bindingUnions hang on the spec: what goes with what.
 func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
-	carrier := strings.ToLower(signetv1alpha1.DefaultHeader)
-	if spec.Header != "" {
-		carrier = strings.ToLower(spec.Header)
+	carrier := strings.ToLower(signetv1alpha1.DefaultSignatureHeader)
+	if spec.SignatureHeader != "" {
+		carrier = strings.ToLower(spec.SignatureHeader)
 	}
 	streams := slices.ContainsFunc(spec.APIs, func(api signetv1alpha1.APIReference) bool {
 		return api.Kind == signetv1alpha1.APIKindGRPCRoute
@@ -78,7 +78,7 @@ func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
 }
 
 // apis is a list with kind and name as key: an old item is found by these.
-func apis(path *field.Path, list []signetv1alpha1.APIReference, old was[[]signetv1alpha1.APIReference]) field.ErrorList {
+func apis(path *field.Path, list []signetv1alpha1.APIReference, old oldValue[[]signetv1alpha1.APIReference]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
 	}
@@ -106,7 +106,7 @@ func apis(path *field.Path, list []signetv1alpha1.APIReference, old was[[]signet
 func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.ErrorList {
 	name := path.Child("name")
 	errs := join(
-		oneOf(path.Child("kind"), api.Kind, was[signetv1alpha1.APIKind]{}, false,
+		oneOf(path.Child("kind"), api.Kind, oldValue[signetv1alpha1.APIKind]{}, false,
 			signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI),
 		apiName.check(name, api.Name),
 	)
@@ -123,7 +123,7 @@ func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.Error
 }
 
 // signedHeaders is a set: its items have no old ones of their own.
-func signedHeaders(path *field.Path, list []string, old was[[]string]) field.ErrorList {
+func signedHeaders(path *field.Path, list []string, old oldValue[[]string]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
 	}
@@ -150,7 +150,7 @@ func duplicates[T comparable](path *field.Path, list []T) field.ErrorList {
 	return errs
 }
 
-func header(path *field.Path, name string, old was[string]) field.ErrorList {
+func header(path *field.Path, name string, old oldValue[string]) field.ErrorList {
 	if name == "" || old.unchanged(name) {
 		return nil
 	}

@@ -95,7 +95,7 @@ func plantings() map[string]planting {
 
 func (p planting) key(namespace string) *signetv1alpha1.SignatureKey {
 	key := newSourcedKey(namespace, "planted", "own")
-	key.Spec.Type, key.Spec.Algorithm, key.Spec.Key = p.keyType, p.algorithm, p.specKey
+	key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = p.keyType, p.algorithm, p.specKey
 	return key
 }
 
@@ -227,7 +227,7 @@ var _ = Describe("planted material", Ordered, func() {
 			"Planted-longer-than-spec.key-may-be": "spec.key: Too long: may not be more than 32",
 		} {
 			key := newKey(namespace, "planted")
-			key.Spec.Type, key.Spec.Algorithm, key.Spec.Key = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
+			key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
 			_, err := admin.ask(func() error { return admin.Create(ctx, key) })
 			Expect(err).To(MatchError(ContainSubstring(refusal)))
 			hidden = append(hidden, value)

@@ -205,5 +205,5 @@ func expectReady[T conditioned](ctx context.Context, object T, want string) stri
 func managedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	GinkgoHelper()
 	expectReady(ctx, key, "True Ready")
-	return reload(Default, ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}})
+	return reload(Default, ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}})
 }

@@ -66,7 +66,7 @@ func verdicts(ctx context.Context, u *user, object client.Object) []string {
 	answer = append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
 	if key, ok := object.(*signetv1alpha1.SignatureKey); ok && key.Status.KeyID != "" {
 		// The next attempt is not to find what this one has left.
-		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}}
+		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
 		Eventually(gone(ctx, left)).WithTimeout(long).Should(Succeed())
 	}
 	return answer

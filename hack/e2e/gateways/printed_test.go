@@ -21,10 +21,10 @@ import (
 func TestPrintedConfigurations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*signetv1alpha1.SignatureBindingSpec){
-		"other header": func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Header = "X-Signature" },
-		"other host":   func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Host = "orders.internal" },
+		"other header": func(spec *signetv1alpha1.SignatureBindingSpec) { spec.SignatureHeader = "X-Signature" },
+		"other host":   func(spec *signetv1alpha1.SignatureBindingSpec) { spec.BackendHost = "orders.internal" },
 		"everything": func(spec *signetv1alpha1.SignatureBindingSpec) {
-			spec.Payload, spec.Header, spec.Host = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
+			spec.Payload, spec.SignatureHeader, spec.BackendHost = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
 			spec.SignedHeaders = []string{"content-type"}
 		},
 	} {

@@ -165,7 +165,7 @@ func (w *world) live(t *testing.T) {
 	w.create(t, holder)
 	w.await(t, holder, signetv1alpha1.ReasonBound)
 	late := newBinding("late", "orders")
-	late.Spec.Header = "X-Signature" // in the same way it would be on standby
+	late.Spec.SignatureHeader = "X-Signature" // in the same way it would be on standby
 	w.create(t, late)
 	w.await(t, late, signetv1alpha1.ReasonConflicted)
 

@@ -131,7 +131,7 @@ func (c *Cluster) change(ctx context.Context) error {
 				return fmt.Errorf("SignatureKey %s has the version that it had", name)
 			}
 		}
-		if now.Bindings["moved"].Status.PreviousKey == nil {
+		if now.Bindings["moved"].Status.PreviousKeys == nil {
 			return errors.New("SignatureBinding moved has no previous key")
 		}
 		return nil

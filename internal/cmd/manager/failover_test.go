@@ -42,7 +42,7 @@ func newContest(ctx context.Context) *contest {
 	create(ctx, key)
 	c.older, c.younger = c.binding("older"), c.binding("younger")
 	// Otherwise they would sign alike, and be on standby for each other.
-	c.younger.Spec.Header = "X-Signature"
+	c.younger.Spec.SignatureHeader = "X-Signature"
 	return c
 }
 

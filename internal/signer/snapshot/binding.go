@@ -40,7 +40,7 @@ type claimant struct {
 type Policy struct {
 	// Header carries the signature.
 	Header string
-	// Host is what the backend gets as Host; empty if the gateway says it.
+	// BackendHost is what the backend gets as Host; empty if the gateway says it.
 	Host string
 	// SignedPayload says that the body's digest is in the signature.
 	SignedPayload bool
@@ -56,12 +56,12 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 		environment: object.Spec.Environment,
 		key:         object.Status.KeyName,
 		policy: Policy{
-			Header: object.EffectiveHeader(), Host: object.Spec.Host,
+			Header: object.EffectiveSignatureHeader(), Host: object.Spec.BackendHost,
 			SignedPayload: object.EffectivePayload() == signetv1alpha1.PayloadSigned,
 			SignedHeaders: slices.Clone(object.Spec.SignedHeaders),
 		},
 	}
-	if previous := object.Status.PreviousKey; previous != nil {
+	if previous := object.Status.PreviousKeys; previous != nil {
 		read.previous, read.previousUntil = previous.Name, previous.Until.Time
 	}
 	if !object.DeletionTimestamp.IsZero() {

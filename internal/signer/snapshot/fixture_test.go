@@ -44,7 +44,7 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, how ...func(*corev1.Secret)) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: key.Namespace, Name: key.EffectiveSecretName(),
+			Namespace: key.Namespace, Name: key.EffectiveTargetName(),
 			Labels: map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: key.Name},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(key, signetv1alpha1.GroupVersion.WithKind("SignatureKey")),
@@ -134,7 +134,7 @@ func reasonOf(_ snapshot.Grant, err error) snapshot.Reason {
 	if err == nil {
 		return ""
 	}
-	unusable, ok := err.(*snapshot.Unusable) //nolint:errorlint // it must be this very type
+	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be this very type
 	if !ok {
 		return snapshot.Reason(fmt.Sprintf("%T", err))
 	}

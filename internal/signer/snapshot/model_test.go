@@ -102,7 +102,7 @@ func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snap
 		binding.Status.APIs[0].BoundAt = nil
 	}
 	if how == 3 {
-		binding.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(at.Add(time.Minute))}
+		binding.Status.PreviousKeys = &signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(at.Add(time.Minute))}
 	}
 	c.bindings[name] = binding
 	store.SetBinding(binding, at)

@@ -44,10 +44,10 @@ func (g Grant) Accepted(at time.Time) []*signature.Key {
 }
 
 // Lookup finds what a slot is signed with at that time. The error is an
-// *Unusable.
+// *UnusableError.
 func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
 	refuse := func(reason Reason, detail string) (Grant, error) {
-		return Grant{}, &Unusable{Slot: slot, Reason: reason, Detail: detail}
+		return Grant{}, &UnusableError{Slot: slot, Reason: reason, Detail: detail}
 	}
 	if !s.complete {
 		return refuse(ReasonIncomplete, "")

@@ -20,7 +20,7 @@ func TestPolicyOfTheBinding(t *testing.T) {
 	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, signs(t, w.Store, "orders", now, w.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
-	w.binding.Spec.Header, w.binding.Spec.Host = "X-Signature", "orders.internal"
+	w.binding.Spec.SignatureHeader, w.binding.Spec.BackendHost = "X-Signature", "orders.internal"
 	w.binding.Spec.Payload, w.binding.Spec.SignedHeaders = signetv1alpha1.PayloadSigned, []string{"content-type"}
 	w.SetBinding(w.binding, now)
 	want := snapshot.Policy{Header: "X-Signature", Host: "orders.internal", SignedPayload: true, SignedHeaders: []string{"content-type"}}
@@ -237,7 +237,7 @@ func TestMoveToAnotherKey(t *testing.T) {
 	signs(t, w.Store, "orders", now, w.set.Active.ID) // until the manager says otherwise
 
 	w.binding.Status.KeyName = "fresh"
-	w.binding.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: "orders", Until: metav1.NewTime(later(60))}
+	w.binding.Status.PreviousKeys = &signetv1alpha1.PreviousKey{Name: "orders", Until: metav1.NewTime(later(60))}
 	w.SetBinding(w.binding, now)
 	for at, want := range map[int][]string{0: {set.Active.ID, w.set.Active.ID}, 59: {set.Active.ID, w.set.Active.ID}, 60: {set.Active.ID}} {
 		if diff := cmp.Diff(want, accepted(signs(t, w.Store, "orders", later(at), set.Active.ID), later(at))); diff != "" {

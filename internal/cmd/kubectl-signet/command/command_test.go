@@ -274,7 +274,7 @@ func TestRotateWatches(t *testing.T) {
 func TestRotateRefusesTheSameText(t *testing.T) {
 	name := client.ObjectKey{Namespace: "applied", Name: "again"}
 	rotated := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{
-		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", Immediate: "leaked"},
+		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", RevokeTrigger: "leaked"},
 	}}
 	rotated.Namespace, rotated.Name = name.Namespace, name.Name
 	if err := admin.Create(t.Context(), rotated); err != nil {

@@ -67,7 +67,7 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 	}
 	field, text := "trigger", &key.Spec.Rotation.Trigger
 	if o.immediate {
-		field, text = "immediate", &key.Spec.Rotation.Immediate
+		field, text = "immediate", &key.Spec.Rotation.RevokeTrigger
 	}
 	if *text == o.trigger {
 		return fmt.Errorf("spec.rotation.%s of SignatureKey %s is %q already: give another text with --trigger", field, name, o.trigger)

@@ -125,7 +125,7 @@ func binding(name, keyName string, holder ...string) client.Object {
 	}
 	b.Status = signetv1alpha1.SignatureBindingStatus{Environment: "RELEASE", TotalAPIs: 1}
 	if len(holder) > 0 {
-		b.Spec.Header, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
+		b.Spec.SignatureHeader, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
 		b.Status.KeyName, b.Status.BoundAPIs = keyName, 1
 		b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIBound}}
 		b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionTrue, "Bound", "all APIs are bound")}

@@ -166,9 +166,9 @@ var copiedBeside = []string{"X-Sdk-Date", "X-Sdk-Content-Sha256"}
 
 func headerOf(binding *signetv1alpha1.SignatureBinding) string {
 	if binding == nil {
-		return signetv1alpha1.DefaultHeader
+		return signetv1alpha1.DefaultSignatureHeader
 	}
-	return binding.EffectiveHeader()
+	return binding.EffectiveSignatureHeader()
 }
 
 // among says whether a list has a name, in any case.

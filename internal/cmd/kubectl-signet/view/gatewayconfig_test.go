@@ -27,7 +27,7 @@ func shop() *view.Tenant {
 		return b
 	}
 	orders, invoices := bound("orders"), bound("invoices")
-	invoices.Spec.Header, invoices.Spec.Payload, invoices.Spec.SignedHeaders = "X-Signature", signetv1alpha1.PayloadSigned, []string{"content-type"}
+	invoices.Spec.SignatureHeader, invoices.Spec.Payload, invoices.Spec.SignedHeaders = "X-Signature", signetv1alpha1.PayloadSigned, []string{"content-type"}
 	return &view.Tenant{Namespace: "shop", Bindings: []signetv1alpha1.SignatureBinding{orders, invoices}}
 }
 

@@ -37,7 +37,7 @@ var (
 	route  = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
 	signed = func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Payload = signetv1alpha1.PayloadSigned }
 	others = func(spec *signetv1alpha1.SignatureBindingSpec) {
-		spec.Payload, spec.Header, spec.Host = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
+		spec.Payload, spec.SignatureHeader, spec.BackendHost = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
 		spec.SignedHeaders = []string{"x-tenant", "content-type"}
 	}
 )
@@ -203,7 +203,7 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 			t.Errorf("%s: the default header is still there in\n%s", gateway, text)
 		}
 	}
-	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Header = "X-Signature" })
+	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.SignatureHeader = "X-Signature" })
 	if want := "auth_request_set $signet_signature $upstream_http_x_signature;"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
