@@ -149,7 +149,7 @@ var _ = Describe("A SignatureBinding", func() {
 				},
 				func() {
 					change(ctx, to, func(b *signetv1alpha1.SignatureBinding) {
-						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "moving"})
+						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving"))
 					})
 				},
 			}
@@ -181,10 +181,10 @@ var _ = Describe("A SignatureBinding", func() {
 		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		fresh := reload(Default, ctx, binding)
 		Expect(fresh.Status.KeyName).To(Equal("new"))
-		Expect(fresh.Status.PreviousKeys).To(HaveField("Name", "old"))
+		Expect(fresh.Status.PreviousKeys).To(ConsistOf(HaveField("Name", "old")))
 		now.SetTime(now.Now().Add(2 * time.Minute))
 		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKeys).To(BeNil()) }).Should(Succeed())
+		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
 	})
 
 	It("turns red when it has waited for its key for five minutes", func(ctx SpecContext) {
@@ -243,7 +243,7 @@ var _ = Describe("A SignatureBinding", func() {
 		create(ctx, newKey(namespace, "orders"))
 		routes := make([]signetv1alpha1.APIReference, 1000)
 		for i := range routes {
-			routes[i] = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: fmt.Sprintf("%04d", i) + strings.Repeat("a", 249)}
+			routes[i] = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, fmt.Sprintf("%04d", i)+strings.Repeat("a", 249))
 		}
 		holder := newBinding(namespace, strings.Repeat("h", 253), "orders")
 		holder.Spec.APIs = routes

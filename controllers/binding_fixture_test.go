@@ -84,7 +84,7 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 	}
 	return binding
 }

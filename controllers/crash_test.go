@@ -163,7 +163,7 @@ var life = []struct {
 			change(ctx, l.binding("first"), func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
 		},
 		done: func(ctx context.Context, l *lifetime) {
-			Eventually(func(g Gomega) { g.Expect(reload(g, ctx, l.binding("first")).Status.PreviousKeys).To(BeNil()) }).Should(Succeed())
+			Eventually(func(g Gomega) { g.Expect(reload(g, ctx, l.binding("first")).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
 		},
 	},
 	{

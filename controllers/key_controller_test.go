@@ -235,7 +235,7 @@ var _ = Describe("A managed Secret", func() {
 	It("follows the template, and drops what the template drops", func(ctx SpecContext) {
 		startManager(managerOptions{})
 		key := newKey(namespace, "orders")
-		key.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{
+		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{
 			Labels:      map[string]signetv1alpha1.LabelValue{"team": "shop", "tier": "1"},
 			Annotations: map[string]signetv1alpha1.AnnotationValue{"example.com/reflect": "true"},
 		}
@@ -246,7 +246,7 @@ var _ = Describe("A managed Secret", func() {
 
 		change(ctx, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
-			k.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
+			k.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
 		})
 		Eventually(func(g Gomega) {
 			secret := managedSecret(g, ctx, key)
@@ -260,7 +260,9 @@ var _ = Describe("A managed Secret", func() {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		change(ctx, key, withRetain)
 		Eventually(func(g Gomega) { g.Expect(managedSecret(g, ctx, key).OwnerReferences).To(BeEmpty()) }).Should(Succeed())
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+			k.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete
+		})
 		Eventually(func(g Gomega) {
 			g.Expect(metav1.IsControlledBy(managedSecret(g, ctx, key), key)).To(BeTrue())
 		}).Should(Succeed())

@@ -235,7 +235,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.ObservedRevokeTrigger).To(Equal("leak"))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.immediate asks")))
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.revokeTrigger asks")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})

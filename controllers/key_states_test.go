@@ -80,7 +80,7 @@ var keyStates = map[string]keyState{
 			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = "another_key" }))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"data[key]: differs from spec.key"},
+		message: []string{"data[key]: differs from spec.identifier"},
 	},
 	"with an unlabelled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -99,8 +99,8 @@ var keyStates = map[string]keyState{
 	},
 	"with another key's Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" })))
-			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" }))
+			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" })))
+			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" }))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},

@@ -110,7 +110,7 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 		younger := create(ctx, newRival(namespace, "younger", "orders", "shared"))
 		Eventually(granting).Should(BeClosed())
 		change(ctx, older, func(b *signetv1alpha1.SignatureBinding) {
-			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "shared"})
+			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "shared"))
 		})
 		close(claimed)
 		Ready(ctx, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)

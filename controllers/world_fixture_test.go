@@ -83,8 +83,8 @@ func timelessBinding(binding *signetv1alpha1.SignatureBinding) signetv1alpha1.Si
 	for i := range status.APIs {
 		status.APIs[i].BoundAt = someTime(status.APIs[i].BoundAt)
 	}
-	if status.PreviousKeys != nil {
-		status.PreviousKeys.Until = sometime
+	for i := range status.PreviousKeys {
+		status.PreviousKeys[i].Until = sometime
 	}
 	return status
 }
@@ -122,7 +122,7 @@ func shapeOf(secret *corev1.Secret) map[string]string {
 	shape := map[string]string{"(type)": string(secret.Type)}
 	for name, value := range secret.Data {
 		switch name {
-		case "type", "algorithm", "display-name", "trigger", "immediate":
+		case "type", "algorithm", "display-name", "trigger", "revoke-trigger":
 			shape[name] = string(value)
 		default:
 			shape[name] = shown(string(value))

@@ -21,7 +21,7 @@ const (
 	// DefaultRetireSeconds is the clock difference that verifiers allow: the
 	// longest that a request may have been under way since it was signed.
 	DefaultRetireSeconds = 900
-	// DefaultSignatureHeader carries the signature when spec.header is left out.
+	// DefaultSignatureHeader carries the signature when spec.signatureHeader is left out.
 	DefaultSignatureHeader = "Authorization"
 )
 
@@ -38,8 +38,8 @@ const (
 
 // EffectiveTargetName is the name of the key's managed Secret.
 func (k *SignatureKey) EffectiveTargetName() string {
-	if k.Spec.SecretName != "" {
-		return k.Spec.SecretName
+	if k.Spec.Target.Name != "" {
+		return k.Spec.Target.Name
 	}
 	return k.Name
 }
@@ -65,18 +65,18 @@ func (k *SignatureKey) EffectiveDisplayName() string {
 
 // EffectiveDeletionPolicy is the deletion policy in force.
 func (k *SignatureKey) EffectiveDeletionPolicy() DeletionPolicy {
-	if k.Spec.DeletionPolicy != "" {
-		return k.Spec.DeletionPolicy
+	if k.Spec.Target.DeletionPolicy != "" {
+		return k.Spec.Target.DeletionPolicy
 	}
 	return DeletionPolicyDelete
 }
 
 // SourceName is the name of the source Secret, or empty.
 func (k *SignatureKey) SourceName() string {
-	if k.Spec.SecretRef == nil {
+	if k.Spec.Source == nil || k.Spec.Source.SecretRef == nil {
 		return ""
 	}
-	return k.Spec.SecretRef.Name
+	return k.Spec.Source.SecretRef.Name
 }
 
 // Trigger is spec.rotation.trigger, or empty.
@@ -87,7 +87,7 @@ func (k *SignatureKey) Trigger() string {
 	return k.Spec.Rotation.Trigger
 }
 
-// RevokeTrigger is spec.rotation.immediate, or empty.
+// RevokeTrigger is spec.rotation.revokeTrigger, or empty.
 func (k *SignatureKey) RevokeTrigger() string {
 	if k.Spec.Rotation == nil {
 		return ""

@@ -17,6 +17,9 @@ import (
 // move are still accepted.
 const previousKeyFor = 60 * time.Second
 
+// maxPreviousKeys is the most that the schema allows in status.previousKeys.
+const maxPreviousKeys = 8
+
 // decision is what the status of a binding is to be, and what has to come
 // before it is written.
 type decision struct {
@@ -64,7 +67,7 @@ func newDecision(binding *signetv1alpha1.SignatureBinding, key bindingKey, now t
 	}
 	if old.Environment == binding.Spec.Environment {
 		for i := range old.APIs {
-			d.apiStatuses[signetv1alpha1.APIReference{Kind: old.APIs[i].Kind, Name: old.APIs[i].Name}] = &old.APIs[i]
+			d.apiStatuses[signetv1alpha1.NewAPIReference(old.APIs[i].Kind, old.APIs[i].Name)] = &old.APIs[i]
 		}
 	}
 	d.movePrevious()
@@ -79,18 +82,23 @@ func leaving(binding *signetv1alpha1.SignatureBinding) *decision {
 	return &decision{binding: binding, status: *status}
 }
 
-// movePrevious remembers the key that the binding moves away from, for as long
-// as requests signed with it may be under way.
+// movePrevious records the keys that the binding has moved away from, the
+// latest first, for as long as requests that they signed may be on their way.
 func (d *decision) movePrevious() {
 	old := &d.binding.Status
 	if old.KeyName != "" && old.KeyName != d.key.name {
 		d.grants = true
-		d.status.PreviousKeys = &signetv1alpha1.PreviousKey{Name: old.KeyName, Until: metav1.NewTime(d.now.Add(previousKeyFor))}
-	} else if previous := old.PreviousKeys; previous != nil && previous.Until.After(d.now) && previous.Name != d.key.name {
-		d.status.PreviousKeys = previous.DeepCopy()
+		d.status.PreviousKeys = append(d.status.PreviousKeys,
+			signetv1alpha1.PreviousKey{Name: old.KeyName, Until: metav1.NewTime(d.now.Add(previousKeyFor))})
 	}
-	if previous := d.status.PreviousKeys; previous != nil {
-		d.lookAgain(previous.Until.Sub(d.now))
+	for _, previous := range old.PreviousKeys {
+		if previous.Until.After(d.now) && previous.Name != d.key.name && previous.Name != old.KeyName {
+			d.status.PreviousKeys = append(d.status.PreviousKeys, previous)
+		}
+	}
+	d.status.PreviousKeys = d.status.PreviousKeys[:min(len(d.status.PreviousKeys), maxPreviousKeys)]
+	for i := range d.status.PreviousKeys {
+		d.lookAgain(d.status.PreviousKeys[i].Until.Sub(d.now))
 	}
 }
 
@@ -107,7 +115,7 @@ func (d *decision) refuseSpec(errs field.ErrorList) {
 
 // addAPI adds an API to the status, as the ledger has it.
 func (d *decision) addAPI(api signetv1alpha1.APIReference, verdict slots.Evaluation, routes Routes) {
-	mark := signetv1alpha1.APIStatus{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIPending}
+	mark := signetv1alpha1.APIStatus{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIPending}
 	old := d.apiStatuses[api]
 	mine := verdict.Holder == d.binding.Name
 	switch {

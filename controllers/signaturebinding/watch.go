@@ -150,7 +150,7 @@ func (r *Reconciler) routeChanged(route gatewayapi.RouteRef) {
 		ledger := r.Claims.Namespace(namespace)
 		names := ledger.Names()
 		if route.Name != "" {
-			names = ledger.Listing(signetv1alpha1.APIReference{Kind: route.Kind, Name: route.Name})
+			names = ledger.Listing(signetv1alpha1.NewAPIReference(route.Kind, route.Name))
 		}
 		for _, name := range names {
 			r.queue.add(namespace, name)

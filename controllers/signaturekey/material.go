@@ -111,7 +111,7 @@ func (r *Reconciler) assess(run *keyRun) error {
 	switch {
 	case other && !modified:
 		run.refuse(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
-			"Secret %s holds material of a key of another type (%s): delete it, or create the key with another spec.secretName.",
+			"Secret %s holds material of a key of another type (%s): delete it, or create the key with another spec.target.name.",
 			run.secret.Name, set.Type))
 		run.settle()
 		return nil

@@ -12,7 +12,7 @@ import (
 )
 
 // annotationTemplate remembers which labels and annotations of a managed Secret
-// came from spec.secretTemplate, so that they go when the template drops them.
+// came from spec.target.template, so that they go when the template drops them.
 // Server-side apply would remember that by itself, but in managedFields: caches
 // had to keep these, a backup loses them, and one patch could not both apply
 // metadata and depend on the version of the data that it changes.

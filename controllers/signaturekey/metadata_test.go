@@ -74,7 +74,9 @@ func TestSetOwner(t *testing.T) {
 	other := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "orders", UID: "other"}
 	namesake := other
 	namesake.APIVersion, namesake.Kind = "example.com/v1", "SignatureKey"
-	retain := func(key *signetv1alpha1.SignatureKey) { key.Spec.DeletionPolicy = signetv1alpha1.DeletionPolicyRetain }
+	retain := func(key *signetv1alpha1.SignatureKey) {
+		key.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyRetain
+	}
 	deleted := func(key *signetv1alpha1.SignatureKey) { key.DeletionTimestamp = &keyDeletion }
 
 	cases := map[string]struct {
@@ -148,7 +150,7 @@ func TestSourceVerdict(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			key := benchKey()
-			key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: "own"}
+			key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "own"}}
 			if got := sourceVerdict(key, c.source); got.Reason != c.reason {
 				t.Errorf("%s: %s, want %s", got.Reason, got.Message, c.reason)
 			}

@@ -355,7 +355,7 @@ func TestInvalidSpec(t *testing.T) {
 			_, _ = b.reconcile(t)
 			got := b.ready(t)
 			if got.Status != metav1.ConditionFalse || got.Reason != signetv1alpha1.ReasonInvalidSpec ||
-				!strings.HasPrefix(got.Message, "Mend the spec: spec.key: ") || strings.Contains(got.Message, "no good?") {
+				!strings.HasPrefix(got.Message, "Mend the spec: spec.identifier: ") || strings.Contains(got.Message, "no good?") {
 				t.Errorf("Ready is %s %s %q", got.Status, got.Reason, got.Message)
 			}
 			var secrets corev1.SecretList

@@ -13,7 +13,7 @@ import (
 	"github.com/signet-dev/signet/internal/status"
 )
 
-// eventReplaced is the reason of the Event about rotation.immediate: it leaves
+// eventReplaced is the reason of the Event about rotation.revokeTrigger: it leaves
 // no condition behind.
 const eventReplaced = "Replaced"
 
@@ -74,7 +74,7 @@ func newsOf(before *material.Set, outcome material.Outcome) *status.Event {
 	switch {
 	case outcome.Step == material.Replaced:
 		return &status.Event{corev1.EventTypeWarning, eventReplaced, fmt.Sprintf(
-			"As spec.rotation.immediate asks, version %s signs and no other is accepted: requests may fail until backends have seen it.", outcome.Set.Active.ID)}
+			"As spec.rotation.revokeTrigger asks, version %s signs and no other is accepted: requests may fail until backends have seen it.", outcome.Set.Active.ID)}
 	case outcome.Step == material.NothingToRotate:
 		return &status.Event{corev1.EventTypeWarning, signetv1alpha1.ReasonNothingToRotate, nothingToRotate}
 	case outcome.Step == material.Staged && before.Next != nil:

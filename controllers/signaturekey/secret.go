@@ -151,7 +151,7 @@ func desiredSecret(run *keyRun) *corev1.Secret {
 		desired = run.secret.DeepCopy()
 	}
 	if !run.specBroken {
-		setTemplate(desired, run.key.Spec.SecretTemplate)
+		setTemplate(desired, run.key.Spec.Target.Template)
 	}
 	setLabels(desired, run.key)
 	setOwner(desired, run.key)
@@ -184,6 +184,6 @@ func (run *keyRun) waitForNamespace() {
 }
 
 func ownedByOther(kind string, object client.Object, secretType corev1.SecretType) string {
-	return fmt.Sprintf("%s %s is not Signet's (%s): delete or rename it, or create the key with another spec.secretName.",
+	return fmt.Sprintf("%s %s is not Signet's (%s): delete or rename it, or create the key with another spec.target.name.",
 		kind, object.GetName(), material.DescribeOwner(object, secretType))
 }

@@ -29,7 +29,7 @@ type keyRun struct {
 	// owned says that the Secret is of our type and labelled for this key,
 	// whatever its bytes.
 	owned bool
-	// source is the Secret that spec.secretRef names; nil if the cache has none.
+	// source is the Secret that spec.source.secretRef names; nil if the cache has none.
 	source *corev1.Secret
 	// public is what is under the public ConfigMap's name, for PublicKey keys.
 	public *corev1.ConfigMap

@@ -48,7 +48,7 @@ func sourceVerdict(key *signetv1alpha1.SignatureKey, source *corev1.Secret) stat
 		return status.Waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
 	case material.IsManaged(source):
 		return status.Stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
-			"Secret %s is one that Signet writes: name a Secret of your own in spec.secretRef.", name))
+			"Secret %s is one that Signet writes: name a Secret of your own in spec.source.secretRef.", name))
 	case source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource:
 		return status.Waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
 	}
@@ -75,7 +75,7 @@ func (r *Reconciler) secretElsewhere(ctx context.Context, run *keyRun) (status.R
 	for i := range keys.Items {
 		if other := &keys.Items[i]; other.Spec.Type == signetv1alpha1.KeyTypeAES {
 			return status.Stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
-				"Secret %s supplies SignatureKey %s of type AES, whose key is secret, and the key of this type is shown: name another Secret in spec.secretRef.",
+				"Secret %s supplies SignatureKey %s of type AES, whose key is secret, and the key of this type is shown: name another Secret in spec.source.secretRef.",
 				run.source.Name, other.Name)), nil
 		}
 	}

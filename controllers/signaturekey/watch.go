@@ -101,16 +101,7 @@ func keysOfBinding(_ context.Context, object client.Object) []reconcile.Request 
 	if !ok {
 		return nil
 	}
-	return requests(binding.Namespace, sets.New(keyNames(binding)...))
-}
-
-// keyNames are the keys that a binding names, in spec and status.
-func keyNames(binding *signetv1alpha1.SignatureBinding) []string {
-	names := []string{binding.Spec.KeyRef.Name, binding.Status.KeyName}
-	if previous := binding.Status.PreviousKeys; previous != nil {
-		names = append(names, previous.Name)
-	}
-	return names
+	return requests(binding.Namespace, sets.New(index.KeyNames(binding)...))
 }
 
 // keysOfNamespace finds all keys of a namespace, and those that are gone and
@@ -156,10 +147,10 @@ func useChanged() predicate.Predicate {
 		if !ok || !okAfter {
 			return true
 		}
-		if !sets.New(keyNames(before)...).Equal(sets.New(keyNames(after)...)) {
+		if !sets.New(index.KeyNames(before)...).Equal(sets.New(index.KeyNames(after)...)) {
 			return true
 		}
-		for _, key := range keyNames(after) {
+		for _, key := range index.KeyNames(after) {
 			if slots.RecordsKey(before, key) != slots.RecordsKey(after, key) || slots.HoldsWith(before, key) != slots.HoldsWith(after, key) {
 				return true
 			}

@@ -110,7 +110,7 @@ func withIdentifier(value string) keyOption {
 
 func withSource(name string) keyOption {
 	return func(key *signetv1alpha1.SignatureKey) {
-		key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: name}
+		key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: name}}
 	}
 }
 
@@ -145,7 +145,7 @@ func newBinding(name string, options ...bindingOption) *signetv1alpha1.Signature
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born.Add(time.Hour))},
 		Spec: signetv1alpha1.SignatureBindingSpec{
 			KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: "RELEASE",
-			APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}},
+			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")},
 		},
 	}
 	for _, option := range options {
@@ -176,7 +176,7 @@ func withAPIs(kind signetv1alpha1.APIKind, names ...string) bindingOption {
 	return func(binding *signetv1alpha1.SignatureBinding) {
 		binding.Spec.APIs = nil
 		for _, name := range names {
-			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: kind, Name: name})
+			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(kind, name))
 		}
 	}
 }

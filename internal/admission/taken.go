@@ -115,7 +115,7 @@ func (l *lookup) addClaims(claims [][]slots.Candidate, candidate *signetv1alpha1
 	since := map[int]time.Time{}
 	for i := range candidate.Status.APIs {
 		mark := &candidate.Status.APIs[i]
-		place, wanted := at[signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}]
+		place, wanted := at[signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)]
 		if wanted && mark.BoundAt != nil && candidate.Status.Environment == environment {
 			since[place] = mark.BoundAt.Time
 		}

@@ -36,7 +36,7 @@ func keyWarnings(key *signetv1alpha1.SignatureKey, supplied components) []string
 	}
 	if rotates(rotation) && !generates(key, supplied) {
 		warnings = append(warnings, "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: "+
-			"leave one of them out, or intervalDays, trigger and immediate")
+			"leave one of them out, or intervalDays, trigger and revokeTrigger")
 	}
 	return warnings
 }
@@ -47,7 +47,7 @@ func revokeWarning(key, old *signetv1alpha1.SignatureKey) string {
 	if key.RevokeTrigger() == "" || key.RevokeTrigger() == old.RevokeTrigger() {
 		return ""
 	}
-	return "spec.rotation.immediate: the old version is dropped at once, so requests may fail until every backend has seen the new one, " +
+	return "spec.rotation.revokeTrigger: the old version is dropped at once, so requests may fail until every backend has seen the new one, " +
 		"up to two minutes where it mounts the Secret. Unless the key has leaked, change spec.rotation.trigger instead"
 }
 
@@ -63,10 +63,10 @@ func generates(key *signetv1alpha1.SignatureKey, supplied components) bool {
 }
 
 // assumedComponents are what a source supplies that cannot be seen yet. Beside
-// spec.key it is there for the secret; without, one cannot know.
+// spec.identifier it is there for the secret; without, one cannot know.
 func assumedComponents(key *signetv1alpha1.SignatureKey) components {
 	switch {
-	case key.Spec.SecretRef == nil:
+	case key.Spec.Source == nil:
 		return components{}
 	case key.Spec.Type == signetv1alpha1.KeyTypePublicKey:
 		return components{key: true, secret: true}

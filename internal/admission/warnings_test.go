@@ -55,7 +55,7 @@ func TestImmediateWarning(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := revokeWarning(c.key, c.old)
-			if strings.HasPrefix(got, "spec.rotation.immediate: the old version is dropped at once, so requests may fail") != c.warns {
+			if strings.HasPrefix(got, "spec.rotation.revokeTrigger: the old version is dropped at once, so requests may fail") != c.warns {
 				t.Errorf("%q", got)
 			}
 		})

@@ -34,7 +34,7 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		values client.IndexerFunc
 	}{
 		{&signetv1alpha1.SignatureBinding{}, BindingSlots, slotsOf},
-		{&signetv1alpha1.SignatureBinding{}, BindingKeys, KeyNames},
+		{&signetv1alpha1.SignatureBinding{}, BindingKeys, keysOf},
 		{&signetv1alpha1.SignatureKey{}, KeySource, sourceOf},
 		{&signetv1alpha1.SignatureKey{}, KeySecretName, secretOf},
 	} {
@@ -61,20 +61,26 @@ func slotsOf(object client.Object) []string {
 	}
 	for i := range binding.Status.APIs {
 		if mark := &binding.Status.APIs[i]; mark.BoundAt != nil {
-			values = append(values, Slot(binding.Status.Environment, signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}))
+			values = append(values, Slot(binding.Status.Environment, signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)))
 		}
 	}
 	return distinct(values)
 }
 
-func KeyNames(object client.Object) []string {
+func keysOf(object client.Object) []string {
 	binding, ok := object.(*signetv1alpha1.SignatureBinding)
 	if !ok {
 		return nil
 	}
+	return KeyNames(binding)
+}
+
+// KeyNames returns the names of the keys that a binding names in spec or status,
+// each once.
+func KeyNames(binding *signetv1alpha1.SignatureBinding) []string {
 	values := []string{binding.Spec.KeyRef.Name, binding.Status.KeyName}
-	if previous := binding.Status.PreviousKeys; previous != nil {
-		values = append(values, previous.Name)
+	for i := range binding.Status.PreviousKeys {
+		values = append(values, binding.Status.PreviousKeys[i].Name)
 	}
 	return distinct(values)
 }

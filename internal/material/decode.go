@@ -37,7 +37,7 @@ func Decode(data map[string][]byte) (*Set, error) {
 		Algorithm:     signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
 		DisplayName:   string(data[dataDisplayName]),
 		Trigger:       r.text(dataTrigger, maxTrigger),
-		RevokeTrigger: r.text(dataImmediate, maxTrigger),
+		RevokeTrigger: r.text(dataRevoke, maxTrigger),
 	}
 	active, err := r.version(set, "")
 	if err != nil {

@@ -60,7 +60,7 @@ func TestDecodeOfWhatOthersHaveDone(t *testing.T) {
 		"an id twice":    {func(d map[string][]byte) { d["next.key-id"] = d["key-id"] }, without(func(s *material.Set) { s.Next.ID = s.Active.ID }), material.ErrModified},
 		"a trigger too long": {func(d map[string][]byte) { d["trigger"] = []byte(strings.Repeat("é", 254)) },
 			without(func(s *material.Set) { s.Trigger = "" }), material.ErrModified},
-		"a trigger that is no text": {func(d map[string][]byte) { d["immediate"] = []byte("\xff") },
+		"a trigger that is no text": {func(d map[string][]byte) { d["revoke-trigger"] = []byte("\xff") },
 			without(func(s *material.Set) { s.RevokeTrigger = "" }), material.ErrModified},
 		"no time": {func(d map[string][]byte) { d["created"] = []byte("soon") },
 			without(func(s *material.Set) { s.Active.Created = time.Time{} }), material.ErrModified},

@@ -15,7 +15,7 @@ type Supplied struct {
 }
 
 // SuppliedTo reads what is supplied to a key: by its source Secret's data, nil
-// without one, and by spec.key. The data must have passed validation.ValidateSource.
+// without one, and by spec.identifier. The data must have passed validation.ValidateSource.
 func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supplied {
 	var supplied Supplied
 	if key.Spec.Identifier != "" {
@@ -82,9 +82,9 @@ func (s *Set) WithDisplayName(displayName string) *Set {
 }
 
 // WithTriggers is the set with these triggers as the ones last acted upon.
-func (s *Set) WithTriggers(trigger, immediate string) *Set {
+func (s *Set) WithTriggers(trigger, revokeTrigger string) *Set {
 	next := s.Clone()
-	next.Trigger, next.RevokeTrigger = trigger, immediate
+	next.Trigger, next.RevokeTrigger = trigger, revokeTrigger
 	return next
 }
 

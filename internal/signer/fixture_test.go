@@ -103,11 +103,11 @@ func (b *bench) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec
 		ObjectMeta: meta,
 		Spec: signetv1alpha1.SignatureBindingSpec{
 			KeyRef: signetv1alpha1.LocalReference{Name: name}, Environment: environment,
-			APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: name}},
+			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)},
 		},
 		Status: signetv1alpha1.SignatureBindingStatus{
 			Environment: environment, KeyName: name,
-			APIs: []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
+			APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
 		},
 	}
 	for _, change := range how {

@@ -20,8 +20,8 @@ func UsesKey(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.Signa
 
 // RecordsKey says that the key signs or verifies for the binding by its status.
 func RecordsKey(binding *signetv1alpha1.SignatureBinding, key string) bool {
-	previous := binding.Status.PreviousKeys
-	return binding.Status.KeyName == key || (previous != nil && previous.Name == key)
+	return binding.Status.KeyName == key || slices.ContainsFunc(binding.Status.PreviousKeys,
+		func(previous signetv1alpha1.PreviousKey) bool { return previous.Name == key })
 }
 
 // HoldsWith says that the binding holds an API for which the key signs or

@@ -36,7 +36,7 @@ func TestUsesKey(t *testing.T) {
 		}, true},
 		"moved away, still accepted": {living, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.Status.KeyName = "other", "other"
-			b.Status.PreviousKeys = &signetv1alpha1.PreviousKey{Name: "orders"}
+			b.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
 		}, true},
 		"moved away for good": {living, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.Status.KeyName = "other", "other"
@@ -74,7 +74,7 @@ func TestHoldsWith(t *testing.T) {
 		want   bool
 	}{
 		"holds with it":             {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound}, true},
-		"held with it before":       {signetv1alpha1.SignatureBindingStatus{KeyName: "other", PreviousKeys: &signetv1alpha1.PreviousKey{Name: "orders"}, APIs: bound}, true},
+		"held with it before":       {signetv1alpha1.SignatureBindingStatus{KeyName: "other", PreviousKeys: []signetv1alpha1.PreviousKey{{Name: "orders"}}, APIs: bound}, true},
 		"holds with another":        {signetv1alpha1.SignatureBindingStatus{KeyName: "other", APIs: bound}, false},
 		"in force, holds nothing":   {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound[:1]}, false},
 		"has been told nothing yet": {signetv1alpha1.SignatureBindingStatus{}, false},

@@ -247,7 +247,7 @@ func HeldBy(binding *signetv1alpha1.SignatureBinding) []Slot {
 }
 
 func slotOf(binding *signetv1alpha1.SignatureBinding, mark *signetv1alpha1.APIStatus) Slot {
-	api := signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}
+	api := signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)
 	return Slot{Environment: binding.Status.Environment, API: api}
 }
 

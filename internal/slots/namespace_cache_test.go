@@ -15,7 +15,7 @@ import (
 )
 
 var (
-	orders = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	orders = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")
 	slot   = slots.Slot{Environment: "RELEASE", API: orders}
 )
 
@@ -30,7 +30,7 @@ func binding(name string, created, version int, state signetv1alpha1.APIState) *
 	b.Spec.Environment, b.Spec.APIs = "RELEASE", []signetv1alpha1.APIReference{orders}
 	if state != "" {
 		b.Status.Environment = "RELEASE"
-		mark := signetv1alpha1.APIStatus{Kind: orders.Kind, Name: orders.Name, State: state}
+		mark := signetv1alpha1.APIStatus{Group: orders.Kind.Group(), Kind: orders.Kind, Name: orders.Name, State: state}
 		if state == signetv1alpha1.APIBound {
 			mark.BoundAt = &metav1.Time{Time: at(created)}
 			b.Status.KeyName = b.Spec.KeyRef.Name

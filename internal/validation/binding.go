@@ -48,8 +48,8 @@ func bindingSpec(spec *bindingSpecType, old oldValue[bindingSpecType]) field.Err
 		oneOf(path.Child("payload"), spec.Payload, oldField(old, func(s *bindingSpecType) *signetv1alpha1.Payload { return &s.Payload }), true,
 			signetv1alpha1.PayloadUnsigned, signetv1alpha1.PayloadSigned),
 		signedHeaders(path.Child("signedHeaders"), spec.SignedHeaders, oldField(old, func(s *bindingSpecType) *[]string { return &s.SignedHeaders })),
-		header(path.Child("header"), spec.SignatureHeader, oldField(old, func(s *bindingSpecType) *string { return &s.SignatureHeader })),
-		hostName.optional(path.Child("host"), spec.BackendHost, oldField(old, func(s *bindingSpecType) *string { return &s.BackendHost })),
+		header(path.Child("signatureHeader"), spec.SignatureHeader, oldField(old, func(s *bindingSpecType) *string { return &s.SignatureHeader })),
+		hostName.optional(path.Child("backendHost"), spec.BackendHost, oldField(old, func(s *bindingSpecType) *string { return &s.BackendHost })),
 	)
 	if blocking(errs) || old.unchanged(*spec) {
 		return errs
@@ -71,13 +71,13 @@ func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
 	})
 	return join(
 		rule(spec.Payload != signetv1alpha1.PayloadSigned || !streams, field.Invalid(path.Child("payload"), spec.Payload,
-			"payload Signed does not go with GRPCRoute: a stream has no end to sign")),
+			"payload Signed is not allowed with GRPCRoute: a stream has no end to sign")),
 		rule(!unsignable, field.Invalid(path.Child("signedHeaders"), spec.SignedHeaders,
-			"headers that proxies change, that are signed anyway, or that carry the signature are refused")),
+			"headers that proxies change, that are signed anyway, or that carry the signature are not allowed")),
 	)
 }
 
-// apis is a list with kind and name as key: an old item is found by these.
+// apis is a list with group, kind and name as key: an old item is found by these.
 func apis(path *field.Path, list []signetv1alpha1.APIReference, old oldValue[[]signetv1alpha1.APIReference]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
@@ -106,6 +106,8 @@ func apis(path *field.Path, list []signetv1alpha1.APIReference, old oldValue[[]s
 func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.ErrorList {
 	name := path.Child("name")
 	errs := join(
+		oneOf(path.Child("group"), api.Group, oldValue[signetv1alpha1.APIGroup]{}, false,
+			signetv1alpha1.APIGroupGateway, signetv1alpha1.APIGroupSignet),
 		oneOf(path.Child("kind"), api.Kind, oldValue[signetv1alpha1.APIKind]{}, false,
 			signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI),
 		apiName.check(name, api.Name),
@@ -115,10 +117,12 @@ func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.Error
 	}
 	own := api.Kind == signetv1alpha1.APIKindAPI
 	return join(
+		rule(api.Group == api.Kind.Group(), field.Invalid(path.Child("group"), api.Group,
+			"group must be signet.dev for kind API, and gateway.networking.k8s.io for HTTPRoute and GRPCRoute")),
 		rule(own || dnsSubdomain.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, first and last a letter or digit")),
+			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, starting and ending with a letter or digit")),
 		rule(!own || gatewayAPIName.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, first a letter or digit")),
+			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, starting with a letter or digit")),
 	)
 }
 

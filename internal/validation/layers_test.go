@@ -66,7 +66,7 @@ func table(t *testing.T) []testCase {
 func (c testCase) base() *unstructured.Unstructured {
 	spec := map[string]any{
 		"keyRef": map[string]any{"name": "orders"}, "environment": "RELEASE",
-		"apis": []any{map[string]any{"kind": "API", "name": "orders"}},
+		"apis": []any{map[string]any{"group": "signet.dev", "kind": "API", "name": "orders"}},
 	}
 	if c.Kind == "SignatureKey" {
 		spec = map[string]any{"type": "HMAC"}
@@ -130,7 +130,7 @@ func long(text string, times int, as string) any {
 	case "apis":
 		apis := make([]any, times)
 		for i := range apis {
-			apis[i] = map[string]any{"kind": "API", "name": fmt.Sprintf("%s%d", text, i)}
+			apis[i] = map[string]any{"group": "signet.dev", "kind": "API", "name": fmt.Sprintf("%s%d", text, i)}
 		}
 		return apis
 	case "list":

@@ -51,7 +51,7 @@ const (
 )
 
 // limits are what gateways allow in a half. They stand here and nowhere else,
-// but for those of spec.key, which the CRD has to say too.
+// but for those of spec.identifier, which the CRD has to say too.
 type limits struct {
 	what        string
 	least, most int
@@ -207,9 +207,9 @@ func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byt
 	if errs := ValidateComponent(path, spec.Type, spec.Algorithm, Key, value); len(errs) > 0 {
 		return errs
 	}
-	// spec.key goes with types whose key is no secret: no need for constant time.
+	// spec.identifier goes with types whose key is no secret: no need for constant time.
 	return rule(spec.Identifier == "" || spec.Identifier == string(value),
-		withheld(path, "differs from spec.key of SignatureKey "+key.Name+": give one of the two, or the same"))
+		withheld(path, "differs from spec.identifier of SignatureKey "+key.Name+": give one of the two, or the same"))
 }
 
 func bothComponents(path *field.Path, hasKey, hasSecret bool) field.ErrorList {

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must be letters, digits, dashes, underscores and dots, first and last a letter or digit"}
+	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must be letters, digits, dashes, underscores and dots, starting and ending with a letter or digit"}
 	annotationValue = text{max: 4096}
 
 	qualifiedName = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
@@ -76,6 +76,6 @@ func templateKeys(path *field.Path, keys []string) field.ErrorList {
 		rule(wellFormed, field.Invalid(path, field.OmitValueType{},
 			"keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots")),
 		rule(free, field.Forbidden(path,
-			"keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret")),
+			"keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are not allowed: these tools would prune the Secret")),
 	)
 }

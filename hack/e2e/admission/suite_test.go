@@ -108,7 +108,7 @@ func newKey(namespace, name string) *signetv1alpha1.SignatureKey {
 // newSourcedKey is a key that names a source.
 func newSourcedKey(namespace, name, source string) *signetv1alpha1.SignatureKey {
 	key := newKey(namespace, name)
-	key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: source}
+	key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: source}}
 	return key
 }
 
@@ -128,7 +128,7 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 	}
 	return binding
 }

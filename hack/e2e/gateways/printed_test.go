@@ -37,7 +37,7 @@ func TestPrintedConfigurations(t *testing.T) {
 
 func printed(t *testing.T, gateway string, change func(*signetv1alpha1.SignatureBindingSpec)) string {
 	t.Helper()
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")
 	binding := newBinding("orders", "orders", "", "API/orders")
 	binding.Namespace = shop
 	change(&binding.Spec)

@@ -110,7 +110,7 @@ func (c *Cluster) change(ctx context.Context) error {
 	}
 	for name, patch := range map[string]string{
 		"signaturekey/rotated":    `{"spec":{"rotation":{"trigger":"second"}}}`,
-		"signaturekey/replaced":   `{"spec":{"rotation":{"immediate":"second"}}}`,
+		"signaturekey/replaced":   `{"spec":{"rotation":{"revokeTrigger":"second"}}}`,
 		"signaturebinding/moving": `{"spec":{"keyRef":{"name":"sourceless"}}}`,
 		"signaturebinding/moved":  `{"spec":{"keyRef":{"name":"generated"}}}`,
 	} {

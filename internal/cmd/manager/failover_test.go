@@ -59,7 +59,7 @@ func (c *contest) status(binding string) string {
 func apis(names ...string) []signetv1alpha1.APIReference {
 	var list []signetv1alpha1.APIReference
 	for _, name := range names {
-		list = append(list, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: name})
+		list = append(list, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name))
 	}
 	return list
 }

@@ -67,7 +67,7 @@ func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBindi
 		Status:     signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: key},
 	}
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 		binding.Status.APIs = append(binding.Status.APIs, signetv1alpha1.APIStatus{
 			Kind: signetv1alpha1.APIKindAPI, Name: api, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: now},
 		})

@@ -246,7 +246,7 @@ func TestBindApplies(t *testing.T) {
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "applied", Name: "orders-preview"}, &binding); err != nil {
 		t.Fatal(err, out)
 	}
-	want := []signetv1alpha1.APIReference{{Kind: "HTTPRoute", Name: "orders"}}
+	want := []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference("HTTPRoute", "orders")}
 	if diff := cmp.Diff(want, binding.Spec.APIs); diff != "" {
 		t.Error(diff)
 	}
@@ -283,7 +283,7 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
 		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
-		`spec.rotation.immediate of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--immediate", "--dry-run"},
+		`spec.rotation.revokeTrigger of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--revoke", "--dry-run"},
 	} {
 		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
 		if want = "error: " + want + ": give another text with --trigger\n"; err == nil || out != "" || problems != want {

@@ -51,7 +51,7 @@ func parseSignerPath(path string) (signerPath, bool) {
 	if len(parts) != segments || parts[0] != "" || slices.Contains(parts[1:], "") {
 		return signerPath{}, false
 	}
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKind(parts[4]), Name: parts[5]}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKind(parts[4]), parts[5])
 	switch api.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
 		return signerPath{face: parts[1], namespace: parts[2], environment: parts[3], api: api}, true

@@ -38,8 +38,8 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 		Mounts:          []Mount{},
 	}
 	names := []string{KeyInForce(binding), binding.Spec.KeyRef.Name}
-	if binding.Status.PreviousKeys != nil {
-		names = append(names, binding.Status.PreviousKeys.Name)
+	for i := range binding.Status.PreviousKeys {
+		names = append(names, binding.Status.PreviousKeys[i].Name)
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
