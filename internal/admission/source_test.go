@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	hmacSecretRule  = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"
-	basicKeyRule    = "a Basic key (user name) has 4 to 32 letters, digits and any of _ -, first a letter"
+	hmacSecretRule  = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"
+	basicKeyRule    = "a Basic key (user name) has 4 to 32 letters, digits and any of _ -, starting with a letter"
 	invalidSource   = `Secret "own" is invalid: `
 	refuseShort     = invalidSource + "data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"orders\")"
 	refuseBlindRead = "Internal error occurred: list SignatureKeys that reference the Secret: the cache cannot be read"
@@ -48,20 +48,20 @@ func TestSourceIsCreated(t *testing.T) {
 		"no longer a source": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
 		"a trailing newline": {
 			source: newSource("own", map[string]string{"secret": plantedSecret + "\n"}), keys: []client.Object{newKey("orders", withSource("own"))},
-			refusal: invalidSource + "data[secret]: Invalid value: ends in a newline: make the value without one, " +
-				"with printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
+			refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value without one, " +
+				"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
 		},
 		"differs from spec.identifier": {
 			source: newSource("own", map[string]string{"key": "other_app"}), keys: []client.Object{newKey("orders", withSource("own"), withIdentifier("orders_app"))},
-			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey orders: give one of the two, or the same (for SignatureKey \"orders\")",
+			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\": supply only one of them, or equal values (for SignatureKey \"orders\")",
 		},
 		"neither component": {
 			source: newSource("own", map[string]string{"token": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
-			refusal: invalidSource + "data: Required value: must have key, secret or both (for SignatureKey \"orders\")",
+			refusal: invalidSource + "data: Required value: must contain key, secret or both (for SignatureKey \"orders\")",
 		},
 		"one component of a pair": {
 			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"), publicKey)},
-			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both halves: key and secret (for SignatureKey \"orders\")",
+			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both components: key and secret (for SignatureKey \"orders\")",
 		},
 		"for every key that names it": {
 			source: newSource("own", map[string]string{"key": "12345678", "secret": "ten_digits"}),

@@ -68,7 +68,7 @@ var _ = Describe("the webhooks", func() {
 		Eventually(func(g Gomega) {
 			_, err := admin.ask(func() error { return admin.Create(ctx, source, client.DryRunAll) })
 			g.Expect(err).To(MatchError(`admission webhook "signature-sources.signet.dev" denied the request: Secret "own" is invalid: ` +
-				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit (for SignatureKey orders)"))
+				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit (for SignatureKey \"orders\")"))
 			g.Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonInvalid))
 		}).Should(Succeed())
 		source = newSource(namespace, "unnamed", map[string]string{"secret": "short"})
@@ -139,6 +139,6 @@ var _ = Describe("the webhooks", func() {
 		back(ctx)
 		Eventually(gone(ctx, key)).Should(Succeed())
 		Expect(expectReady(ctx, sourced, "False InvalidMaterial")).To(Equal(
-			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit."))
+			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit."))
 	})
 })
