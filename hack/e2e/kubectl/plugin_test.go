@@ -168,9 +168,9 @@ func bindPrints(t *testing.T, w *world, args ...string) string {
 	t.Helper()
 	for _, test := range []struct{ args, want string }{
 		{"bind nokey --env PREVIEW -l app=orders",
-			"Warning: spec.keyRef.name: there is no SignatureKey nokey in this namespace: the binding waits until you create it, or correct the name\n"},
+			"Warning: spec.keyRef.name: SignatureKey \"nokey\" does not exist in this namespace, so the binding waits. Create the key or fix the name.\n"},
 		{"bind payments --env RELEASE -l app=orders",
-			"Warning: spec.apis[0]: SignatureBinding orders has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two\n"},
+			"Warning: spec.apis[0]: HTTPRoute \"orders\" in environment \"RELEASE\" is taken by SignatureBinding \"orders\". Remove the API from one of the two bindings.\n"},
 	} {
 		out, problems, code := w.signet(t, append(strings.Fields(test.args), "-n", shop)...)
 		if code != 0 || problems != test.want || !strings.HasPrefix(out, "apiVersion: ") {

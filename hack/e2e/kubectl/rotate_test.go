@@ -70,7 +70,7 @@ func rotatesAtOnce(t *testing.T, w *world) {
 	if code != 0 || !strings.HasSuffix(out, "The rotation is over.\n") {
 		t.Fatalf("%d: %s%s", code, out, problems)
 	}
-	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: the old version is dropped at once") {
+	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: The old version is dropped at once") {
 		t.Errorf("nothing is said of requests that may fail:\n%s", problems)
 	}
 	versions := w.key(t, "orders").Status.Versions
