@@ -119,7 +119,7 @@ func testStatus(t *testing.T, w *world) {
 		"invoices invoices RELEASE 0/1 Unknown KeyNotReady",
 		"orders orders RELEASE 2/2 True Bound",
 		"takeover payments RELEASE 0/1 False Conflicted",
-		"ENVIRONMENT API STATE HELD BY KEY WAITING",
+		"ENVIRONMENT API STATE HOLDER KEY WAITING",
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
@@ -143,13 +143,13 @@ func testExplain(t *testing.T, w *world) {
 		"RELEASE orders orders Bound shop/edge <none>",
 		" sign /sign/shop/RELEASE/HTTPRoute/orders",
 		" // mount Secret orders at /etc/signet/orders",
-		"The configuration of a gateway: --gateway traefik|envoy-gateway|nginx|caddy")
+		"To print the configuration of a gateway, add --gateway traefik|envoy-gateway|nginx|caddy")
 	expectLines(t, w.done(t, "explain", "api/legacy", "-n", shop),
 		"RELEASE orders orders Bound <none> takeover",
-		"! RELEASE: binding takeover is Conflicted: orders holds the API (held by another binding: delete the API from one of the two)")
+		"! RELEASE: binding \"takeover\" is Conflicted: \"orders\" holds the API (held by another binding: delete the API from one of the two)")
 	expectLines(t, w.done(t, "explain", "api/invoices", "-n", shop),
 		"RELEASE <none> <none> Pending <none> invoices",
-		"! RELEASE: binding invoices is Pending (no other binding holds it; waits for the key)")
+		"! RELEASE: binding \"invoices\" is Pending (no other binding holds it; waits for the key)")
 }
 
 func testBind(t *testing.T, w *world) {
