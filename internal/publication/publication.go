@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -80,11 +81,11 @@ func OfGRPCRoute(route *gwapiv1.GRPCRoute) Route {
 // false if its parent is of another kind.
 func GatewayOfListenerSet(set *gwapiv1.ListenerSet) (types.NamespacedName, bool) {
 	ref := set.Spec.ParentRef
-	if deref(ref.Group, gwapiv1.GroupName) != gwapiv1.GroupName || deref(ref.Kind, KindGateway) != KindGateway {
+	if ptr.Deref(ref.Group, gwapiv1.GroupName) != gwapiv1.GroupName || ptr.Deref(ref.Kind, KindGateway) != KindGateway {
 		return types.NamespacedName{}, false
 	}
 	return types.NamespacedName{
-		Namespace: string(deref(ref.Namespace, gwapiv1.Namespace(set.Namespace))),
+		Namespace: string(ptr.Deref(ref.Namespace, gwapiv1.Namespace(set.Namespace))),
 		Name:      string(ref.Name),
 	}, true
 }
@@ -100,25 +101,18 @@ type reference struct {
 func newReference(namespace string, ref gwapiv1.ParentReference) reference {
 	return reference{
 		ParentKey: ParentKey{
-			Kind:      string(deref(ref.Kind, KindGateway)),
-			Namespace: string(deref(ref.Namespace, gwapiv1.Namespace(namespace))),
+			Kind:      string(ptr.Deref(ref.Kind, KindGateway)),
+			Namespace: string(ptr.Deref(ref.Namespace, gwapiv1.Namespace(namespace))),
 			Name:      string(ref.Name),
 		},
-		group:       deref(ref.Group, gwapiv1.GroupName),
-		sectionName: deref(ref.SectionName, ""),
-		port:        deref(ref.Port, 0),
+		group:       ptr.Deref(ref.Group, gwapiv1.GroupName),
+		sectionName: ptr.Deref(ref.SectionName, ""),
+		port:        ptr.Deref(ref.Port, 0),
 	}
 }
 
 func (r reference) counts() bool {
 	return r.group == gwapiv1.GroupName && (r.Kind == KindGateway || r.Kind == KindListenerSet)
-}
-
-func deref[T any](value *T, otherwise T) T {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }
 
 // acceptance orders what parents say of a route by what prevails where a parent
