@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -163,7 +164,7 @@ func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.Ro
 		if newReference(route.Namespace, statuses[i].ParentRef) != ref {
 			continue
 		}
-		condition := acceptedCondition(statuses[i].Conditions)
+		condition := meta.FindStatusCondition(statuses[i].Conditions, string(gwapiv1.RouteConditionAccepted))
 		switch {
 		case condition == nil:
 		case isStale(condition, route.Generation):
@@ -184,13 +185,4 @@ func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.Ro
 // that names none (zero) is taken as of the present one: it will never name any.
 func isStale(condition *metav1.Condition, generation int64) bool {
 	return condition.ObservedGeneration != 0 && condition.ObservedGeneration < generation
-}
-
-func acceptedCondition(conditions []metav1.Condition) *metav1.Condition {
-	for i := range conditions {
-		if conditions[i].Type == string(gwapiv1.RouteConditionAccepted) {
-			return &conditions[i]
-		}
-	}
-	return nil
 }
