@@ -92,6 +92,10 @@ vet: ## Fail on what gofmt and go vet find.
 lint: ## Run golangci-lint, in the version that hack/tools pins.
 	go tool -modfile=hack/tools/go.mod golangci-lint run ./...
 
+.PHONY: lint-api
+lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.
+	$(call TOOL,kube-api-linter) golangci-lint-kube-api-linter run -c hack/tools/kube-api-linter.yaml ./api/v1alpha1
+
 .PHONY: lint-workflows
 lint-workflows: ## Check .github/workflows.
 	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
