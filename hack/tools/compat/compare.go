@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/crdify/pkg/config"
+	"sigs.k8s.io/crdify/pkg/runner"
+	"sigs.k8s.io/crdify/pkg/validations"
+)
+
+// policy makes crdify report what accepts less, and anything that it does not
+// know.
+var policy = &config.Config{
+	UnhandledEnforcement: config.EnforcementPolicyError,
+	Validations: []config.ValidationConfig{
+		{Name: "description", Enforcement: config.EnforcementPolicyNone},
+		{Name: "nullable", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"additionPolicy": "Allow"}},
+		{Name: "pattern", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"removalPolicy": "Allow"}},
+	},
+}
+
+// compare returns what clients of the released CRD can no longer do with today's:
+// what was removed and what accepts less. Each finding begins with the path that
+// it is about.
+func compare(released, today *apiextensionsv1.CustomResourceDefinition) ([]string, error) {
+	crdify, err := runner.New(policy, registry())
+	if err != nil {
+		return nil, fmt.Errorf("configure crdify: %w", err)
+	}
+	results := crdify.Run(released, today)
+	var found []string
+	for _, result := range results.CRDValidation {
+		found = appendErrors(found, "", result)
+	}
+	for _, version := range results.SameVersionValidation {
+		for _, property := range version.PropertyComparisons {
+			// crdify names the root of the schema "^".
+			path := "version " + version.Version + strings.TrimPrefix(property.Property, "^") + ": "
+			for _, result := range property.ComparisonResults {
+				found = appendErrors(found, path, result)
+			}
+		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+func appendErrors(found []string, path string, result validations.ComparisonResult) []string {
+	for _, text := range result.Errors {
+		found = append(found, path+result.Name+": "+text)
+	}
+	return found
+}
+
+// registry has the validations of this package and those of crdify. Where both
+// have one of the same name, the one of this package replaces the other.
+func registry() validations.Registry {
+	all := validations.NewRegistry()
+	names := map[string]bool{}
+	for _, validation := range ownValidations() {
+		names[validation.Name()] = true
+		all.Register(validation.Name(), func(map[string]any) (validations.Validation, error) { return validation, nil })
+	}
+	theirs := runner.DefaultRegistry()
+	for _, name := range theirs.Registered() {
+		if !names[name] {
+			all.Register(name, func(config map[string]any) (validations.Validation, error) { return theirs.Validation(name, config) })
+		}
+	}
+	return all
+}
