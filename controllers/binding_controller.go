@@ -15,8 +15,8 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/publication"
-	"github.com/signet-dev/signet/internal/rules"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // outdatedRetry is how soon what was decided on an object which had changed is
@@ -166,7 +166,7 @@ func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, e
 		return nil, err
 	}
 	found := newDecision(binding, key, s.now)
-	if errs := rules.ValidateBinding(binding); len(errs) > 0 {
+	if errs := validation.ValidateBinding(binding); len(errs) > 0 {
 		found.refuseSpec(errs)
 	}
 	for _, api := range binding.Spec.APIs {

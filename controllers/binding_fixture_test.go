@@ -17,7 +17,7 @@ import (
 	"github.com/signet-dev/signet/controllers"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
-	"github.com/signet-dev/signet/internal/witness"
+	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
 // scriptedRoutes answers for routes as the spec says: the number of Gateways
@@ -112,9 +112,9 @@ func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status
 }
 
 // watchNamespace has a witness that testifies when the spec ends.
-func watchNamespace(ctx context.Context, namespace string) *witness.Witness {
+func watchNamespace(ctx context.Context, namespace string) *slotwatch.Witness {
 	GinkgoHelper()
-	w, err := witness.Watch(ctx, plane.Config, namespace)
+	w, err := slotwatch.Watch(ctx, plane.Config, namespace)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		w.Stop()

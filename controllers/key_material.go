@@ -12,7 +12,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // Reasons of Events about material that come without a condition.
@@ -41,7 +41,7 @@ func (r *KeyReconciler) serve(ctx context.Context, run *keyRun) error {
 // judgeSpec asks the rules again: a webhook can be down. Material that is there
 // already stays in force.
 func (r *KeyReconciler) judgeSpec(_ context.Context, run *keyRun) error {
-	if errs := rules.ValidateKey(run.key); len(errs) > 0 {
+	if errs := validation.ValidateKey(run.key); len(errs) > 0 {
 		run.specBroken = true
 		run.refuse(signetv1alpha1.ReasonInvalidSpec, "Mend the spec: "+broken(errs)+".")
 	}

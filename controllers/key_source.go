@@ -12,7 +12,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/material"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // gather collects the halves that spec and source supply. Without a sound
@@ -53,7 +53,7 @@ func sourceVerdict(key *signetv1alpha1.SignatureKey, source *corev1.Secret) verd
 	case source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource:
 		return waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
 	}
-	if errs := rules.ValidateSource(key, source.Data); len(errs) > 0 {
+	if errs := validation.ValidateSource(key, source.Data); len(errs) > 0 {
 		return stalled(signetv1alpha1.ReasonInvalidMaterial, fmt.Sprintf("Mend Secret %s: %s.", name, broken(errs)))
 	}
 	return verdict{}
@@ -64,7 +64,7 @@ func sourceVerdict(key *signetv1alpha1.SignatureKey, source *corev1.Secret) verd
 // one who may read Secrets.
 func (r *KeyReconciler) secretElsewhere(ctx context.Context, run *keyRun) (verdict, error) {
 	key := run.key
-	if run.source == nil || key.Spec.Type == signetv1alpha1.KeyTypeAES || run.source.Data[rules.DataKey] == nil {
+	if run.source == nil || key.Spec.Type == signetv1alpha1.KeyTypeAES || run.source.Data[validation.DataKey] == nil {
 		return verdict{}, nil
 	}
 	var keys signetv1alpha1.SignatureKeyList

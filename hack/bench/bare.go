@@ -20,7 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/cmd/manager"
 )
 
 // bare is what to beat: the shortest loop that makes the writes which a new

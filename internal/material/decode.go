@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 var (
@@ -93,7 +93,7 @@ func (r *reader) version(set *Set, prefix string) (*Version, error) {
 		Activated: r.time(prefix + dataActivated),
 		Retires:   r.time(prefix + dataRetires),
 	}
-	if errs := rules.ValidateMaterial(set.Type, set.Algorithm, v.Key, v.Secret); len(errs) > 0 {
+	if errs := validation.ValidateMaterial(set.Type, set.Algorithm, v.Key, v.Secret); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %s%w", ErrBroken, prefix, errs.ToAggregate())
 	}
 	return v, nil

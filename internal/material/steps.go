@@ -6,7 +6,7 @@ import (
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // Supplied are the halves that the user gives: nil is not given.
@@ -15,16 +15,16 @@ type Supplied struct {
 }
 
 // SuppliedTo reads what is supplied to a key: by its source Secret's data, nil
-// without one, and by spec.key. The data must have passed rules.ValidateSource.
+// without one, and by spec.key. The data must have passed validation.ValidateSource.
 func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supplied {
 	var supplied Supplied
 	if key.Spec.Key != "" {
 		supplied.Key = Bytes(key.Spec.Key)
 	}
-	if half, there := source[rules.DataKey]; there {
+	if half, there := source[validation.DataKey]; there {
 		supplied.Key = Bytes(half)
 	}
-	if half, there := source[rules.DataSecret]; there {
+	if half, there := source[validation.DataSecret]; there {
 		supplied.Secret = Bytes(half)
 	}
 	return supplied
@@ -124,7 +124,7 @@ func (s *Set) newVersion(key, secret Bytes, now time.Time, random io.Reader) (*V
 	if err != nil {
 		return nil, err
 	}
-	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
+	if errs := validation.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, errs.ToAggregate())
 	}
 	return &Version{ID: id, Key: key, Secret: secret, Created: whole(now)}, nil

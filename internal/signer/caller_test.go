@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // recorded is a request as the server would read it, for a handler.
@@ -20,7 +20,7 @@ func recorded(text string) (*httptest.ResponseRecorder, *http.Request) {
 	return httptest.NewRecorder(), request
 }
 
-func slotOf(t testing.TB) keystore.Slot {
+func slotOf(t testing.TB) snapshot.Slot {
 	t.Helper()
 	slot, err := parseSlot(slotPath)
 	if err != nil {
@@ -115,7 +115,7 @@ func TestAnswersTellNothing(t *testing.T) {
 			t.Errorf("broken differs from unknown:\n%s%s", got, unknown)
 		}
 	}
-	for _, reason := range []string{string(keystore.ReasonNoKey), string(keystore.ReasonNoBinding)} {
+	for _, reason := range []string{string(snapshot.ReasonNoKey), string(snapshot.ReasonNoBinding)} {
 		if !strings.Contains(b.log.String(), reason) {
 			t.Errorf("the log does not say %s:\n%s", reason, b.log.String())
 		}

@@ -26,8 +26,8 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const (

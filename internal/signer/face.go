@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // face is one way to call the signer, with a listener of its own.
@@ -25,7 +25,7 @@ var faces = []face{faceSign, faceEnvoy, faceExtAuthz, faceVerify}
 type call struct {
 	caller caller
 	// slot is what the request is about, once that is known.
-	slot keystore.Slot
+	slot snapshot.Slot
 }
 
 // answer is how a face over HTTP deals with a request: with a signature, with

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/utils/lru"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 const (
@@ -39,12 +39,12 @@ type ground struct {
 	face   face
 	caller identity
 	result result
-	reason keystore.Reason
+	reason snapshot.Reason
 }
 
 type remark struct {
 	ground
-	slot keystore.Slot
+	slot snapshot.Slot
 }
 
 type allowance struct {
@@ -60,7 +60,7 @@ func newRemarks(logger logr.Logger) *remarks {
 func (r *remarks) refused(at face, c *call, refused *refusal, now time.Time) {
 	what := remark{ground{at, c.caller.who, refused.result, reasonOf(refused)}, c.slot}
 	if refused.result == resultUnknown || refused.result == resultForbidden {
-		what.slot = keystore.Slot{} // whoever calls chooses it
+		what.slot = snapshot.Slot{} // whoever calls chooses it
 	}
 	due, unlogged := r.due(what, now)
 	if !due {

@@ -1,0 +1,133 @@
+package snapshot
+
+import (
+	"time"
+
+	"github.com/signet-dev/signet/api/signature"
+)
+
+// Snapshot is what was known at one time. It never changes.
+type Snapshot struct {
+	slots    tree[Slot, []claimant]
+	bindings tree[objectName, *binding]
+	keys     tree[objectName, *key]
+	secrets  tree[objectName, *secret]
+	complete bool
+	changed  time.Time
+}
+
+// Grant is what a slot is signed with: the policy of the binding that holds it,
+// and the material of its key.
+type Grant struct {
+	Policy
+	// Binding and Key name the objects, for logs.
+	Binding, Key string
+
+	set *set
+	// previous is the material of the key before the last move, until then.
+	previous *set
+	until    time.Time
+}
+
+// SigningKey is the active version (invariant 8).
+func (g Grant) SigningKey() (*signature.Key, error) { return g.set.active, nil }
+
+// Accepted are the versions that verify at that time: those that the Secret tells
+// backends to accept (invariant 9), and for a minute after a move those of the
+// key before.
+func (g Grant) Accepted(at time.Time) []*signature.Key {
+	keys := g.set.accepted(make([]*signature.Key, 0, 4), at)
+	if g.previous != nil && at.Before(g.until) {
+		keys = g.previous.accepted(keys, at)
+	}
+	return keys
+}
+
+// Lookup finds what a slot is signed with at that time. The error is an
+// *Unusable.
+func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
+	refuse := func(reason Reason, detail string) (Grant, error) {
+		return Grant{}, &Unusable{Slot: slot, Reason: reason, Detail: detail}
+	}
+	if !s.complete {
+		return refuse(ReasonIncomplete, "")
+	}
+	claimants, _ := s.slots.get(slot)
+	name, reason := holder(claimants)
+	if reason != "" {
+		return refuse(reason, name)
+	}
+	held, _ := s.bindings.get(objectName{slot.Namespace, name})
+	usable, reason := s.material(objectName{slot.Namespace, held.key}, now)
+	if reason != "" {
+		return refuse(reason, "SignatureBinding "+name+", SignatureKey "+held.key)
+	}
+	grant := Grant{Policy: held.policy, Binding: name, Key: held.key, set: usable}
+	if held.previous != "" {
+		grant.previous, _ = s.material(objectName{slot.Namespace, held.previous}, now)
+		grant.until = held.previousUntil
+	}
+	return grant, nil
+}
+
+// holder is the one binding that holds a slot. Of several none is right: to take
+// the wrong one would sign with another's key.
+func holder(claimants []claimant) (name string, reason Reason) {
+	reason = ReasonNoBinding
+	for _, c := range claimants {
+		switch {
+		case c.claim.held && name != "":
+			return name + " and " + c.binding, ReasonContested
+		case c.claim.held:
+			name = c.binding
+		case c.claim.conflicted:
+			reason = ReasonConflicted
+		case reason != ReasonConflicted:
+			reason = ReasonNotBound
+		}
+	}
+	if name != "" {
+		return name, ""
+	}
+	return "", reason
+}
+
+// material is that of a key, if it can be used.
+func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
+	named, there := s.keys.get(name)
+	if !there {
+		return nil, ReasonNoKey
+	}
+	held, there := s.secrets.get(objectName{name.namespace, named.secret})
+	if !there {
+		return nil, ReasonSecretMissing
+	}
+	usable := held.usable(now)
+	switch {
+	case usable == nil:
+		return nil, held.trouble
+	case held.owner != name.name:
+		return nil, ReasonSecretForeign
+	case usable.keyType != named.keyType || usable.algorithm != named.algorithm:
+		return nil, ReasonSecretMismatch
+	}
+	return usable, ""
+}
+
+// same says that nothing was put into one that is not in the other.
+func (s *Snapshot) same(other *Snapshot) bool {
+	return s.slots.root == other.slots.root && s.bindings.root == other.bindings.root &&
+		s.keys.root == other.keys.root && s.secrets.root == other.secrets.root && s.complete == other.complete
+}
+
+// Complete says whether all that there was at the beginning is in the snapshot.
+func (s *Snapshot) Complete() bool { return s.complete }
+
+// Changed is when the snapshot was made.
+func (s *Snapshot) Changed() time.Time { return s.changed }
+
+// Slots is the number of slots that bindings claim.
+func (s *Snapshot) Slots() int { return s.slots.size }
+
+// Secrets is the number of managed Secrets.
+func (s *Snapshot) Secrets() int { return s.secrets.size }
