@@ -81,7 +81,7 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	}
 	before := key.DeepCopy()
 	key.Status.KeyID = string(secret.Data["key-id"])
-	key.Status.Key = string(secret.Data["key"])
+	key.Status.Identifier = string(secret.Data["key"])
 	key.Status.SecretName, key.Status.ObservedGeneration = secret.Name, key.Generation
 	meta.SetStatusCondition(&key.Status.Conditions, metav1.Condition{
 		Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: signetv1alpha1.ReasonReady,

@@ -23,7 +23,7 @@ type bindingValidator struct {
 
 // ValidateCreate asks the rules, and warns of what the binding will wait for.
 func (v *bindingValidator) ValidateCreate(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
-	if errs := validation.ValidateBinding(binding); len(errs) > 0 {
+	if errs := validation.ValidateSignatureBinding(binding); len(errs) > 0 {
 		return nil, invalidBinding(binding, errs)
 	}
 	return v.surroundings(ctx, &signetv1alpha1.SignatureBinding{}, binding)
@@ -34,7 +34,7 @@ func (v *bindingValidator) ValidateUpdate(ctx context.Context, old, binding *sig
 	if !binding.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	if errs := validation.ValidateBindingUpdate(binding, old); len(errs) > 0 {
+	if errs := validation.ValidateSignatureBindingUpdate(binding, old); len(errs) > 0 {
 		return nil, invalidBinding(binding, errs)
 	}
 	if equality.Semantic.DeepEqual(old.Spec, binding.Spec) {

@@ -33,11 +33,11 @@ const (
 func Decode(data map[string][]byte) (*Set, error) {
 	r := &reader{data: data, sound: string(data[dataChecksum]) == checksum(data)}
 	set := &Set{
-		Type:        signetv1alpha1.KeyType(data[dataType]),
-		Algorithm:   signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
-		DisplayName: string(data[dataDisplayName]),
-		Trigger:     r.text(dataTrigger, maxTrigger),
-		Immediate:   r.text(dataImmediate, maxTrigger),
+		Type:          signetv1alpha1.KeyType(data[dataType]),
+		Algorithm:     signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
+		DisplayName:   string(data[dataDisplayName]),
+		Trigger:       r.text(dataTrigger, maxTrigger),
+		RevokeTrigger: r.text(dataRevoke, maxTrigger),
 	}
 	active, err := r.version(set, "")
 	if err != nil {

@@ -52,7 +52,7 @@ type bench struct {
 	set      *material.Set
 	log      *lockedBuffer
 	// calls are the places of the face that secureGRPC serves.
-	calls *shares
+	calls *fairLimiter
 }
 
 type lockedBuffer struct {
@@ -103,11 +103,11 @@ func (b *bench) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec
 		ObjectMeta: meta,
 		Spec: signetv1alpha1.SignatureBindingSpec{
 			KeyRef: signetv1alpha1.LocalReference{Name: name}, Environment: environment,
-			APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: name}},
+			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)},
 		},
 		Status: signetv1alpha1.SignatureBindingStatus{
 			Environment: environment, KeyName: name,
-			APIs: []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
+			APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
 		},
 	}
 	for _, change := range how {
@@ -210,7 +210,7 @@ func (b *bench) verifies(request *signature.Request, options signature.VerifierO
 var unsigned = signature.VerifierOptions{AllowUnsignedPayload: true}
 
 // as is the connection of who has shown a certificate with the URIs.
-func as(t testing.TB, uris ...string) *connection {
+func as(t testing.TB, uris ...string) *trackedConn {
 	t.Helper()
 	certificate := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), Raw: []byte(strings.Join(uris, " "))}
 	for _, text := range uris {
@@ -224,15 +224,15 @@ func as(t testing.TB, uris ...string) *connection {
 	t.Cleanup(func() { _ = other.Close() })
 	by := &certificates{}
 	by.current.Store(&tls.Config{}) //nolint:gosec // no connection is made with it
-	over := &connection{Conn: opened, door: newDoor(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
+	over := &trackedConn{Conn: opened, door: newTrackingListener(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
 	over.caller = newCaller(certificate, over)
-	over.proof.Store(&proof{until: certificate.NotAfter})
+	over.proof.Store(&verifiedPeer{until: certificate.NotAfter})
 	over.door.places.take(over.caller.who)
 	return over
 }
 
 // by says which connection a request came by.
-func by(request *http.Request, over *connection) *http.Request {
+func by(request *http.Request, over *trackedConn) *http.Request {
 	return request.WithContext(context.WithValue(request.Context(), connectionKey{}, over))
 }
 

@@ -76,7 +76,7 @@ func truth(is bool) float64 {
 }
 
 // ended counts a request.
-func (m *Metrics) ended(at face, ended result, reason snapshot.Reason) {
+func (m *Metrics) ended(at endpoint, ended result, reason snapshot.Reason) {
 	m.requests.WithLabelValues(string(at), string(ended)).Inc()
 	if reason != "" {
 		m.unusable.WithLabelValues(string(at), string(reason)).Inc()

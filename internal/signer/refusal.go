@@ -114,7 +114,7 @@ func unsignable(err error) error {
 
 // reasonOf is why a slot cannot be used, or empty.
 func reasonOf(err error) snapshot.Reason {
-	var unusable *snapshot.Unusable
+	var unusable *snapshot.UnusableError
 	if errors.As(err, &unusable) {
 		return unusable.Reason
 	}

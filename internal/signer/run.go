@@ -35,8 +35,8 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	// An API server that is away is waited for; rights that are missing are not.
-	var missing *kubeclient.MissingRightsError
-	if err := kubeclient.RequireRights(ctx, config, options.rights()); errors.As(err, &missing) {
+	var missing *kubeclient.MissingPermissionsError
+	if err := kubeclient.CheckAccess(ctx, config, options.permissions()); errors.As(err, &missing) {
 		return err
 	} else if err != nil {
 		logger.Error(err, "cannot tell whether the signer has the rights that it needs")
@@ -48,13 +48,13 @@ func Run(ctx context.Context, options Options) error {
 	return server.Run(ctx)
 }
 
-// rights are those to follow what it signs with.
-func (o Options) rights() []kubeclient.Right {
+// permissions are those to follow what it signs with.
+func (o Options) permissions() []kubeclient.Permission {
 	group, follow := signetv1alpha1.GroupVersion.Group, []string{"list", "watch"}
-	return kubeclient.InEach(o.Namespaces,
-		kubeclient.Right{Group: group, Resource: "signaturekeys", Verbs: follow},
-		kubeclient.Right{Group: group, Resource: "signaturebindings", Verbs: follow},
-		kubeclient.Right{Resource: "secrets", Verbs: follow},
+	return kubeclient.ForNamespaces(o.Namespaces,
+		kubeclient.Permission{Group: group, Resource: "signaturekeys", Verbs: follow},
+		kubeclient.Permission{Group: group, Resource: "signaturebindings", Verbs: follow},
+		kubeclient.Permission{Resource: "secrets", Verbs: follow},
 	)
 }
 
@@ -97,7 +97,7 @@ func NewServer(config *rest.Config, options Options, logger logr.Logger) (*Serve
 // open opens every listener that is not turned off.
 func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
 	secured, limits := s.certificates != nil, s.options.Limits
-	for at, address := range map[face]string{
+	for at, address := range map[endpoint]string{
 		faceSign: s.options.SignBindAddress, faceEnvoy: s.options.EnvoyBindAddress,
 		faceExtAuthz: s.options.ExtAuthzBindAddress, faceVerify: s.options.VerifyBindAddress,
 	} {

@@ -186,7 +186,7 @@ func TestInventedNamesDoNotFillTheLog(t *testing.T) {
 	b, now := newBench(t), time.Now()
 	b.signer.now = func() time.Time { return now }
 	handler := b.signer.SignHandler(false)
-	ask := func(over *connection, slot string) {
+	ask := func(over *trackedConn, slot string) {
 		recorder, request := recorded(forwardedRequest("/sign/"+slot, "GET", "/x", host))
 		handler.ServeHTTP(recorder, by(request, over))
 		if recorder.Code != http.StatusServiceUnavailable {

@@ -20,7 +20,7 @@ type Signer struct {
 	now      func() time.Time
 	metrics  *Metrics
 	failures *failures
-	remarks  *remarks
+	remarks  *refusalLog
 }
 
 // Limits are what callers are held to.
@@ -44,7 +44,7 @@ type Limits struct {
 func New(store *snapshot.Store, limits Limits, now func() time.Time, metrics *Metrics, logger logr.Logger) *Signer {
 	return &Signer{
 		store: store, limits: limits, now: now, metrics: metrics,
-		failures: newFailures(limits), remarks: newRemarks(logger),
+		failures: newFailures(limits), remarks: newRefusalLog(logger),
 	}
 }
 

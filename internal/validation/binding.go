@@ -28,28 +28,28 @@ var (
 
 type bindingSpecType = signetv1alpha1.SignatureBindingSpec
 
-// ValidateBinding says what is wrong with a new SignatureBinding.
-func ValidateBinding(binding *signetv1alpha1.SignatureBinding) field.ErrorList {
-	return bindingSpec(&binding.Spec, was[bindingSpecType]{})
+// ValidateSignatureBinding says what is wrong with a new SignatureBinding.
+func ValidateSignatureBinding(binding *signetv1alpha1.SignatureBinding) field.ErrorList {
+	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{})
 }
 
-// ValidateBindingUpdate says what is wrong with the update of a
+// ValidateSignatureBindingUpdate says what is wrong with the update of a
 // SignatureBinding. What was wrong before and has not been touched is no error.
-func ValidateBindingUpdate(binding, old *signetv1alpha1.SignatureBinding) field.ErrorList {
-	return bindingSpec(&binding.Spec, was[bindingSpecType]{value: &old.Spec})
+func ValidateSignatureBindingUpdate(binding, old *signetv1alpha1.SignatureBinding) field.ErrorList {
+	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{value: &old.Spec})
 }
 
-func bindingSpec(spec *bindingSpecType, old was[bindingSpecType]) field.ErrorList {
+func bindingSpec(spec *bindingSpecType, old oldValue[bindingSpecType]) field.ErrorList {
 	path := field.NewPath("spec")
 	errs := join(
-		objectName.required(path.Child("keyRef", "name"), spec.KeyRef.Name, part(old, func(s *bindingSpecType) *string { return &s.KeyRef.Name })),
-		environment.required(path.Child("environment"), spec.Environment, part(old, func(s *bindingSpecType) *string { return &s.Environment })),
-		apis(path.Child("apis"), spec.APIs, part(old, func(s *bindingSpecType) *[]signetv1alpha1.APIReference { return &s.APIs })),
-		oneOf(path.Child("payload"), spec.Payload, part(old, func(s *bindingSpecType) *signetv1alpha1.Payload { return &s.Payload }), true,
+		objectName.required(path.Child("keyRef", "name"), spec.KeyRef.Name, oldField(old, func(s *bindingSpecType) *string { return &s.KeyRef.Name })),
+		environment.required(path.Child("environment"), spec.Environment, oldField(old, func(s *bindingSpecType) *string { return &s.Environment })),
+		apis(path.Child("apis"), spec.APIs, oldField(old, func(s *bindingSpecType) *[]signetv1alpha1.APIReference { return &s.APIs })),
+		oneOf(path.Child("payload"), spec.Payload, oldField(old, func(s *bindingSpecType) *signetv1alpha1.Payload { return &s.Payload }), true,
 			signetv1alpha1.PayloadUnsigned, signetv1alpha1.PayloadSigned),
-		signedHeaders(path.Child("signedHeaders"), spec.SignedHeaders, part(old, func(s *bindingSpecType) *[]string { return &s.SignedHeaders })),
-		header(path.Child("header"), spec.Header, part(old, func(s *bindingSpecType) *string { return &s.Header })),
-		hostName.optional(path.Child("host"), spec.Host, part(old, func(s *bindingSpecType) *string { return &s.Host })),
+		signedHeaders(path.Child("signedHeaders"), spec.SignedHeaders, oldField(old, func(s *bindingSpecType) *[]string { return &s.SignedHeaders })),
+		header(path.Child("signatureHeader"), spec.SignatureHeader, oldField(old, func(s *bindingSpecType) *string { return &s.SignatureHeader })),
+		hostName.optional(path.Child("backendHost"), spec.BackendHost, oldField(old, func(s *bindingSpecType) *string { return &s.BackendHost })),
 	)
 	if blocking(errs) || old.unchanged(*spec) {
 		return errs
@@ -59,9 +59,9 @@ func bindingSpec(spec *bindingSpecType, old was[bindingSpecType]) field.ErrorLis
 
 // bindingUnions hang on the spec: what goes with what.
 func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
-	carrier := strings.ToLower(signetv1alpha1.DefaultHeader)
-	if spec.Header != "" {
-		carrier = strings.ToLower(spec.Header)
+	carrier := strings.ToLower(signetv1alpha1.DefaultSignatureHeader)
+	if spec.SignatureHeader != "" {
+		carrier = strings.ToLower(spec.SignatureHeader)
 	}
 	streams := slices.ContainsFunc(spec.APIs, func(api signetv1alpha1.APIReference) bool {
 		return api.Kind == signetv1alpha1.APIKindGRPCRoute
@@ -71,14 +71,14 @@ func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
 	})
 	return join(
 		rule(spec.Payload != signetv1alpha1.PayloadSigned || !streams, field.Invalid(path.Child("payload"), spec.Payload,
-			"payload Signed does not go with GRPCRoute: a stream has no end to sign")),
+			"payload Signed is not allowed with GRPCRoute: a stream has no end to sign")),
 		rule(!unsignable, field.Invalid(path.Child("signedHeaders"), spec.SignedHeaders,
-			"headers that proxies change, that are signed anyway, or that carry the signature are refused")),
+			"headers that proxies change, that are signed anyway, or that carry the signature are not allowed")),
 	)
 }
 
-// apis is a list with kind and name as key: an old item is found by these.
-func apis(path *field.Path, list []signetv1alpha1.APIReference, old was[[]signetv1alpha1.APIReference]) field.ErrorList {
+// apis is a list with group, kind and name as key: an old item is found by these.
+func apis(path *field.Path, list []signetv1alpha1.APIReference, old oldValue[[]signetv1alpha1.APIReference]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
 	}
@@ -106,7 +106,9 @@ func apis(path *field.Path, list []signetv1alpha1.APIReference, old was[[]signet
 func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.ErrorList {
 	name := path.Child("name")
 	errs := join(
-		oneOf(path.Child("kind"), api.Kind, was[signetv1alpha1.APIKind]{}, false,
+		oneOf(path.Child("group"), api.Group, oldValue[signetv1alpha1.APIGroup]{}, false,
+			signetv1alpha1.APIGroupGateway, signetv1alpha1.APIGroupSignet),
+		oneOf(path.Child("kind"), api.Kind, oldValue[signetv1alpha1.APIKind]{}, false,
 			signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI),
 		apiName.check(name, api.Name),
 	)
@@ -115,15 +117,17 @@ func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.Error
 	}
 	own := api.Kind == signetv1alpha1.APIKindAPI
 	return join(
+		rule(api.Group == api.Kind.Group(), field.Invalid(path.Child("group"), api.Group,
+			"group must be signet.dev for kind API, and gateway.networking.k8s.io for HTTPRoute and GRPCRoute")),
 		rule(own || dnsSubdomain.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, first and last a letter or digit")),
+			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, starting and ending with a letter or digit")),
 		rule(!own || gatewayAPIName.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, first a letter or digit")),
+			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, starting with a letter or digit")),
 	)
 }
 
 // signedHeaders is a set: its items have no old ones of their own.
-func signedHeaders(path *field.Path, list []string, old was[[]string]) field.ErrorList {
+func signedHeaders(path *field.Path, list []string, old oldValue[[]string]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
 	}
@@ -150,7 +154,7 @@ func duplicates[T comparable](path *field.Path, list []T) field.ErrorList {
 	return errs
 }
 
-func header(path *field.Path, name string, old was[string]) field.ErrorList {
+func header(path *field.Path, name string, old oldValue[string]) field.ErrorList {
 	if name == "" || old.unchanged(name) {
 		return nil
 	}

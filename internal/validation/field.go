@@ -21,20 +21,20 @@ var dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]
 
 // was is the value before an update, or nothing on create and where the API
 // server cannot tell which old value belongs to the new one.
-type was[T any] struct{ value *T }
+type oldValue[T any] struct{ value *T }
 
 // unchanged says that the rules that hang on the value need not be asked. To the
 // API server, an empty list or map is not the same as none.
-func (w was[T]) unchanged(now T) bool {
+func (w oldValue[T]) unchanged(now T) bool {
 	return w.value != nil && reflect.DeepEqual(*w.value, now)
 }
 
-// part is the old value of a part of the old value.
-func part[T, P any](w was[T], get func(*T) *P) was[P] {
+// oldField is the old value of a part of the old value.
+func oldField[T, P any](w oldValue[T], get func(*T) *P) oldValue[P] {
 	if w.value == nil {
-		return was[P]{}
+		return oldValue[P]{}
 	}
-	return was[P]{value: get(w.value)}
+	return oldValue[P]{value: get(w.value)}
 }
 
 // text is what a schema says of a string.
@@ -59,7 +59,7 @@ func (t text) check(path *field.Path, value string) field.ErrorList {
 }
 
 // optional checks a string that may be left out.
-func (t text) optional(path *field.Path, value string, before was[string]) field.ErrorList {
+func (t text) optional(path *field.Path, value string, before oldValue[string]) field.ErrorList {
 	if value == "" || before.unchanged(value) {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (t text) optional(path *field.Path, value string, before was[string]) field
 }
 
 // required checks a string that must be there.
-func (t text) required(path *field.Path, value string, before was[string]) field.ErrorList {
+func (t text) required(path *field.Path, value string, before oldValue[string]) field.ErrorList {
 	if before.unchanged(value) {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (t text) required(path *field.Path, value string, before was[string]) field
 }
 
 // oneOf checks an enumeration. An empty value that may be left out is none.
-func oneOf[T ~string](path *field.Path, value T, before was[T], optional bool, allowed ...T) field.ErrorList {
+func oneOf[T ~string](path *field.Path, value T, before oldValue[T], optional bool, allowed ...T) field.ErrorList {
 	if (optional && value == "") || before.unchanged(value) || slices.Contains(allowed, value) {
 		return nil
 	}
@@ -83,7 +83,7 @@ func oneOf[T ~string](path *field.Path, value T, before was[T], optional bool, a
 }
 
 // between checks a number that may be left out.
-func between(path *field.Path, value *int32, before was[*int32], least, most int32) field.ErrorList {
+func between(path *field.Path, value *int32, before oldValue[*int32], least, most int32) field.ErrorList {
 	if value == nil || before.unchanged(value) || (*value >= least && *value <= most) {
 		return nil
 	}

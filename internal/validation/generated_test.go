@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -66,8 +67,13 @@ func (m maker) headerName() string {
 }
 
 func (m maker) api() any {
+	kind := pick(m, "API", "HTTPRoute", "GRPCRoute", "API", "HTTPRoute", "Route")
+	group := string(signetv1alpha1.APIKind(kind).Group())
+	if m.IntN(8) == 0 {
+		group = pick(m, "signet.dev", "gateway.networking.k8s.io", "apps")
+	}
 	return map[string]any{
-		"kind": pick(m, "API", "HTTPRoute", "GRPCRoute", "API", "HTTPRoute", "Route"),
+		"group": group, "kind": kind,
 		"name": pick(m, "orders", "orders", "Orders", "a.b", "a..b", "-a", "a-", m.text(1, 128, 253)),
 	}
 }
@@ -108,17 +114,17 @@ var fields = map[string][]somewhere{
 		{"spec.type", anyOf("HMAC", "Basic", "AES", "PublicKey", "hmac")},
 		{"spec.algorithm", anyOf("aes-128-cfb", "aes-256-cfb", "aes-128-cbc", nil)},
 		{"spec.displayName", textOf(3, 64, 10)},
-		{"spec.key", textOf(4, 8, 32)},
-		{"spec.secretRef", func(m maker) any { return map[string]any{"name": name(m)} }},
-		{"spec.secretName", name},
-		{"spec.secretTemplate.labels", maker.entries},
-		{"spec.secretTemplate.annotations", maker.entries},
-		{"spec.deletionPolicy", anyOf("Delete", "Retain", "retain", nil)},
+		{"spec.identifier", textOf(4, 8, 32)},
+		{"spec.source.secretRef", func(m maker) any { return map[string]any{"name": name(m)} }},
+		{"spec.target.name", name},
+		{"spec.target.template.labels", maker.entries},
+		{"spec.target.template.annotations", maker.entries},
+		{"spec.target.deletionPolicy", anyOf("Delete", "Retain", "retain", nil)},
 		{"spec.rotation.intervalDays", func(m maker) any { return m.number(1, 2, 3650) }},
 		{"spec.rotation.stageSeconds", func(m maker) any { return m.number(1, 120, 85500, 86400) }},
 		{"spec.rotation.retireSeconds", func(m maker) any { return m.number(1, 900, 86280, 604800) }},
 		{"spec.rotation.trigger", textOf(1, 253)},
-		{"spec.rotation.immediate", textOf(1, 253)},
+		{"spec.rotation.revokeTrigger", textOf(1, 253)},
 	},
 	"SignatureBinding": {
 		{"spec.keyRef.name", name},
@@ -126,8 +132,8 @@ var fields = map[string][]somewhere{
 		{"spec.apis", listOf(maker.api, 1000)},
 		{"spec.payload", anyOf("Signed", "Unsigned", "unsigned", nil)},
 		{"spec.signedHeaders", listOf(func(m maker) any { return m.headerName() }, 16)},
-		{"spec.header", func(m maker) any { return m.headerName() }},
-		{"spec.host", func(m maker) any {
+		{"spec.signatureHeader", func(m maker) any { return m.headerName() }},
+		{"spec.backendHost", func(m maker) any {
 			return pick[any](m, "a.example", "a.example:443", "a:123456", "[::1]:80", "::1", "a..b", m.text(1, 253, 259))
 		}},
 	},

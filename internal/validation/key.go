@@ -15,7 +15,7 @@ const (
 
 var (
 	displayName = text{3, 64, regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`), "must be letters, digits and underscores, first a letter"}
-	specKey     = text{min: 4, max: 32}
+	identifier  = text{min: 4, max: 32}
 	secretName  = text{1, 246, dnsSubdomain, "must be a DNS subdomain: lower-case letters, digits, dashes and dots"}
 	objectName  = text{1, 253, dnsSubdomain, "must be a DNS subdomain: lower-case letters, digits, dashes and dots"}
 	triggerText = text{max: 253}
@@ -24,21 +24,21 @@ var (
 	basicKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{3,31}$`)
 )
 
-// ValidateKey says what is wrong with a new SignatureKey.
-func ValidateKey(key *signetv1alpha1.SignatureKey) field.ErrorList {
+// ValidateSignatureKey says what is wrong with a new SignatureKey.
+func ValidateSignatureKey(key *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		keyObjectRules(key),
-		keySpec(&key.Spec, was[signetv1alpha1.SignatureKeySpec]{}),
+		keySpec(&key.Spec, oldValue[signetv1alpha1.SignatureKeySpec]{}),
 	)
 }
 
-// ValidateKeyUpdate says what is wrong with the update of a SignatureKey. What
+// ValidateSignatureKeyUpdate says what is wrong with the update of a SignatureKey. What
 // was wrong before and has not been touched is no error.
-func ValidateKeyUpdate(key, old *signetv1alpha1.SignatureKey) field.ErrorList {
+func ValidateSignatureKeyUpdate(key, old *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		keyObjectRules(key),
-		keyTransition(&key.Spec, &old.Spec),
-		keySpec(&key.Spec, was[signetv1alpha1.SignatureKeySpec]{value: &old.Spec}),
+		keyTransition(key, old),
+		keySpec(&key.Spec, oldValue[signetv1alpha1.SignatureKeySpec]{value: &old.Spec}),
 	)
 }
 
@@ -47,49 +47,42 @@ func keyObjectRules(key *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		rule(len(key.Name) <= maxKeyName, field.Invalid(field.NewPath("metadata"), key.Name,
 			"name must be no more than 62 characters: it is also a label value")),
-		rule(key.Spec.SecretRef == nil || key.Spec.SecretRef.Name != key.EffectiveSecretName(),
-			field.Invalid(field.NewPath("spec", "secretRef", "name"), key.SourceName(),
-				"must not be the managed Secret (spec.secretName, or metadata.name): Signet reads the one and writes the other")),
+		rule(key.SourceName() == "" || key.SourceName() != key.EffectiveTargetName(),
+			field.Invalid(field.NewPath("spec", "source", "secretRef", "name"), key.SourceName(),
+				"must not be the managed Secret (spec.target.name, or metadata.name): Signet reads the source and writes the target")),
 	)
 }
 
-func keyTransition(spec, old *signetv1alpha1.SignatureKeySpec) field.ErrorList {
+func keyTransition(key, old *signetv1alpha1.SignatureKey) field.ErrorList {
 	path := field.NewPath("spec")
-	const moved = " is immutable: create another key and move the bindings to it"
+	const immutable = " is immutable: create another key and move the bindings to it"
 	return join(
-		rule(spec.Type == old.Type, field.Invalid(path.Child("type"), spec.Type, "type"+moved)),
-		rule(spec.Algorithm == "" || old.Algorithm == "" || spec.Algorithm == old.Algorithm,
-			field.Invalid(path.Child("algorithm"), spec.Algorithm, "algorithm"+moved)),
-		rule(spec.SecretName == old.SecretName, field.Invalid(path.Child("secretName"), spec.SecretName, "secretName"+moved)),
+		rule(key.Spec.Type == old.Spec.Type, field.Invalid(path.Child("type"), key.Spec.Type, "type"+immutable)),
+		rule(key.Spec.Algorithm == "" || old.Spec.Algorithm == "" || key.Spec.Algorithm == old.Spec.Algorithm,
+			field.Invalid(path.Child("algorithm"), key.Spec.Algorithm, "algorithm"+immutable)),
+		rule(key.EffectiveTargetName() == old.EffectiveTargetName(),
+			field.Invalid(path.Child("target", "name"), key.Spec.Target.Name, "target.name"+immutable)),
 	)
 }
 
-func keySpec(spec *signetv1alpha1.SignatureKeySpec, old was[signetv1alpha1.SignatureKeySpec]) field.ErrorList {
+func keySpec(spec *signetv1alpha1.SignatureKeySpec, old oldValue[signetv1alpha1.SignatureKeySpec]) field.ErrorList {
 	path := field.NewPath("spec")
 	type keySpec = signetv1alpha1.SignatureKeySpec
 	errs := join(
-		oneOf(path.Child("type"), spec.Type, part(old, func(s *keySpec) *signetv1alpha1.KeyType { return &s.Type }), false,
+		oneOf(path.Child("type"), spec.Type, oldField(old, func(s *keySpec) *signetv1alpha1.KeyType { return &s.Type }), false,
 			signetv1alpha1.KeyTypeHMAC, signetv1alpha1.KeyTypeBasic, signetv1alpha1.KeyTypeAES, signetv1alpha1.KeyTypePublicKey),
-		oneOf(path.Child("algorithm"), spec.Algorithm, part(old, func(s *keySpec) *signetv1alpha1.KeyAlgorithm { return &s.Algorithm }), true,
+		oneOf(path.Child("algorithm"), spec.Algorithm, oldField(old, func(s *keySpec) *signetv1alpha1.KeyAlgorithm { return &s.Algorithm }), true,
 			signetv1alpha1.AlgorithmAES128CFB, signetv1alpha1.AlgorithmAES256CFB),
-		displayName.optional(path.Child("displayName"), spec.DisplayName, part(old, func(s *keySpec) *string { return &s.DisplayName })),
-		specKey.optional(path.Child("key"), spec.Key, part(old, func(s *keySpec) *string { return &s.Key })),
-		secretName.optional(path.Child("secretName"), spec.SecretName, part(old, func(s *keySpec) *string { return &s.SecretName })),
-		oneOf(path.Child("deletionPolicy"), spec.DeletionPolicy, part(old, func(s *keySpec) *signetv1alpha1.DeletionPolicy { return &s.DeletionPolicy }), true,
-			signetv1alpha1.DeletionPolicyDelete, signetv1alpha1.DeletionPolicyRetain),
+		displayName.optional(path.Child("displayName"), spec.DisplayName, oldField(old, func(s *keySpec) *string { return &s.DisplayName })),
+		identifier.optional(path.Child("identifier"), spec.Identifier, oldField(old, func(s *keySpec) *string { return &s.Identifier })),
 	)
-	if spec.SecretRef != nil {
-		before := part(old, func(s *keySpec) *signetv1alpha1.LocalReference { return s.SecretRef })
-		errs = append(errs, objectName.required(path.Child("secretRef", "name"), spec.SecretRef.Name,
-			part(before, func(r *signetv1alpha1.LocalReference) *string { return &r.Name }))...)
+	if spec.Source != nil {
+		errs = append(errs, source(path.Child("source"), spec.Source, oldField(old, func(s *keySpec) *signetv1alpha1.KeySource { return s.Source }))...)
 	}
-	if spec.SecretTemplate != nil {
-		errs = append(errs, secretTemplate(path.Child("secretTemplate"), spec.SecretTemplate,
-			part(old, func(s *keySpec) *signetv1alpha1.SecretTemplate { return s.SecretTemplate }))...)
-	}
+	errs = append(errs, target(path.Child("target"), &spec.Target, oldField(old, func(s *keySpec) *signetv1alpha1.KeyTarget { return &s.Target }))...)
 	if spec.Rotation != nil {
 		errs = append(errs, rotation(path.Child("rotation"), spec.Rotation,
-			part(old, func(s *keySpec) *signetv1alpha1.Rotation { return s.Rotation }))...)
+			oldField(old, func(s *keySpec) *signetv1alpha1.Rotation { return s.Rotation }))...)
 	}
 	if blocking(errs) || old.unchanged(*spec) {
 		return errs
@@ -97,31 +90,55 @@ func keySpec(spec *signetv1alpha1.SignatureKeySpec, old was[signetv1alpha1.Signa
 	return join(errs, keyUnions(path, spec))
 }
 
+func source(path *field.Path, source *signetv1alpha1.KeySource, old oldValue[signetv1alpha1.KeySource]) field.ErrorList {
+	reference := path.Child("secretRef")
+	if source.SecretRef == nil {
+		return rule(false, field.Required(reference, ""))
+	}
+	before := oldField(old, func(s *signetv1alpha1.KeySource) *signetv1alpha1.LocalReference { return s.SecretRef })
+	return objectName.required(reference.Child("name"), source.SecretRef.Name,
+		oldField(before, func(r *signetv1alpha1.LocalReference) *string { return &r.Name }))
+}
+
+func target(path *field.Path, target *signetv1alpha1.KeyTarget, old oldValue[signetv1alpha1.KeyTarget]) field.ErrorList {
+	type keyTarget = signetv1alpha1.KeyTarget
+	errs := join(
+		secretName.optional(path.Child("name"), target.Name, oldField(old, func(t *keyTarget) *string { return &t.Name })),
+		oneOf(path.Child("deletionPolicy"), target.DeletionPolicy, oldField(old, func(t *keyTarget) *signetv1alpha1.DeletionPolicy { return &t.DeletionPolicy }), true,
+			signetv1alpha1.DeletionPolicyDelete, signetv1alpha1.DeletionPolicyRetain),
+	)
+	if target.Template == nil {
+		return errs
+	}
+	return join(errs, secretTemplate(path.Child("template"), target.Template,
+		oldField(old, func(t *keyTarget) *signetv1alpha1.SecretTemplate { return t.Template })))
+}
+
 // keyUnions hang on the spec: which fields go with which type.
 func keyUnions(path *field.Path, spec *signetv1alpha1.SignatureKeySpec) field.ErrorList {
 	aes := spec.Type == signetv1alpha1.KeyTypeAES
 	hmac, basic := spec.Type == signetv1alpha1.KeyTypeHMAC, spec.Type == signetv1alpha1.KeyTypeBasic
-	algorithm, key := path.Child("algorithm"), path.Child("key")
+	algorithm, identifier := path.Child("algorithm"), path.Child("identifier")
 	return join(
-		rule(aes || spec.Algorithm == "", field.Forbidden(algorithm, "algorithm goes with type AES alone")),
+		rule(aes || spec.Algorithm == "", field.Forbidden(algorithm, "algorithm is only allowed for type AES")),
 		rule(!aes || spec.Algorithm != "", field.Required(algorithm, "type AES needs an algorithm: aes-128-cfb or aes-256-cfb")),
-		rule(spec.Key == "" || hmac || basic, field.Forbidden(key,
-			"key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef)")),
-		rule(spec.Key == "" || !hmac || hmacKey.MatchString(spec.Key), field.Invalid(key, spec.Key,
-			"an HMAC key has 8 to 32 letters, digits, underscores and dashes, first a letter or digit")),
-		rule(spec.Key == "" || !basic || basicKey.MatchString(spec.Key), field.Invalid(key, spec.Key,
-			"a Basic key (user name) has 4 to 32 letters, digits, underscores and dashes, first a letter")),
+		rule(spec.Identifier == "" || hmac || basic, field.Forbidden(identifier,
+			"identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)")),
+		rule(spec.Identifier == "" || !hmac || hmacKey.MatchString(spec.Identifier), field.Invalid(identifier, spec.Identifier,
+			"an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit")),
+		rule(spec.Identifier == "" || !basic || basicKey.MatchString(spec.Identifier), field.Invalid(identifier, spec.Identifier,
+			"a Basic identifier (user name) has 4 to 32 letters, digits, underscores and dashes, starting with a letter")),
 	)
 }
 
-func rotation(path *field.Path, r *signetv1alpha1.Rotation, old was[signetv1alpha1.Rotation]) field.ErrorList {
+func rotation(path *field.Path, r *signetv1alpha1.Rotation, old oldValue[signetv1alpha1.Rotation]) field.ErrorList {
 	type rotation = signetv1alpha1.Rotation
 	errs := join(
-		between(path.Child("intervalDays"), r.IntervalDays, part(old, func(r *rotation) **int32 { return &r.IntervalDays }), 1, 3650),
-		between(path.Child("stageSeconds"), r.StageSeconds, part(old, func(r *rotation) **int32 { return &r.StageSeconds }), 1, 86400),
-		between(path.Child("retireSeconds"), r.RetireSeconds, part(old, func(r *rotation) **int32 { return &r.RetireSeconds }), 1, 604800),
-		triggerText.optional(path.Child("trigger"), r.Trigger, part(old, func(r *rotation) *string { return &r.Trigger })),
-		triggerText.optional(path.Child("immediate"), r.Immediate, part(old, func(r *rotation) *string { return &r.Immediate })),
+		between(path.Child("intervalDays"), r.IntervalDays, oldField(old, func(r *rotation) **int32 { return &r.IntervalDays }), 1, 3650),
+		between(path.Child("stageSeconds"), r.StageSeconds, oldField(old, func(r *rotation) **int32 { return &r.StageSeconds }), 1, 86400),
+		between(path.Child("retireSeconds"), r.RetireSeconds, oldField(old, func(r *rotation) **int32 { return &r.RetireSeconds }), 1, 604800),
+		triggerText.optional(path.Child("trigger"), r.Trigger, oldField(old, func(r *rotation) *string { return &r.Trigger })),
+		triggerText.optional(path.Child("revokeTrigger"), r.RevokeTrigger, oldField(old, func(r *rotation) *string { return &r.RevokeTrigger })),
 	)
 	if blocking(errs) || r.IntervalDays == nil || old.unchanged(*r) {
 		return errs

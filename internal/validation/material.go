@@ -16,14 +16,14 @@ const (
 	DataSecret = "secret"
 )
 
-// Half is one of the two halves of material.
-type Half int
+// Component is one of the two halves of material.
+type Component int
 
 // The halves.
 const (
-	// Key is the identifier; for AES the cipher key, for PublicKey the public
+	// Identifier is the identifier; for AES the cipher key, for PublicKey the public
 	// half.
-	Key Half = iota
+	Key Component = iota
 	// Secret is what signs; for AES the vector, for PublicKey the private half.
 	Secret
 )
@@ -51,7 +51,7 @@ const (
 )
 
 // limits are what gateways allow in a half. They stand here and nowhere else,
-// but for those of spec.key, which the CRD has to say too.
+// but for those of spec.identifier, which the CRD has to say too.
 type limits struct {
 	what        string
 	least, most int
@@ -83,7 +83,7 @@ var (
 	}
 )
 
-func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half) (limits, bool) {
+func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component) (limits, bool) {
 	switch {
 	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES128CFB:
 		return aes128Limits[half], true
@@ -104,7 +104,7 @@ func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, h
 
 // MaxLength is how long a half may be; zero if type and algorithm do not go
 // together.
-func MaxLength(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half) int {
+func MaxLength(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component) int {
 	l, _ := limitsOf(t, algorithm, half)
 	return l.most
 }
@@ -130,9 +130,9 @@ func (l limits) words() string {
 		l.what, length, strings.Join(strings.Split(l.specials, ""), " "), l.first.words)
 }
 
-// ValidateHalf says what is wrong with one half of material. The value is never
+// ValidateComponent says what is wrong with one half of material. The value is never
 // part of the answer.
-func ValidateHalf(path *field.Path, t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Half, value []byte) field.ErrorList {
+func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component, value []byte) field.ErrorList {
 	l, known := limitsOf(t, algorithm, half)
 	if !known {
 		return field.ErrorList{withheld(path, "no limits are known for this type and algorithm")}
@@ -167,8 +167,8 @@ func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
 func ValidateMaterial(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, key, secret []byte) field.ErrorList {
 	path := field.NewPath("data")
 	errs := join(
-		ValidateHalf(path.Key(DataKey), t, algorithm, Key, key),
-		ValidateHalf(path.Key(DataSecret), t, algorithm, Secret, secret),
+		ValidateComponent(path.Key(DataKey), t, algorithm, Key, key),
+		ValidateComponent(path.Key(DataSecret), t, algorithm, Secret, secret),
 	)
 	if len(errs) == 0 && t == signetv1alpha1.KeyTypePublicKey {
 		errs = keyPair(path, key, secret)
@@ -184,7 +184,7 @@ func ValidateSource(key *signetv1alpha1.SignatureKey, data map[string][]byte) fi
 	keyHalf, hasKey := data[DataKey]
 	secretHalf, hasSecret := data[DataSecret]
 	if spec.Type == signetv1alpha1.KeyTypePublicKey {
-		if errs := bothHalves(path, hasKey, hasSecret); len(errs) > 0 {
+		if errs := bothComponents(path, hasKey, hasSecret); len(errs) > 0 {
 			return errs
 		}
 		return ValidateMaterial(spec.Type, spec.Algorithm, keyHalf, secretHalf)
@@ -197,22 +197,22 @@ func ValidateSource(key *signetv1alpha1.SignatureKey, data map[string][]byte) fi
 		errs = suppliedKey(path.Key(DataKey), key, keyHalf)
 	}
 	if hasSecret {
-		errs = append(errs, ValidateHalf(path.Key(DataSecret), spec.Type, spec.Algorithm, Secret, secretHalf)...)
+		errs = append(errs, ValidateComponent(path.Key(DataSecret), spec.Type, spec.Algorithm, Secret, secretHalf)...)
 	}
 	return errs
 }
 
 func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byte) field.ErrorList {
 	spec := &key.Spec
-	if errs := ValidateHalf(path, spec.Type, spec.Algorithm, Key, value); len(errs) > 0 {
+	if errs := ValidateComponent(path, spec.Type, spec.Algorithm, Key, value); len(errs) > 0 {
 		return errs
 	}
-	// spec.key goes with types whose key is no secret: no need for constant time.
-	return rule(spec.Key == "" || spec.Key == string(value),
-		withheld(path, "differs from spec.key of SignatureKey "+key.Name+": give one of the two, or the same"))
+	// spec.identifier goes with types whose key is no secret: no need for constant time.
+	return rule(spec.Identifier == "" || spec.Identifier == string(value),
+		withheld(path, "differs from spec.identifier of SignatureKey "+key.Name+": give one of the two, or the same"))
 }
 
-func bothHalves(path *field.Path, hasKey, hasSecret bool) field.ErrorList {
+func bothComponents(path *field.Path, hasKey, hasSecret bool) field.ErrorList {
 	const both = "a key of type PublicKey needs both halves: key and secret"
 	return join(
 		rule(hasKey, field.Required(path.Key(DataKey), both)),

@@ -14,7 +14,7 @@ import (
 type half struct {
 	keyType     signetv1alpha1.KeyType
 	algorithm   signetv1alpha1.KeyAlgorithm
-	half        validation.Half
+	half        validation.Component
 	least, most int
 	// first and rest are the special characters that may begin, or follow.
 	first, rest string
@@ -37,7 +37,7 @@ var halves = map[string]half{
 const special = "_-!@#$%+/=.:;, \t\n\"'\\|&*()[]{}<>?~^`\x00é"
 
 func (h half) check(value string) field.ErrorList {
-	return validation.ValidateHalf(field.NewPath("data"), h.keyType, h.algorithm, h.half, []byte(value))
+	return validation.ValidateComponent(field.NewPath("data"), h.keyType, h.algorithm, h.half, []byte(value))
 }
 
 func TestHalves(t *testing.T) {
@@ -78,8 +78,8 @@ func TestSource(t *testing.T) {
 	}{
 		"neither half":       {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"other": nil}, "data"},
 		"a secret":           {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"secret": []byte("0123456789abcdef")}, ""},
-		"the key of spec":    {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Key: "abcdefgh"}, map[string][]byte{"key": []byte("abcdefgh")}, ""},
-		"another than spec":  {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Key: "abcdefgh"}, map[string][]byte{"key": []byte("12345678")}, "data[key]"},
+		"the key of spec":    {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("abcdefgh")}, ""},
+		"another than spec":  {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("12345678")}, "data[key]"},
 		"half a pair":        {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh")}, "data[secret]"},
 		"no pair":            {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh"), "secret": []byte("0123456789abcdef")}, "data[key]"},
 		"a secret too short": {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeBasic}, map[string][]byte{"secret": []byte("1234567")}, "data[secret]"},

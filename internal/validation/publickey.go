@@ -16,8 +16,8 @@ const minRSABits = 2048
 // keyPair says what is wrong with the halves of a PublicKey key: SPKI and
 // PKCS#8 DER in bare base64, ECDSA P-256 or RSA, and of one pair.
 func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
-	public, publicErrs := publicHalf(path.Key(DataKey), key)
-	private, privateErrs := privateHalf(path.Key(DataSecret), secret)
+	public, publicErrs := publicComponent(path.Key(DataKey), key)
+	private, privateErrs := privateComponent(path.Key(DataSecret), secret)
 	if errs := join(publicErrs, privateErrs); len(errs) > 0 {
 		return errs
 	}
@@ -33,7 +33,7 @@ func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
 	return rule(belongs, withheld(path.Key(DataSecret), "is not the private half of data[key]: supply the two halves of one pair"))
 }
 
-func publicHalf(path *field.Path, value []byte) (any, field.ErrorList) {
+func publicComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 	der, ok := decodeDER(value)
 	if !ok {
 		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}
@@ -45,7 +45,7 @@ func publicHalf(path *field.Path, value []byte) (any, field.ErrorList) {
 	return public, kindOfPair(path, public)
 }
 
-func privateHalf(path *field.Path, value []byte) (any, field.ErrorList) {
+func privateComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 	der, ok := decodeDER(value)
 	if !ok {
 		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}

@@ -16,7 +16,7 @@ const (
 )
 
 var (
-	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must be letters, digits, dashes, underscores and dots, first and last a letter or digit"}
+	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must be letters, digits, dashes, underscores and dots, starting and ending with a letter or digit"}
 	annotationValue = text{max: 4096}
 
 	qualifiedName = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
@@ -24,14 +24,14 @@ var (
 	trackingGroup = regexp.MustCompile(`^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/`)
 )
 
-func secretTemplate(path *field.Path, template *signetv1alpha1.SecretTemplate, old was[signetv1alpha1.SecretTemplate]) field.ErrorList {
+func secretTemplate(path *field.Path, template *signetv1alpha1.SecretTemplate, old oldValue[signetv1alpha1.SecretTemplate]) field.ErrorList {
 	type templateSpec = signetv1alpha1.SecretTemplate
 	labels, annotations := path.Child("labels"), path.Child("annotations")
 	errs := join(
 		templateValues(labels, template.Labels, labelValue,
-			part(old, func(t *templateSpec) *map[string]signetv1alpha1.LabelValue { return &t.Labels })),
+			oldField(old, func(t *templateSpec) *map[string]signetv1alpha1.LabelValue { return &t.Labels })),
 		templateValues(annotations, template.Annotations, annotationValue,
-			part(old, func(t *templateSpec) *map[string]signetv1alpha1.AnnotationValue { return &t.Annotations })),
+			oldField(old, func(t *templateSpec) *map[string]signetv1alpha1.AnnotationValue { return &t.Annotations })),
 	)
 	if blocking(errs) || old.unchanged(*template) {
 		return errs
@@ -44,7 +44,7 @@ func secretTemplate(path *field.Path, template *signetv1alpha1.SecretTemplate, o
 }
 
 // templateValues reports at the value's key, below the map.
-func templateValues[V ~string](path *field.Path, values map[string]V, limits text, old was[map[string]V]) field.ErrorList {
+func templateValues[V ~string](path *field.Path, values map[string]V, limits text, old oldValue[map[string]V]) field.ErrorList {
 	if old.unchanged(values) {
 		return nil
 	}
@@ -53,7 +53,7 @@ func templateValues[V ~string](path *field.Path, values map[string]V, limits tex
 	}
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		before := was[string]{}
+		before := oldValue[string]{}
 		if old.value != nil {
 			if value, there := (*old.value)[key]; there {
 				text := string(value)
@@ -76,6 +76,6 @@ func templateKeys(path *field.Path, keys []string) field.ErrorList {
 		rule(wellFormed, field.Invalid(path, field.OmitValueType{},
 			"keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots")),
 		rule(free, field.Forbidden(path,
-			"keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret")),
+			"keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are not allowed: these tools would prune the Secret")),
 	)
 }

@@ -38,7 +38,7 @@ type shared struct {
 
 // authority reads the shared authority, makes it if there is none, and renews
 // it in time. Of several replicas one wins; the others take what it has written.
-func (k *Keeper) authority(ctx context.Context) (shared, error) {
+func (k *Rotator) authority(ctx context.Context) (shared, error) {
 	var (
 		found shared
 		err   error
@@ -52,7 +52,7 @@ func (k *Keeper) authority(ctx context.Context) (shared, error) {
 	return found, err
 }
 
-func (k *Keeper) tryAuthority(ctx context.Context) (shared, error) {
+func (k *Rotator) tryAuthority(ctx context.Context) (shared, error) {
 	name := client.ObjectKey{Namespace: k.options.Namespace, Name: k.options.SecretName}
 	secret := &corev1.Secret{}
 	err := k.client.Get(ctx, name, secret)
@@ -86,7 +86,7 @@ func (k *Keeper) tryAuthority(ctx context.Context) (shared, error) {
 	return held, nil
 }
 
-func (k *Keeper) writeSecret(ctx context.Context, exists bool, secret *corev1.Secret, data map[string][]byte) error {
+func (k *Rotator) writeSecret(ctx context.Context, exists bool, secret *corev1.Secret, data map[string][]byte) error {
 	if exists {
 		secret.Data = data
 		return k.client.Update(ctx, secret)

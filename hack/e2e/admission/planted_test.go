@@ -79,7 +79,7 @@ func plantings() map[string]planting {
 		"HMAC with blanks":   {keyType: hmac, data: map[string]string{"secret": "Planted secret with blanks"}, path: secretPath, rule: hmacRule},
 		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"},
 		"HMAC, not ASCII":    {keyType: hmac, data: map[string]string{"secret": "Planted\u00e9binary-secret-61"}, path: secretPath, rule: hmacRule},
-		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: "differs from spec.key of SignatureKey planted: give one of the two, or the same"},
+		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: "differs from spec.identifier of SignatureKey planted: give one of the two, or the same"},
 		"Basic":              {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Planted-password-882"}},
 		"Basic, too short":   {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Plant-3"}, path: secretPath, rule: "a Basic secret (password) has 8 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"},
 		"AES":                {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": aesVector}, secrets: []string{aesKey, aesVector}},
@@ -95,7 +95,7 @@ func plantings() map[string]planting {
 
 func (p planting) key(namespace string) *signetv1alpha1.SignatureKey {
 	key := newSourcedKey(namespace, "planted", "own")
-	key.Spec.Type, key.Spec.Algorithm, key.Spec.Key = p.keyType, p.algorithm, p.specKey
+	key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = p.keyType, p.algorithm, p.specKey
 	return key
 }
 
@@ -218,16 +218,16 @@ var _ = Describe("planted material", Ordered, func() {
 		})
 	}
 
-	// spec.key is public for the types that have it. For the others it is where
+	// spec.identifier is public for the types that have it. For the others it is where
 	// one might put a secret by mistake.
 	It("is not repeated when it is put into a spec", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		for value, refusal := range map[string]string{
-			"Planted!aes-in-a-spec=of-32-byte":    "spec.key: Forbidden: key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef)",
-			"Planted-longer-than-spec.key-may-be": "spec.key: Too long: may not be more than 32",
+			"Planted!aes-in-a-spec=of-32-byte":    "spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",
+			"Planted-longer-than-spec.identifier-may-be": "spec.identifier: Too long: may not be more than 32",
 		} {
 			key := newKey(namespace, "planted")
-			key.Spec.Type, key.Spec.Algorithm, key.Spec.Key = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
+			key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
 			_, err := admin.ask(func() error { return admin.Create(ctx, key) })
 			Expect(err).To(MatchError(ContainSubstring(refusal)))
 			hidden = append(hidden, value)

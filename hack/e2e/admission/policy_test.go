@@ -290,7 +290,7 @@ var _ = Describe("the cluster's own controllers", func() {
 	It("delete a namespace with all that is in it", func(ctx SpecContext) {
 		key := create(ctx, newKey(namespace, "orders"))
 		expectReady(ctx, create(ctx, newBinding(namespace, "orders", "orders", "orders")), "True Bound")
-		Expect(slices.Contains(reload(Default, ctx, key).Finalizers, signetv1alpha1.FinalizerInUse)).To(BeTrue())
+		Expect(slices.Contains(reload(Default, ctx, key).Finalizers, signetv1alpha1.FinalizerProtection)).To(BeTrue())
 		whole := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, whole)).To(Succeed())
 		Eventually(gone(ctx, whole)).WithTimeout(long).Should(Succeed())

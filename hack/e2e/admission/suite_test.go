@@ -108,7 +108,7 @@ func newKey(namespace, name string) *signetv1alpha1.SignatureKey {
 // newSourcedKey is a key that names a source.
 func newSourcedKey(namespace, name, source string) *signetv1alpha1.SignatureKey {
 	key := newKey(namespace, name)
-	key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: source}
+	key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: source}}
 	return key
 }
 
@@ -128,7 +128,7 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 	}
 	return binding
 }
@@ -205,5 +205,5 @@ func expectReady[T conditioned](ctx context.Context, object T, want string) stri
 func managedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	GinkgoHelper()
 	expectReady(ctx, key, "True Ready")
-	return reload(Default, ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}})
+	return reload(Default, ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}})
 }

@@ -66,7 +66,7 @@ func verdicts(ctx context.Context, u *user, object client.Object) []string {
 	answer = append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
 	if key, ok := object.(*signetv1alpha1.SignatureKey); ok && key.Status.KeyID != "" {
 		// The next attempt is not to find what this one has left.
-		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}}
+		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
 		Eventually(gone(ctx, left)).WithTimeout(long).Should(Succeed())
 	}
 	return answer
@@ -85,15 +85,15 @@ var spellings = map[string]func(foreign, name string) string{
 
 // references are the fields that name another object.
 var references = map[string]func(own, spelled string) client.Object{
-	"spec.secretRef": func(own, spelled string) client.Object { return newSourcedKey(own, "mine", spelled) },
-	"spec.secretName": func(own, spelled string) client.Object {
+	"spec.source.secretRef": func(own, spelled string) client.Object { return newSourcedKey(own, "mine", spelled) },
+	"spec.target.name": func(own, spelled string) client.Object {
 		key := newKey(own, "mine")
-		key.Spec.SecretName = spelled
+		key.Spec.Target.Name = spelled
 		return key
 	},
-	"spec.secretName of a pair": func(own, spelled string) client.Object {
+	"spec.target.name of a pair": func(own, spelled string) client.Object {
 		key := newKey(own, "mine")
-		key.Spec.Type, key.Spec.SecretName = signetv1alpha1.KeyTypePublicKey, spelled
+		key.Spec.Type, key.Spec.Target.Name = signetv1alpha1.KeyTypePublicKey, spelled
 		return key
 	},
 	"spec.keyRef": func(own, spelled string) client.Object { return newBinding(own, "mine", spelled, "mine") },
@@ -105,7 +105,7 @@ var references = map[string]func(own, spelled string) client.Object{
 	},
 	"the template's labels": func(own, spelled string) client.Object {
 		key := newKey(own, "mine")
-		key.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{signetv1alpha1.LabelKey: signetv1alpha1.LabelValue(spelled)}}
+		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{signetv1alpha1.LabelKey: signetv1alpha1.LabelValue(spelled)}}
 		return key
 	},
 	"the object's own name": func(own, spelled string) client.Object { return newKey(own, spelled) },
@@ -200,7 +200,7 @@ func furnish(ctx context.Context, namespace string) {
 	GinkgoHelper()
 	create(ctx, newSource(namespace, existing, map[string]string{"key": "zebra_app", "secret": foreignSecret}))
 	key := newSourcedKey(namespace, existing, existing)
-	key.Spec.SecretName = existing + "-managed"
+	key.Spec.Target.Name = existing + "-managed"
 	expectReady(ctx, create(ctx, key), "True Ready")
 	create(ctx, &gwapiv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: existing, Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
@@ -210,7 +210,7 @@ func furnish(ctx context.Context, namespace string) {
 	})
 	accept(ctx, create(ctx, newRoute(namespace, existing, gwapiv1.ParentReference{Name: existing})))
 	binding := newBinding(namespace, existing, existing, existing)
-	binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: existing})
+	binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, existing))
 	expectReady(ctx, create(ctx, binding), "True Bound")
 }
 
@@ -331,7 +331,7 @@ var _ = Describe("a tenant", Ordered, func() {
 
 		By("nor have Signet write to it")
 		taken := newKey(own, "mine")
-		taken.Spec.SecretName = existing
+		taken.Spec.Target.Name = existing
 		Expect(strings.Join(verdicts(ctx, newUser(clerk), taken), "\n")).To(ContainSubstring("SecretOwnedByOther"))
 		Expect(reload(Default, ctx, plain)).To(Equal(plain))
 		Expect(admin.Delete(ctx, plain)).To(Succeed())

@@ -35,7 +35,7 @@ var _ = Describe("the webhooks", func() {
 
 		By("of an API that is taken")
 		late := newBinding(namespace, "late", "orders", "orders")
-		late.Spec.Header = "X-Signature"
+		late.Spec.SignatureHeader = "X-Signature"
 		told, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(ConsistOf("spec.apis[0]: SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"))
@@ -95,7 +95,7 @@ var _ = Describe("the webhooks", func() {
 		expectReady(ctx, create(ctx, newBinding(namespace, "holder", "orders", "orders")), "True Bound")
 		const taken = "SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"
 		late := newBinding(namespace, "late", "orders", "orders")
-		late.Spec.Header = "X-Signature"
+		late.Spec.SignatureHeader = "X-Signature"
 		_, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).To(MatchError(`admission webhook "signaturebindings.signet.dev" denied the request: ` +
 			`SignatureBinding.signet.dev "late" is invalid: spec.apis[0]: Forbidden: ` + taken))

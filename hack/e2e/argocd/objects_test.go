@@ -126,5 +126,5 @@ spec:
 // Specs that break a rule: admission and the CRDs let neither in.
 var (
 	invalidKey     = key("orders", `, key: "no good?"`)
-	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `header: "no good", environment:`, 1)
+	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `signatureHeader: "no good", environment:`, 1)
 )

@@ -69,7 +69,7 @@ const (
 var (
 	bound        = sequence(apply(key("orders", ""), binding("orders", "orders", "API/orders")), expect(kindBinding, "orders", "True", "Bound"))
 	deleteSecret = kubectl("delete", "secret", "orders", "--wait=false")
-	orphanKey    = key("orders", ", secretRef: {name: orders-own}")
+	orphanKey    = key("orders", ", source: {secretRef: {name: orders-own}}")
 )
 
 // scenes are by namespace. The objects that they are about are named orders.
@@ -101,7 +101,7 @@ var scenes = map[string]scene{
 		},
 	},
 	"gate-closed-before": {
-		gateOpen: sequence(apply(publicKey("orders", ", secretRef: {name: orders-own}"), binding("orders", "orders", "API/orders")),
+		gateOpen: sequence(apply(publicKey("orders", ", source: {secretRef: {name: orders-own}}"), binding("orders", "orders", "API/orders")),
 			expect(kindKey, "orders", "Unknown", "SourceNotFound")),
 		states: []state{
 			{kind: kindKey, ready: "False", reason: "TypeNotEnabled"},
@@ -113,7 +113,7 @@ var scenes = map[string]scene{
 		{kind: kindBinding, ready: "Unknown", reason: "KeyNotReady", waits: true},
 	}},
 	"source-managed": {
-		play: sequence(apply(key("payments", "")), expect(kindKey, "payments", "True", "Ready"), apply(key("orders", ", secretRef: {name: payments}"))),
+		play: sequence(apply(key("payments", "")), expect(kindKey, "payments", "True", "Ready"), apply(key("orders", ", source: {secretRef: {name: payments}}"))),
 		states: []state{
 			{kind: kindKey, ready: "False", reason: "InvalidSource"},
 		},

@@ -106,7 +106,7 @@ func notSeenYet(t *testing.T, w *world) {
 		s.judge(t, kind, "orders", "True")
 	}
 	s.in(t, "patch", kindKey, "orders", "--type=merge", "-p", `{"spec":{"displayName":"orders_signature"}}`)
-	s.in(t, "patch", kindBinding, "orders", "--type=merge", "-p", `{"spec":{"header":"X-Signature"}}`)
+	s.in(t, "patch", kindBinding, "orders", "--type=merge", "-p", `{"spec":{"signatureHeader":"X-Signature"}}`)
 	t.Run("changed", seen)
 }
 

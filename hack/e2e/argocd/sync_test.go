@@ -30,8 +30,8 @@ type part struct {
 func tellStory(t *testing.T, w *world) {
 	shop := w.newApplication(t, "shop", "", map[string]string{
 		"source": source, "route": route,
-		"key-orders": key("orders", ""), "key-payments": key("payments", ", secretRef: {name: payments-own}"),
-		"key-ledger":       key("ledger", ", deletionPolicy: Retain"),
+		"key-orders": key("orders", ""), "key-payments": key("payments", ", source: {secretRef: {name: payments-own}}"),
+		"key-ledger":       key("ledger", ", target: {deletionPolicy: Retain}"),
 		"binding-orders":   binding("orders", "orders", "HTTPRoute/orders"),
 		"binding-payments": binding("payments", "payments", "API/payments", "API/refunds"),
 		"binding-ledger":   binding("ledger", "ledger", "API/ledger"),
@@ -116,8 +116,8 @@ func seesWrites(t *testing.T, shop *application) {
 func showsWhatIsWrong(t *testing.T, shop *application) {
 	shop.follow(t, map[string]string{
 		"binding-takeover": binding("takeover", "orders", "API/payments"),
-		"key-copy":         key("copy", ", secretRef: {name: orders}"),
-		"key-pending":      key("pending", ", secretRef: {name: missing}"),
+		"key-copy":         key("copy", ", source: {secretRef: {name: orders}}"),
+		"key-pending":      key("pending", ", source: {secretRef: {name: missing}}"),
 	})
 	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
 	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
@@ -154,7 +154,7 @@ func keepsRetained(t *testing.T, shop *application) {
 	shop.expectGone(t, "signaturekey", "ledger")
 	must(t, shop.drift(t))
 	shop.follow(t, map[string]string{
-		"key-ledger":     key("ledger", ", deletionPolicy: Retain"),
+		"key-ledger":     key("ledger", ", target: {deletionPolicy: Retain}"),
 		"binding-ledger": binding("ledger", "ledger", "API/ledger"),
 	})
 	shop.expectSettled(t)

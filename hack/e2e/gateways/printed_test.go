@@ -21,10 +21,10 @@ import (
 func TestPrintedConfigurations(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*signetv1alpha1.SignatureBindingSpec){
-		"other header": func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Header = "X-Signature" },
-		"other host":   func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Host = "orders.internal" },
+		"other header": func(spec *signetv1alpha1.SignatureBindingSpec) { spec.SignatureHeader = "X-Signature" },
+		"other host":   func(spec *signetv1alpha1.SignatureBindingSpec) { spec.BackendHost = "orders.internal" },
 		"everything": func(spec *signetv1alpha1.SignatureBindingSpec) {
-			spec.Payload, spec.Header, spec.Host = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
+			spec.Payload, spec.SignatureHeader, spec.BackendHost = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
 			spec.SignedHeaders = []string{"content-type"}
 		},
 	} {
@@ -37,7 +37,7 @@ func TestPrintedConfigurations(t *testing.T) {
 
 func printed(t *testing.T, gateway string, change func(*signetv1alpha1.SignatureBindingSpec)) string {
 	t.Helper()
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")
 	binding := newBinding("orders", "orders", "", "API/orders")
 	binding.Namespace = shop
 	change(&binding.Spec)

@@ -321,7 +321,7 @@ func moved(t *testing.T, w *world, address, api string, g gateway) {
 		}
 		return func() error {
 			got, err := send(address, raw{method: "GET", target: "/orders", api: api})
-			if err == nil && (got.seen == nil || !strings.Contains(got.seen.Header.Get("Authorization"), "Access="+found.Status.Key+",")) {
+			if err == nil && (got.seen == nil || !strings.Contains(got.seen.Header.Get("Authorization"), "Access="+found.Status.Identifier+",")) {
 				err = errStatus(got)
 			}
 			return err

@@ -227,7 +227,7 @@ func newBinding(name, key string, payload signetv1alpha1.Payload, apis ...string
 	}
 	for _, api := range apis {
 		kind, name, _ := strings.Cut(api, "/")
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKind(kind), Name: name})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKind(kind), name))
 	}
 	return binding
 }

@@ -212,7 +212,7 @@ func (w *world) olderCRD(t *testing.T) string {
 	for _, name := range []string{"schema", "openAPIV3Schema", "properties", "status", "properties"} {
 		at = at[name].(map[string]any)
 	}
-	delete(at, "previousKey")
+	delete(at, "previousKeys")
 	patch, err := json.Marshal(crd)
 	must(t, err)
 	return string(patch)

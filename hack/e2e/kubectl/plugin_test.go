@@ -50,12 +50,12 @@ spec: {type: HMAC, rotation: {stageSeconds: 1, retireSeconds: 1}}
 apiVersion: signet.dev/v1alpha1
 kind: SignatureKey
 metadata: {name: payments, namespace: shop}
-spec: {type: HMAC, secretRef: {name: payments-own}}
+spec: {type: HMAC, source: {secretRef: {name: payments-own}}}
 ---
 apiVersion: signet.dev/v1alpha1
 kind: SignatureKey
 metadata: {name: invoices, namespace: shop}
-spec: {type: HMAC, secretRef: {name: invoices-own}}
+spec: {type: HMAC, source: {secretRef: {name: invoices-own}}}
 ---
 apiVersion: signet.dev/v1alpha1
 kind: SignatureBinding
@@ -63,21 +63,21 @@ metadata: {name: orders, namespace: shop}
 spec:
   keyRef: {name: orders}
   environment: RELEASE
-  apis: [{kind: HTTPRoute, name: orders}, {kind: API, name: legacy}]
+  apis: [{group: gateway.networking.k8s.io, kind: HTTPRoute, name: orders}, {group: signet.dev, kind: API, name: legacy}]
   payload: Signed
-  header: X-Signature
+  signatureHeader: X-Signature
 ---
 apiVersion: signet.dev/v1alpha1
 kind: SignatureBinding
 metadata: {name: invoices, namespace: shop}
-spec: {keyRef: {name: invoices}, environment: RELEASE, apis: [{kind: API, name: invoices}]}
+spec: {keyRef: {name: invoices}, environment: RELEASE, apis: [{group: signet.dev, kind: API, name: invoices}]}
 `
 
 const rival = `
 apiVersion: signet.dev/v1alpha1
 kind: SignatureBinding
 metadata: {name: takeover, namespace: shop}
-spec: {keyRef: {name: payments}, environment: RELEASE, apis: [{kind: API, name: legacy}]}
+spec: {keyRef: {name: payments}, environment: RELEASE, apis: [{group: signet.dev, kind: API, name: legacy}]}
 `
 
 // openShop makes the goods, and accepts the route as a gateway's controller does.

@@ -66,11 +66,11 @@ func rotatesNothing(t *testing.T, w *world) {
 
 func rotatesAtOnce(t *testing.T, w *world) {
 	before := w.key(t, "orders").Status.KeyID
-	out, problems, code := w.signet(t, "rotate", "orders", "--immediate", "--watch", "-n", shop)
+	out, problems, code := w.signet(t, "rotate", "orders", "--revoke", "--watch", "-n", shop)
 	if code != 0 || !strings.HasSuffix(out, "The rotation is over.\n") {
 		t.Fatalf("%d: %s%s", code, out, problems)
 	}
-	if !strings.Contains(problems, "Warning: spec.rotation.immediate: the old version is dropped at once") {
+	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: the old version is dropped at once") {
 		t.Errorf("nothing is said of requests that may fail:\n%s", problems)
 	}
 	versions := w.key(t, "orders").Status.Versions

@@ -88,12 +88,12 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 	}
 	const conditions, key, binding = "api/v1alpha1/conditions.go", "api/v1alpha1/signaturekey_types.go", "api/v1alpha1/signaturebinding_types.go"
 	events := slices.Concat(constants(conditions, `Reason\w+ = "(\w+)"`), constants(conditions, `ConditionPathRewritten = "(\w+)"`),
-		constants("controllers/key_material.go", `event\w+ += "(\w+)"`), constants("controllers/key_rotation.go", `eventReplaced = "(\w+)"`))
+		constants("controllers/signaturekey/material.go", `event\w+ += "(\w+)"`), constants("controllers/signaturekey/rotation.go", `eventReplaced = "(\w+)"`))
 	for label, want := range map[string][]string{
 		"signet_keys type":                    constants(key, `KeyType = "(\w+)"`),
 		"signet_apis state":                   constants(binding, `APIState = "(\w+)"`),
 		"signet_transitions_total reason":     events,
-		"signet_signer_requests_total face":   constants("internal/signer/face.go", `face\w+ +face = "(\w+)"`),
+		"signet_signer_requests_total face":   constants("internal/signer/endpoint.go", `\w+ +endpoint = "(\w+)"`),
 		"signet_signer_requests_total result": constants("internal/signer/refusal.go", `result = "(\w+)"`),
 		"signet_signer_unusable_total reason": constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
 	} {

@@ -165,7 +165,7 @@ func (w *world) live(t *testing.T) {
 	w.create(t, holder)
 	w.await(t, holder, signetv1alpha1.ReasonBound)
 	late := newBinding("late", "orders")
-	late.Spec.Header = "X-Signature" // in the same way it would be on standby
+	late.Spec.SignatureHeader = "X-Signature" // in the same way it would be on standby
 	w.create(t, late)
 	w.await(t, late, signetv1alpha1.ReasonConflicted)
 
@@ -187,7 +187,7 @@ func newKey(name, source string) *signetv1alpha1.SignatureKey {
 	key := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: name}}
 	key.Spec.Type = signetv1alpha1.KeyTypeHMAC
 	if source != "" {
-		key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: source}
+		key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: source}}
 	}
 	return key
 }
@@ -195,7 +195,7 @@ func newKey(name, source string) *signetv1alpha1.SignatureKey {
 func newBinding(name, key string) *signetv1alpha1.SignatureBinding {
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
-	binding.Spec.APIs = []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: "orders-api"}}
+	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders-api")}
 	return binding
 }
 

@@ -105,7 +105,7 @@ func (f *findings) compareSecret(name string, was, is *corev1.Secret) {
 	for _, field := range []string{"key", "secret", dataKeyID, "created"} {
 		f.when(!bytes.Equal(was.Data[prefix+field], is.Data[field]), "%s of Secret %s is not what it was under %q", field, name, prefix+field)
 	}
-	for _, field := range []string{"type", "algorithm", "display-name", "trigger", "immediate"} {
+	for _, field := range []string{"type", "algorithm", "display-name", "trigger", "revoke-trigger"} {
 		f.when(!bytes.Equal(was.Data[field], is.Data[field]), "%s of Secret %s was changed", field, name)
 	}
 	f.when(rotating(is.Data), "Secret %s still holds more than one version", name)

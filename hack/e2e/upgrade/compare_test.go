@@ -84,7 +84,7 @@ func TestCompareAllowsWhatTimeBrings(t *testing.T) {
 	g.Expect(Compare(recorded, ended)).To(BeEmpty())
 	g.Expect(ended.settled()).To(MatchError(ContainSubstring("SignatureBinding moved has a previous key")))
 
-	ended.Bindings["moved"].Status.PreviousKey = nil
+	ended.Bindings["moved"].Status.PreviousKeys = nil
 	ready := ended.Bindings["moving"].Status.Conditions
 	setReason(ready, signetv1alpha1.ConditionReady, metav1.ConditionUnknown, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotReady)
 	stalled := ready[0]
@@ -136,8 +136,8 @@ func TestCompareFindsEachLoss(t *testing.T) {
 		"key in force":      {func(s *State) { s.Bindings["moving"].Status.KeyName = "sourceless" }, "SignatureBinding moving was signed for with rotated and is with sourceless"},
 		"key gone":          {func(s *State) { delete(s.Keys, "deleted") }, "SignatureKey deleted is gone"},
 		"binding gone":      {func(s *State) { delete(s.Bindings, "blocking") }, "SignatureBinding blocking is gone"},
-		"spec of a key":     {func(s *State) { s.Keys["basic"].Spec.Key = "x" }, "the spec of SignatureKey basic was changed"},
-		"spec of a binding": {func(s *State) { s.Bindings["basic"].Spec.Host = "x" }, "the spec of SignatureBinding basic was changed"},
+		"spec of a key":     {func(s *State) { s.Keys["basic"].Spec.Identifier = "x" }, "the spec of SignatureKey basic was changed"},
+		"spec of a binding": {func(s *State) { s.Bindings["basic"].Spec.BackendHost = "x" }, "the spec of SignatureBinding basic was changed"},
 		"deletion":          {func(s *State) { s.Keys["deleted"].DeletionTimestamp = nil }, "the deletion of SignatureKey deleted was changed"},
 		"condition": {func(s *State) {
 			setReason(s.Bindings["basic"].Status.Conditions, signetv1alpha1.ConditionReady, metav1.ConditionTrue, metav1.ConditionUnknown, "KeyNotReady")

@@ -165,7 +165,7 @@ func recreate(ctx context.Context, c client.Client, object *unstructured.Unstruc
 }
 
 // varied are the fields by which specs are changed.
-var varied = map[string]string{key: "displayName", binding: "host"}
+var varied = map[string]string{key: "displayName", binding: "backendHost"}
 
 // generations are how many specs the object has had.
 func generations(recorded *unstructured.Unstructured) int64 {

@@ -27,10 +27,10 @@ import (
 const long = 3600
 
 var (
-	contested = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}}
+	contested = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")}
 	// moving is the API of a binding that waits for a key of another name than
 	// the one that signs.
-	moving = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "moving"}}
+	moving = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving")}
 )
 
 // TestBackupRestoreAndRemoval goes from one cluster to another by the documented

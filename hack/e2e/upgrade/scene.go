@@ -110,7 +110,7 @@ func (c *Cluster) change(ctx context.Context) error {
 	}
 	for name, patch := range map[string]string{
 		"signaturekey/rotated":    `{"spec":{"rotation":{"trigger":"second"}}}`,
-		"signaturekey/replaced":   `{"spec":{"rotation":{"immediate":"second"}}}`,
+		"signaturekey/replaced":   `{"spec":{"rotation":{"revokeTrigger":"second"}}}`,
 		"signaturebinding/moving": `{"spec":{"keyRef":{"name":"sourceless"}}}`,
 		"signaturebinding/moved":  `{"spec":{"keyRef":{"name":"generated"}}}`,
 	} {
@@ -131,7 +131,7 @@ func (c *Cluster) change(ctx context.Context) error {
 				return fmt.Errorf("SignatureKey %s has the version that it had", name)
 			}
 		}
-		if now.Bindings["moved"].Status.PreviousKey == nil {
+		if now.Bindings["moved"].Status.PreviousKeys == nil {
 			return errors.New("SignatureBinding moved has no previous key")
 		}
 		return nil

@@ -81,7 +81,7 @@ func (s *State) settled() error {
 		}
 	}
 	for name, object := range s.Bindings {
-		if object.Status.PreviousKey != nil {
+		if object.Status.PreviousKeys != nil {
 			found = append(found, fmt.Errorf("SignatureBinding %s has a previous key", name))
 		}
 	}

@@ -21,8 +21,8 @@ type place struct {
 	name, namespace string
 }
 
-// keeping is where certificates are kept.
-type keeping interface {
+// store is where certificates are kept.
+type store interface {
 	// read returns nil if there is nothing.
 	read(ctx context.Context, at place) (map[string][]byte, error)
 	// check says what would stop a first write, and writes nothing.
@@ -45,7 +45,7 @@ func Run(ctx context.Context, options Options, out io.Writer, now time.Time) err
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	var kept keeping = folder(options.Out)
+	var kept store = folder(options.Out)
 	if options.Secrets {
 		cluster, err := newCluster(options.Kubeconfig)
 		if err != nil {
@@ -112,7 +112,7 @@ func callers(at place, verb, namespace string) certificate {
 
 // missing are the certificates that are to be written. It looks at every place
 // before anything is: nothing is left half done.
-func missing(ctx context.Context, kept keeping, options Options, out io.Writer) ([]certificate, error) {
+func missing(ctx context.Context, kept store, options Options, out io.Writer) ([]certificate, error) {
 	var (
 		wanted []certificate
 		errs   []error
@@ -134,7 +134,7 @@ func missing(ctx context.Context, kept keeping, options Options, out io.Writer) 
 	return wanted, errors.Join(errs...)
 }
 
-func ensureAuthority(ctx context.Context, kept keeping, at place, out io.Writer, now time.Time) (*webhookcert.Authority, error) {
+func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, now time.Time) (*webhookcert.Authority, error) {
 	found, err := kept.read(ctx, at)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func newContest(ctx context.Context) *contest {
 	create(ctx, key)
 	c.older, c.younger = c.binding("older"), c.binding("younger")
 	// Otherwise they would sign alike, and be on standby for each other.
-	c.younger.Spec.Header = "X-Signature"
+	c.younger.Spec.SignatureHeader = "X-Signature"
 	return c
 }
 
@@ -59,7 +59,7 @@ func (c *contest) status(binding string) string {
 func apis(names ...string) []signetv1alpha1.APIReference {
 	var list []signetv1alpha1.APIReference
 	for _, name := range names {
-		list = append(list, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: name})
+		list = append(list, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name))
 	}
 	return list
 }

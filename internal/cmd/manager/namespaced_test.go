@@ -92,7 +92,7 @@ func apply(ctx context.Context, namespace string, kind signetv1alpha1.APIKind) *
 	create(ctx, key)
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = "orders", "RELEASE"
-	binding.Spec.APIs = []signetv1alpha1.APIReference{{Kind: kind, Name: "orders"}}
+	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(kind, "orders")}
 	return create(ctx, binding)
 }
 

@@ -22,8 +22,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/controllers/signaturebinding"
+	"github.com/signet-dev/signet/controllers/signaturekey"
 	"github.com/signet-dev/signet/internal/admission"
+	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
@@ -50,7 +52,7 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	if err := kubeclient.RequireRights(ctx, config, options.rights()); err != nil {
+	if err := kubeclient.CheckAccess(ctx, config, options.permissions()); err != nil {
 		return err
 	}
 	mgr, err := New(config, options)
@@ -113,7 +115,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	caches, err := controllers.CacheOptions(options.Namespaces)
+	caches, err := CacheOptions(options.Namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +123,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := newKeeper(config, scheme, options)
+	keeper, err := newRotator(config, scheme, options)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err := addControllers(mgr, options, leading); err != nil {
 		return nil, err
 	}
-	if err := controllers.RegisterCensus(mgr.GetClient(), clock.RealClock{}); err != nil {
+	if err := RegisterStateCollector(mgr.GetClient(), clock.RealClock{}); err != nil {
 		return nil, err
 	}
 	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
@@ -160,8 +162,8 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	return mgr, addChecks(mgr, keeper)
 }
 
-// newKeeper returns nil when the certificates come from files.
-func newKeeper(config *rest.Config, scheme *runtime.Scheme, options Options) (*webhookcert.Keeper, error) {
+// newRotator returns nil when the certificates come from files.
+func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*webhookcert.Rotator, error) {
 	if options.WebhookCertDir != "" {
 		return nil, nil
 	}
@@ -177,7 +179,7 @@ func newKeeper(config *rest.Config, scheme *runtime.Scheme, options Options) (*w
 	}), nil
 }
 
-func webhookServer(options Options, keeper *webhookcert.Keeper) webhook.Server {
+func webhookServer(options Options, keeper *webhookcert.Rotator) webhook.Server {
 	host, port, _ := splitAddress(options.WebhookBindAddress) // validated
 	serverOptions := webhook.Options{Host: host, Port: port, CertDir: options.WebhookCertDir}
 	if keeper != nil {
@@ -190,7 +192,7 @@ func addControllers(mgr ctrl.Manager, options Options, leading func() bool) erro
 	if err := index.Setup(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	observer, err := controllers.NewGatewayObserver(mgr.GetConfig(), controllers.GatewayObserverOptions{
+	observer, err := gatewayapi.New(mgr.GetConfig(), gatewayapi.Options{
 		Namespaces: options.Namespaces, GatewayNamespaces: options.GatewayNamespaces,
 		DiscoveryInterval: options.RoutesInterval, Logger: mgr.GetLogger().WithName("gateway-observer"),
 	})
@@ -200,23 +202,23 @@ func addControllers(mgr ctrl.Manager, options Options, leading func() bool) erro
 	if err := mgr.Add(observer); err != nil {
 		return fmt.Errorf("add the observer of routes: %w", err)
 	}
-	book := slots.NewBook()
-	bindings := &controllers.BindingReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: observer,
+	book := slots.NewClaimCache()
+	bindings := &signaturebinding.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: book, Routes: observer,
 		Leading: leading, Namespaces: options.Namespaces, Clock: clock.RealClock{},
 	}
-	if err := bindings.Setup(mgr, options.Concurrency); err != nil {
+	if err := bindings.SetupWithManager(mgr, options.Concurrency); err != nil {
 		return err
 	}
-	keys := &controllers.KeyReconciler{Holds: book, Clock: clock.RealClock{}, Rand: rand.Reader}
-	return keys.Setup(mgr, controllers.KeyOptions{
+	keys := &signaturekey.Reconciler{Holds: book, Clock: clock.RealClock{}, Rand: rand.Reader}
+	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})
 }
 
 // addChecks makes a replica ready when it can answer admission: caches filled,
 // certificates in place, the webhook server listening.
-func addChecks(mgr ctrl.Manager, keeper *webhookcert.Keeper) error {
+func addChecks(mgr ctrl.Manager, keeper *webhookcert.Rotator) error {
 	caches := func(request *http.Request) error {
 		ctx, cancel := context.WithTimeout(request.Context(), cacheCheckTimeout)
 		defer cancel()

@@ -14,11 +14,16 @@ type objectName struct{ namespace, name string }
 type binding struct {
 	environment string
 	key         string
-	// previous is the key that is still accepted until then; empty for none.
-	previous      string
-	previousUntil time.Time
-	policy        Policy
-	claims        []claim
+	// previous are the keys before the latest moves, which are still accepted.
+	previous []previousKey
+	policy   Policy
+	claims   []claim
+}
+
+// previousKey is a key that signatures are accepted of until that time.
+type previousKey struct {
+	name  string
+	until time.Time
 }
 
 // claim is one API of a binding.
@@ -40,7 +45,7 @@ type claimant struct {
 type Policy struct {
 	// Header carries the signature.
 	Header string
-	// Host is what the backend gets as Host; empty if the gateway says it.
+	// BackendHost is what the backend gets as Host; empty if the gateway says it.
 	Host string
 	// SignedPayload says that the body's digest is in the signature.
 	SignedPayload bool
@@ -56,13 +61,13 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 		environment: object.Spec.Environment,
 		key:         object.Status.KeyName,
 		policy: Policy{
-			Header: object.EffectiveHeader(), Host: object.Spec.Host,
+			Header: object.EffectiveSignatureHeader(), Host: object.Spec.BackendHost,
 			SignedPayload: object.EffectivePayload() == signetv1alpha1.PayloadSigned,
 			SignedHeaders: slices.Clone(object.Spec.SignedHeaders),
 		},
 	}
-	if previous := object.Status.PreviousKey; previous != nil {
-		read.previous, read.previousUntil = previous.Name, previous.Until.Time
+	for _, previous := range object.Status.PreviousKeys {
+		read.previous = append(read.previous, previousKey{name: previous.Name, until: previous.Until.Time})
 	}
 	if !object.DeletionTimestamp.IsZero() {
 		return read
@@ -71,7 +76,7 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 	if object.Status.Environment == object.Spec.Environment {
 		for i := range object.Status.APIs {
 			mark := &object.Status.APIs[i]
-			api := signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}
+			api := signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)
 			marks[api] = claim{held: mark.BoundAt != nil, conflicted: mark.State == signetv1alpha1.APIConflicted}
 		}
 	}

@@ -44,7 +44,7 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, how ...func(*corev1.Secret)) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: key.Namespace, Name: key.EffectiveSecretName(),
+			Namespace: key.Namespace, Name: key.EffectiveTargetName(),
 			Labels: map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: key.Name},
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(key, signetv1alpha1.GroupVersion.WithKind("SignatureKey")),
@@ -67,7 +67,7 @@ func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBindi
 		Status:     signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: key},
 	}
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 		binding.Status.APIs = append(binding.Status.APIs, signetv1alpha1.APIStatus{
 			Kind: signetv1alpha1.APIKindAPI, Name: api, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: now},
 		})
@@ -134,7 +134,7 @@ func reasonOf(_ snapshot.Grant, err error) snapshot.Reason {
 	if err == nil {
 		return ""
 	}
-	unusable, ok := err.(*snapshot.Unusable) //nolint:errorlint // it must be this very type
+	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be this very type
 	if !ok {
 		return snapshot.Reason(fmt.Sprintf("%T", err))
 	}

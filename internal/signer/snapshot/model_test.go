@@ -65,7 +65,7 @@ func (c *cluster) step(step byte, prepared map[string][]*corev1.Secret, store *s
 		}
 		c.keys[name] = newKey(name)
 		if how == 1 {
-			c.keys[name].Spec.SecretName = other
+			c.keys[name].Spec.Target.Name = other
 		}
 		store.SetKey(c.keys[name], at)
 	default:
@@ -102,7 +102,7 @@ func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snap
 		binding.Status.APIs[0].BoundAt = nil
 	}
 	if how == 3 {
-		binding.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(at.Add(time.Minute))}
+		binding.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: name, Until: metav1.NewTime(at.Add(time.Minute))}}
 	}
 	c.bindings[name] = binding
 	store.SetBinding(binding, at)

@@ -25,7 +25,7 @@ type key struct {
 }
 
 func newKey(object *signetv1alpha1.SignatureKey) *key {
-	return &key{secret: object.EffectiveSecretName(), keyType: object.Spec.Type, algorithm: object.Spec.Algorithm}
+	return &key{secret: object.EffectiveTargetName(), keyType: object.Spec.Type, algorithm: object.Spec.Algorithm}
 }
 
 // secret is what is under the name of a managed Secret.

@@ -53,9 +53,9 @@ const (
 	ReasonSecretMismatch Reason = "SecretMismatch"
 )
 
-// Unusable is the error for a slot that cannot be signed for now. Its text names
+// UnusableError is the error for a slot that cannot be signed for now. Its text names
 // objects, and never material.
-type Unusable struct {
+type UnusableError struct {
 	Slot   Slot
 	Reason Reason
 	// Detail names the object that is in the way, if there is one.
@@ -63,7 +63,7 @@ type Unusable struct {
 }
 
 // Error says what is in the way.
-func (u *Unusable) Error() string {
+func (u *UnusableError) Error() string {
 	if u.Detail == "" {
 		return fmt.Sprintf("slot %s: %s", u.Slot, u.Reason)
 	}

@@ -24,9 +24,14 @@ type Grant struct {
 	Binding, Key string
 
 	set *set
-	// previous is the material of the key before the last move, until then.
-	previous *set
-	until    time.Time
+	// previous is the material of the keys before the latest moves.
+	previous []previousSet
+}
+
+// previousSet is material that is accepted until that time.
+type previousSet struct {
+	set   *set
+	until time.Time
 }
 
 // SigningKey is the active version (invariant 8).
@@ -37,17 +42,19 @@ func (g Grant) SigningKey() (*signature.Key, error) { return g.set.active, nil }
 // key before.
 func (g Grant) Accepted(at time.Time) []*signature.Key {
 	keys := g.set.accepted(make([]*signature.Key, 0, 4), at)
-	if g.previous != nil && at.Before(g.until) {
-		keys = g.previous.accepted(keys, at)
+	for _, previous := range g.previous {
+		if at.Before(previous.until) {
+			keys = previous.set.accepted(keys, at)
+		}
 	}
 	return keys
 }
 
 // Lookup finds what a slot is signed with at that time. The error is an
-// *Unusable.
+// *UnusableError.
 func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
 	refuse := func(reason Reason, detail string) (Grant, error) {
-		return Grant{}, &Unusable{Slot: slot, Reason: reason, Detail: detail}
+		return Grant{}, &UnusableError{Slot: slot, Reason: reason, Detail: detail}
 	}
 	if !s.complete {
 		return refuse(ReasonIncomplete, "")
@@ -63,9 +70,10 @@ func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
 		return refuse(reason, "SignatureBinding "+name+", SignatureKey "+held.key)
 	}
 	grant := Grant{Policy: held.policy, Binding: name, Key: held.key, set: usable}
-	if held.previous != "" {
-		grant.previous, _ = s.material(objectName{slot.Namespace, held.previous}, now)
-		grant.until = held.previousUntil
+	for _, previous := range held.previous {
+		if accepted, _ := s.material(objectName{slot.Namespace, previous.name}, now); accepted != nil {
+			grant.previous = append(grant.previous, previousSet{set: accepted, until: previous.until})
+		}
 	}
 	return grant, nil
 }

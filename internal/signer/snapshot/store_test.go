@@ -20,7 +20,7 @@ func TestPolicyOfTheBinding(t *testing.T) {
 	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, signs(t, w.Store, "orders", now, w.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
-	w.binding.Spec.Header, w.binding.Spec.Host = "X-Signature", "orders.internal"
+	w.binding.Spec.SignatureHeader, w.binding.Spec.BackendHost = "X-Signature", "orders.internal"
 	w.binding.Spec.Payload, w.binding.Spec.SignedHeaders = signetv1alpha1.PayloadSigned, []string{"content-type"}
 	w.SetBinding(w.binding, now)
 	want := snapshot.Policy{Header: "X-Signature", Host: "orders.internal", SignedPayload: true, SignedHeaders: []string{"content-type"}}
@@ -50,7 +50,7 @@ func TestWhyASlotIsRefused(t *testing.T) {
 		"two holders":               {func(w *world) { w.SetBinding(newBinding("restored", "orders", "orders"), now) }, snapshot.ReasonContested},
 		"no key in force":           {func(w *world) { w.binding.Status.KeyName = "" }, snapshot.ReasonNoKey},
 		"key gone":                  {func(w *world) { w.RemoveKey(namespace, "orders", now) }, snapshot.ReasonNoKey},
-		"key's Secret elsewhere":    {func(w *world) { w.key.Spec.SecretName = "elsewhere" }, snapshot.ReasonSecretMissing},
+		"key's Secret elsewhere":    {func(w *world) { w.key.Spec.Target.Name = "elsewhere" }, snapshot.ReasonSecretMissing},
 		"no managed label":          {func(w *world) { w.secret.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialSource }, snapshot.ReasonSecretForeign},
 		"no key's label":            {func(w *world) { delete(w.secret.Labels, signetv1alpha1.LabelKey) }, snapshot.ReasonSecretForeign},
 		"another key's label":       {func(w *world) { own(w.secret, "payments") }, snapshot.ReasonSecretForeign},
@@ -237,7 +237,7 @@ func TestMoveToAnotherKey(t *testing.T) {
 	signs(t, w.Store, "orders", now, w.set.Active.ID) // until the manager says otherwise
 
 	w.binding.Status.KeyName = "fresh"
-	w.binding.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: "orders", Until: metav1.NewTime(later(60))}
+	w.binding.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders", Until: metav1.NewTime(later(60))}}
 	w.SetBinding(w.binding, now)
 	for at, want := range map[int][]string{0: {set.Active.ID, w.set.Active.ID}, 59: {set.Active.ID, w.set.Active.ID}, 60: {set.Active.ID}} {
 		if diff := cmp.Diff(want, accepted(signs(t, w.Store, "orders", later(at), set.Active.ID), later(at))); diff != "" {

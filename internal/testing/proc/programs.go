@@ -168,7 +168,7 @@ func Root() (string, error) {
 		return "", fmt.Errorf("find the working directory: %w", err)
 	}
 	for {
-		if _, err := os.Stat(filepath.Join(dir, "hack", "controlplane", "binaries", "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "internal", "testing", "controlplane", "binaries", "go.mod")); err == nil {
 			return dir, nil
 		}
 		parent := filepath.Dir(dir)
