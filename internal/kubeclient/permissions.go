@@ -1,6 +1,7 @@
 package kubeclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,15 +75,16 @@ type MissingPermissionsError struct {
 }
 
 func (e *MissingPermissionsError) Error() string {
+	return e.Summary() + ": bind it to the roles in Signet's config/"
+}
+
+// Summary names the identity and what it lacks, without what to do about it.
+func (e *MissingPermissionsError) Summary() string {
 	missing := make([]string, 0, len(e.Permissions))
 	for _, right := range e.Permissions {
 		missing = append(missing, right.String())
 	}
-	user := e.User
-	if user == "" {
-		user = "this identity"
-	}
-	return user + " lacks the right to " + strings.Join(missing, "; ") + ": bind it to the roles in Signet's config/"
+	return cmp.Or(e.User, "this identity") + " lacks the right to " + strings.Join(missing, "; ")
 }
 
 // CheckAccess returns a MissingPermissionsError if the identity lacks one of the
