@@ -1,4 +1,4 @@
-# Most targets need Go, make and git alone; README.md names what others need.
+# Most targets need Go, make and git alone; hack/README.md names what others need.
 # `make` lists them.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -92,13 +92,17 @@ vet: ## Fail on what gofmt and go vet find.
 lint: ## Run golangci-lint, in the version that hack/tools pins.
 	go tool -modfile=hack/tools/golangci-lint.mod golangci-lint run ./...
 
+.PHONY: lint-api
+lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.
+	$(call TOOL,kube-api-linter) golangci-lint-kube-api-linter run -c hack/tools/kube-api-linter.yaml ./api/v1alpha1
+
 .PHONY: lint-workflows
 lint-workflows: ## Check .github/workflows.
 	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
 
 .PHONY: compat
 compat: ## Fail if the CRDs refuse what a released version has accepted.
-	@go run ./hack/tools/compat
+	@cd hack/tools/compat && go vet . && go test -count=1 . && go run . ../../../config/crd
 
 .PHONY: record-release
 record-release: controlplane ## Record VERSION for compat and the upgrade tests; CHECKOUT=… names another checkout than this.

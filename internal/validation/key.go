@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
@@ -147,13 +148,8 @@ func rotation(path *field.Path, r *signetv1alpha1.Rotation, old oldValue[signetv
 	if blocking(errs) || r.IntervalDays == nil || old.unchanged(*r) {
 		return errs
 	}
-	stage, retire := int64(signetv1alpha1.DefaultStageSeconds), int64(signetv1alpha1.DefaultRetireSeconds)
-	if r.StageSeconds != nil {
-		stage = int64(*r.StageSeconds)
-	}
-	if r.RetireSeconds != nil {
-		retire = int64(*r.RetireSeconds)
-	}
+	stage := int64(ptr.Deref(r.StageSeconds, signetv1alpha1.DefaultStageSeconds))
+	retire := int64(ptr.Deref(r.RetireSeconds, signetv1alpha1.DefaultRetireSeconds))
 	return join(errs, rule(stage+retire < int64(*r.IntervalDays)*secondsPerDay, field.Invalid(path.Child("intervalDays"), *r.IntervalDays,
 		"stageSeconds and retireSeconds together must be shorter than intervalDays")))
 }

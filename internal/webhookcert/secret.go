@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 )
@@ -39,16 +41,12 @@ type shared struct {
 // authority reads the shared authority, makes it if there is none, and renews
 // it in time. Of several replicas one wins; the others take what it has written.
 func (k *Rotator) authority(ctx context.Context) (shared, error) {
-	var (
-		found shared
-		err   error
-	)
-	for range attempts {
+	var found shared
+	raced := func(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+	err := retry.OnError(wait.Backoff{Steps: attempts}, raced, func() (err error) {
 		found, err = k.tryAuthority(ctx)
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-			break
-		}
-	}
+		return err
+	})
 	return found, err
 }
 
