@@ -6,7 +6,7 @@ IMAGE ?= signet:$(VERSION)
 PLATFORMS ?= linux/amd64,linux/arm64
 DIST ?= dist
 CHECKOUT ?= .
-KUBECTL ?= $(shell command -v kubectl || echo "$$(go run ./hack/controlplane/cmd/assets)/kubectl")
+KUBECTL ?= $(shell command -v kubectl || echo "$$(go run ./internal/testing/controlplane/cmd/assets)/kubectl")
 TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
@@ -23,39 +23,39 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: test
 test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/gateways -e /hack/telemetry -e /hack/lifecycle/history)
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/e2e/gateways -e /hack/e2e/metrics -e /hack/e2e/upgrade/history)
 
 .PHONY: test-gateways
 test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -parallel 8 -timeout 30m ./hack/gateways
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -count=1 -parallel 8 -timeout 30m ./hack/e2e/gateways
 
 .PHONY: test-prometheus
 test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real Prometheus; needs the package prometheus.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/telemetry
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/e2e/metrics
 
 .PHONY: test-argocd
 test-argocd: controlplane ## Test Signet under a real Argo CD, and its status with kstatus; needs the packages redis-server and git.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
-	cd hack/argocd && go vet . && go test -count=1 -parallel 8 -timeout 30m .
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
+	cd hack/e2e/argocd && go vet . && go test -count=1 -parallel 8 -timeout 30m .
 
 .PHONY: test-upgrade
 test-upgrade: controlplane ## Upgrade from the manager of a commit (FROM=…, else the newest tag v…) to this one, and go back.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" UPGRADE_FROM="$(FROM)" go test -count=1 -v -timeout 30m ./hack/lifecycle/history
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" UPGRADE_FROM="$(FROM)" go test -count=1 -v -timeout 30m ./hack/e2e/upgrade/history
 
 .PHONY: bench
 bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
 	@go build -o bin/bench ./hack/bench
 	@bin/bench
-	go test -run '^$$' -bench . -benchmem ./internal/admission ./internal/keystore ./internal/signer ./api/signature
-	cd hack/signers && go test -run '^$$' -bench . -benchmem .
+	go test -run '^$$' -bench . -benchmem ./internal/admission ./internal/signer/snapshot ./internal/signer ./api/signature
+	cd hack/e2e/interop && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: test-signers
 test-signers: ## Compare signatures with those of two independent signers.
-	cd hack/signers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
+	cd hack/e2e/interop && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
 .PHONY: test-verifiers
 test-verifiers: ## Run the verifiers in other languages; Debian packages: `make verifiers-packages`.
-	cd hack/verifiers && go vet . && go test -count=1 .
+	cd hack/e2e/verifiers && go vet . && go test -count=1 .
 
 .PHONY: verifiers-packages
 verifiers-packages: ## Print the Debian packages that test-verifiers needs.
@@ -63,7 +63,7 @@ verifiers-packages: ## Print the Debian packages that test-verifiers needs.
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
-	@go run ./hack/controlplane/cmd/assets >/dev/null
+	@go run ./internal/testing/controlplane/cmd/assets >/dev/null
 
 .PHONY: build
 build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
@@ -73,7 +73,7 @@ build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
 .PHONY: generate
 generate: ## Make deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
 	go tool controller-gen object crd paths=./api/... output:crd:dir=config/crd/bases
-	hack/telemetry/rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
+	hack/tools/prometheus-rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail if generated files are not current.
@@ -95,7 +95,7 @@ MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir
 lint: ## Run golangci-lint in each module, in the version that hack/tools pins, and check doc.go and licenses.
 	@for dir in $(MODULES); do \
 		echo "golangci-lint in $$dir"; \
-		(cd "$$dir" && go tool -modfile=$(CURDIR)/hack/tools/go.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...) || failed=1; \
+		(cd "$$dir" && go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...) || failed=1; \
 	done; \
 	hack/tools/check-sources.sh || failed=1; \
 	test -z "$$failed"
@@ -114,7 +114,7 @@ compat: ## Fail if the CRDs refuse what a released version has accepted.
 
 .PHONY: record-release
 record-release: controlplane ## Record VERSION for compat and the upgrade tests; CHECKOUT=… names another checkout than this.
-	KUBEBUILDER_ASSETS="$$(go run ./hack/controlplane/cmd/assets)" go run ./hack/lifecycle/cmd/record -version "$(VERSION)" -checkout "$(CHECKOUT)"
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go run ./hack/e2e/upgrade/cmd/record -version "$(VERSION)" -checkout "$(CHECKOUT)"
 
 .PHONY: install-manifest
 install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
@@ -136,7 +136,7 @@ push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
 verify-version: ## Fail if VERSION is not the one that config/ and the chart install, or was not recorded.
 	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
 	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
-	@diff -rq config/crd/bases config/crd/released/$(VERSION) >&2 && grep -q 'image: .*:$(VERSION)$$' hack/lifecycle/testdata/$(VERSION)/install.yaml && test -s hack/lifecycle/testdata/$(VERSION)/objects.yaml || { echo "$(VERSION) was not recorded as it is: run make record-release VERSION=$(VERSION) and commit the result" >&2; exit 1; }
+	@diff -rq config/crd/bases config/crd/released/$(VERSION) >&2 && grep -q 'image: .*:$(VERSION)$$' hack/e2e/upgrade/testdata/$(VERSION)/install.yaml && test -s hack/e2e/upgrade/testdata/$(VERSION)/objects.yaml || { echo "$(VERSION) was not recorded as it is: run make record-release VERSION=$(VERSION) and commit the result" >&2; exit 1; }
 
 .PHONY: sbom
 sbom: build sbom-of ## Write the binary's bill of materials (CycloneDX) into dist/.
@@ -150,7 +150,7 @@ sbom-of:
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database is out of reach.
-	@hack/vulncheck.sh
+	@hack/tools/vulncheck.sh
 
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.

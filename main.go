@@ -15,8 +15,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/signet-dev/signet/internal/certset"
-	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/cmd/certs"
+	"github.com/signet-dev/signet/internal/cmd/manager"
 	"github.com/signet-dev/signet/internal/signer"
 )
 
@@ -53,9 +53,9 @@ var commands = []command{
 		return func(ctx context.Context) error { return signer.Run(ctx, options) }
 	}},
 	{"certs", "make the certificates of the signer and of its callers", func(flags *pflag.FlagSet) func(context.Context) error {
-		options := certset.DefaultOptions()
+		options := certs.DefaultOptions()
 		options.Bind(flags)
-		return func(ctx context.Context) error { return certset.Run(ctx, options, os.Stdout, time.Now()) }
+		return func(ctx context.Context) error { return certs.Run(ctx, options, os.Stdout, time.Now()) }
 	}},
 }
 

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/controllers/signaturebinding"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -32,10 +32,10 @@ var _ = Describe("A SignatureBinding", func() {
 		}).Should(Succeed())
 		before := len(manager.Requests.Writes(namespace))
 		binding := create(ctx, newBinding(namespace, "orders", "orders", "a", "b", "c"))
-		Expect(ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
+		Expect(Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
 		Eventually(func(g Gomega) {
 			fresh := reload(g, ctx, key)
-			g.Expect(controllerutil.ContainsFinalizer(fresh, signetv1alpha1.FinalizerInUse)).To(BeTrue())
+			g.Expect(controllerutil.ContainsFinalizer(fresh, signetv1alpha1.FinalizerProtection)).To(BeTrue())
 			g.Expect(fresh.Status.Bindings).To(HaveField("Count", BeEquivalentTo(1)))
 		}).Should(Succeed())
 		Consistently(func() []string { return manager.Requests.Writes(namespace)[before:] }).
@@ -45,10 +45,10 @@ var _ = Describe("A SignatureBinding", func() {
 	// Invariant 5; keys have their own test in each of their states.
 	It("costs no request while it is unchanged", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
-		var reconciler *controllers.BindingReconciler
-		manager := startManager(managerOptions{Add: func(mgr ctrl.Manager, book *slots.Book) error {
+		var reconciler *signaturebinding.Reconciler
+		manager := startManager(managerOptions{Add: func(mgr ctrl.Manager, book *slots.ClaimCache) error {
 			reconciler = bindingReconciler(mgr, book, &scriptedRoutes{}, clock.RealClock{})
-			return reconciler.Setup(mgr, 4)
+			return reconciler.SetupWithManager(mgr, 4)
 		}})
 		create(ctx, newKey(namespace, "orders"))
 		bindings := []*signetv1alpha1.SignatureBinding{
@@ -57,10 +57,10 @@ var _ = Describe("A SignatureBinding", func() {
 			create(ctx, newBinding(namespace, "standby", "orders", "b")),
 			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
 		}
-		ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		ready(ctx, bindings[2], metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-		ready(ctx, bindings[3], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		Ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, bindings[2], metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Ready(ctx, bindings[3], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 		settled(manager, namespace)
 		before := len(manager.Requests.Of(namespace))
 		for range 100 {
@@ -108,17 +108,17 @@ var _ = Describe("A SignatureBinding", func() {
 		startBoth()
 		create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "shared", "own"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		second := create(ctx, newRival(namespace, "second", "orders", "shared"))
-		Expect(ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
+		Expect(Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
 			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
 				"Delete the API from one of the two; this binding moves up by itself."))
 		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
-		ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(admin.Delete(ctx, second)).To(Succeed())
-		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	It("moves up when one that came before it, and has no key, drops the API", func(ctx SpecContext) {
@@ -126,11 +126,11 @@ var _ = Describe("A SignatureBinding", func() {
 		startBoth()
 		create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "misspelt", "shared", "own"))
-		ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		Ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
-		ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	DescribeTable("gets an API that one commit moves from another binding",
@@ -141,15 +141,15 @@ var _ = Describe("A SignatureBinding", func() {
 			create(ctx, newKey(namespace, "orders"))
 			from := create(ctx, newBinding(namespace, "from", "orders", "moving", "stays"))
 			to := create(ctx, newBinding(namespace, "to", "orders", "other"))
-			ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			steps := []func(){
 				func() {
 					change(ctx, from, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 				},
 				func() {
 					change(ctx, to, func(b *signetv1alpha1.SignatureBinding) {
-						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "moving"})
+						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving"))
 					})
 				},
 			}
@@ -159,8 +159,8 @@ var _ = Describe("A SignatureBinding", func() {
 			for _, step := range steps {
 				step()
 			}
-			ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			Expect(holders(Default, ctx, namespace, "moving")).To(Equal([]string{"to"}))
 		},
 		Entry("dropped before it is added", true),
@@ -173,18 +173,18 @@ var _ = Describe("A SignatureBinding", func() {
 		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
 		create(ctx, newKey(namespace, "old"))
 		binding := create(ctx, newBinding(namespace, "orders", "old", "orders"))
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
-		Expect(ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
+		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
 		Expect(reload(Default, ctx, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
 		create(ctx, newKey(namespace, "new"))
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		fresh := reload(Default, ctx, binding)
 		Expect(fresh.Status.KeyName).To(Equal("new"))
-		Expect(fresh.Status.PreviousKey).To(HaveField("Name", "old"))
+		Expect(fresh.Status.PreviousKeys).To(ConsistOf(HaveField("Name", "old")))
 		now.SetTime(now.Now().Add(2 * time.Minute))
 		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKey).To(BeNil()) }).Should(Succeed())
+		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
 	})
 
 	It("turns red when it has waited for its key for five minutes", func(ctx SpecContext) {
@@ -192,11 +192,11 @@ var _ = Describe("A SignatureBinding", func() {
 		now := clocktesting.NewFakePassiveClock(time.Now())
 		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
 		binding := create(ctx, newBinding(namespace, "orders", "misspelt", "orders"))
-		Expect(ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
+		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
 			"There is no SignatureKey misspelt in this namespace: create it, or correct spec.keyRef.name."))
 		now.SetTime(now.Now().Add(6 * time.Minute))
 		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
-		ready(ctx, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
+		Ready(ctx, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
 	})
 
 	It("tells of routes that are published, taken offline and back", func(ctx SpecContext) {
@@ -207,16 +207,16 @@ var _ = Describe("A SignatureBinding", func() {
 		binding := newBinding(namespace, "orders", "orders", "orders")
 		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
 		create(ctx, binding)
-		ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		since := reload(Default, ctx, binding).Status.APIs[0].BoundAt
 		Expect(since).NotTo(BeNil(), "the slot is held, published or not")
 		routes.serve(namespace, "orders", 2)
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		routes.serve(namespace, "orders", 0)
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
 		Expect(reload(Default, ctx, binding).Status.APIs[0].BoundAt).To(Equal(since))
 		routes.serve(namespace, "orders", 1)
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	It("holds nothing with a key that was deleted before it, and holds no deletion up", func(ctx SpecContext) {
@@ -224,17 +224,17 @@ var _ = Describe("A SignatureBinding", func() {
 		startBoth()
 		key := create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "orders"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		deleted := reload(Default, ctx, key).DeletionTimestamp
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
 		late := create(ctx, newBinding(namespace, "late", "orders", "other"))
-		ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		Ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(admin.Delete(ctx, first)).To(Succeed())
 		Eventually(func() error {
 			return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(key), key.DeepCopy()))
 		}).Should(Succeed())
-		ready(ctx, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		Ready(ctx, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 	})
 
 	It("lists a thousand APIs with the longest names, all of them taken", func(ctx SpecContext) {
@@ -243,16 +243,16 @@ var _ = Describe("A SignatureBinding", func() {
 		create(ctx, newKey(namespace, "orders"))
 		routes := make([]signetv1alpha1.APIReference, 1000)
 		for i := range routes {
-			routes[i] = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: fmt.Sprintf("%04d", i) + strings.Repeat("a", 249)}
+			routes[i] = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, fmt.Sprintf("%04d", i)+strings.Repeat("a", 249))
 		}
 		holder := newBinding(namespace, strings.Repeat("h", 253), "orders")
 		holder.Spec.APIs = routes
 		create(ctx, holder)
-		ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		Ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		loser := newRival(namespace, strings.Repeat("z", 253), "orders")
 		loser.Spec.APIs = routes
 		create(ctx, loser)
-		ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
 	})
 })
@@ -268,7 +268,7 @@ func expectLosers(g Gomega, bindings []signetv1alpha1.SignatureBinding, holder s
 	next := losers[0]
 	for _, loser := range losers {
 		want := signetv1alpha1.APIConflicted
-		if loser.Spec.Header == bindings[at].Spec.Header && next.Spec.Header == loser.Spec.Header {
+		if loser.Spec.SignatureHeader == bindings[at].Spec.SignatureHeader && next.Spec.SignatureHeader == loser.Spec.SignatureHeader {
 			want = signetv1alpha1.APIStandby
 		}
 		g.Expect(loser.Status.APIs).To(ConsistOf(And(HaveField("State", want), HaveField("Holder", holder))), loser.Name)

@@ -14,10 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/controllers/signaturebinding"
+	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
-	"github.com/signet-dev/signet/internal/witness"
+	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
 // scriptedRoutes answers for routes as the spec says: the number of Gateways
@@ -25,21 +26,21 @@ import (
 type scriptedRoutes struct {
 	mu       sync.Mutex
 	gateways map[string]int32
-	changed  func(controllers.RouteRef)
+	changed  func(gatewayapi.RouteRef)
 }
 
 func (*scriptedRoutes) WaitForSync(context.Context) error { return nil }
 
-func (r *scriptedRoutes) Subscribe(changed func(controllers.RouteRef)) { r.changed = changed }
+func (r *scriptedRoutes) Subscribe(changed func(gatewayapi.RouteRef)) { r.changed = changed }
 
-func (r *scriptedRoutes) Publication(_ signetv1alpha1.APIKind, _, name, _ string, last *int32) publication.Verdict {
+func (r *scriptedRoutes) Publication(_ signetv1alpha1.APIKind, _, name, _ string, last *int32) publication.State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	served := r.gateways[name]
 	if served == 0 {
 		return publication.NotThere(last)
 	}
-	return publication.Verdict{Gateways: &served, Published: true}
+	return publication.State{Gateways: &served, Published: true}
 }
 
 func (*scriptedRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []publication.Rewrite {
@@ -56,20 +57,20 @@ func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
 	changed := r.changed
 	r.mu.Unlock()
 	if changed != nil {
-		changed(controllers.RouteRef{Kind: signetv1alpha1.APIKindHTTPRoute, Namespace: namespace, Name: name})
+		changed(gatewayapi.RouteRef{Kind: signetv1alpha1.APIKindHTTPRoute, Namespace: namespace, Name: name})
 	}
 }
 
 // withBindings adds the controller of bindings to a manager.
-func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.Book) error {
-	return func(mgr ctrl.Manager, book *slots.Book) error {
-		return bindingReconciler(mgr, book, routes, now).Setup(mgr, 4)
+func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.ClaimCache) error {
+	return func(mgr ctrl.Manager, book *slots.ClaimCache) error {
+		return bindingReconciler(mgr, book, routes, now).SetupWithManager(mgr, 4)
 	}
 }
 
-func bindingReconciler(mgr ctrl.Manager, book *slots.Book, routes controllers.Routes, now clock.PassiveClock) *controllers.BindingReconciler {
-	return &controllers.BindingReconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Book: book, Routes: routes,
+func bindingReconciler(mgr ctrl.Manager, book *slots.ClaimCache, routes signaturebinding.Routes, now clock.PassiveClock) *signaturebinding.Reconciler {
+	return &signaturebinding.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: book, Routes: routes,
 		Leading: func() bool { return true }, Clock: now,
 	}
 }
@@ -83,7 +84,7 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
 	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: api})
+		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
 	}
 	return binding
 }
@@ -92,12 +93,12 @@ func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.Sig
 // holds an API, the other is Conflicted.
 func newRival(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
 	binding := newBinding(namespace, name, key, apis...)
-	binding.Spec.Header = "X-Signature"
+	binding.Spec.SignatureHeader = "X-Signature"
 	return binding
 }
 
-// ready expects status and reason of Ready, and returns the message.
-func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {
+// Ready expects status and reason of Ready, and returns the message.
+func Ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {
 	GinkgoHelper()
 	var message string
 	Eventually(func(g Gomega) {
@@ -112,9 +113,9 @@ func ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status
 }
 
 // watchNamespace has a witness that testifies when the spec ends.
-func watchNamespace(ctx context.Context, namespace string) *witness.Witness {
+func watchNamespace(ctx context.Context, namespace string) *slotwatch.Witness {
 	GinkgoHelper()
-	w, err := witness.Watch(ctx, plane.Config, namespace)
+	w, err := slotwatch.Watch(ctx, plane.Config, namespace)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		w.Stop()

@@ -20,13 +20,13 @@ var _ = Describe("A binding that wants what another one does", func() {
 		startBoth()
 		create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		second := create(ctx, newBinding(namespace, "second", "orders", "shared", "own"))
 		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
-		Expect(ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
+		Expect(Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
 			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
 				"This binding takes over when they let go: delete the one that is not needed."))
-		ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"first"}))
 		Expect(reload(Default, ctx, second).Status).To(And(HaveField("BoundAPIs", BeEquivalentTo(1)), HaveField("KeyName", "orders")))
 
@@ -36,7 +36,7 @@ var _ = Describe("A binding that wants what another one does", func() {
 			g.Expect(reload(g, ctx, third).Status.APIs).To(ConsistOf(And(
 				HaveField("State", signetv1alpha1.APIStandby), HaveField("Holder", "second"))))
 		}).Should(Succeed())
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(w.Failures()).To(BeEmpty(), "bindings that were red at one instant")
 	})
 
@@ -47,13 +47,13 @@ var _ = Describe("A binding that wants what another one does", func() {
 			create(ctx, newKey(namespace, "orders"))
 			create(ctx, newKey(namespace, "other"))
 			first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-			ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
-			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+			Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 			change(ctx, first, apart)
-			ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+			Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 			change(ctx, first, together)
-			ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+			Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 		},
 		Entry("with another key",
 			func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" },
@@ -68,14 +68,14 @@ var _ = Describe("A binding that wants what another one does", func() {
 		startBoth()
 		create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		rival := create(ctx, newRival(namespace, "a-rival", "orders", "shared"))
-		ready(ctx, rival, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Ready(ctx, rival, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
-		Expect(ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(HaveSuffix(
+		Expect(Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(HaveSuffix(
 			"Then it would go to SignatureBinding a-rival first, which signs with another key or in another way."))
 		Expect(admin.Delete(ctx, rival)).To(Succeed())
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})
 
 	It("is as little Ready as that one while the route is not published", func(ctx SpecContext) {
@@ -89,17 +89,17 @@ var _ = Describe("A binding that wants what another one does", func() {
 			return create(ctx, binding)
 		}
 		first := claim("first")
-		ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		Ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		second := claim("second")
-		Expect(ready(ctx, second, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)).To(HavePrefix(
+		Expect(Ready(ctx, second, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)).To(HavePrefix(
 			"1 of 1 APIs have never been published in environment RELEASE: HTTPRoute orders."))
 		Expect(reload(Default, ctx, second).Status.APIs).To(ConsistOf(HaveField("State", signetv1alpha1.APIStandby)))
 		routes.serve(namespace, "orders", 1)
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 		routes.serve(namespace, "orders", 0)
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
-		ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
+		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})
 
 	It("is promised nothing if it came after its key's deletion", func(ctx SpecContext) {
@@ -107,12 +107,12 @@ var _ = Describe("A binding that wants what another one does", func() {
 		startBoth()
 		key := create(ctx, newKey(namespace, "orders"))
 		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
-		ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		deleted := reload(Default, ctx, key).DeletionTimestamp
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
 		late := create(ctx, newBinding(namespace, "late", "orders", "shared"))
-		ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		Ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(reload(Default, ctx, late).Status.APIs).To(ConsistOf(And(
 			HaveField("State", signetv1alpha1.APIPending), HaveField("Message", "the key is being deleted: name another one"))))
 	})

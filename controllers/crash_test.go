@@ -141,8 +141,8 @@ var life = []struct {
 			create(ctx, newRival(l.namespace, "rival", "orders", "shared"))
 		},
 		done: func(ctx context.Context, l *lifetime) {
-			ready(ctx, l.binding("first"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			ready(ctx, l.binding("rival"), metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+			Ready(ctx, l.binding("first"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, l.binding("rival"), metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		},
 	},
 	{
@@ -163,7 +163,7 @@ var life = []struct {
 			change(ctx, l.binding("first"), func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
 		},
 		done: func(ctx context.Context, l *lifetime) {
-			Eventually(func(g Gomega) { g.Expect(reload(g, ctx, l.binding("first")).Status.PreviousKey).To(BeNil()) }).Should(Succeed())
+			Eventually(func(g Gomega) { g.Expect(reload(g, ctx, l.binding("first")).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
 		},
 	},
 	{
@@ -179,7 +179,7 @@ var life = []struct {
 			change(ctx, l.binding("first"), func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 		},
 		done: func(ctx context.Context, l *lifetime) {
-			ready(ctx, l.binding("rival"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, l.binding("rival"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		},
 	},
 	{

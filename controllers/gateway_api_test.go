@@ -17,7 +17,7 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -39,15 +39,15 @@ func installGatewayAPI() {
 
 // withObservedRoutes adds the controller of bindings with what observes the
 // Gateway API.
-func withObservedRoutes(mgr ctrl.Manager, book *slots.Book) error {
-	observer, err := controllers.NewGatewayObserver(mgr.GetConfig(), controllers.GatewayObserverOptions{})
+func withObservedRoutes(mgr ctrl.Manager, book *slots.ClaimCache) error {
+	observer, err := gatewayapi.New(mgr.GetConfig(), gatewayapi.Options{})
 	if err != nil {
 		return err
 	}
 	if err := mgr.Add(observer); err != nil {
 		return err
 	}
-	return bindingReconciler(mgr, book, observer, clock.RealClock{}).Setup(mgr, 4)
+	return bindingReconciler(mgr, book, observer, clock.RealClock{}).SetupWithManager(mgr, 4)
 }
 
 // newGateway is a Gateway of the environment RELEASE.

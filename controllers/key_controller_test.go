@@ -39,7 +39,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 
 		Expect(key.Status.SecretName).To(Equal("orders"))
 		Expect(key.Status.DisplayName).To(Equal("orders"))
-		Expect(key.Status.Key).To(BeEquivalentTo(secret.Data["key"]))
+		Expect(key.Status.Identifier).To(BeEquivalentTo(secret.Data["key"]))
 		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		Expect(key.Status.Versions[0].State).To(Equal(signetv1alpha1.VersionActive))
@@ -68,7 +68,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			for _, name := range data {
 				Expect(secret.Data).To(HaveKey(name))
 			}
-			Expect(key.Status.Key != "").To(Equal(identifier))
+			Expect(key.Status.Identifier != "").To(Equal(identifier))
 		},
 		Entry("HMAC", withType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
 		Entry("Basic", withType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
@@ -121,7 +121,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		change(ctx, source, func(s *corev1.Secret) {
 			s.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}
 		})
-		Expect(readyKey(ctx, key).Status.Key).To(Equal(plantedKey))
+		Expect(readyKey(ctx, key).Status.Identifier).To(Equal(plantedKey))
 		Expect(managedSecret(Default, ctx, key).Data["key"]).To(BeEquivalentTo(plantedKey))
 	})
 
@@ -235,7 +235,7 @@ var _ = Describe("A managed Secret", func() {
 	It("follows the template, and drops what the template drops", func(ctx SpecContext) {
 		startManager(managerOptions{})
 		key := newKey(namespace, "orders")
-		key.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{
+		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{
 			Labels:      map[string]signetv1alpha1.LabelValue{"team": "shop", "tier": "1"},
 			Annotations: map[string]signetv1alpha1.AnnotationValue{"example.com/reflect": "true"},
 		}
@@ -246,7 +246,7 @@ var _ = Describe("A managed Secret", func() {
 
 		change(ctx, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
-			k.Spec.SecretTemplate = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
+			k.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
 		})
 		Eventually(func(g Gomega) {
 			secret := managedSecret(g, ctx, key)
@@ -260,7 +260,9 @@ var _ = Describe("A managed Secret", func() {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		change(ctx, key, withRetain)
 		Eventually(func(g Gomega) { g.Expect(managedSecret(g, ctx, key).OwnerReferences).To(BeEmpty()) }).Should(Succeed())
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+			k.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete
+		})
 		Eventually(func(g Gomega) {
 			g.Expect(metav1.IsControlledBy(managedSecret(g, ctx, key), key)).To(BeTrue())
 		}).Should(Succeed())

@@ -29,8 +29,8 @@ var _ = Describe("Holding a SignatureKey", func() {
 	)
 	held := func(ctx context.Context) func(Gomega) {
 		return func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerInUse))
-			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+			g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}
 	}
 	BeforeEach(func(ctx SpecContext) {
@@ -158,7 +158,7 @@ var _ = Describe("A Secret without its key", func() {
 		namespace := newNamespace(ctx)
 		secret := create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
-				Namespace: namespace, Name: "orders", Finalizers: []string{signetv1alpha1.FinalizerInUse},
+				Namespace: namespace, Name: "orders", Finalizers: []string{signetv1alpha1.FinalizerProtection},
 				Labels: map[string]string{signetv1alpha1.LabelMaterial: "managed", signetv1alpha1.LabelKey: "orders"},
 			},
 			Type: signetv1alpha1.SecretType,
@@ -180,7 +180,7 @@ var _ = Describe("A Secret without its key", func() {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		first.Stop()
 		secret := change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
-			s.Finalizers = []string{signetv1alpha1.FinalizerInUse}
+			s.Finalizers = []string{signetv1alpha1.FinalizerProtection}
 		})
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
@@ -189,7 +189,7 @@ var _ = Describe("A Secret without its key", func() {
 		key = eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Eventually(func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse), "else the Secret would outlive it")
+			g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection), "else the Secret would outlive it")
 		}).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
@@ -220,7 +220,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 			binding := bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
-				g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerInUse))
+				g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
 			data := managedSecret(Default, ctx, key).Data
 

@@ -41,12 +41,12 @@ func withType(t signetv1alpha1.KeyType) keyOption {
 
 func withSource(name string) keyOption {
 	return func(key *signetv1alpha1.SignatureKey) {
-		key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: name}
+		key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: name}}
 	}
 }
 
 func withRetain(key *signetv1alpha1.SignatureKey) {
-	key.Spec.DeletionPolicy = signetv1alpha1.DeletionPolicyRetain
+	key.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyRetain
 }
 
 func withTrigger(trigger string) keyOption {
@@ -84,7 +84,7 @@ func bound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) *
 	return changeStatus(ctx, unbound(ctx, key, name), func(b *signetv1alpha1.SignatureBinding) {
 		now := metav1.Now()
 		b.Status.KeyName, b.Status.Environment = key.Name, "RELEASE"
-		b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &now}}
+		b.Status.APIs = []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &now}}
 	})
 }
 
@@ -93,13 +93,13 @@ func unbound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string)
 	GinkgoHelper()
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: name}}
 	binding.Spec.KeyRef.Name, binding.Spec.Environment = key.Name, "RELEASE"
-	binding.Spec.APIs = []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: name}}
+	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)}
 	return create(ctx, binding)
 }
 
 // managedSecret is the managed Secret of a key.
 func managedSecret(g Gomega, ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveSecretName()}}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
 	return reload(g, ctx, secret)
 }
 

@@ -36,7 +36,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		after := readyKey(ctx, key)
 		secret := managedSecret(Default, ctx, key)
 		Expect(secret.Data["secret"]).NotTo(Equal(lost.Data["secret"]))
-		Expect(secret.Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		Expect(secret.Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		Expect(after.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Expect(after.Status.ObservedTrigger).To(Equal("renew"))
 	})
@@ -59,7 +59,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		after := readyKey(ctx, key)
 		Expect(after.Status.KeyID).To(BeEquivalentTo(lost.Data["key-id"]))
 		Eventually(func(g Gomega) {
-			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}).Should(Succeed())
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(lost.Data))
 	})

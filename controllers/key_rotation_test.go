@@ -40,7 +40,7 @@ var _ = Describe("The rotation of a key", func() {
 	bind := func(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) {
 		GinkgoHelper()
 		binding := create(ctx, newBinding(namespace, name, key.Name, name))
-		ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	}
 	// pass lets time pass, and has the key looked at as its timer would.
 	pass := func(ctx context.Context, key *signetv1alpha1.SignatureKey, d time.Duration) {
@@ -226,16 +226,16 @@ var _ = Describe("The rotation of a key", func() {
 		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.Immediate = "leak" })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.RevokeTrigger = "leak" })
 		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		for _, version := range staged.Status.Versions {
 			Expect(key.Status.KeyID).NotTo(Equal(version.ID))
 		}
-		Expect(key.Status.ObservedImmediate).To(Equal("leak"))
+		Expect(key.Status.ObservedRevokeTrigger).To(Equal("leak"))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.immediate asks")))
+			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.revokeTrigger asks")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
@@ -244,7 +244,7 @@ var _ = Describe("The rotation of a key", func() {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 		bind(ctx, key, "shop")
 		Eventually(func(g Gomega) {
-			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}).Should(Succeed())
 		change(ctx, key, withTrigger("1"))
 		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
@@ -258,7 +258,9 @@ var _ = Describe("The rotation of a key", func() {
 	It("is not asked for by a backup that is put over the Secret", func(ctx SpecContext) {
 		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("1"))))
 		backup := managedSecret(Default, ctx, key)
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.Trigger, k.Spec.Rotation.Immediate = "2", "leak" })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+			k.Spec.Rotation.Trigger, k.Spec.Rotation.RevokeTrigger = "2", "leak"
+		})
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.ObservedTrigger).To(Equal("2")) }).Should(Succeed())
 		change(ctx, backup, func(s *corev1.Secret) { s.Data = backup.Data })
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(backup.Data["key-id"])) }).Should(Succeed())

@@ -77,10 +77,10 @@ var keyStates = map[string]keyState{
 	"with two identifiers": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey}))
-			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Key = "another_key" }))
+			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = "another_key" }))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"data[key]: differs from spec.key"},
+		message: []string{"data[key]: differs from spec.identifier"},
 	},
 	"with an unlabelled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -99,8 +99,8 @@ var keyStates = map[string]keyState{
 	},
 	"with another key's Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" })))
-			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.SecretName = "shared" }))
+			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" })))
+			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" }))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},
@@ -165,7 +165,7 @@ var keyStates = map[string]keyState{
 			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
 			bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
-				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
 			Expect(admin.Delete(ctx, managedSecret(Default, ctx, key))).To(Succeed())
 			return key
@@ -194,8 +194,8 @@ func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.S
 	bound(ctx, key, "shop")
 	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
-		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
-		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
+		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 	}).Should(Succeed())
 	secret := managedSecret(Default, ctx, key)
 	Expect(admin.Delete(ctx, secret)).To(Succeed())

@@ -20,7 +20,7 @@ func boundNamespace(ctx context.Context) string {
 	namespace := newNamespace(ctx)
 	create(ctx, newKey(namespace, "orders"))
 	binding := create(ctx, newBinding(namespace, "orders", "orders", "orders"))
-	ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	return namespace
 }
 

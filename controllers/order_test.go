@@ -93,12 +93,12 @@ var _ = Describe("Key, source, binding, route and Gateway", Ordered, func() {
 // theShopAtWork is the world of a namespace whose shop has all that it needs.
 func theShopAtWork(ctx context.Context, namespace string) world {
 	GinkgoHelper()
-	ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	key := readyKey(ctx, newKey(namespace, "orders"))
 	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
 		g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
-		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerInUse))
+		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 	}).Should(Succeed())
 	return worldOf(Default, ctx, namespace)
 }

@@ -57,7 +57,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		what := fmt.Sprintf("order %v", order)
 		before, ok := saved[0].(*corev1.Secret)
 		Expect(ok).To(BeTrue())
-		ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(holders(Default, ctx, namespace, "orders")).To(ConsistOf("orders"), what)
 		Expect(managedSecret(Default, ctx, newKey(namespace, "orders")).Data).To(Equal(before.Data), what)
 		status := reload(Default, ctx, newKey(namespace, "orders")).Status

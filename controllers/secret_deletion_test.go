@@ -73,7 +73,7 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			}
 			key = eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 			Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			settled(manager, namespace)
 			reading.stop()
 			Expect(reading.faults).To(BeEmpty())

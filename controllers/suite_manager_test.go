@@ -18,7 +18,8 @@ import (
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"github.com/signet-dev/signet/controllers"
+	"github.com/signet-dev/signet/controllers/signaturekey"
+	"github.com/signet-dev/signet/internal/cmd/manager"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -56,12 +57,12 @@ type managerOptions struct {
 	// Transport comes between the manager and the API server.
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Add adds further controllers.
-	Add func(ctrl.Manager, *slots.Book) error
+	Add func(ctrl.Manager, *slots.ClaimCache) error
 }
 
 // runningManager is a manager that runs under the shipped role.
 type runningManager struct {
-	Keys     *controllers.KeyReconciler
+	Keys     *signaturekey.Reconciler
 	Requests *requestLog
 	stop     func()
 }
@@ -80,7 +81,7 @@ func startManager(options managerOptions) *runningManager {
 		config.Wrap(options.Transport)
 	}
 	config.Wrap(requests.wrap)
-	caches, err := controllers.CacheOptions(options.Namespaces)
+	caches, err := manager.CacheOptions(options.Namespaces)
 	Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
@@ -93,12 +94,12 @@ func startManager(options managerOptions) *runningManager {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(index.Setup(context.Background(), mgr.GetFieldIndexer())).To(Succeed())
 
-	book := slots.NewBook()
-	keys := &controllers.KeyReconciler{Holds: book, Clock: options.Clock, Rand: rand.Reader}
+	book := slots.NewClaimCache()
+	keys := &signaturekey.Reconciler{Holds: book, Clock: options.Clock, Rand: rand.Reader}
 	if keys.Clock == nil {
 		keys.Clock = clock.RealClock{}
 	}
-	Expect(keys.Setup(mgr, controllers.KeyOptions{
+	Expect(keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: 4,
 	})).To(Succeed())
 	if options.Add != nil {

@@ -23,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const (

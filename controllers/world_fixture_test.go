@@ -65,7 +65,7 @@ func (w world) add(g Gomega, kind string, object client.Object, content any) {
 
 func timelessKey(key *signetv1alpha1.SignatureKey) signetv1alpha1.SignatureKeyStatus {
 	status := *key.Status.DeepCopy()
-	status.KeyID, status.Key = shown(status.KeyID), shown(status.Key)
+	status.KeyID, status.Identifier = shown(status.KeyID), shown(status.Identifier)
 	status.LastRotationTime = someTime(status.LastRotationTime)
 	status.Conditions = timeless(status.Conditions)
 	for i := range status.Versions {
@@ -78,13 +78,13 @@ func timelessKey(key *signetv1alpha1.SignatureKey) signetv1alpha1.SignatureKeySt
 
 func timelessBinding(binding *signetv1alpha1.SignatureBinding) signetv1alpha1.SignatureBindingStatus {
 	status := *binding.Status.DeepCopy()
-	status.Decision = 0
+	status.FencingToken = 0
 	status.Conditions = timeless(status.Conditions)
 	for i := range status.APIs {
 		status.APIs[i].BoundAt = someTime(status.APIs[i].BoundAt)
 	}
-	if status.PreviousKey != nil {
-		status.PreviousKey.Until = sometime
+	for i := range status.PreviousKeys {
+		status.PreviousKeys[i].Until = sometime
 	}
 	return status
 }
@@ -122,7 +122,7 @@ func shapeOf(secret *corev1.Secret) map[string]string {
 	shape := map[string]string{"(type)": string(secret.Type)}
 	for name, value := range secret.Data {
 		switch name {
-		case "type", "algorithm", "display-name", "trigger", "immediate":
+		case "type", "algorithm", "display-name", "trigger", "revoke-trigger":
 			shape[name] = string(value)
 		default:
 			shape[name] = shown(string(value))

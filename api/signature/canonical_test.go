@@ -158,7 +158,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Errorf("Sign: %v, want %v", err, c.want)
 				}
-				if _, ok := errors.AsType[*Refusal](err); !ok {
+				if _, ok := errors.AsType[*RefusalError](err); !ok {
 					t.Errorf("Sign: %T, want a *Refusal", err)
 				}
 				if headers != (Headers{}) {

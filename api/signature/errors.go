@@ -77,10 +77,10 @@ const PublicText = "the request's signature was refused"
 // maxDetail is how much of a request a refusal quotes.
 const maxDetail = 128
 
-// Refusal is the error of every request that is refused, by a Verifier or by
+// RefusalError is the error of every request that is refused, by a Verifier or by
 // what signs. errors.Is finds the reason. Its text is for logs: it may name what
 // the request has in it, never material. A client gets PublicText.
-type Refusal struct {
+type RefusalError struct {
 	// Reason is one of the errors of this package.
 	Reason error
 	// Detail says where, if there is more to say.
@@ -88,7 +88,7 @@ type Refusal struct {
 }
 
 // Error is the reason with its detail.
-func (r *Refusal) Error() string {
+func (r *RefusalError) Error() string {
 	if r.Detail == "" {
 		return r.Reason.Error()
 	}
@@ -99,17 +99,17 @@ func (r *Refusal) Error() string {
 }
 
 // Unwrap is the reason.
-func (r *Refusal) Unwrap() error { return r.Reason }
+func (r *RefusalError) Unwrap() error { return r.Reason }
 
 // because is a refusal with where its reason was found.
 func because(reason error, detail string) error {
-	return &Refusal{Reason: reason, Detail: detail}
+	return &RefusalError{Reason: reason, Detail: detail}
 }
 
-// refuse makes a Refusal of an error that is none yet.
-func refuse(err error) *Refusal {
-	if r, ok := errors.AsType[*Refusal](err); ok {
+// refuse makes a RefusalError of an error that is none yet.
+func refuse(err error) *RefusalError {
+	if r, ok := errors.AsType[*RefusalError](err); ok {
 		return r
 	}
-	return &Refusal{Reason: err}
+	return &RefusalError{Reason: err}
 }

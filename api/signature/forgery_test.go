@@ -200,7 +200,7 @@ func checkRefused(t *testing.T, verifier *Verifier, r *http.Request, want error)
 	if signer != nil || !errors.Is(err, want) {
 		t.Errorf("Verify = %v, %v, want %v", signer, err, want)
 	}
-	if _, ok := errors.AsType[*Refusal](err); !ok {
+	if _, ok := errors.AsType[*RefusalError](err); !ok {
 		t.Errorf("Verify: %T, want a *Refusal", err)
 	}
 }

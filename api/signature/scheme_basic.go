@@ -44,7 +44,7 @@ func cutBasic(header string) (credential string, found bool) {
 func verifyBasic(credential string, keys []*Key) (*Key, error) {
 	pair, ok := strictBase64(credential)
 	if !ok {
-		return nil, &Refusal{Reason: ErrMalformed, Detail: "the credential is no base64"}
+		return nil, &RefusalError{Reason: ErrMalformed, Detail: "the credential is no base64"}
 	}
 	sum := sha256.Sum256(pair)
 	var match *Key
@@ -62,7 +62,7 @@ func verifyBasic(credential string, keys []*Key) (*Key, error) {
 	case match != nil:
 		return match, nil
 	case candidates == 0:
-		return nil, &Refusal{Reason: ErrUnknownKey, Detail: "no key of type Basic is accepted"}
+		return nil, &RefusalError{Reason: ErrUnknownKey, Detail: "no key of type Basic is accepted"}
 	}
-	return nil, &Refusal{Reason: ErrMismatch}
+	return nil, &RefusalError{Reason: ErrMismatch}
 }

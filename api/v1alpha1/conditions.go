@@ -1,115 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
-// Condition types. Ready is always there once an object has been seen, Rotating
-// while a key has material; Stalled and PathRewritten are there only when true.
+// Condition types. Every condition carries the metadata.generation that it was
+// set for in observedGeneration.
 const (
-	// ConditionReady of a key: it has material to sign with and nothing is
-	// wrong. Of a binding: its key signs for all of its APIs. Unknown is
-	// waiting; waiting turns to False after five minutes.
+	// ConditionReady reports whether an object does what its spec asks for. It is
+	// set on both kinds from the first reconcile on.
+	//
+	// On a SignatureKey, possible reasons are:
+	//   - True: Ready, TypeNotEnabled (existing material keeps signing),
+	//     SecretTerminating (the Secret is protected and keeps working)
+	//   - Unknown, and False after five minutes: SourceNotFound,
+	//     SecretTerminating, NamespaceTerminating
+	//   - False: InvalidSpec, InvalidSource, InvalidMaterial, SecretOwnedByOther,
+	//     SecretLost, SecretTerminating, TypeNotEnabled, KeyTerminating
+	//
+	// On a SignatureBinding, possible reasons are:
+	//   - True: Bound, Standby, PartlyOffline
+	//   - Unknown, and False after five minutes: KeyNotFound, KeyNotReady,
+	//     NotPublished
+	//   - False: Conflicted, KeyTerminating, SecretLost, TypeNotEnabled, InvalidSpec
 	ConditionReady = "Ready"
-	// ConditionStalled: without somebody's doing this will not get better.
+
+	// ConditionStalled is set, with status True, while Ready is False: the state
+	// does not improve unless the operator of the cluster acts. It repeats the
+	// reason and message of Ready. It is removed in every other state.
 	ConditionStalled = "Stalled"
-	// ConditionInUse of a key: bindings use it, and hold its deletion.
+
+	// ConditionInUse reports whether bindings use a SignatureKey. Possible reasons
+	// are:
+	//   - True: Bound, DeletionBlocked (the key is being deleted and waits for
+	//     the bindings)
+	//   - False: NotBound
 	ConditionInUse = "InUse"
-	// ConditionRotating of a key: a second version is accepted beside the one
-	// that signs.
+
+	// ConditionRotating reports whether a SignatureKey has a version besides the
+	// active one. It is set while the key has material. Possible reasons are:
+	//   - True: Staged, Retiring
+	//   - False: Settled, Resting, NothingToRotate
 	ConditionRotating = "Rotating"
-	// ConditionPathRewritten of a binding: a route rewrites path or host, and
-	// must sign after it does.
+
+	// ConditionPathRewritten is set, with status True, on a SignatureBinding while
+	// one of its routes rewrites the path or the host. Its only reason is
+	// PathRewritten. It is removed in every other state.
 	ConditionPathRewritten = "PathRewritten"
 )
 
-// Reasons of Ready of a key (Stalled repeats the reason of Ready).
+// Reasons of Ready on a SignatureKey. Stalled repeats the reason of Ready.
 const (
-	// ReasonReady: the key has material and nothing is wrong.
+	// ReasonReady means that the key has material and no problem is known.
 	ReasonReady = "Ready"
-	// ReasonSourceNotFound: the Secret in spec.secretRef does not exist or
-	// lacks the label signet.dev/signature-material: "true".
+	// ReasonSourceNotFound means that the Secret in spec.source.secretRef does not
+	// exist or lacks the label signet.dev/signature-material: "true".
 	ReasonSourceNotFound = "SourceNotFound"
-	// ReasonInvalidSource: the Secret in spec.secretRef is a managed one.
+	// ReasonInvalidSource means that the Secret in spec.source.secretRef cannot be
+	// a source, for example because Signet manages it.
 	ReasonInvalidSource = "InvalidSource"
-	// ReasonInvalidMaterial: what the source supplies breaks a rule.
+	// ReasonInvalidMaterial means that a component in the source breaks a rule.
 	ReasonInvalidMaterial = "InvalidMaterial"
-	// ReasonInvalidSpec: the spec breaks a rule (it came past the admission).
+	// ReasonInvalidSpec means that the spec breaks a rule that admission did not
+	// enforce.
 	ReasonInvalidSpec = "InvalidSpec"
-	// ReasonSecretOwnedByOther: the managed Secret's name is taken.
+	// ReasonSecretOwnedByOther means that an object that the key does not own has
+	// the name of the managed Secret or of the public ConfigMap.
 	ReasonSecretOwnedByOther = "SecretOwnedByOther"
-	// ReasonSecretLost: the managed Secret of a bound key is gone or broken.
+	// ReasonSecretLost means that the managed Secret of a bound key is missing or
+	// holds no usable material.
 	ReasonSecretLost = "SecretLost"
-	// ReasonSecretTerminating: the managed Secret was deleted under a living
-	// key; it is held and goes on serving.
+	// ReasonSecretTerminating means that the managed Secret is being deleted while
+	// its key exists.
 	ReasonSecretTerminating = "SecretTerminating"
-	// ReasonTypeNotEnabled: the manager runs without --public-key-enable.
+	// ReasonTypeNotEnabled means that the manager runs without
+	// --public-key-enable.
 	ReasonTypeNotEnabled = "TypeNotEnabled"
-	// ReasonNamespaceTerminating: nothing can be made in this namespace.
+	// ReasonNamespaceTerminating means that the namespace is being deleted, so
+	// that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
 )
 
-// Reasons of InUse of a key.
+// Reasons of InUse.
 const (
-	// ReasonBound: bindings use the key.
+	// ReasonBound means that at least one binding uses the key. On a
+	// SignatureBinding it is a reason of Ready: the binding holds all its APIs.
 	ReasonBound = "Bound"
-	// ReasonNotBound: no binding uses the key.
+	// ReasonNotBound means that no binding uses the key.
 	ReasonNotBound = "NotBound"
-	// ReasonDeletionBlocked: the key is deleted and waits for its bindings.
+	// ReasonDeletionBlocked means that the key is being deleted but that bindings
+	// still use it.
 	ReasonDeletionBlocked = "DeletionBlocked"
 )
 
-// Reasons of Rotating of a key.
+// Reasons of Rotating.
 const (
-	// ReasonStaged: the next version is published and only verifies yet.
+	// ReasonStaged means that the next version is published and does not sign yet.
 	ReasonStaged = "Staged"
-	// ReasonRetiring: the next version signs, and the previous one verifies.
+	// ReasonRetiring means that the next version has become active and that the
+	// previous one still verifies.
 	ReasonRetiring = "Retiring"
-	// ReasonSettled: one version signs, and no other is accepted.
+	// ReasonSettled means that the active version is the only one.
 	ReasonSettled = "Settled"
-	// ReasonNothingToRotate: a rotation is asked for, but both halves are
-	// supplied, and only generated ones are renewed.
+	// ReasonNothingToRotate means that a rotation is requested but that both
+	// components are supplied, and only generated components are renewed.
 	ReasonNothingToRotate = "NothingToRotate"
-	// ReasonResting: no rotation begins while spec or source is not in order.
+	// ReasonResting means that no rotation starts until the spec and the source
+	// are valid.
 	ReasonResting = "Resting"
 )
 
-// Reasons of Ready of a binding (beside ReasonBound, ReasonSecretLost,
-// ReasonTypeNotEnabled and ReasonInvalidSpec).
+// Reasons of Ready on a SignatureBinding, in addition to Bound, SecretLost,
+// TypeNotEnabled and InvalidSpec.
 const (
-	// ReasonStandby: another binding holds one of the APIs and signs for it with
-	// the same key in the same way.
+	// ReasonStandby means that other bindings hold some APIs and sign for them
+	// with the same key in the same way.
 	ReasonStandby = "Standby"
-	// ReasonConflicted: another binding holds one of the APIs, and signs for it
+	// ReasonConflicted means that another binding holds an API and signs for it
 	// with another key or in another way.
 	ReasonConflicted = "Conflicted"
-	// ReasonKeyTerminating: the key was deleted before this binding was made.
+	// ReasonKeyTerminating means that the key was deleted before the binding was
+	// created. On a SignatureKey it means that no material is made for a key that
+	// is being deleted.
 	ReasonKeyTerminating = "KeyTerminating"
-	// ReasonKeyNotFound: there is no key of that name.
+	// ReasonKeyNotFound means that spec.keyRef names a key that does not exist.
 	ReasonKeyNotFound = "KeyNotFound"
-	// ReasonKeyNotReady: the key has no material yet.
+	// ReasonKeyNotReady means that the key has no material yet.
 	ReasonKeyNotReady = "KeyNotReady"
-	// ReasonNotPublished: an API has never been published in the environment.
+	// ReasonNotPublished means that an API was never published in the environment.
 	ReasonNotPublished = "NotPublished"
-	// ReasonPartlyOffline: an API that was published is not any more.
+	// ReasonPartlyOffline means that an API was published and no longer is.
 	ReasonPartlyOffline = "PartlyOffline"
 )
 
 // Labels, label values and the finalizer that Signet uses.
 const (
-	// LabelMaterial marks Secrets that hold material: MaterialManaged on those
-	// that Signet writes, MaterialSource on those that users lend it.
+	// LabelMaterial marks Secrets and ConfigMaps that hold material. Its value is
+	// MaterialManaged on those that Signet writes and MaterialSource on Secrets
+	// that users supply.
 	LabelMaterial = "signet.dev/signature-material"
-	// MaterialManaged is the value of LabelMaterial on managed Secrets.
+	// MaterialManaged is the value of LabelMaterial on objects that Signet writes.
 	MaterialManaged = "managed"
-	// MaterialSource is the value of LabelMaterial on source Secrets.
+	// MaterialSource is the value of LabelMaterial on source Secrets: their
+	// owner's consent that Signet reads them.
 	MaterialSource = "true"
 	// LabelKey on a managed Secret or public ConfigMap names its SignatureKey.
 	LabelKey = "signet.dev/signature-key"
-	// LabelManagedBy is the common label for the managing program.
+	// LabelManagedBy is the recommended label for the managing program.
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 	// ManagedBy is the value of LabelManagedBy.
 	ManagedBy = "signet"
-	// LabelEnvironment on a Gateway names the environment it belongs to.
+	// LabelEnvironment on a Gateway names the environment that it belongs to.
 	LabelEnvironment = "signet.dev/environment"
-	// FinalizerInUse holds a key and its managed Secret while bindings use it.
-	FinalizerInUse = "signet.dev/in-use"
+	// FinalizerProtection protects a key, its managed Secret and its public
+	// ConfigMap while bindings use the key.
+	FinalizerProtection = "signet.dev/in-use"
 	// SecretType is the type of managed Secrets.
 	SecretType = "signet.dev/signature-key"
 )

@@ -21,8 +21,8 @@ const (
 	// DefaultRetireSeconds is the clock difference that verifiers allow: the
 	// longest that a request may have been under way since it was signed.
 	DefaultRetireSeconds = 900
-	// DefaultHeader carries the signature when spec.header is left out.
-	DefaultHeader = "Authorization"
+	// DefaultSignatureHeader carries the signature when spec.signatureHeader is left out.
+	DefaultSignatureHeader = "Authorization"
 )
 
 const (
@@ -36,10 +36,10 @@ const (
 	minDisplayNameLength = 3
 )
 
-// EffectiveSecretName is the name of the key's managed Secret.
-func (k *SignatureKey) EffectiveSecretName() string {
-	if k.Spec.SecretName != "" {
-		return k.Spec.SecretName
+// EffectiveTargetName is the name of the key's managed Secret.
+func (k *SignatureKey) EffectiveTargetName() string {
+	if k.Spec.Target.Name != "" {
+		return k.Spec.Target.Name
 	}
 	return k.Name
 }
@@ -47,7 +47,7 @@ func (k *SignatureKey) EffectiveSecretName() string {
 // PublicConfigMapName is the name of the ConfigMap that holds the public
 // halves of a key of type PublicKey.
 func (k *SignatureKey) PublicConfigMapName() string {
-	return k.EffectiveSecretName() + "-public"
+	return k.EffectiveTargetName() + "-public"
 }
 
 // EffectiveDisplayName is the key's name on the gateway: spec.displayName, or
@@ -65,18 +65,18 @@ func (k *SignatureKey) EffectiveDisplayName() string {
 
 // EffectiveDeletionPolicy is the deletion policy in force.
 func (k *SignatureKey) EffectiveDeletionPolicy() DeletionPolicy {
-	if k.Spec.DeletionPolicy != "" {
-		return k.Spec.DeletionPolicy
+	if k.Spec.Target.DeletionPolicy != "" {
+		return k.Spec.Target.DeletionPolicy
 	}
 	return DeletionPolicyDelete
 }
 
 // SourceName is the name of the source Secret, or empty.
 func (k *SignatureKey) SourceName() string {
-	if k.Spec.SecretRef == nil {
+	if k.Spec.Source == nil || k.Spec.Source.SecretRef == nil {
 		return ""
 	}
-	return k.Spec.SecretRef.Name
+	return k.Spec.Source.SecretRef.Name
 }
 
 // Trigger is spec.rotation.trigger, or empty.
@@ -87,12 +87,12 @@ func (k *SignatureKey) Trigger() string {
 	return k.Spec.Rotation.Trigger
 }
 
-// Immediate is spec.rotation.immediate, or empty.
-func (k *SignatureKey) Immediate() string {
+// RevokeTrigger is spec.rotation.revokeTrigger, or empty.
+func (k *SignatureKey) RevokeTrigger() string {
 	if k.Spec.Rotation == nil {
 		return ""
 	}
-	return k.Spec.Rotation.Immediate
+	return k.Spec.Rotation.RevokeTrigger
 }
 
 // EffectiveStage is how long a next version is out before it signs. A value that
@@ -136,10 +136,10 @@ func (b *SignatureBinding) EffectivePayload() Payload {
 	return PayloadUnsigned
 }
 
-// EffectiveHeader is the header that carries the signature.
-func (b *SignatureBinding) EffectiveHeader() string {
-	if b.Spec.Header != "" {
-		return b.Spec.Header
+// EffectiveSignatureHeader is the header that carries the signature.
+func (b *SignatureBinding) EffectiveSignatureHeader() string {
+	if b.Spec.SignatureHeader != "" {
+		return b.Spec.SignatureHeader
 	}
-	return DefaultHeader
+	return DefaultSignatureHeader
 }

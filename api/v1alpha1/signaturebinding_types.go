@@ -1,92 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// APIKind is the kind of an API.
-// +kubebuilder:validation:Enum=HTTPRoute;GRPCRoute;API
-type APIKind string
-
-// The kinds of APIs.
-const (
-	// APIKindHTTPRoute is an HTTPRoute of the Gateway API.
-	APIKindHTTPRoute APIKind = "HTTPRoute"
-	// APIKindGRPCRoute is a GRPCRoute of the Gateway API.
-	APIKindGRPCRoute APIKind = "GRPCRoute"
-	// APIKindAPI is a name that only the gateway knows. It is taken as published.
-	APIKindAPI APIKind = "API"
-)
-
-// Payload says whether the body is part of the signature.
+// Payload decides whether the body is part of the signature: Unsigned or Signed.
 // +kubebuilder:validation:Enum=Unsigned;Signed
 type Payload string
 
 // The values of payload.
 const (
-	// PayloadUnsigned leaves the body out of the signature.
+	// PayloadUnsigned omits the body from the signature.
 	PayloadUnsigned Payload = "Unsigned"
-	// PayloadSigned puts the body's hash into the signature. The gateway must
-	// hand the body to the signer.
+	// PayloadSigned includes the hash of the body in the signature. The gateway
+	// must pass the body to the signer.
 	PayloadSigned Payload = "Signed"
 )
 
-// APIReference names an API of the binding's namespace.
+// SignatureBindingSpec is the desired state of a binding.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind == 'API' || self.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",message="the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, first and last a letter or digit",reason="FieldValueInvalid",fieldPath=".name"
-// +kubebuilder:validation:XValidation:rule="self.kind != 'API' || self.name.matches('^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$')",message="the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, first a letter or digit",reason="FieldValueInvalid",fieldPath=".name"
-type APIReference struct {
-	// kind of the API: HTTPRoute, GRPCRoute, or API for a name that only the
-	// gateway knows.
-	// +required
-	Kind APIKind `json:"kind"`
-
-	// name of the API, in the binding's namespace. For kind API: 1 to 128
-	// letters, digits, dots, underscores and dashes, first a letter or digit.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
-}
-
-// SignatureBindingSpec is what is wanted of a binding.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.payload) || self.payload != 'Signed' || self.apis.all(a, a.kind != 'GRPCRoute')",message="payload Signed does not go with GRPCRoute: a stream has no end to sign",reason="FieldValueInvalid",fieldPath=".payload"
-// +kubebuilder:validation:XValidation:rule="!has(self.signedHeaders) || self.signedHeaders.all(h, !h.matches('^(authorization|host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$') && h != (has(self.header) ? self.header.lowerAscii() : 'authorization'))",message="headers that proxies change, that are signed anyway, or that carry the signature are refused",reason="FieldValueInvalid",fieldPath=".signedHeaders"
+// +kubebuilder:validation:XValidation:rule="!has(self.payload) || self.payload != 'Signed' || self.apis.all(a, a.kind != 'GRPCRoute')",message="payload Signed is not allowed with GRPCRoute: a stream has no end to sign",reason="FieldValueInvalid",fieldPath=".payload"
+// +kubebuilder:validation:XValidation:rule="!has(self.signedHeaders) || self.signedHeaders.all(h, !h.matches('^(authorization|host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$') && h != (has(self.signatureHeader) ? self.signatureHeader.lowerAscii() : 'authorization'))",message="headers that proxies change, that are signed anyway, or that carry the signature are not allowed",reason="FieldValueInvalid",fieldPath=".signedHeaders"
 type SignatureBindingSpec struct {
-	// keyRef names the SignatureKey, in the same namespace. May be changed:
-	// the binding moves to the other key when that one is in force.
+	// keyRef names the SignatureKey, in the same namespace. May be changed: the
+	// binding moves to the other key when that key has material.
 	// +required
 	KeyRef LocalReference `json:"keyRef"`
 
 	// environment in which the APIs are published: 3 to 63 letters, digits,
-	// underscores and dashes, first a letter, last a letter or digit. For
-	// routes it is every Gateway labelled signet.dev/environment with it.
-	// May be changed.
+	// underscores and dashes, starting with a letter and ending with a letter or
+	// digit. For routes it is every Gateway with the label
+	// signet.dev/environment of this value. May be changed.
 	// +required
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_-]*[A-Za-z0-9]$`
 	Environment string `json:"environment"`
 
-	// apis for which the key signs, 1 to 1000, each kind and name once. In
-	// one environment an API has one key: the binding that is there first
-	// keeps it, others are told so in status.
+	// apis for which the key signs, 1 to 1000, each once. In an environment an API
+	// has one key: the binding that holds it keeps it, and the status of every
+	// other one names the holder. May be changed.
 	// +required
 	// +listType=map
+	// +listMapKey=group
 	// +listMapKey=kind
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=1000
 	APIs []APIReference `json:"apis"`
 
-	// payload says whether the body's hash is in the signature: Signed or
-	// Unsigned. Signed needs a gateway that hands the body to the signer, and
-	// does not go with GRPCRoute. Left out: Unsigned.
+	// payload decides whether the signature covers the hash of the body: Signed or
+	// Unsigned. Signed needs a gateway that passes the body to the signer, and is
+	// not allowed with GRPCRoute. Defaults to Unsigned. May be changed.
 	// +optional
 	Payload Payload `json:"payload,omitempty"`
 
-	// signedHeaders are request headers that are part of the signature beside
-	// those that always are: at most 16, in lower case. Headers that proxies
-	// change are refused.
+	// signedHeaders are request headers that the signature covers in addition to
+	// those that it always covers: at most 16 of at most 64 lower-case letters,
+	// digits and dashes. Headers that proxies change are not allowed. May be
+	// changed.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
@@ -95,52 +67,59 @@ type SignatureBindingSpec struct {
 	// +kubebuilder:validation:items:Pattern=`^[a-z0-9-]+$`
 	SignedHeaders []string `json:"signedHeaders,omitempty"`
 
-	// header that carries the signature. Left out: Authorization.
+	// signatureHeader carries the signature: a token of at most 64 characters.
+	// Defaults to Authorization. May be changed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^(host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$')",message="a header that proxies change, or that is signed anyway, cannot carry the signature",reason="FieldValueInvalid"
-	Header string `json:"header,omitempty"`
+	SignatureHeader string `json:"signatureHeader,omitempty"`
 
-	// host is what the backend gets as Host, with the port if it is not the
-	// scheme's own, for a gateway that cannot tell the signer. Left out: the
-	// host that the gateway tells.
+	// backendHost is the Host that the backend receives, with the port unless it is
+	// the default of the scheme, for a gateway that cannot send it to the signer.
+	// At most 259 characters. Defaults to the host that the gateway sends. May be
+	// changed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=259
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`
-	Host string `json:"host,omitempty"`
+	BackendHost string `json:"backendHost,omitempty"`
 }
 
-// APIState is how an API of a binding stands.
+// APIState is the state of an API in a binding: Bound, NotPublished, Offline,
+// Pending, Standby or Conflicted.
 // +kubebuilder:validation:Enum=Bound;NotPublished;Offline;Pending;Standby;Conflicted
 type APIState string
 
 // The states of an API in a binding. In the first three the binding holds the
 // API and its key signs for it.
 const (
-	// APIBound: the binding holds the API, which is published.
+	// APIBound means that the binding holds the API, which is published.
 	APIBound APIState = "Bound"
-	// APINotPublished: the binding holds the API, which has never been
+	// APINotPublished means that the binding holds the API, which was never
 	// published in the environment.
 	APINotPublished APIState = "NotPublished"
-	// APIOffline: the binding holds the API, which was published and is not
-	// any more.
+	// APIOffline means that the binding holds the API, which was published and no
+	// longer is.
 	APIOffline APIState = "Offline"
-	// APIPending: no other binding holds the API, and the key is not in
-	// force yet.
+	// APIPending means that no other binding holds the API and that the key has no
+	// material yet.
 	APIPending APIState = "Pending"
-	// APIStandby: another binding holds the API and signs with the same key in
-	// the same way. This one takes over when it lets go.
+	// APIStandby means that another binding holds the API and signs with the same
+	// key in the same way. This binding takes over when that one releases it.
 	APIStandby APIState = "Standby"
-	// APIConflicted: another binding holds the API, and signs with another key
-	// or in another way.
+	// APIConflicted means that another binding holds the API and signs with another
+	// key or in another way.
 	APIConflicted APIState = "Conflicted"
 )
 
-// APIStatus is how one API of a binding stands.
+// APIStatus is the observed state of one API of a binding.
 type APIStatus struct {
+	// group of the API's kind.
+	// +required
+	Group APIGroup `json:"group"`
+
 	// kind of the API.
 	// +required
 	Kind APIKind `json:"kind"`
@@ -155,63 +134,75 @@ type APIStatus struct {
 	// +required
 	State APIState `json:"state"`
 
-	// boundAt is when this binding came to hold the API in
-	// status.environment. As long as it is there no other binding does.
+	// boundAt is when this binding came to hold the API in status.environment.
+	// While it is set, no other binding holds the API.
 	// +optional
 	BoundAt *metav1.Time `json:"boundAt,omitempty"`
 
-	// gateways is the number of Gateways of the environment that serve the
-	// route. Left out while it has never been published, and for kind API.
+	// gateways is the number of Gateways of the environment that serve the route.
+	// It is omitted while the route was never published, and for kind API.
 	// +optional
 	Gateways *int32 `json:"gateways,omitempty"`
 
-	// holder is the binding that holds the API when this one is on Standby or
+	// holder is the binding that holds the API while this one is on Standby or
 	// Conflicted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Holder string `json:"holder,omitempty"`
 
-	// message says what is wrong and what to do, when the API is not Bound.
+	// message describes the state when the API is not Bound, in at most 128
+	// characters.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Message string `json:"message,omitempty"`
 }
 
-// PreviousKey is the key that a binding has moved away from.
+// PreviousKey is a key that a binding has moved away from.
 type PreviousKey struct {
 	// name of the key.
 	// +required
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 
-	// until when requests signed with it are still accepted.
+	// until is when requests that the key signed are no longer accepted.
 	// +required
 	Until metav1.Time `json:"until"`
 }
 
-// SignatureBindingStatus is what has become of a binding. Set by Signet alone.
+// SignatureBindingStatus is the observed state of a binding. Only Signet sets it.
 type SignatureBindingStatus struct {
-	// observedGeneration is the metadata.generation that this status is about.
+	// conditions are Ready and, only while true, Stalled and PathRewritten. At
+	// most 8.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// observedGeneration is the metadata.generation that this status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// environment that status.apis is about.
+	// environment that status.apis describes.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Environment string `json:"environment,omitempty"`
 
-	// keyName is the key in force: spec.keyRef.name, or during a move the
-	// key before it.
+	// keyName is the effective key: spec.keyRef.name or, during a move, the key
+	// before it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	KeyName string `json:"keyName,omitempty"`
 
-	// previousKey is the key before the last move, while requests that were
-	// signed with it may still be under way.
+	// previousKeys are the keys before the latest moves, while requests that they
+	// signed may still be on their way. At most 8.
 	// +optional
-	PreviousKey *PreviousKey `json:"previousKey,omitempty"`
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	PreviousKeys []PreviousKey `json:"previousKeys,omitempty"`
 
-	// displayName is the name on the gateway of the key in force.
+	// displayName is the name of the effective key on the gateway.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	DisplayName string `json:"displayName,omitempty"`
@@ -224,55 +215,51 @@ type SignatureBindingStatus struct {
 	// +optional
 	TotalAPIs int32 `json:"totalAPIs"`
 
-	// apis is how each API stands, in the order of spec.apis.
+	// apis are the states of the APIs, in the order of spec.apis.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=1000
 	APIs []APIStatus `json:"apis,omitempty"`
 
-	// decision counts the writes of this status. It makes each write a change
-	// of the object, so that the late write of a leader that has lost its lease
-	// is refused by its resourceVersion.
+	// fencingToken counts the writes of this status. Each write thereby changes the
+	// object, so that the late write of a deposed leader fails at its
+	// resourceVersion.
 	// +optional
-	Decision int64 `json:"decision,omitempty"`
-
-	// conditions: Ready and, only when true, Stalled and PathRewritten.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=8
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	FencingToken int64 `json:"fencingToken,omitempty"`
 }
 
 // SignatureBinding binds a SignatureKey to APIs in one environment. In an
-// environment an API has at most one key: the binding that holds it keeps it
-// until it is deleted, drops the API or changes its environment.
+// environment an API has at most one key: the binding that holds the API keeps it
+// until the binding is deleted, drops the API or changes its environment.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=sigbind,categories=signet
+// +kubebuilder:selectablefield:JSONPath=`.spec.keyRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.environment`
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.spec.keyRef.name`
 // +kubebuilder:printcolumn:name="Environment",type=string,JSONPath=`.spec.environment`
 // +kubebuilder:printcolumn:name="Bound",type=integer,JSONPath=`.status.boundAPIs`
 // +kubebuilder:printcolumn:name="APIs",type=integer,JSONPath=`.status.totalAPIs`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
-// +kubebuilder:printcolumn:name="In Force",type=string,JSONPath=`.status.keyName`,priority=1
+// +kubebuilder:printcolumn:name="Effective Key",type=string,JSONPath=`.status.keyName`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type SignatureBinding struct {
 	metav1.TypeMeta `json:",inline"`
 
+	// metadata is the standard object metadata.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is wanted of the binding.
+	// spec is the desired state of the binding.
 	// +required
 	Spec SignatureBindingSpec `json:"spec"`
 
-	// status is what has become of the binding. Set by Signet alone. An
-	// observedGeneration of -1 says that Signet has not seen the binding yet:
-	// without a status, Flux and other users of kstatus would take it for ready.
+	// status is the observed state of the binding. Only Signet sets it. An
+	// observedGeneration of -1 means that Signet has not seen the binding yet:
+	// without a status, Flux and other users of kstatus would treat it as ready.
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status SignatureBindingStatus `json:"status,omitempty"`

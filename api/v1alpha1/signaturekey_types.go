@@ -1,38 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// KeyType is the kind of a signature key: how a request is signed.
+// KeyType is the type of a signature key: HMAC, Basic, AES or PublicKey.
 // +kubebuilder:validation:Enum=HMAC;Basic;AES;PublicKey
 type KeyType string
 
 // The types of signature keys.
 const (
-	// KeyTypeHMAC signs with HMAC-SHA256. The type to choose.
+	// KeyTypeHMAC signs with HMAC-SHA256. It is the recommended type.
 	KeyTypeHMAC KeyType = "HMAC"
-	// KeyTypeBasic sends key and secret as user name and password.
+	// KeyTypeBasic sends identifier and secret as user name and password.
 	KeyTypeBasic KeyType = "Basic"
-	// KeyTypeAES signs with AES in CFB mode. The key is the cipher key and
-	// the secret its vector: both are secret.
+	// KeyTypeAES signs with AES in CFB mode. Its key is the cipher key and its
+	// secret the initialization vector: both are secret.
 	KeyTypeAES KeyType = "AES"
-	// KeyTypePublicKey signs with a private key; the backend needs the
-	// public half alone. Gated by the manager's flag --public-key-enable.
+	// KeyTypePublicKey signs with a private key, so that backends need only the
+	// public one. New keys need the manager's flag --public-key-enable.
 	KeyTypePublicKey KeyType = "PublicKey"
 )
 
-// KeyAlgorithm is the cipher of an AES key.
+// KeyAlgorithm is the cipher of an AES key: aes-128-cfb or aes-256-cfb.
 // +kubebuilder:validation:Enum=aes-128-cfb;aes-256-cfb
 type KeyAlgorithm string
 
 // The ciphers of an AES key.
 const (
-	// AlgorithmAES128CFB takes a key of 16 characters.
+	// AlgorithmAES128CFB takes a cipher key of 16 characters.
 	AlgorithmAES128CFB KeyAlgorithm = "aes-128-cfb"
-	// AlgorithmAES256CFB takes a key of 32 characters.
+	// AlgorithmAES256CFB takes a cipher key of 32 characters.
 	AlgorithmAES256CFB KeyAlgorithm = "aes-256-cfb"
 )
 
-// DeletionPolicy says what becomes of the managed Secret when its key goes.
+// DeletionPolicy decides what happens to the managed Secret when its key is
+// deleted: Delete or Retain.
 // +kubebuilder:validation:Enum=Delete;Retain
 type DeletionPolicy string
 
@@ -40,296 +43,176 @@ type DeletionPolicy string
 const (
 	// DeletionPolicyDelete deletes the managed Secret with the key.
 	DeletionPolicyDelete DeletionPolicy = "Delete"
-	// DeletionPolicyRetain keeps it: a key of the same name adopts it.
+	// DeletionPolicyRetain keeps the managed Secret. A key of the same name adopts
+	// it.
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
-// LocalReference names an object in the same namespace.
-type LocalReference struct {
-	// name of the object, in the same namespace.
+// KeySource names where supplied components come from.
+type KeySource struct {
+	// secretRef names a Secret in the same namespace with the label
+	// signet.dev/signature-material: "true", the consent of its owner. Its data
+	// "key", "secret" or both (PublicKey: both) are used; what it lacks is
+	// generated. Signet reads the Secret and never writes it. May be changed: other
+	// components are staged like a rotation.
 	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name"`
+	SecretRef *LocalReference `json:"secretRef,omitempty"`
 }
-
-// LabelValue is the value of a label.
-// +kubebuilder:validation:MaxLength=63
-// +kubebuilder:validation:Pattern=`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
-type LabelValue string
-
-// AnnotationValue is the value of an annotation.
-// +kubebuilder:validation:MaxLength=4096
-type AnnotationValue string
 
 // SecretTemplate is metadata for the managed Secret.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots",reason="FieldValueInvalid",fieldPath=".labels"
 // +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, k.size() <= 317 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",message="keys must be qualified names: an optional DNS prefix and /, then at most 63 letters, digits, dashes, underscores and dots",reason="FieldValueInvalid",fieldPath=".annotations"
-// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".labels"
-// +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are refused: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".annotations"
+// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are not allowed: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".labels"
+// +kubebuilder:validation:XValidation:rule="!has(self.annotations) || self.annotations.all(k, !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance']) && !k.matches('^(.*[.])?(signet[.]dev|argoproj[.]io|fluxcd[.]io|helm[.]sh|kubectl[.]kubernetes[.]io|applyset[.]kubernetes[.]io|config[.]kubernetes[.]io|config[.]k8s[.]io)/'))",message="keys by which Signet, Argo CD, Flux, Helm or kubectl track objects are not allowed: these tools would prune the Secret",reason="FieldValueForbidden",fieldPath=".annotations"
 type SecretTemplate struct {
-	// labels are put on the managed Secret beside Signet's own. At most 32.
-	// Refused are the labels by which Argo CD, Flux, Helm and kubectl track
-	// what they applied, since these tools would prune the Secret, and
-	// everything under signet.dev.
+	// labels are added to the managed Secret, at most 32. The labels by which Argo
+	// CD, Flux, Helm and kubectl track what they applied are not allowed, since
+	// these tools would prune the Secret; neither is anything under signet.dev.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	Labels map[string]LabelValue `json:"labels,omitempty"`
 
-	// annotations are put on the managed Secret. At most 32, with values of
-	// at most 4096 characters. The same keys are refused as in labels.
+	// annotations are added to the managed Secret, at most 32, with values of at
+	// most 4096 characters. The same keys as for labels are not allowed.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=32
 	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
-// Rotation says when and how material is replaced by new material.
+// KeyTarget describes the managed Secret.
+type KeyTarget struct {
+	// name of the managed Secret, which holds the key's material: a DNS subdomain
+	// of at most 246 characters. Defaults to metadata.name. Immutable, and never
+	// the name in source.secretRef.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=246
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+	Name string `json:"name,omitempty"`
+
+	// template is metadata for the managed Secret. May be changed: labels and
+	// annotations that it no longer has are removed from the Secret.
+	// +optional
+	Template *SecretTemplate `json:"template,omitempty"`
+
+	// deletionPolicy decides whether the managed Secret is deleted with the key
+	// (Delete) or kept for a key of the same name (Retain). Defaults to Delete. May
+	// be changed.
+	// +optional
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// Rotation decides when and how generated components are renewed.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.intervalDays) || (has(self.stageSeconds) ? self.stageSeconds : 120) + (has(self.retireSeconds) ? self.retireSeconds : 900) < self.intervalDays * 86400",message="stageSeconds and retireSeconds together must be shorter than intervalDays",reason="FieldValueInvalid",fieldPath=".intervalDays"
 type Rotation struct {
-	// intervalDays is the number of days that a version signs before what
-	// Signet generated of it is renewed, 1 to 3650. Left out: no scheduled
-	// renewal.
+	// intervalDays is the number of days that a version signs before its generated
+	// components are renewed, 1 to 3650. Without it there is no schedule.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=3650
 	IntervalDays *int32 `json:"intervalDays,omitempty"`
 
-	// stageSeconds is how long the next version is published before it signs,
-	// in seconds: as long as the slowest backend takes to see a changed
-	// Secret. 1 to 86400; left out: 120. A kubelet refreshes a mounted Secret
-	// within 90 seconds (its sync period of 60, stretched by up to one half);
-	// less than 120 is for backends that do not mount it, and is warned of. A
-	// change takes effect on a version that is staged already.
+	// stageSeconds is the number of seconds that the next version is published
+	// before it signs: the time that the slowest backend needs to see a changed
+	// Secret. 1 to 86400. Defaults to 120, since a kubelet refreshes a mounted
+	// Secret within 90 seconds (its sync period of 60 seconds, stretched by up to
+	// one half). Shorter stages are for backends that do not mount the Secret, and
+	// admission warns about them. A change also applies to a version that is
+	// already staged.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=86400
 	StageSeconds *int32 `json:"stageSeconds,omitempty"`
 
-	// retireSeconds is how long the previous version still verifies after the
-	// switch, in seconds. 1 to 604800; left out: 900, the clock difference that
-	// verifiers allow. Fixed at the switch: a change takes effect at the next
-	// one. stageSeconds and retireSeconds together are shorter than the
-	// interval.
+	// retireSeconds is the number of seconds that the previous version still
+	// verifies after the switch. 1 to 604800. Defaults to 900, the clock difference
+	// that verifiers allow. It is fixed at the switch: a change applies to the next
+	// one. stageSeconds and retireSeconds together are shorter than the interval.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=604800
 	RetireSeconds *int32 `json:"retireSeconds,omitempty"`
 
-	// trigger is any text; another text rotates once, after a rotation that is
-	// under way. Taking it away does nothing, nor does one that is there when
-	// material is first made or adopted.
+	// trigger is an opaque text of at most 253 characters. A new value rotates
+	// once, after a rotation that is in progress. Removing it does nothing, and
+	// neither does a value that is present when material is first made or adopted.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Trigger string `json:"trigger,omitempty"`
 
-	// immediate is any text; another text renews once and drops the old
-	// versions at once, for a key that has leaked: requests may fail until
-	// backends have seen the change. Supplied halves have to be changed in
-	// their source first.
+	// revokeTrigger is an opaque text of at most 253 characters. A new value
+	// replaces the material at once and drops every other version, for a key that
+	// has leaked: requests may fail until backends have read the new version.
+	// Supplied components must be changed in their source first.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
-	Immediate string `json:"immediate,omitempty"`
+	RevokeTrigger string `json:"revokeTrigger,omitempty"`
 }
 
-// SignatureKeySpec is what is wanted of a signature key.
+// SignatureKeySpec is the desired state of a signature key.
 //
-// +kubebuilder:validation:XValidation:rule="self.type == 'AES' || !has(self.algorithm)",message="algorithm goes with type AES alone",reason="FieldValueForbidden",fieldPath=".algorithm"
+// +kubebuilder:validation:XValidation:rule="self.type == 'AES' || !has(self.algorithm)",message="algorithm is only allowed for type AES",reason="FieldValueForbidden",fieldPath=".algorithm"
 // +kubebuilder:validation:XValidation:rule="self.type != 'AES' || has(self.algorithm)",message="type AES needs an algorithm: aes-128-cfb or aes-256-cfb",reason="FieldValueRequired",fieldPath=".algorithm"
-// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type in ['HMAC', 'Basic']",message="key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef)",reason="FieldValueForbidden",fieldPath=".key"
-// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type != 'HMAC' || self.key.matches('^[A-Za-z0-9][A-Za-z0-9_-]{7,31}$')",message="an HMAC key has 8 to 32 letters, digits, underscores and dashes, first a letter or digit",reason="FieldValueInvalid",fieldPath=".key"
-// +kubebuilder:validation:XValidation:rule="!has(self.key) || self.type != 'Basic' || self.key.matches('^[A-Za-z][A-Za-z0-9_-]{3,31}$')",message="a Basic key (user name) has 4 to 32 letters, digits, underscores and dashes, first a letter",reason="FieldValueInvalid",fieldPath=".key"
-// +kubebuilder:validation:XValidation:rule="has(self.secretName) == has(oldSelf.secretName) && (!has(self.secretName) || self.secretName == oldSelf.secretName)",message="secretName is immutable: create another key and move the bindings to it",reason="FieldValueInvalid",fieldPath=".secretName"
+// +kubebuilder:validation:XValidation:rule="!has(self.identifier) || self.type in ['HMAC', 'Basic']",message="identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",reason="FieldValueForbidden",fieldPath=".identifier"
+// +kubebuilder:validation:XValidation:rule="!has(self.identifier) || self.type != 'HMAC' || self.identifier.matches('^[A-Za-z0-9][A-Za-z0-9_-]{7,31}$')",message="an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit",reason="FieldValueInvalid",fieldPath=".identifier"
+// +kubebuilder:validation:XValidation:rule="!has(self.identifier) || self.type != 'Basic' || self.identifier.matches('^[A-Za-z][A-Za-z0-9_-]{3,31}$')",message="a Basic identifier (user name) has 4 to 32 letters, digits, underscores and dashes, starting with a letter",reason="FieldValueInvalid",fieldPath=".identifier"
 type SignatureKeySpec struct {
 	// type of the key: HMAC (recommended), Basic, AES or PublicKey. Immutable.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable: create another key and move the bindings to it",reason="FieldValueInvalid"
 	Type KeyType `json:"type"`
 
-	// algorithm is the cipher of an AES key: aes-128-cfb or aes-256-cfb.
-	// Required for AES, forbidden otherwise, immutable.
+	// algorithm is the cipher of an AES key: aes-128-cfb or aes-256-cfb. Required
+	// for type AES, not allowed for other types. Immutable.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="algorithm is immutable: create another key and move the bindings to it",reason="FieldValueInvalid"
 	Algorithm KeyAlgorithm `json:"algorithm,omitempty"`
 
-	// displayName is the key's name on the gateway: 3 to 64 letters, digits
-	// and underscores, first a letter. Need not be unique. Left out: made of
-	// metadata.name, and shown in status.displayName.
+	// displayName is the key's name on the gateway: 3 to 64 letters, digits and
+	// underscores, starting with a letter. It need not be unique. Defaults to
+	// metadata.name with `-` and `.` as `_`, prefixed with `k_` if it does not
+	// start with a letter or is shorter than 3. May be changed.
 	// +optional
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_]*$`
 	DisplayName string `json:"displayName,omitempty"`
 
-	// key is the public identifier that goes with each signature, for HMAC
-	// (8 to 32 of letters, digits, _ and -, first a letter or digit) and
-	// Basic (4 to 32, first a letter: the user name). Forbidden for AES, where
-	// the key is secret, and for PublicKey, where a pair comes whole. Left
-	// out: the source Secret's data "key", else generated.
+	// identifier is the public component of the material, which is sent with each
+	// signature. For HMAC it has 8 to 32 letters, digits, underscores and dashes,
+	// starting with a letter or digit; for Basic, where it is the user name, 4 to
+	// 32, starting with a letter. Not allowed for AES, where the key is secret, and
+	// for PublicKey, where a pair is supplied as a whole. Defaults to the data
+	// "key" of the source Secret, else it is generated. May be changed: another
+	// value is staged like a rotation.
 	// +optional
 	// +kubebuilder:validation:MinLength=4
 	// +kubebuilder:validation:MaxLength=32
-	Key string `json:"key,omitempty"`
+	Identifier string `json:"identifier,omitempty"`
 
-	// secretRef names a Secret in the same namespace, labelled
-	// signet.dev/signature-material: "true", that supplies data "key",
-	// "secret" or both (PublicKey: both). Signet reads it and never writes it.
-	// Left out: what is not given is generated.
+	// source names where supplied components come from. Without it all components
+	// but the identifier are generated. May be changed.
 	// +optional
-	SecretRef *LocalReference `json:"secretRef,omitempty"`
+	Source *KeySource `json:"source,omitempty"`
 
-	// secretName is the name of the managed Secret, which holds the key's
-	// material. Left out: metadata.name. Immutable, and not the name in
-	// secretRef.
+	// target describes the managed Secret.
 	// +optional
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=246
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	SecretName string `json:"secretName,omitempty"`
+	Target KeyTarget `json:"target,omitempty,omitzero"`
 
-	// secretTemplate is metadata for the managed Secret.
-	// +optional
-	SecretTemplate *SecretTemplate `json:"secretTemplate,omitempty"`
-
-	// deletionPolicy says whether the managed Secret goes with the key
-	// (Delete) or stays for a key of the same name (Retain). Left out: Delete.
-	// +optional
-	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
-
-	// rotation says when and how material is renewed. Left out: never.
+	// rotation decides when and how generated components are renewed. Without it
+	// they are not. May be changed.
 	// +optional
 	Rotation *Rotation `json:"rotation,omitempty"`
 }
 
-// VersionState is what a version of the material is used for.
-// +kubebuilder:validation:Enum=Active;Next;Previous
-type VersionState string
-
-// The states of a version.
-const (
-	// VersionActive signs and verifies.
-	VersionActive VersionState = "Active"
-	// VersionNext only verifies; it will sign.
-	VersionNext VersionState = "Next"
-	// VersionPrevious only verifies, until it retires.
-	VersionPrevious VersionState = "Previous"
-)
-
-// KeyVersion is one version of a key's material. It holds no material.
-type KeyVersion struct {
-	// id of the version, random.
-	// +required
-	// +kubebuilder:validation:MaxLength=64
-	ID string `json:"id"`
-
-	// state of the version: Active signs and verifies, Next and Previous only
-	// verify.
-	// +required
-	State VersionState `json:"state"`
-
-	// created is when the version was made.
-	// +optional
-	Created *metav1.Time `json:"created,omitempty"`
-
-	// activated is when the version began to sign.
-	// +optional
-	Activated *metav1.Time `json:"activated,omitempty"`
-
-	// retires is when a previous version ceases to verify.
-	// +optional
-	Retires *metav1.Time `json:"retires,omitempty"`
-}
-
-// KeyBindings says which bindings use a key.
-type KeyBindings struct {
-	// count of the bindings that use the key.
-	// +required
-	Count int32 `json:"count"`
-
-	// names of the first ten of them, in alphabetical order.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=10
-	Names []string `json:"names,omitempty"`
-}
-
-// SignatureKeyStatus is what has become of a signature key. Set by Signet
-// alone; no secret value is ever in it.
-type SignatureKeyStatus struct {
-	// observedGeneration is the metadata.generation that this status is about.
-	// +optional
-	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-
-	// displayName is the key's name on the gateway in force.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	DisplayName string `json:"displayName,omitempty"`
-
-	// key is the public identifier in force (HMAC, Basic).
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	Key string `json:"key,omitempty"`
-
-	// keyID is the id of the active version. Empty while there is no material
-	// to sign with.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	KeyID string `json:"keyID,omitempty"`
-
-	// secretName is the name of the managed Secret.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	SecretName string `json:"secretName,omitempty"`
-
-	// versions of the material that the managed Secret holds.
-	// +optional
-	// +listType=map
-	// +listMapKey=id
-	// +kubebuilder:validation:MaxItems=3
-	Versions []KeyVersion `json:"versions,omitempty"`
-
-	// bindings that use the key.
-	// +optional
-	Bindings *KeyBindings `json:"bindings,omitempty"`
-
-	// lastRotationTime is when the active version last changed.
-	// +optional
-	LastRotationTime *metav1.Time `json:"lastRotationTime,omitempty"`
-
-	// nextRotationTime is when the next scheduled rotation begins. Left out
-	// without a schedule, while a version is staged, where nothing is
-	// generated, and while spec or source is not in order.
-	// +optional
-	NextRotationTime *metav1.Time `json:"nextRotationTime,omitempty"`
-
-	// observedTrigger is the spec.rotation.trigger last acted upon. When the
-	// Secret of a bound key is lost, a trigger that differs from it is the
-	// consent to generate new material.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	ObservedTrigger string `json:"observedTrigger,omitempty"`
-
-	// observedImmediate is the spec.rotation.immediate last acted upon.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	ObservedImmediate string `json:"observedImmediate,omitempty"`
-
-	// conditions: Ready, InUse, Rotating while there is material and, only
-	// when true, Stalled.
-	// +optional
-	// +listType=map
-	// +listMapKey=type
-	// +kubebuilder:validation:MaxItems=8
-	Conditions []metav1.Condition `json:"conditions,omitempty"`
-}
-
-// SignatureKey is a key and secret with which a gateway proves to a backend
+// SignatureKey is a key and a secret with which a gateway proves to a backend
 // that a request came through it. Its material is in a Secret, never here.
 //
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 62",message="name must be no more than 62 characters: it is also a label value",reason="FieldValueInvalid",fieldPath=".metadata"
-// +kubebuilder:validation:XValidation:rule="!has(self.spec.secretRef) || self.spec.secretRef.name != (has(self.spec.secretName) ? self.spec.secretName : self.metadata.name)",message="must not be the managed Secret (spec.secretName, or metadata.name): Signet reads the one and writes the other",reason="FieldValueInvalid",fieldPath=".spec.secretRef.name"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.source) || self.spec.source.secretRef.name != (has(self.spec.target) && has(self.spec.target.name) ? self.spec.target.name : self.metadata.name)",message="must not be the managed Secret (spec.target.name, or metadata.name): Signet reads the source and writes the target",reason="FieldValueInvalid",fieldPath=".spec.source.secretRef.name"
+// +kubebuilder:validation:XValidation:rule="(has(self.spec.target) && has(self.spec.target.name) ? self.spec.target.name : self.metadata.name) == (has(oldSelf.spec.target) && has(oldSelf.spec.target.name) ? oldSelf.spec.target.name : oldSelf.metadata.name)",message="target.name is immutable: create another key and move the bindings to it",reason="FieldValueInvalid",fieldPath=".spec.target.name"
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=sigkey,categories=signet
@@ -346,16 +229,17 @@ type SignatureKeyStatus struct {
 type SignatureKey struct {
 	metav1.TypeMeta `json:",inline"`
 
+	// metadata is the standard object metadata. The name has at most 62 characters.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is what is wanted of the key.
+	// spec is the desired state of the key.
 	// +required
 	Spec SignatureKeySpec `json:"spec"`
 
-	// status is what has become of the key. Set by Signet alone. An
-	// observedGeneration of -1 says that Signet has not seen the key yet:
-	// without a status, Flux and other users of kstatus would take it for ready.
+	// status is the observed state of the key. Only Signet sets it. An
+	// observedGeneration of -1 means that Signet has not seen the key yet: without
+	// a status, Flux and other users of kstatus would treat it as ready.
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
 	Status SignatureKeyStatus `json:"status,omitempty"`

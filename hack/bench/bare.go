@@ -20,7 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/cmd/manager"
 )
 
 // bare is what to beat: the shortest loop that makes the writes which a new
@@ -81,7 +81,7 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	}
 	before := key.DeepCopy()
 	key.Status.KeyID = string(secret.Data["key-id"])
-	key.Status.Key = string(secret.Data["key"])
+	key.Status.Identifier = string(secret.Data["key"])
 	key.Status.SecretName, key.Status.ObservedGeneration = secret.Name, key.Generation
 	meta.SetStatusCondition(&key.Status.Conditions, metav1.Condition{
 		Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: signetv1alpha1.ReasonReady,

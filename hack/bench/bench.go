@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
-	"github.com/signet-dev/signet/hack/processes"
-	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/cmd/manager"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // bench is what the measurements share.
@@ -51,7 +51,7 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	if b.cluster, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
 		return fmt.Errorf("start the control plane: %w", err)
 	}
-	if b.webhooks, err = processes.FindAddress(); err != nil {
+	if b.webhooks, err = proc.FindAddress(); err != nil {
 		return err
 	}
 	install := controlplane.InstallOptions{WebhookURL: "https://" + b.webhooks}

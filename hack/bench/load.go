@@ -158,7 +158,7 @@ func (b *bench) measureAdmission(ctx context.Context) (err error) {
 func (b *bench) admit(ctx context.Context, namespace string, apis int) error {
 	probe := newBindings(namespace, 1, apis)[0].(*signetv1alpha1.SignatureBinding)
 	probe.Name = "probe"
-	probe.Spec.Header = "X-Signature" // those that sign alike would not be in its way
+	probe.Spec.SignatureHeader = "X-Signature" // those that sign alike would not be in its way
 	times := make([]time.Duration, b.admissions)
 	for i := range times {
 		begin := time.Now()

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/signet-dev/signet/hack/processes"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // patience is how long anything may take that is not itself measured.
@@ -28,7 +28,7 @@ type process struct {
 }
 
 func (b *bench) start(role string, args ...string) (*process, error) {
-	heap, err := processes.FindAddress()
+	heap, err := proc.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (b *bench) start(role string, args ...string) (*process, error) {
 
 // startManager starts Signet's manager and waits until it serves admission.
 func (b *bench) startManager(ctx context.Context, args ...string) (*process, error) {
-	probes, err := processes.FindAddress()
+	probes, err := proc.FindAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -121,5 +121,5 @@ func get(url string) (string, error) {
 
 // until asks again until there is no error.
 func until(ctx context.Context, what string, ask func() error) error {
-	return processes.Until(ctx, patience, what, ask)
+	return proc.Until(ctx, patience, what, ask)
 }

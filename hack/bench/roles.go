@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/signet-dev/signet/internal/manager"
+	"github.com/signet-dev/signet/internal/cmd/manager"
 )
 
 // The bench runs itself again as what it measures: each in a process of its

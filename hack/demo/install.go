@@ -15,7 +15,7 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 func (d *demo) startControlPlane(ctx context.Context) error {

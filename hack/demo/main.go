@@ -16,7 +16,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const namespace = "signet-samples"

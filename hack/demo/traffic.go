@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/hack/controlplane"
-	"github.com/signet-dev/signet/hack/gateways"
+	"github.com/signet-dev/signet/hack/e2e/gateways"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 type bindingValidator struct {
@@ -23,7 +23,7 @@ type bindingValidator struct {
 
 // ValidateCreate asks the rules, and warns of what the binding will wait for.
 func (v *bindingValidator) ValidateCreate(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
-	if errs := rules.ValidateBinding(binding); len(errs) > 0 {
+	if errs := validation.ValidateSignatureBinding(binding); len(errs) > 0 {
 		return nil, invalidBinding(binding, errs)
 	}
 	return v.surroundings(ctx, &signetv1alpha1.SignatureBinding{}, binding)
@@ -34,7 +34,7 @@ func (v *bindingValidator) ValidateUpdate(ctx context.Context, old, binding *sig
 	if !binding.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	if errs := rules.ValidateBindingUpdate(binding, old); len(errs) > 0 {
+	if errs := validation.ValidateSignatureBindingUpdate(binding, old); len(errs) > 0 {
 		return nil, invalidBinding(binding, errs)
 	}
 	if equality.Semantic.DeepEqual(old.Spec, binding.Spec) {

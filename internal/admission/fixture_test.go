@@ -89,7 +89,7 @@ func newKey(name string, options ...keyOption) *signetv1alpha1.SignatureKey {
 	key := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born),
-			Finalizers: []string{signetv1alpha1.FinalizerInUse},
+			Finalizers: []string{signetv1alpha1.FinalizerProtection},
 		},
 		Spec:   signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
 		Status: signetv1alpha1.SignatureKeyStatus{KeyID: "8f14e45f"},
@@ -105,12 +105,12 @@ func withType(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm) k
 }
 
 func withIdentifier(value string) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Key = value }
+	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = value }
 }
 
 func withSource(name string) keyOption {
 	return func(key *signetv1alpha1.SignatureKey) {
-		key.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: name}
+		key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: name}}
 	}
 }
 
@@ -145,7 +145,7 @@ func newBinding(name string, options ...bindingOption) *signetv1alpha1.Signature
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born.Add(time.Hour))},
 		Spec: signetv1alpha1.SignatureBindingSpec{
 			KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: "RELEASE",
-			APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}},
+			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")},
 		},
 	}
 	for _, option := range options {
@@ -155,7 +155,7 @@ func newBinding(name string, options ...bindingOption) *signetv1alpha1.Signature
 }
 
 func withHeader(header string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.Header = header }
+	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignatureHeader = header }
 }
 
 func createdAt(after time.Duration) bindingOption {
@@ -176,7 +176,7 @@ func withAPIs(kind signetv1alpha1.APIKind, names ...string) bindingOption {
 	return func(binding *signetv1alpha1.SignatureBinding) {
 		binding.Spec.APIs = nil
 		for _, name := range names {
-			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{Kind: kind, Name: name})
+			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(kind, name))
 		}
 	}
 }

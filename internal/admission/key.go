@@ -12,7 +12,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 type keyValidator struct {
@@ -22,7 +22,7 @@ type keyValidator struct {
 
 // ValidateCreate asks the rules, and the gate for PublicKey.
 func (v *keyValidator) ValidateCreate(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
-	errs := rules.ValidateKey(key)
+	errs := validation.ValidateSignatureKey(key)
 	if key.Spec.Type == signetv1alpha1.KeyTypePublicKey && !v.publicKeyEnabled {
 		errs = append(errs, field.Forbidden(field.NewPath("spec", "type"),
 			"type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"))
@@ -38,14 +38,14 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 	if !key.DeletionTimestamp.IsZero() {
 		return nil, nil
 	}
-	if errs := rules.ValidateKeyUpdate(key, old); len(errs) > 0 {
+	if errs := validation.ValidateSignatureKeyUpdate(key, old); len(errs) > 0 {
 		return nil, invalidKey(key, errs)
 	}
 	if equality.Semantic.DeepEqual(old.Spec, key.Spec) {
 		return nil, nil // said when it was written
 	}
 	warnings := keyWarnings(key, v.supplied(ctx, key))
-	if warning := immediateWarning(key, old); warning != "" {
+	if warning := revokeWarning(key, old); warning != "" {
 		warnings = append(warnings, warning)
 	}
 	return warnings, nil
@@ -68,15 +68,15 @@ func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.S
 }
 
 // supplied looks which halves the key's source has.
-func (v *keyValidator) supplied(ctx context.Context, key *signetv1alpha1.SignatureKey) halves {
+func (v *keyValidator) supplied(ctx context.Context, key *signetv1alpha1.SignatureKey) components {
 	source := &corev1.Secret{}
 	name := client.ObjectKey{Namespace: key.Namespace, Name: key.SourceName()}
 	if name.Name == "" || v.reader.Get(ctx, name, source) != nil || source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource {
-		return assumedHalves(key)
+		return assumedComponents(key)
 	}
-	_, hasKey := source.Data[rules.DataKey]
-	_, hasSecret := source.Data[rules.DataSecret]
-	return halves{key: hasKey, secret: hasSecret}
+	_, hasKey := source.Data[validation.DataKey]
+	_, hasSecret := source.Data[validation.DataSecret]
+	return components{key: hasKey, secret: hasSecret}
 }
 
 func invalidKey(key *signetv1alpha1.SignatureKey, errs field.ErrorList) error {

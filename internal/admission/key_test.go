@@ -17,7 +17,7 @@ const (
 
 	warnAES     = "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"
 	warnNothing = "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: " +
-		"leave one of them out, or intervalDays, trigger and immediate"
+		"leave one of them out, or intervalDays, trigger and revokeTrigger"
 	warnStage = "spec.rotation.stageSeconds: a kubelet may need 120 seconds to refresh a mounted Secret, and 119 are less: " +
 		"backends that mount it would refuse requests after a rotation. Leave it out, or set at least 120"
 	closedGate = `SignatureKey.signet.dev "orders" is invalid: spec.type: Forbidden: ` +
@@ -50,11 +50,11 @@ func TestKeyIsCreated(t *testing.T) {
 		"PublicKey, open gate":   {key: newKey("orders", publicKey), enabled: true},
 		"a broken rule": {
 			key:     newKey("orders", withIdentifier("short")),
-			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.key: Invalid value: "short": an HMAC key has 8 to 32 letters, digits, underscores and dashes, first a letter or digit`,
+			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.identifier: Invalid value: "short": an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit`,
 		},
 		"two broken rules": {
 			key: newKey("orders", publicKey, withIdentifier("orders_app")),
-			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.key: Forbidden: key goes with types HMAC and Basic alone: supply both halves in a Secret (spec.secretRef), ` +
+			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef), ` +
 				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC]",
 		},
 		"rotates what is generated": {
@@ -67,12 +67,12 @@ func TestKeyIsCreated(t *testing.T) {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: whole,
 			warnings: []string{warnNothing},
 		},
-		"nothing to rotate beside spec.key": {
+		"nothing to rotate beside spec.identifier": {
 			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: half,
 			warnings: []string{warnNothing},
 		},
-		"nothing to rotate beside spec.key, source to come": {
-			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{Immediate: "now"}), withIdentifier("orders_app"), withSource("own")),
+		"nothing to rotate beside spec.identifier, source to come": {
+			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), withIdentifier("orders_app"), withSource("own")),
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate in a supplied pair": {
@@ -155,7 +155,7 @@ func TestKeyIsDeleted(t *testing.T) {
 	}
 	moved := newBinding("moved", holding, withKey("payments"))
 	previous := newBinding("previous", withKey("payments"))
-	previous.Status.PreviousKey = &signetv1alpha1.PreviousKey{Name: "orders"}
+	previous.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
 	foreign := newBinding("foreign")
 	elsewhere(foreign)
 	cases := map[string]struct {

@@ -14,7 +14,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // sourceValidator checks Secrets labelled as sources against every key that
@@ -54,7 +54,7 @@ func (v *sourceValidator) validate(ctx context.Context, secret *corev1.Secret) e
 	}
 	var errs field.ErrorList
 	for i := range keys.Items {
-		for _, found := range rules.ValidateSource(&keys.Items[i], secret.Data) {
+		for _, found := range validation.ValidateSource(&keys.Items[i], secret.Data) {
 			found.Detail = fmt.Sprintf("%s (for SignatureKey %s)", found.Detail, keys.Items[i].Name)
 			errs = append(errs, found)
 		}

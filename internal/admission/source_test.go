@@ -51,9 +51,9 @@ func TestSourceIsCreated(t *testing.T) {
 			refusal: invalidSource + "data[secret]: Invalid value: ends in a newline: make the value without one, " +
 				"with printf or kubectl create secret --from-literal (for SignatureKey orders)",
 		},
-		"differs from spec.key": {
+		"differs from spec.identifier": {
 			source: newSource("own", map[string]string{"key": "other_app"}), keys: []client.Object{newKey("orders", withSource("own"), withIdentifier("orders_app"))},
-			refusal: invalidSource + "data[key]: Invalid value: differs from spec.key of SignatureKey orders: give one of the two, or the same (for SignatureKey orders)",
+			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey orders: give one of the two, or the same (for SignatureKey orders)",
 		},
 		"neither half": {
 			source: newSource("own", map[string]string{"token": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},

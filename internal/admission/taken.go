@@ -52,10 +52,10 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	for i, api := range l.binding.Spec.APIs {
 		at[api] = i
 	}
-	claims := make([][]slots.Claim, len(l.binding.Spec.APIs))
+	claims := make([][]slots.Candidate, len(l.binding.Spec.APIs))
 	covering := map[string]bool{}
 	for _, candidate := range append(rivals, l.binding) {
-		covering[candidate.Name] = slots.SignsFor(candidate, l.binding)
+		covering[candidate.Name] = slots.SignsAlike(candidate, l.binding)
 		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
 			return nil, err
@@ -67,7 +67,7 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	var found []taken
 	for i, api := range l.binding.Spec.APIs {
 		holder := slots.Holder(claims[i])
-		covered, _ := slots.Covered(claims[i], l.binding.Name, func(name string) bool { return covering[name] })
+		covered, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return covering[name] })
 		if holder != "" && holder != l.binding.Name && !covered {
 			found = append(found, taken{at: i, api: api, holder: holder})
 		}
@@ -107,7 +107,7 @@ func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.Signature
 
 // addClaims adds the candidate's claims to those APIs whose place is known. One
 // that it holds and does not list any more it is about to release.
-func (l *lookup) addClaims(claims [][]slots.Claim, candidate *signetv1alpha1.SignatureBinding, at map[signetv1alpha1.APIReference]int) {
+func (l *lookup) addClaims(claims [][]slots.Candidate, candidate *signetv1alpha1.SignatureBinding, at map[signetv1alpha1.APIReference]int) {
 	environment := l.binding.Spec.Environment
 	if candidate.Spec.Environment != environment {
 		return
@@ -115,15 +115,15 @@ func (l *lookup) addClaims(claims [][]slots.Claim, candidate *signetv1alpha1.Sig
 	since := map[int]time.Time{}
 	for i := range candidate.Status.APIs {
 		mark := &candidate.Status.APIs[i]
-		place, wanted := at[signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}]
+		place, wanted := at[signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)]
 		if wanted && mark.BoundAt != nil && candidate.Status.Environment == environment {
 			since[place] = mark.BoundAt.Time
 		}
 	}
 	for _, api := range candidate.Spec.APIs {
 		if place, wanted := at[api]; wanted {
-			claims[place] = append(claims[place], slots.Claim{
-				Binding: candidate.Name, Created: candidate.CreationTimestamp.Time, BoundAt: since[place],
+			claims[place] = append(claims[place], slots.Candidate{
+				Name: candidate.Name, Created: candidate.CreationTimestamp.Time, BoundAt: since[place],
 			})
 		}
 	}

@@ -16,11 +16,11 @@ import (
 // maxNamed is how many objects an answer names.
 const maxNamed = 10
 
-// halves says which halves of a key's material its source supplies.
-type halves struct{ key, secret bool }
+// components says which halves of a key's material its source supplies.
+type components struct{ key, secret bool }
 
 // keyWarnings are what is allowed but worth a second thought.
-func keyWarnings(key *signetv1alpha1.SignatureKey, supplied halves) []string {
+func keyWarnings(key *signetv1alpha1.SignatureKey, supplied components) []string {
 	var warnings []string
 	if key.Spec.Type == signetv1alpha1.KeyTypeAES {
 		warnings = append(warnings, "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC")
@@ -36,42 +36,42 @@ func keyWarnings(key *signetv1alpha1.SignatureKey, supplied halves) []string {
 	}
 	if rotates(rotation) && !generates(key, supplied) {
 		warnings = append(warnings, "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: "+
-			"leave one of them out, or intervalDays, trigger and immediate")
+			"leave one of them out, or intervalDays, trigger and revokeTrigger")
 	}
 	return warnings
 }
 
-// immediateWarning says that an update drops at once what backends accept.
+// revokeWarning says that an update drops at once what backends accept.
 // Empty: there is nothing to say.
-func immediateWarning(key, old *signetv1alpha1.SignatureKey) string {
-	if key.Immediate() == "" || key.Immediate() == old.Immediate() {
+func revokeWarning(key, old *signetv1alpha1.SignatureKey) string {
+	if key.RevokeTrigger() == "" || key.RevokeTrigger() == old.RevokeTrigger() {
 		return ""
 	}
-	return "spec.rotation.immediate: the old version is dropped at once, so requests may fail until every backend has seen the new one, " +
+	return "spec.rotation.revokeTrigger: the old version is dropped at once, so requests may fail until every backend has seen the new one, " +
 		"up to two minutes where it mounts the Secret. Unless the key has leaked, change spec.rotation.trigger instead"
 }
 
 // rotates says that the settings ask for a rotation.
 func rotates(rotation *signetv1alpha1.Rotation) bool {
-	return rotation.IntervalDays != nil || rotation.Trigger != "" || rotation.Immediate != ""
+	return rotation.IntervalDays != nil || rotation.Trigger != "" || rotation.RevokeTrigger != ""
 }
 
 // generates says that Signet generates at least one half.
-func generates(key *signetv1alpha1.SignatureKey, supplied halves) bool {
-	keyGenerated := key.Spec.Key == "" && !supplied.key
+func generates(key *signetv1alpha1.SignatureKey, supplied components) bool {
+	keyGenerated := key.Spec.Identifier == "" && !supplied.key
 	return keyGenerated || !supplied.secret
 }
 
-// assumedHalves are what a source supplies that cannot be seen yet. Beside
-// spec.key it is there for the secret; without, one cannot know.
-func assumedHalves(key *signetv1alpha1.SignatureKey) halves {
+// assumedComponents are what a source supplies that cannot be seen yet. Beside
+// spec.identifier it is there for the secret; without, one cannot know.
+func assumedComponents(key *signetv1alpha1.SignatureKey) components {
 	switch {
-	case key.Spec.SecretRef == nil:
-		return halves{}
+	case key.Spec.Source == nil:
+		return components{}
 	case key.Spec.Type == signetv1alpha1.KeyTypePublicKey:
-		return halves{key: true, secret: true}
+		return components{key: true, secret: true}
 	default:
-		return halves{secret: key.Spec.Key != ""}
+		return components{secret: key.Spec.Identifier != ""}
 	}
 }
 
@@ -113,7 +113,7 @@ func comesTooLate(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.
 // unheldAndTerminating says that the key goes and that nothing can hold it any
 // more.
 func unheldAndTerminating(key *signetv1alpha1.SignatureKey) bool {
-	return !key.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(key, signetv1alpha1.FinalizerInUse)
+	return !key.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(key, signetv1alpha1.FinalizerProtection)
 }
 
 // taken is an API of a binding that another binding visibly has.

@@ -14,19 +14,19 @@ func keyWith(rotation *signetv1alpha1.Rotation) *signetv1alpha1.SignatureKey {
 }
 
 func TestRotationWarnings(t *testing.T) {
-	both := halves{key: true, secret: true}
+	both := components{key: true, secret: true}
 	for name, c := range map[string]struct {
 		rotation *signetv1alpha1.Rotation
-		supplied halves
+		supplied components
 		want     []string
 	}{
 		"none":                      {nil, both, nil},
-		"a schedule":                {&signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}, halves{key: true}, nil},
+		"a schedule":                {&signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}, components{key: true}, nil},
 		"nothing to rotate":         {&signetv1alpha1.Rotation{Trigger: "2026-11"}, both, []string{"spec.rotation: nothing to rotate"}},
 		"delays alone":              {&signetv1alpha1.Rotation{RetireSeconds: ptr.To[int32](60)}, both, nil},
 		"as long as a kubelet":      {&signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)}, both, nil},
 		"not as long as a kubelet":  {&signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)}, both, []string{"spec.rotation.stageSeconds: a kubelet may need 120 seconds"}},
-		"immediate, as it is first": {&signetv1alpha1.Rotation{Immediate: "leak"}, halves{}, nil},
+		"immediate, as it is first": {&signetv1alpha1.Rotation{RevokeTrigger: "leak"}, components{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := keyWarnings(keyWith(c.rotation), c.supplied)
@@ -43,19 +43,19 @@ func TestRotationWarnings(t *testing.T) {
 }
 
 func TestImmediateWarning(t *testing.T) {
-	leak, none := keyWith(&signetv1alpha1.Rotation{Immediate: "leak"}), keyWith(nil)
+	leak, none := keyWith(&signetv1alpha1.Rotation{RevokeTrigger: "leak"}), keyWith(nil)
 	for name, c := range map[string]struct {
 		key, old *signetv1alpha1.SignatureKey
 		warns    bool
 	}{
 		"set":        {leak, none, true},
-		"changed":    {leak, keyWith(&signetv1alpha1.Rotation{Immediate: "earlier"}), true},
+		"changed":    {leak, keyWith(&signetv1alpha1.Rotation{RevokeTrigger: "earlier"}), true},
 		"unchanged":  {leak, leak, false},
 		"taken away": {none, leak, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := immediateWarning(c.key, c.old)
-			if strings.HasPrefix(got, "spec.rotation.immediate: the old version is dropped at once, so requests may fail") != c.warns {
+			got := revokeWarning(c.key, c.old)
+			if strings.HasPrefix(got, "spec.rotation.revokeTrigger: the old version is dropped at once, so requests may fail") != c.warns {
 				t.Errorf("%q", got)
 			}
 		})

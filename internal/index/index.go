@@ -61,7 +61,7 @@ func slotsOf(object client.Object) []string {
 	}
 	for i := range binding.Status.APIs {
 		if mark := &binding.Status.APIs[i]; mark.BoundAt != nil {
-			values = append(values, Slot(binding.Status.Environment, signetv1alpha1.APIReference{Kind: mark.Kind, Name: mark.Name}))
+			values = append(values, Slot(binding.Status.Environment, signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)))
 		}
 	}
 	return distinct(values)
@@ -72,9 +72,15 @@ func keysOf(object client.Object) []string {
 	if !ok {
 		return nil
 	}
+	return KeyNames(binding)
+}
+
+// KeyNames returns the names of the keys that a binding names in spec or status,
+// each once.
+func KeyNames(binding *signetv1alpha1.SignatureBinding) []string {
 	values := []string{binding.Spec.KeyRef.Name, binding.Status.KeyName}
-	if previous := binding.Status.PreviousKey; previous != nil {
-		values = append(values, previous.Name)
+	for i := range binding.Status.PreviousKeys {
+		values = append(values, binding.Status.PreviousKeys[i].Name)
 	}
 	return distinct(values)
 }
@@ -92,7 +98,7 @@ func secretOf(object client.Object) []string {
 	if !ok {
 		return nil
 	}
-	return []string{key.EffectiveSecretName()}
+	return []string{key.EffectiveTargetName()}
 }
 
 // distinct drops empty values and repeated ones.

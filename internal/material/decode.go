@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 var (
@@ -33,11 +33,11 @@ const (
 func Decode(data map[string][]byte) (*Set, error) {
 	r := &reader{data: data, sound: string(data[dataChecksum]) == checksum(data)}
 	set := &Set{
-		Type:        signetv1alpha1.KeyType(data[dataType]),
-		Algorithm:   signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
-		DisplayName: string(data[dataDisplayName]),
-		Trigger:     r.text(dataTrigger, maxTrigger),
-		Immediate:   r.text(dataImmediate, maxTrigger),
+		Type:          signetv1alpha1.KeyType(data[dataType]),
+		Algorithm:     signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),
+		DisplayName:   string(data[dataDisplayName]),
+		Trigger:       r.text(dataTrigger, maxTrigger),
+		RevokeTrigger: r.text(dataRevoke, maxTrigger),
 	}
 	active, err := r.version(set, "")
 	if err != nil {
@@ -93,7 +93,7 @@ func (r *reader) version(set *Set, prefix string) (*Version, error) {
 		Activated: r.time(prefix + dataActivated),
 		Retires:   r.time(prefix + dataRetires),
 	}
-	if errs := rules.ValidateMaterial(set.Type, set.Algorithm, v.Key, v.Secret); len(errs) > 0 {
+	if errs := validation.ValidateMaterial(set.Type, set.Algorithm, v.Key, v.Secret); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %s%w", ErrBroken, prefix, errs.ToAggregate())
 	}
 	return v, nil

@@ -23,7 +23,7 @@ func threeVersions(t testing.TB) *material.Set {
 	set := first(t, key, material.Supplied{})
 	set.Next, set.Previous = &first(t, key, material.Supplied{}).Active, &first(t, key, material.Supplied{}).Active
 	set.Previous.Retires = set.Active.Activated.Add(time.Hour)
-	set.Trigger, set.Immediate = "2026-11", "leak"
+	set.Trigger, set.RevokeTrigger = "2026-11", "leak"
 	return set
 }
 
@@ -60,8 +60,8 @@ func TestDecodeOfWhatOthersHaveDone(t *testing.T) {
 		"an id twice":    {func(d map[string][]byte) { d["next.key-id"] = d["key-id"] }, without(func(s *material.Set) { s.Next.ID = s.Active.ID }), material.ErrModified},
 		"a trigger too long": {func(d map[string][]byte) { d["trigger"] = []byte(strings.Repeat("é", 254)) },
 			without(func(s *material.Set) { s.Trigger = "" }), material.ErrModified},
-		"a trigger that is no text": {func(d map[string][]byte) { d["immediate"] = []byte("\xff") },
-			without(func(s *material.Set) { s.Immediate = "" }), material.ErrModified},
+		"a trigger that is no text": {func(d map[string][]byte) { d["revoke-trigger"] = []byte("\xff") },
+			without(func(s *material.Set) { s.RevokeTrigger = "" }), material.ErrModified},
 		"no time": {func(d map[string][]byte) { d["created"] = []byte("soon") },
 			without(func(s *material.Set) { s.Active.Created = time.Time{} }), material.ErrModified},
 		"a time after the year 9999": {func(d map[string][]byte) { d["activated"] = []byte("9999-12-31T23:59:59-23:59") },
@@ -93,7 +93,7 @@ func TestDecodeOfWhatIsSoundByItsChecksumAlone(t *testing.T) {
 	if !errors.Is(err, material.ErrModified) {
 		t.Fatalf("Decode = %v", err)
 	}
-	renamed, err := read.Renamed(now, rand.Reader)
+	renamed, err := read.WithNewIDs(now, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestDecodeOfWhatIsSoundByItsChecksumAlone(t *testing.T) {
 func TestRenamedStagesAnew(t *testing.T) {
 	set := threeVersions(t)
 	later := now.Add(time.Hour)
-	renamed, err := set.Renamed(later, rand.Reader)
+	renamed, err := set.WithNewIDs(later, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("Decode = %v, %v", got, err)
 			}
 			if errors.Is(err, material.ErrModified) {
-				if got, err = got.Renamed(now, rand.Reader); err != nil {
+				if got, err = got.WithNewIDs(now, rand.Reader); err != nil {
 					t.Fatal(err)
 				}
 				got.DisplayName = "orders"

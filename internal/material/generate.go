@@ -10,7 +10,7 @@ import (
 	"io"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 const (
@@ -25,8 +25,8 @@ func generate(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, r
 	if t == signetv1alpha1.KeyTypePublicKey {
 		return generatePair(random)
 	}
-	keyLength := rules.MaxLength(t, algorithm, rules.Key)
-	secretLength := rules.MaxLength(t, algorithm, rules.Secret)
+	keyLength := validation.MaxLength(t, algorithm, validation.Key)
+	secretLength := validation.MaxLength(t, algorithm, validation.Secret)
 	if keyLength == 0 || secretLength == 0 {
 		return nil, nil, fmt.Errorf("type %s with algorithm %q: nothing can be generated", t, algorithm)
 	}

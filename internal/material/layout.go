@@ -17,7 +17,7 @@ const (
 	dataAlgorithm   = "algorithm"
 	dataDisplayName = "display-name"
 	dataTrigger     = "trigger"
-	dataImmediate   = "immediate"
+	dataRevoke      = "revoke-trigger"
 	dataChecksum    = "checksum"
 
 	dataKey       = "key"
@@ -40,7 +40,7 @@ var versionData = []string{dataKey, dataSecret, dataKeyID, dataCreated, dataActi
 
 // original are the keys of the data that do not follow from others, in order.
 var original = func() []string {
-	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataImmediate}
+	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataRevoke}
 	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
 		for _, name := range versionData {
 			names = append(names, prefix+name)
@@ -56,7 +56,7 @@ func (s *Set) Encode() map[string][]byte {
 		dataType:        []byte(s.Type),
 		dataDisplayName: []byte(s.DisplayName),
 		dataTrigger:     []byte(s.Trigger),
-		dataImmediate:   []byte(s.Immediate),
+		dataRevoke:   []byte(s.RevokeTrigger),
 	}
 	if s.Algorithm != "" {
 		data[dataAlgorithm] = []byte(s.Algorithm)

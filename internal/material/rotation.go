@@ -32,8 +32,8 @@ const (
 // longer has been given its time by somebody else, or by a clock that was wrong.
 const longestRetire = 604800 * time.Second
 
-// Plan is what is wanted of a key's material.
-type Plan struct {
+// RotationSpec is what is wanted of a key's material.
+type RotationSpec struct {
 	// Supplied are the halves that the user gives; nil while spec or source is
 	// not in order. Then nothing is begun, since what is not supplied would be
 	// generated; what is under way needs neither, and goes on.
@@ -43,9 +43,9 @@ type Plan struct {
 	// Stage is how long next is out before it signs, Retire how long previous
 	// verifies after that.
 	Stage, Retire time.Duration
-	// Trigger and Immediate ask for a rotation if they are another text than the
+	// Trigger and RevokeTrigger ask for a rotation if they are another text than the
 	// one last acted upon.
-	Trigger, Immediate string
+	Trigger, RevokeTrigger string
 }
 
 // Outcome is what Advance has decided.
@@ -60,24 +60,24 @@ type Outcome struct {
 }
 
 // generates says that a half is Signet's to renew.
-func (p Plan) generates() bool { return p.Supplied != nil && !p.Supplied.Complete() }
+func (p RotationSpec) generates() bool { return p.Supplied != nil && !p.Supplied.Complete() }
 
 // asks says that the text asks for something that has not been done. Taking a
 // text away asks for nothing.
 func asks(wanted, done string) bool { return wanted != "" && wanted != done }
 
 // Triggered says that the plan asks for a rotation that has not begun.
-func (s *Set) Triggered(plan Plan) bool {
-	return asks(plan.Trigger, s.Trigger) || asks(plan.Immediate, s.Immediate)
+func (s *Set) Triggered(plan RotationSpec) bool {
+	return asks(plan.Trigger, s.Trigger) || asks(plan.RevokeTrigger, s.RevokeTrigger)
 }
 
 // Advance takes the next step of a rotation, if it is time. It takes one at a
 // time and depends on nothing but its arguments: after a crash at any point the
 // set alone says where the rotation stands. One rotation runs at a time; what is
 // asked for meanwhile begins after it.
-func (s *Set) Advance(plan Plan, at Moment, random io.Reader) (Outcome, error) {
+func (s *Set) Advance(plan RotationSpec, at Moment, random io.Reader) (Outcome, error) {
 	switch {
-	case plan.Supplied != nil && asks(plan.Immediate, s.Immediate):
+	case plan.Supplied != nil && asks(plan.RevokeTrigger, s.RevokeTrigger):
 		return s.replace(plan, at, random)
 	case s.Previous != nil:
 		return s.retire(plan, at), nil
@@ -92,7 +92,7 @@ func (s *Set) Advance(plan Plan, at Moment, random io.Reader) (Outcome, error) {
 
 // begin stages a next version if there is reason to: a supplied half has
 // changed, or a generated one is to be renewed. One rotation does both.
-func (s *Set) begin(plan Plan, at Moment, random io.Reader) (Outcome, error) {
+func (s *Set) begin(plan RotationSpec, at Moment, random io.Reader) (Outcome, error) {
 	triggered := asks(plan.Trigger, s.Trigger)
 	wait, scheduled := s.untilScheduled(plan, at.Now)
 	next := s.Clone()
@@ -117,7 +117,7 @@ func (s *Set) begin(plan Plan, at Moment, random io.Reader) (Outcome, error) {
 // it has signed nothing: should a supplied half change once more, another
 // version takes its place, for a stage of its own; should it change back, there
 // is nothing to rotate to.
-func (s *Set) advanceNext(plan Plan, at Moment, random io.Reader) (Outcome, error) {
+func (s *Set) advanceNext(plan RotationSpec, at Moment, random io.Reader) (Outcome, error) {
 	next := s.Clone()
 	if plan.Supplied != nil {
 		wanted := plan.Supplied.over(s.Next)
@@ -146,7 +146,7 @@ func (s *Set) advanceNext(plan Plan, at Moment, random io.Reader) (Outcome, erro
 
 // retire drops the previous version when its time has come, which was fixed at
 // the switch.
-func (s *Set) retire(plan Plan, at Moment) Outcome {
+func (s *Set) retire(plan RotationSpec, at Moment) Outcome {
 	delay := s.Previous.Retires.Sub(s.Active.Activated)
 	if s.Previous.Retires.IsZero() || delay > longestRetire {
 		delay = plan.Retire
@@ -161,10 +161,10 @@ func (s *Set) retire(plan Plan, at Moment) Outcome {
 
 // replace brings new material into force at once and drops all other, for a key
 // that has leaked. A staged version that was generated has leaked with it.
-func (s *Set) replace(plan Plan, at Moment, random io.Reader) (Outcome, error) {
+func (s *Set) replace(plan RotationSpec, at Moment, random io.Reader) (Outcome, error) {
 	next := s.Clone()
 	next.Next, next.Previous = nil, nil
-	next.Immediate = plan.Immediate
+	next.RevokeTrigger = plan.RevokeTrigger
 	if plan.Trigger != "" {
 		next.Trigger = plan.Trigger
 	}
@@ -184,7 +184,7 @@ func (s *Set) replace(plan Plan, at Moment, random io.Reader) (Outcome, error) {
 
 // renewed is what the active version's halves are to become: what is supplied,
 // else, if they are to be renewed, generated.
-func (s *Set) renewed(plan Plan, renew bool, random io.Reader) (*Version, error) {
+func (s *Set) renewed(plan RotationSpec, renew bool, random io.Reader) (*Version, error) {
 	base := s.Active
 	if renew && plan.generates() {
 		key, secret, err := generate(s.Type, s.Algorithm, random)
@@ -198,7 +198,7 @@ func (s *Set) renewed(plan Plan, renew bool, random io.Reader) (*Version, error)
 
 // untilScheduled is how long it takes until generated halves are to be renewed
 // by schedule, and whether they are at all.
-func (s *Set) untilScheduled(plan Plan, now time.Time) (wait time.Duration, scheduled bool) {
+func (s *Set) untilScheduled(plan RotationSpec, now time.Time) (wait time.Duration, scheduled bool) {
 	if plan.Interval <= 0 || !plan.generates() {
 		return 0, false
 	}
@@ -207,7 +207,7 @@ func (s *Set) untilScheduled(plan Plan, now time.Time) (wait time.Duration, sche
 
 // NextRotation is when the next scheduled rotation begins; zero if none will, or
 // if that depends on when a staged version begins to sign.
-func (s *Set) NextRotation(plan Plan) time.Time {
+func (s *Set) NextRotation(plan RotationSpec) time.Time {
 	next := s.Active.Activated.Add(plan.Interval)
 	if _, scheduled := s.untilScheduled(plan, next); !scheduled || s.Next != nil || !writable(next) {
 		return time.Time{}

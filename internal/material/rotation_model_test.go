@@ -43,7 +43,7 @@ var acts = []act{
 	{"step back", func(w *world) { w.offset -= time.Hour }},
 	{"step ahead a little", func(w *world) { w.offset += 45 * time.Second }},
 	{"step back a little", func(w *world) { w.offset -= 45 * time.Second }},
-	{"immediate", func(w *world) { w.leaks++; w.plan.Immediate = fmt.Sprint(w.leaks) }},
+	{"immediate", func(w *world) { w.leaks++; w.plan.RevokeTrigger = fmt.Sprint(w.leaks) }},
 	{"sleep", func(w *world) { w.asleep = 3 }},
 }
 
@@ -54,7 +54,7 @@ type world struct {
 	time, offset time.Duration
 	// history are all sets that the Secret has held, with the true time.
 	history []held
-	plan    material.Plan
+	plan    material.RotationSpec
 	source  material.Supplied
 	// broken says that the source is not in order, dies that the controller
 	// ends before its next write, asleep for how many rounds it does not look.
@@ -109,7 +109,7 @@ func (w *world) look() error {
 			return fmt.Errorf("the Secret cannot be read: %w", err)
 		}
 	}
-	if standing := set.Standing(); standing != w.standing {
+	if standing := set.RotationState(); standing != w.standing {
 		w.standing, w.seen, w.watchedSince = standing, w.time+w.offset, w.time
 	}
 	plan, source := w.plan, w.source
@@ -145,7 +145,7 @@ func (w *world) replaced() error {
 			}
 		}
 	}
-	if len(newest.set.Versions()) != 1 || newest.set.Immediate != w.plan.Immediate {
+	if len(newest.set.Versions()) != 1 || newest.set.RevokeTrigger != w.plan.RevokeTrigger {
 		return errors.New("the leak is not dealt with")
 	}
 	w.history = []held{newest}
@@ -199,7 +199,7 @@ func (w *world) unchanged() error {
 	switch {
 	case newest.step == material.Switched && (!switched || newest.set.Previous == nil || newest.set.Previous.ID != before.set.Active.ID):
 		return errors.New("invariant 2: a switch to something that was not staged")
-	case newest.set.Immediate != before.set.Immediate:
+	case newest.set.RevokeTrigger != before.set.RevokeTrigger:
 		return fmt.Errorf("%s has dealt with a leak", newest.step)
 	case newest.step != material.Switched && newest.set.Active.ID != before.set.Active.ID:
 		return fmt.Errorf("invariant 2: %s has changed the active version", newest.step)
@@ -220,8 +220,8 @@ func (w *world) settle() error {
 	switch {
 	case set.Next != nil || set.Previous != nil:
 		return errors.New("the rotation does not come to an end")
-	case set.Trigger != w.plan.Trigger || set.Immediate != w.plan.Immediate:
-		return fmt.Errorf("trigger %q or %q has been forgotten", w.plan.Trigger, w.plan.Immediate)
+	case set.Trigger != w.plan.Trigger || set.RevokeTrigger != w.plan.RevokeTrigger:
+		return fmt.Errorf("trigger %q or %q has been forgotten", w.plan.Trigger, w.plan.RevokeTrigger)
 	case !set.Active.Key.Equal(w.source.Key):
 		return errors.New("what is supplied is not in force")
 	}
@@ -263,7 +263,7 @@ func (w world) explore(t *testing.T, path []string) int {
 func TestEveryInterleaving(t *testing.T) {
 	source := material.Supplied{Key: material.Bytes("planted_key_0")}
 	key := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}
-	w := world{source: source, plan: material.Plan{Stage: modelStage, Retire: modelRetire}}
+	w := world{source: source, plan: material.RotationSpec{Stage: modelStage, Retire: modelRetire}}
 	set, err := material.First(key, source, began, &w.random)
 	if err != nil {
 		t.Fatal(err)

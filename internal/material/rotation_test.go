@@ -27,15 +27,15 @@ func at(after time.Duration) material.Moment {
 }
 
 // planOf is a plan with the usual delays.
-func planOf(change func(*material.Plan)) material.Plan {
-	plan := material.Plan{Supplied: &material.Supplied{}, Stage: stage, Retire: retire}
+func planOf(change func(*material.RotationSpec)) material.RotationSpec {
+	plan := material.RotationSpec{Supplied: &material.Supplied{}, Stage: stage, Retire: retire}
 	if change != nil {
 		change(&plan)
 	}
 	return plan
 }
 
-func advance(t *testing.T, set *material.Set, plan material.Plan, moment material.Moment) material.Outcome {
+func advance(t *testing.T, set *material.Set, plan material.RotationSpec, moment material.Moment) material.Outcome {
 	t.Helper()
 	before := set.Encode()
 	outcome, err := set.Advance(plan, moment, rand.Reader)
@@ -61,7 +61,7 @@ func made(t *testing.T, supplied material.Supplied) *material.Set {
 	return set
 }
 
-func withTrigger(p *material.Plan) { p.Trigger = "2026-11" }
+func withTrigger(p *material.RotationSpec) { p.Trigger = "2026-11" }
 
 func TestOneRotation(t *testing.T) {
 	for name, key := range keys() {
@@ -123,30 +123,30 @@ func TestWhatBeginsARotation(t *testing.T) {
 	both := material.Supplied{Key: ownKey, Secret: ownSecret}
 	cases := map[string]struct {
 		had   material.Supplied
-		plan  func(*material.Plan)
+		plan  func(*material.RotationSpec)
 		after time.Duration
 		step  material.Step
 		again time.Duration
 	}{
 		"nothing":         {},
-		"other delays":    {plan: func(p *material.Plan) { p.Stage, p.Retire = 1, 1 }},
+		"other delays":    {plan: func(p *material.RotationSpec) { p.Stage, p.Retire = 1, 1 }},
 		"a trigger":       {plan: withTrigger, step: material.Staged, again: stage},
-		"a day too early": {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 89 * day, again: day},
-		"the schedule":    {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 90 * day, step: material.Staged, again: stage},
-		"the schedule, long ago": {plan: func(p *material.Plan) { p.Interval = 90 * day }, after: 900 * day,
+		"a day too early": {plan: func(p *material.RotationSpec) { p.Interval = 90 * day }, after: 89 * day, again: day},
+		"the schedule":    {plan: func(p *material.RotationSpec) { p.Interval = 90 * day }, after: 90 * day, step: material.Staged, again: stage},
+		"the schedule, long ago": {plan: func(p *material.RotationSpec) { p.Interval = 90 * day }, after: 900 * day,
 			step: material.Staged, again: stage},
-		"a supplied half": {plan: func(p *material.Plan) { p.Supplied.Key = ownKey }, step: material.Staged, again: stage},
-		"a half that is as it was": {had: material.Supplied{Key: ownKey}, plan: func(p *material.Plan) { p.Supplied.Key = ownKey },
+		"a supplied half": {plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey }, step: material.Staged, again: stage},
+		"a half that is as it was": {had: material.Supplied{Key: ownKey}, plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey },
 			after: day},
 		"a half that is supplied no more": {had: both},
-		"a trigger with nothing to rotate": {had: both, plan: func(p *material.Plan) { withTrigger(p); p.Supplied = &both },
+		"a trigger with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { withTrigger(p); p.Supplied = &both },
 			step: material.NothingToRotate},
-		"the schedule with nothing to rotate": {had: both, plan: func(p *material.Plan) { p.Interval, p.Supplied = day, &both }, after: 9 * day},
-		"a trigger without a sound source":    {plan: func(p *material.Plan) { withTrigger(p); p.Supplied = nil }},
-		"the schedule without a sound source": {plan: func(p *material.Plan) { p.Interval, p.Supplied = day, nil }, after: 9 * day},
-		"immediate without a sound source":    {plan: func(p *material.Plan) { p.Immediate, p.Supplied = "leak", nil }},
-		"immediate":                           {plan: func(p *material.Plan) { p.Immediate = "leak" }, step: material.Replaced},
-		"immediate with nothing to rotate": {had: both, plan: func(p *material.Plan) { p.Immediate, p.Supplied = "leak", &both },
+		"the schedule with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, &both }, after: 9 * day},
+		"a trigger without a sound source":    {plan: func(p *material.RotationSpec) { withTrigger(p); p.Supplied = nil }},
+		"the schedule without a sound source": {plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, nil }, after: 9 * day},
+		"immediate without a sound source":    {plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", nil }},
+		"immediate":                           {plan: func(p *material.RotationSpec) { p.RevokeTrigger = "leak" }, step: material.Replaced},
+		"immediate with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", &both },
 			step: material.NothingToRotate},
 	}
 	for name, c := range cases {
@@ -164,7 +164,7 @@ func TestWhatBeginsARotation(t *testing.T) {
 }
 
 func TestTriggersThatAreTakenAway(t *testing.T) {
-	set := made(t, material.Supplied{}).Noted("2026-11", "leak")
+	set := made(t, material.Supplied{}).WithTriggers("2026-11", "leak")
 	if got := advance(t, set, planOf(nil), at(0)); got.Step != material.NoStep {
 		t.Errorf("%q", got.Step)
 	}
@@ -184,7 +184,7 @@ func TestRotatedHalves(t *testing.T) {
 		"none supplied any more":      {material.Supplied{}, "renew", true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := advance(t, set, planOf(func(p *material.Plan) { p.Supplied, p.Trigger = &c.supplied, c.trigger }), at(0))
+			got := advance(t, set, planOf(func(p *material.RotationSpec) { p.Supplied, p.Trigger = &c.supplied, c.trigger }), at(0))
 			next := got.Set.Next
 			if next == nil || next.Key.Equal(set.Active.Key) == c.keyChanges || next.Secret.Equal(set.Active.Secret) == c.secChanges {
 				t.Fatalf("next has another key: %t, another secret: %t", !c.keyChanges, !c.secChanges)
@@ -198,7 +198,7 @@ func TestRotatedHalves(t *testing.T) {
 
 func TestSuppliedMaterialThatBreaksARule(t *testing.T) {
 	set := made(t, material.Supplied{})
-	plan := planOf(func(p *material.Plan) { p.Supplied.Secret = material.Bytes("planted") })
+	plan := planOf(func(p *material.RotationSpec) { p.Supplied.Secret = material.Bytes("planted") })
 	if _, err := set.Advance(plan, at(0), rand.Reader); !errors.Is(err, material.ErrBroken) || strings.Contains(err.Error(), "planted") {
 		t.Errorf("Advance = %v", err)
 	}
@@ -207,7 +207,7 @@ func TestSuppliedMaterialThatBreaksARule(t *testing.T) {
 // staged is a set with a next version, made an hour after the first.
 func staged(t *testing.T, supplied material.Supplied) *material.Set {
 	t.Helper()
-	plan := planOf(func(p *material.Plan) { withTrigger(p); p.Supplied = &supplied })
+	plan := planOf(func(p *material.RotationSpec) { withTrigger(p); p.Supplied = &supplied })
 	return advance(t, made(t, material.Supplied{}), plan, at(time.Hour)).Set
 }
 
@@ -219,7 +219,7 @@ func TestSourceThatChangesWhileNextIsStaged(t *testing.T) {
 	late.FirstSeen, late.Watched = began.Add(time.Hour), stage
 
 	t.Run("to another value", func(t *testing.T) {
-		got := advance(t, set, planOf(func(p *material.Plan) { withTrigger(p); p.Supplied = &two }), late)
+		got := advance(t, set, planOf(func(p *material.RotationSpec) { withTrigger(p); p.Supplied = &two }), late)
 		if got.Step != material.Staged || got.Set.Next.ID == set.Next.ID || got.Set.Next.Created != late.Now {
 			t.Fatalf("%q, created at %s", got.Step, got.Set.Next.Created)
 		}
@@ -228,15 +228,15 @@ func TestSourceThatChangesWhileNextIsStaged(t *testing.T) {
 		}
 	})
 	t.Run("back", func(t *testing.T) {
-		set := advance(t, made(t, one), planOf(func(p *material.Plan) { p.Supplied = &two }), at(0)).Set
-		got := advance(t, set, planOf(func(p *material.Plan) { p.Supplied = &one }), late)
+		set := advance(t, made(t, one), planOf(func(p *material.RotationSpec) { p.Supplied = &two }), at(0)).Set
+		got := advance(t, set, planOf(func(p *material.RotationSpec) { p.Supplied = &one }), late)
 		if got.Step != material.CalledOff || got.Set.Next != nil || !got.Set.Active.Key.Equal(one.Key) {
 			t.Errorf("%q", got.Step)
 		}
 	})
 	for name, supplied := range map[string]*material.Supplied{"away": nil, "to nothing": {}} {
 		t.Run(name, func(t *testing.T) {
-			got := advance(t, set, planOf(func(p *material.Plan) { withTrigger(p); p.Supplied = supplied }), late)
+			got := advance(t, set, planOf(func(p *material.RotationSpec) { withTrigger(p); p.Supplied = supplied }), late)
 			if got.Step != material.Switched || got.Set.Active.ID != set.Next.ID {
 				t.Errorf("%q", got.Step)
 			}
@@ -245,9 +245,9 @@ func TestSourceThatChangesWhileNextIsStaged(t *testing.T) {
 }
 
 func TestWhatIsAskedForDuringARotationBeginsAfterIt(t *testing.T) {
-	for name, change := range map[string]func(*material.Plan){
-		"a trigger":       func(p *material.Plan) { p.Trigger = "2026-12" },
-		"a supplied half": func(p *material.Plan) { withTrigger(p); p.Supplied.Key = material.Bytes("planted_key") },
+	for name, change := range map[string]func(*material.RotationSpec){
+		"a trigger":       func(p *material.RotationSpec) { p.Trigger = "2026-12" },
+		"a supplied half": func(p *material.RotationSpec) { withTrigger(p); p.Supplied.Key = material.Bytes("planted_key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := staged(t, material.Supplied{})
@@ -267,7 +267,7 @@ func TestWhatIsAskedForDuringARotationBeginsAfterIt(t *testing.T) {
 		})
 	}
 	t.Run("a trigger while next is staged", func(t *testing.T) {
-		got := advance(t, staged(t, material.Supplied{}), planOf(func(p *material.Plan) { p.Trigger = "2026-12" }), at(3*time.Hour))
+		got := advance(t, staged(t, material.Supplied{}), planOf(func(p *material.RotationSpec) { p.Trigger = "2026-12" }), at(3*time.Hour))
 		if got.Step != material.Switched || got.Set.Trigger != "2026-11" {
 			t.Errorf("%q, and the trigger acted upon is %q", got.Step, got.Set.Trigger)
 		}
@@ -275,7 +275,7 @@ func TestWhatIsAskedForDuringARotationBeginsAfterIt(t *testing.T) {
 }
 
 func TestImmediate(t *testing.T) {
-	leaked := planOf(func(p *material.Plan) { p.Trigger, p.Immediate = "2026-12", "leak" })
+	leaked := planOf(func(p *material.RotationSpec) { p.Trigger, p.RevokeTrigger = "2026-12", "leak" })
 	set := staged(t, material.Supplied{})
 	switched := advance(t, set, planOf(withTrigger), at(3*time.Hour)).Set
 	for name, set := range map[string]*material.Set{"settled": made(t, material.Supplied{}), "staged": set, "retiring": switched} {
@@ -289,14 +289,14 @@ func TestImmediate(t *testing.T) {
 					t.Errorf("%s is in force, which was there before", v.State)
 				}
 			}
-			if got.Set.Trigger != "2026-12" || got.Set.Immediate != "leak" || got.Set.Active.Activated != began.Add(4*time.Hour) {
-				t.Errorf("trigger %q, immediate %q, activated %s", got.Set.Trigger, got.Set.Immediate, got.Set.Active.Activated)
+			if got.Set.Trigger != "2026-12" || got.Set.RevokeTrigger != "leak" || got.Set.Active.Activated != began.Add(4*time.Hour) {
+				t.Errorf("trigger %q, immediate %q, activated %s", got.Set.Trigger, got.Set.RevokeTrigger, got.Set.Active.Activated)
 			}
 		})
 	}
 	t.Run("with supplied halves that are in force", func(t *testing.T) {
 		supplied := material.Supplied{Key: switched.Active.Key, Secret: switched.Active.Secret}
-		got := advance(t, switched, planOf(func(p *material.Plan) { p.Immediate, p.Supplied = "leak", &supplied }), at(4*time.Hour))
+		got := advance(t, switched, planOf(func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", &supplied }), at(4*time.Hour))
 		if got.Step != material.Retired || got.Set.Previous != nil || got.Set.Active.ID != switched.Active.ID {
 			t.Errorf("%q", got.Step)
 		}
@@ -305,19 +305,22 @@ func TestImmediate(t *testing.T) {
 
 func TestNextRotation(t *testing.T) {
 	set := made(t, material.Supplied{})
-	scheduled := func(p *material.Plan) { p.Interval = 24 * time.Hour }
+	scheduled := func(p *material.RotationSpec) { p.Interval = 24 * time.Hour }
 	far := set.Clone()
 	far.Active.Activated = time.Date(9999, time.December, 31, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		set  *material.Set
-		plan func(*material.Plan)
+		plan func(*material.RotationSpec)
 		want time.Time
 	}{
-		"no schedule":             {set, nil, time.Time{}},
-		"a schedule":              {set, scheduled, began.Add(24 * time.Hour)},
-		"a staged version":        {staged(t, material.Supplied{}), scheduled, time.Time{}},
-		"no sound source":         {set, func(p *material.Plan) { scheduled(p); p.Supplied = nil }, time.Time{}},
-		"nothing generated":       {set, func(p *material.Plan) { scheduled(p); p.Supplied = &material.Supplied{Key: []byte{}, Secret: []byte{}} }, time.Time{}},
+		"no schedule":      {set, nil, time.Time{}},
+		"a schedule":       {set, scheduled, began.Add(24 * time.Hour)},
+		"a staged version": {staged(t, material.Supplied{}), scheduled, time.Time{}},
+		"no sound source":  {set, func(p *material.RotationSpec) { scheduled(p); p.Supplied = nil }, time.Time{}},
+		"nothing generated": {set, func(p *material.RotationSpec) {
+			scheduled(p)
+			p.Supplied = &material.Supplied{Key: []byte{}, Secret: []byte{}}
+		}, time.Time{}},
 		"a time beyond all dates": {far, scheduled, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -335,7 +338,7 @@ func TestBetween(t *testing.T) {
 	next := staged(t, material.Supplied{})
 	switched := advance(t, next, planOf(withTrigger), at(3*time.Hour)).Set
 	retired := advance(t, switched, planOf(withTrigger), at(9*time.Hour)).Set
-	replaced := advance(t, set, planOf(func(p *material.Plan) { p.Immediate = "leak" }), at(0)).Set
+	replaced := advance(t, set, planOf(func(p *material.RotationSpec) { p.RevokeTrigger = "leak" }), at(0)).Set
 	beside := set.Clone()
 	beside.Next = &replaced.Active
 	start := next.Clone()
@@ -349,7 +352,7 @@ func TestBetween(t *testing.T) {
 		"another next": {beside, func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }(), func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want.Encode(), c.from.Between(c.to).Encode()); diff != "" {
+			if diff := cmp.Diff(c.want.Encode(), c.from.Union(c.to).Encode()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -358,9 +361,9 @@ func TestBetween(t *testing.T) {
 
 func TestAdopted(t *testing.T) {
 	key := keys()["HMAC"]
-	key.Spec.Rotation = &signetv1alpha1.Rotation{Trigger: "other", Immediate: "other"}
-	set := staged(t, material.Supplied{}).Adopted(key, began.Add(9*time.Hour))
-	plan := planOf(func(p *material.Plan) { p.Trigger, p.Immediate = "other", "other" })
+	key.Spec.Rotation = &signetv1alpha1.Rotation{Trigger: "other", RevokeTrigger: "other"}
+	set := staged(t, material.Supplied{}).AdoptedBy(key, began.Add(9*time.Hour))
+	plan := planOf(func(p *material.RotationSpec) { p.Trigger, p.RevokeTrigger = "other", "other" })
 	got := advance(t, set, plan, material.Moment{Now: began.Add(9 * time.Hour), FirstSeen: began.Add(9 * time.Hour)})
 	if got.Step != material.NoStep || got.Again != stage || got.Set.Next.Created != began.Add(9*time.Hour) {
 		t.Errorf("%q, again after %s: what was restored has to be out for a whole stage", got.Step, got.Again)

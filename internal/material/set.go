@@ -28,8 +28,8 @@ type Set struct {
 	// Active signs and verifies; Next and Previous, if there, only verify.
 	Active         Version
 	Next, Previous *Version
-	// Trigger and Immediate are the spec's values last acted upon.
-	Trigger, Immediate string
+	// Trigger and RevokeTrigger are the spec's values last acted upon.
+	Trigger, RevokeTrigger string
 }
 
 // Clone is a copy that shares no version with the set.
@@ -52,9 +52,9 @@ func (v *Version) same(other *Version) bool {
 	return v.Key.Equal(other.Key) && v.Secret.Equal(other.Secret)
 }
 
-// Standing names where a rotation stands: it changes with each step. It holds no
+// RotationState names where a rotation stands: it changes with each step. It holds no
 // material.
-func (s *Set) Standing() string {
+func (s *Set) RotationState() string {
 	standing := ""
 	for i, v := range s.versions() {
 		standing += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
@@ -62,10 +62,10 @@ func (s *Set) Standing() string {
 	return standing
 }
 
-// Between is what backends may learn of before the set next is in force: next,
+// Union is what backends may learn of before the set next is in force: next,
 // unless it drops a version that still signs or verifies. Then it is the set as
 // it is, with what next adds.
-func (s *Set) Between(next *Set) *Set {
+func (s *Set) Union(next *Set) *Set {
 	added := next.versionBeside(s)
 	switch {
 	case s.versionBeside(next) == nil:

@@ -13,7 +13,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 678, time.UTC)
@@ -49,7 +49,7 @@ func TestGeneratedMaterialKeepsTheRulesAndSurvivesTheSecret(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
 				set := first(t, key, material.Supplied{})
-				if errs := rules.ValidateMaterial(key.Spec.Type, key.Spec.Algorithm, set.Active.Key, set.Active.Secret); len(errs) > 0 {
+				if errs := validation.ValidateMaterial(key.Spec.Type, key.Spec.Algorithm, set.Active.Key, set.Active.Secret); len(errs) > 0 {
 					t.Fatal(errs)
 				}
 				set.Next, set.Previous = &first(t, key, material.Supplied{}).Active, &first(t, key, material.Supplied{}).Active

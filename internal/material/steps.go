@@ -6,7 +6,7 @@ import (
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/rules"
+	"github.com/signet-dev/signet/internal/validation"
 )
 
 // Supplied are the halves that the user gives: nil is not given.
@@ -15,16 +15,16 @@ type Supplied struct {
 }
 
 // SuppliedTo reads what is supplied to a key: by its source Secret's data, nil
-// without one, and by spec.key. The data must have passed rules.ValidateSource.
+// without one, and by spec.identifier. The data must have passed validation.ValidateSource.
 func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supplied {
 	var supplied Supplied
-	if key.Spec.Key != "" {
-		supplied.Key = Bytes(key.Spec.Key)
+	if key.Spec.Identifier != "" {
+		supplied.Key = Bytes(key.Spec.Identifier)
 	}
-	if half, there := source[rules.DataKey]; there {
+	if half, there := source[validation.DataKey]; there {
 		supplied.Key = Bytes(half)
 	}
-	if half, there := source[rules.DataSecret]; there {
+	if half, there := source[validation.DataSecret]; there {
 		supplied.Secret = Bytes(half)
 	}
 	return supplied
@@ -62,47 +62,47 @@ func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, r
 	if err := set.activate(supplied.Key, supplied.Secret, now, random); err != nil {
 		return nil, err
 	}
-	return set.Follow(key), nil
+	return set.WithSpecOf(key), nil
 }
 
-// Follow is the set with the key's display name, and its triggers noted as
+// WithSpecOf is the set with the key's display name, and its triggers noted as
 // acted upon.
-func (s *Set) Follow(key *signetv1alpha1.SignatureKey) *Set {
+func (s *Set) WithSpecOf(key *signetv1alpha1.SignatureKey) *Set {
 	next := s.Clone()
 	next.DisplayName = key.EffectiveDisplayName()
-	next.Trigger, next.Immediate = key.Trigger(), key.Immediate()
+	next.Trigger, next.RevokeTrigger = key.Trigger(), key.RevokeTrigger()
 	return next
 }
 
-// Named is the set with another display name. That makes no new version.
-func (s *Set) Named(displayName string) *Set {
+// WithDisplayName is the set with another display name. That makes no new version.
+func (s *Set) WithDisplayName(displayName string) *Set {
 	next := s.Clone()
 	next.DisplayName = displayName
 	return next
 }
 
-// Noted is the set with these triggers as the ones last acted upon.
-func (s *Set) Noted(trigger, immediate string) *Set {
+// WithTriggers is the set with these triggers as the ones last acted upon.
+func (s *Set) WithTriggers(trigger, revokeTrigger string) *Set {
 	next := s.Clone()
-	next.Trigger, next.Immediate = trigger, immediate
+	next.Trigger, next.RevokeTrigger = trigger, revokeTrigger
 	return next
 }
 
-// Adopted is the set as a key takes it over that has not seen it before, or not
+// AdoptedBy is the set as a key takes it over that has not seen it before, or not
 // for a while: what the key's triggers say by then asks for nothing, and what is
 // staged begins its stage anew, since nobody knows which backends have it.
-func (s *Set) Adopted(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
-	next := s.Follow(key)
+func (s *Set) AdoptedBy(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
+	next := s.WithSpecOf(key)
 	if next.Next != nil {
 		next.Next.Created = whole(now)
 	}
 	return next
 }
 
-// Renamed is the set with a new id for each version: their bytes may not be
+// WithNewIDs is the set with a new id for each version: their bytes may not be
 // those that the ids stood for. What is staged begins its stage anew, as nobody
 // knows since when it is there.
-func (s *Set) Renamed(now time.Time, random io.Reader) (*Set, error) {
+func (s *Set) WithNewIDs(now time.Time, random io.Reader) (*Set, error) {
 	next := s.Clone()
 	for _, v := range next.versions() {
 		id, err := newID(random)
@@ -124,7 +124,7 @@ func (s *Set) newVersion(key, secret Bytes, now time.Time, random io.Reader) (*V
 	if err != nil {
 		return nil, err
 	}
-	if errs := rules.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
+	if errs := validation.ValidateMaterial(s.Type, s.Algorithm, key, secret); len(errs) > 0 {
 		return nil, fmt.Errorf("%w: %w", ErrBroken, errs.ToAggregate())
 	}
 	return &Version{ID: id, Key: key, Secret: secret, Created: whole(now)}, nil

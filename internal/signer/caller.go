@@ -29,7 +29,7 @@ type caller struct {
 	local       bool
 	who         identity
 	// over is the connection that the certificate came by.
-	over *connection
+	over *trackedConn
 }
 
 // identity tells callers apart.
@@ -37,7 +37,7 @@ type identity [sha256.Size]byte
 
 // callerOf is who is at the other end of a connection. Without one, on a face
 // without TLS, it is believed to be local only where the face is: on loopback.
-func callerOf(over *connection, local bool) caller {
+func callerOf(over *trackedConn, local bool) caller {
 	if over == nil {
 		return caller{local: local}
 	}
@@ -45,7 +45,7 @@ func callerOf(over *connection, local bool) caller {
 }
 
 // newCaller is who has shown the certificate.
-func newCaller(certificate *x509.Certificate, over *connection) caller {
+func newCaller(certificate *x509.Certificate, over *trackedConn) caller {
 	return caller{certificate: certificate, who: identityOf(certificate), over: over}
 }
 
@@ -65,14 +65,14 @@ func identityOf(certificate *x509.Certificate) identity {
 // may says whether the caller may do that in the namespace; the error says why
 // not, for the log. A connection may outlive its certificate and its authority,
 // so they are asked each time.
-func (c caller) may(verb, namespace string, now time.Time) error {
+func (c caller) authorize(verb, namespace string, now time.Time) error {
 	switch {
 	case c.local:
 		return nil
 	case c.certificate == nil:
 		return forbidden(noCertificate)
 	}
-	if err := c.over.proven(now); err != nil {
+	if err := c.over.checkPeer(now); err != nil {
 		return err
 	}
 	for _, uri := range c.certificate.URIs {

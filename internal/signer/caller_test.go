@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // recorded is a request as the server would read it, for a handler.
@@ -20,7 +20,7 @@ func recorded(text string) (*httptest.ResponseRecorder, *http.Request) {
 	return httptest.NewRecorder(), request
 }
 
-func slotOf(t testing.TB) keystore.Slot {
+func slotOf(t testing.TB) snapshot.Slot {
 	t.Helper()
 	slot, err := parseSlot(slotPath)
 	if err != nil {
@@ -55,15 +55,15 @@ func TestWhatCertificatesAllow(t *testing.T) {
 		"signet://sign/team-a,team-b": {},
 	} {
 		c := callerOf(as(t, uri), false)
-		if got := c.may(verbSign, team, time.Now()) == nil; got != want.sign {
+		if got := c.authorize(verbSign, team, time.Now()) == nil; got != want.sign {
 			t.Errorf("%s signs: %t", uri, got)
 		}
-		if got := c.may(verbVerify, team, time.Now()) == nil; got != want.verify {
+		if got := c.authorize(verbVerify, team, time.Now()) == nil; got != want.verify {
 			t.Errorf("%s verifies: %t", uri, got)
 		}
 	}
 	several := callerOf(as(t, "signet://verify/team-a", "signet://sign/team-b", "signet://sign/team-a"), false)
-	if several.may(verbSign, team, time.Now()) != nil || several.may(verbSign, "team-b", time.Now()) != nil || several.may(verbVerify, "team-b", time.Now()) == nil {
+	if several.authorize(verbSign, team, time.Now()) != nil || several.authorize(verbSign, "team-b", time.Now()) != nil || several.authorize(verbVerify, "team-b", time.Now()) == nil {
 		t.Error("several URIs")
 	}
 }
@@ -71,15 +71,15 @@ func TestWhatCertificatesAllow(t *testing.T) {
 func TestCallersWithoutAValidCertificate(t *testing.T) {
 	now := time.Now()
 	ended := as(t, "signet://sign/*")
-	ended.proof.Store(&proof{until: now.Add(-time.Second)})
+	ended.proof.Store(&verifiedPeer{until: now.Add(-time.Second)})
 	for name, c := range map[string]caller{
-		"none": callerOf(nil, false), "ended meanwhile": callerOf(ended, true), "without a handshake": callerOf(&connection{}, true), "without URIs": callerOf(as(t), true),
+		"none": callerOf(nil, false), "ended meanwhile": callerOf(ended, true), "without a handshake": callerOf(&trackedConn{}, true), "without URIs": callerOf(as(t), true),
 	} {
-		if c.may(verbSign, team, now) == nil || c.may(verbVerify, team, now) == nil {
+		if c.authorize(verbSign, team, now) == nil || c.authorize(verbVerify, team, now) == nil {
 			t.Errorf("%s: allowed", name)
 		}
 	}
-	if callerOf(nil, true).may(verbSign, team, now) != nil {
+	if callerOf(nil, true).authorize(verbSign, team, now) != nil {
 		t.Error("local: refused")
 	}
 }
@@ -115,7 +115,7 @@ func TestAnswersTellNothing(t *testing.T) {
 			t.Errorf("broken differs from unknown:\n%s%s", got, unknown)
 		}
 	}
-	for _, reason := range []string{string(keystore.ReasonNoKey), string(keystore.ReasonNoBinding)} {
+	for _, reason := range []string{string(snapshot.ReasonNoKey), string(snapshot.ReasonNoBinding)} {
 		if !strings.Contains(b.log.String(), reason) {
 			t.Errorf("the log does not say %s:\n%s", reason, b.log.String())
 		}

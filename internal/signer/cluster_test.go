@@ -26,8 +26,8 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const (
@@ -60,12 +60,12 @@ func newTenant(g *WithT, admin client.Client, namespace string) *tenant {
 	g.Expect(admin.Create(ctx, t.secret)).To(Succeed())
 	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: meta, Spec: signetv1alpha1.SignatureBindingSpec{
 		KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: environment,
-		APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}},
+		APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")},
 	}}
 	g.Expect(admin.Create(ctx, binding)).To(Succeed())
 	bound := metav1.Now()
 	binding.Status = signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: "orders", TotalAPIs: 1, BoundAPIs: 1,
-		APIs: []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: "orders", State: signetv1alpha1.APIBound, BoundAt: &bound}}}
+		APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: "orders", State: signetv1alpha1.APIBound, BoundAt: &bound}}}
 	g.Expect(admin.Status().Update(ctx, binding)).To(Succeed())
 	return t
 }

@@ -27,9 +27,9 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/certs"
-	"github.com/signet-dev/signet/internal/keystore"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
 const (
@@ -46,13 +46,13 @@ var three = []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"}
 type bench struct {
 	t        testing.TB
 	signer   *Signer
-	store    *keystore.Store
+	store    *snapshot.Store
 	registry *prometheus.Registry
 	binding  *signetv1alpha1.SignatureBinding
 	set      *material.Set
 	log      *lockedBuffer
 	// calls are the places of the face that secureGRPC serves.
-	calls *shares
+	calls *fairLimiter
 }
 
 type lockedBuffer struct {
@@ -78,7 +78,7 @@ func testLimits() Limits {
 
 func newBench(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *bench {
 	t.Helper()
-	b := &bench{t: t, store: keystore.New(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
+	b := &bench{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
 	b.binding = b.add(team, "orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
 	b.store.Complete(time.Now())
 	metrics := NewMetrics(b.registry, b.store, time.Now)
@@ -103,11 +103,11 @@ func (b *bench) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec
 		ObjectMeta: meta,
 		Spec: signetv1alpha1.SignatureBindingSpec{
 			KeyRef: signetv1alpha1.LocalReference{Name: name}, Environment: environment,
-			APIs: []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindAPI, Name: name}},
+			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)},
 		},
 		Status: signetv1alpha1.SignatureBindingStatus{
 			Environment: environment, KeyName: name,
-			APIs: []signetv1alpha1.APIStatus{{Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
+			APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
 		},
 	}
 	for _, change := range how {
@@ -194,7 +194,7 @@ func forwardedRequest(path, method, uri, host string, headers ...string) string 
 // verifies demands that the backend's library accepts what was signed.
 func (b *bench) verifies(request *signature.Request, options signature.VerifierOptions) {
 	b.t.Helper()
-	grant, err := b.store.Snapshot().Lookup(keystore.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
+	grant, err := b.store.Snapshot().Lookup(snapshot.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func (b *bench) verifies(request *signature.Request, options signature.VerifierO
 var unsigned = signature.VerifierOptions{AllowUnsignedPayload: true}
 
 // as is the connection of who has shown a certificate with the URIs.
-func as(t testing.TB, uris ...string) *connection {
+func as(t testing.TB, uris ...string) *trackedConn {
 	t.Helper()
 	certificate := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), Raw: []byte(strings.Join(uris, " "))}
 	for _, text := range uris {
@@ -224,15 +224,15 @@ func as(t testing.TB, uris ...string) *connection {
 	t.Cleanup(func() { _ = other.Close() })
 	by := &certificates{}
 	by.current.Store(&tls.Config{}) //nolint:gosec // no connection is made with it
-	over := &connection{Conn: opened, door: newDoor(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
+	over := &trackedConn{Conn: opened, door: newTrackingListener(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
 	over.caller = newCaller(certificate, over)
-	over.proof.Store(&proof{until: certificate.NotAfter})
+	over.proof.Store(&verifiedPeer{until: certificate.NotAfter})
 	over.door.places.take(over.caller.who)
 	return over
 }
 
 // by says which connection a request came by.
-func by(request *http.Request, over *connection) *http.Request {
+func by(request *http.Request, over *trackedConn) *http.Request {
 	return request.WithContext(context.WithValue(request.Context(), connectionKey{}, over))
 }
 
@@ -240,13 +240,13 @@ func by(request *http.Request, over *connection) *http.Request {
 type pki struct {
 	t         testing.TB
 	dir       string
-	authority *certs.Authority
+	authority *webhookcert.Authority
 	pool      *x509.CertPool
 }
 
 func newPKI(t testing.TB) *pki {
 	t.Helper()
-	authority, err := certs.NewAuthority("test", time.Now(), time.Hour)
+	authority, err := webhookcert.NewAuthority("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func newPKI(t testing.TB) *pki {
 // files writes a serving certificate, and the authority for clients.
 func (p *pki) files() TLSFiles {
 	p.t.Helper()
-	issued, err := p.authority.Issue(certs.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
+	issued, err := p.authority.Issue(webhookcert.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func (p *pki) client(uris ...string) *tls.Config {
 	if len(uris) == 0 {
 		return config
 	}
-	subject := certs.Subject{Name: "client"}
+	subject := webhookcert.Subject{Name: "client"}
 	for _, text := range uris {
 		uri, err := url.Parse(text)
 		if err != nil {

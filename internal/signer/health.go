@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // health answers the kubelet and Prometheus.
 type health struct {
-	store     *keystore.Store
+	store     *snapshot.Store
 	draining  atomic.Bool
 	listeners []*listener
 }

@@ -69,12 +69,12 @@ func listen(name, address string, secured bool) (net.Listener, error) {
 // bounded lets in so many connections at a time as the limits say. Without TLS
 // nobody is told from anybody else, and more have to wait; with it each caller
 // has its share.
-func (s *Signer) bounded(at face, opened net.Listener, secured bool) net.Listener {
+func (s *Signer) bounded(at endpoint, opened net.Listener, secured bool) net.Listener {
 	if !secured {
 		return netutil.LimitListener(opened, s.limits.MaxConnections)
 	}
-	return newDoor(opened, s.limits.MaxConnections, func(who caller) error {
-		return s.conclude(at, &call{caller: who}, busy("connections"))
+	return newTrackingListener(opened, s.limits.MaxConnections, func(who caller) error {
+		return s.finish(at, &call{caller: who}, busy("connections"))
 	})
 }
 
@@ -119,8 +119,8 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 	}
 }
 
-// hurry gives a call as long as a request over HTTP has to arrive.
-func hurry(within time.Duration) tap.ServerInHandle {
+// withDeadline gives a call as long as a request over HTTP has to arrive.
+func withDeadline(within time.Duration) tap.ServerInHandle {
 	return func(ctx context.Context, _ *tap.Info) (context.Context, error) {
 		// The context ends with the call, or when its time is up.
 		ctx, cancel := context.WithTimeout(ctx, within)
@@ -129,20 +129,20 @@ func hurry(within time.Duration) tap.ServerInHandle {
 	}
 }
 
-// atTheDoor are credentials that tell a call by which connection it came.
-type atTheDoor struct {
+// connCredentials are credentials that tell a call by which connection it came.
+type connCredentials struct {
 	credentials.TransportCredentials
 }
 
-// shownTo is TLS on a connection that came in by a door.
-type shownTo struct {
+// peerAuthInfo is TLS on a connection that came in by a door.
+type peerAuthInfo struct {
 	credentials.AuthInfo
-	connection *connection
+	connection *trackedConn
 }
 
 // ServerHandshake is that of TLS.
-func (a atTheDoor) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	over, ok := opened.(*connection)
+func (a connCredentials) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	over, ok := opened.(*trackedConn)
 	if !ok {
 		return nil, nil, errNoDoor
 	}
@@ -150,12 +150,12 @@ func (a atTheDoor) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthI
 	if err != nil {
 		return nil, nil, err
 	}
-	return secured, shownTo{info, over}, nil
+	return secured, peerAuthInfo{info, over}, nil
 }
 
 // Clone is for gRPC.
-func (a atTheDoor) Clone() credentials.TransportCredentials {
-	return atTheDoor{a.TransportCredentials.Clone()}
+func (a connCredentials) Clone() credentials.TransportCredentials {
+	return connCredentials{a.TransportCredentials.Clone()}
 }
 
 // grpcListener serves Envoy's external authorization.
@@ -165,13 +165,13 @@ func grpcListener(name string, opened net.Listener, face *ExtAuthz, limits Limit
 		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // validated
 		grpc.MaxConcurrentStreams(grpcStreams),
 		grpc.StaticStreamWindowSize(grpcWindow), grpc.StaticConnWindowSize(grpcConnectionWindow),
-		grpc.InTapHandle(hurry(limits.ReadTimeout)),
+		grpc.InTapHandle(withDeadline(limits.ReadTimeout)),
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
 	}
 	if certificates != nil {
-		options = append(options, grpc.Creds(atTheDoor{credentials.NewTLS(certificates.config())}))
+		options = append(options, grpc.Creds(connCredentials{credentials.NewTLS(certificates.config())}))
 	}
 	server := grpc.NewServer(options...)
 	server.RegisterService(&extAuthzService, face)

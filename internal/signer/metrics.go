@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // Metrics are what the signer tells Prometheus. No label has the name of an
@@ -19,7 +19,7 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics of a signer with that store.
-func NewMetrics(registry prometheus.Registerer, store *keystore.Store, now func() time.Time) *Metrics {
+func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func() time.Time) *Metrics {
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_signer_requests_total",
@@ -39,18 +39,18 @@ func NewMetrics(registry prometheus.Registerer, store *keystore.Store, now func(
 			Help: "When the signer's certificates end, in seconds since 1970: the serving certificate, and the first to end of the authorities for clients.",
 		}, []string{"certificate"}),
 	}
-	snapshot := func(name, help string, value func(*keystore.Snapshot) float64) prometheus.Collector {
+	gauge := func(name, help string, value func(*snapshot.Snapshot) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(store.Snapshot()) })
 	}
 	registry.MustRegister(m.requests, m.unusable, m.inForce, m.expiry,
-		snapshot("signet_signer_snapshot_slots", "Slots that bindings claim, in the snapshot in force.",
-			func(s *keystore.Snapshot) float64 { return float64(s.Slots()) }),
-		snapshot("signet_signer_snapshot_secrets", "Managed Secrets in the snapshot in force.",
-			func(s *keystore.Snapshot) float64 { return float64(s.Secrets()) }),
-		snapshot("signet_signer_snapshot_age_seconds", "Time since the last change of the snapshot in force; a quiet cluster makes it old.",
-			func(s *keystore.Snapshot) float64 { return age(s, now()) }),
-		snapshot("signet_signer_snapshot_complete", "1 once all that there was at the start is in the snapshot.",
-			func(s *keystore.Snapshot) float64 { return truth(s.Complete()) }),
+		gauge("signet_signer_snapshot_slots", "Slots that bindings claim, in the snapshot in force.",
+			func(s *snapshot.Snapshot) float64 { return float64(s.Slots()) }),
+		gauge("signet_signer_snapshot_secrets", "Managed Secrets in the snapshot in force.",
+			func(s *snapshot.Snapshot) float64 { return float64(s.Secrets()) }),
+		gauge("signet_signer_snapshot_age_seconds", "Time since the last change of the snapshot in force; a quiet cluster makes it old.",
+			func(s *snapshot.Snapshot) float64 { return age(s, now()) }),
+		gauge("signet_signer_snapshot_complete", "1 once all that there was at the start is in the snapshot.",
+			func(s *snapshot.Snapshot) float64 { return truth(s.Complete()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	for _, at := range faces {
@@ -61,7 +61,7 @@ func NewMetrics(registry prometheus.Registerer, store *keystore.Store, now func(
 	return m
 }
 
-func age(s *keystore.Snapshot, now time.Time) float64 {
+func age(s *snapshot.Snapshot, now time.Time) float64 {
 	if s.Changed().IsZero() {
 		return 0
 	}
@@ -76,7 +76,7 @@ func truth(is bool) float64 {
 }
 
 // ended counts a request.
-func (m *Metrics) ended(at face, ended result, reason keystore.Reason) {
+func (m *Metrics) ended(at endpoint, ended result, reason snapshot.Reason) {
 	m.requests.WithLabelValues(string(at), string(ended)).Inc()
 	if reason != "" {
 		m.unusable.WithLabelValues(string(at), string(reason)).Inc()

@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // result is how a request to a face ended, as the metric has it.
@@ -113,8 +113,8 @@ func unsignable(err error) error {
 }
 
 // reasonOf is why a slot cannot be used, or empty.
-func reasonOf(err error) keystore.Reason {
-	var unusable *keystore.Unusable
+func reasonOf(err error) snapshot.Reason {
+	var unusable *snapshot.UnusableError
 	if errors.As(err, &unusable) {
 		return unusable.Reason
 	}

@@ -18,8 +18,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/apiserver"
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // Run runs a signer until the context ends.
@@ -30,13 +30,13 @@ func Run(ctx context.Context, options Options) error {
 	logger := options.Logger()
 	ctrl.SetLogger(logger)
 	klog.SetLogger(logger.WithName("client-go"))
-	config, err := apiserver.DaemonConfig(options.Kubeconfig, "signet-signer")
+	config, err := kubeclient.DaemonConfig(options.Kubeconfig, "signet-signer")
 	if err != nil {
 		return err
 	}
 	// An API server that is away is waited for; rights that are missing are not.
-	var missing *apiserver.MissingRightsError
-	if err := apiserver.RequireRights(ctx, config, options.rights()); errors.As(err, &missing) {
+	var missing *kubeclient.MissingPermissionsError
+	if err := kubeclient.CheckAccess(ctx, config, options.permissions()); errors.As(err, &missing) {
 		return err
 	} else if err != nil {
 		logger.Error(err, "cannot tell whether the signer has the rights that it needs")
@@ -48,13 +48,13 @@ func Run(ctx context.Context, options Options) error {
 	return server.Run(ctx)
 }
 
-// rights are those to follow what it signs with.
-func (o Options) rights() []apiserver.Right {
+// permissions are those to follow what it signs with.
+func (o Options) permissions() []kubeclient.Permission {
 	group, follow := signetv1alpha1.GroupVersion.Group, []string{"list", "watch"}
-	return apiserver.InEach(o.Namespaces,
-		apiserver.Right{Group: group, Resource: "signaturekeys", Verbs: follow},
-		apiserver.Right{Group: group, Resource: "signaturebindings", Verbs: follow},
-		apiserver.Right{Resource: "secrets", Verbs: follow},
+	return kubeclient.ForNamespaces(o.Namespaces,
+		kubeclient.Permission{Group: group, Resource: "signaturekeys", Verbs: follow},
+		kubeclient.Permission{Group: group, Resource: "signaturebindings", Verbs: follow},
+		kubeclient.Permission{Resource: "secrets", Verbs: follow},
 	)
 }
 
@@ -70,7 +70,7 @@ type Server struct {
 
 // NewServer puts a signer together and opens its listeners.
 func NewServer(config *rest.Config, options Options, logger logr.Logger) (*Server, error) {
-	store, registry := keystore.New(), prometheus.NewRegistry()
+	store, registry := snapshot.New(), prometheus.NewRegistry()
 	metrics := NewMetrics(registry, store, time.Now)
 	s := &Server{options: options, logger: logger, health: &health{store: store}}
 	scheme := runtime.NewScheme()
@@ -97,7 +97,7 @@ func NewServer(config *rest.Config, options Options, logger logr.Logger) (*Serve
 // open opens every listener that is not turned off.
 func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
 	secured, limits := s.certificates != nil, s.options.Limits
-	for at, address := range map[face]string{
+	for at, address := range map[endpoint]string{
 		faceSign: s.options.SignBindAddress, faceEnvoy: s.options.EnvoyBindAddress,
 		faceExtAuthz: s.options.ExtAuthzBindAddress, faceVerify: s.options.VerifyBindAddress,
 	} {

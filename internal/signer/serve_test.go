@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/spf13/pflag"
 
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // secure serves the sign face with TLS from files.
@@ -186,7 +186,7 @@ func TestInventedNamesDoNotFillTheLog(t *testing.T) {
 	b, now := newBench(t), time.Now()
 	b.signer.now = func() time.Time { return now }
 	handler := b.signer.SignHandler(false)
-	ask := func(over *connection, slot string) {
+	ask := func(over *trackedConn, slot string) {
 		recorder, request := recorded(forwardedRequest("/sign/"+slot, "GET", "/x", host))
 		handler.ServeHTTP(recorder, by(request, over))
 		if recorder.Code != http.StatusServiceUnavailable {
@@ -205,7 +205,7 @@ func TestInventedNamesDoNotFillTheLog(t *testing.T) {
 	if !strings.Contains(b.log.String(), "team-b/RELEASE/API/missed") {
 		t.Error("another caller's is not logged")
 	}
-	if got := testutil.ToFloat64(b.signer.metrics.unusable.WithLabelValues(string(faceSign), string(keystore.ReasonNoBinding))); got != asked+1 {
+	if got := testutil.ToFloat64(b.signer.metrics.unusable.WithLabelValues(string(faceSign), string(snapshot.ReasonNoBinding))); got != asked+1 {
 		t.Errorf("%v of %d are counted", got, asked+1)
 	}
 	now = now.Add(time.Second)

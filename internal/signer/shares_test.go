@@ -3,7 +3,7 @@ package signer
 import "testing"
 
 // most takes places until there is no more for the caller.
-func most(s *shares, who byte) int {
+func most(s *fairLimiter, who byte) int {
 	taken := 0
 	for s.take(identity{who}) {
 		taken++
@@ -12,7 +12,7 @@ func most(s *shares, who byte) int {
 }
 
 func TestNobodyHasAllPlaces(t *testing.T) {
-	s := newShares(100)
+	s := newFairLimiter(100)
 	if got := most(s, 1); got != 50 {
 		t.Errorf("alone: %d of 100", got)
 	}
@@ -31,7 +31,7 @@ func TestNobodyHasAllPlaces(t *testing.T) {
 }
 
 func TestPlacesComeBack(t *testing.T) {
-	s := newShares(3)
+	s := newFairLimiter(3)
 	for range 5 {
 		for who := range byte(2) {
 			if got := most(s, who); got == 0 {
@@ -47,7 +47,7 @@ func TestPlacesComeBack(t *testing.T) {
 			t.Fatalf("%d of 3 are free, %d callers remembered", s.free, len(s.held))
 		}
 	}
-	if one := newShares(1); most(one, 1) != 1 {
+	if one := newFairLimiter(1); most(one, 1) != 1 {
 		t.Error("the only place is nobody's")
 	}
 }

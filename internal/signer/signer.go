@@ -10,17 +10,17 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 // Signer answers for all faces.
 type Signer struct {
-	store    *keystore.Store
+	store    *snapshot.Store
 	limits   Limits
 	now      func() time.Time
 	metrics  *Metrics
 	failures *failures
-	remarks  *remarks
+	remarks  *refusalLog
 }
 
 // Limits are what callers are held to.
@@ -41,10 +41,10 @@ type Limits struct {
 }
 
 // New makes a signer of what the store knows.
-func New(store *keystore.Store, limits Limits, now func() time.Time, metrics *Metrics, logger logr.Logger) *Signer {
+func New(store *snapshot.Store, limits Limits, now func() time.Time, metrics *Metrics, logger logr.Logger) *Signer {
 	return &Signer{
 		store: store, limits: limits, now: now, metrics: metrics,
-		failures: newFailures(limits), remarks: newRemarks(logger),
+		failures: newFailures(limits), remarks: newRefusalLog(logger),
 	}
 }
 
@@ -56,16 +56,16 @@ type signed struct {
 }
 
 // lookup finds what a slot is signed with.
-func (s *Signer) lookup(slot keystore.Slot, now time.Time) (keystore.Grant, error) {
+func (s *Signer) lookup(slot snapshot.Slot, now time.Time) (snapshot.Grant, error) {
 	grant, err := s.store.Snapshot().Lookup(slot, now)
 	if err != nil {
-		return keystore.Grant{}, unusable(err)
+		return snapshot.Grant{}, unusable(err)
 	}
 	return grant, nil
 }
 
 // sign signs a request as the grant says: with all three headers, or not at all.
-func (s *Signer) sign(grant keystore.Grant, request *signature.Request, now time.Time) (*signed, error) {
+func (s *Signer) sign(grant snapshot.Grant, request *signature.Request, now time.Time) (*signed, error) {
 	request.SignedHeaders = grant.SignedHeaders
 	key, err := grant.SigningKey()
 	if err != nil {

@@ -105,7 +105,7 @@ func (c *certificates) config() *tls.Config {
 		ClientAuth: tls.RequireAndVerifyClientCert,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			over, ok := hello.Conn.(*connection)
+			over, ok := hello.Conn.(*trackedConn)
 			if !ok {
 				return nil, errNoDoor
 			}

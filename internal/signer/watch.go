@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/keystore"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 // watcher feeds the store from the cluster. It reads bindings, keys and managed
 // Secrets, and nothing else.
 type watcher struct {
-	store   *keystore.Store
+	store   *snapshot.Store
 	cache   cache.Cache
 	metrics *Metrics
 	logger  logr.Logger
@@ -97,8 +97,8 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 	if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		w.store.Complete(w.now())
-		snapshot := w.store.Snapshot()
-		w.logger.Info("the snapshot is complete", "slots", snapshot.Slots(), "secrets", snapshot.Secrets())
+		complete := w.store.Snapshot()
+		w.logger.Info("the snapshot is complete", "slots", complete.Slots(), "secrets", complete.Secrets())
 	}
 	ticker := time.NewTicker(forgetEvery)
 	defer ticker.Stop()

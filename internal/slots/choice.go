@@ -17,10 +17,10 @@ type Slot struct {
 	API         signetv1alpha1.APIReference
 }
 
-// Claim is a binding's claim to a slot.
-type Claim struct {
-	// Binding is the name of the claimant.
-	Binding string
+// Candidate is a binding's claim to a slot.
+type Candidate struct {
+	// Name is the name of the claimant.
+	Name string
 	// Created is the creation time of the claimant.
 	Created time.Time
 	// BoundAt is since when the claimant holds the slot; zero if it does not.
@@ -31,23 +31,23 @@ type Claim struct {
 // the oldest, else the first by name. It is the same for every order of the
 // claims, and empty without claims. Should several hold the slot, which only a
 // restored backup can bring about, the one that has held it longest keeps it.
-func Holder(claims []Claim) string {
+func Holder(claims []Candidate) string {
 	if len(claims) == 0 {
 		return ""
 	}
-	return slices.MinFunc(claims, precedence).Binding
+	return slices.MinFunc(claims, precedence).Name
 }
 
-func precedence(a, b Claim) int {
+func precedence(a, b Candidate) int {
 	return cmp.Or(
 		holdsFirst(a, b),
 		a.BoundAt.Compare(b.BoundAt),
 		a.Created.Compare(b.Created),
-		cmp.Compare(a.Binding, b.Binding),
+		cmp.Compare(a.Name, b.Name),
 	)
 }
 
-func holdsFirst(a, b Claim) int {
+func holdsFirst(a, b Candidate) int {
 	switch {
 	case a.BoundAt.IsZero() == b.BoundAt.IsZero():
 		return 0

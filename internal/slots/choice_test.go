@@ -13,17 +13,17 @@ func at(seconds int) time.Time { return epoch.Add(time.Duration(seconds) * time.
 
 func TestHolder(t *testing.T) {
 	for name, test := range map[string]struct {
-		claims []slots.Claim
+		claims []slots.Candidate
 		want   string
 	}{
 		"nobody":                 {nil, ""},
-		"the oldest":             {[]slots.Claim{{Binding: "a", Created: at(2)}, {Binding: "b", Created: at(1)}}, "b"},
-		"the first by name":      {[]slots.Claim{{Binding: "b", Created: at(1)}, {Binding: "a", Created: at(1)}}, "a"},
-		"the holder, if younger": {[]slots.Claim{{Binding: "a", Created: at(1)}, {Binding: "b", Created: at(2), BoundAt: at(3)}}, "b"},
-		"who held first, of two": {[]slots.Claim{{Binding: "a", Created: at(1), BoundAt: at(4)}, {Binding: "b", Created: at(2), BoundAt: at(3)}}, "b"},
+		"the oldest":             {[]slots.Candidate{{Name: "a", Created: at(2)}, {Name: "b", Created: at(1)}}, "b"},
+		"the first by name":      {[]slots.Candidate{{Name: "b", Created: at(1)}, {Name: "a", Created: at(1)}}, "a"},
+		"the holder, if younger": {[]slots.Candidate{{Name: "a", Created: at(1)}, {Name: "b", Created: at(2), BoundAt: at(3)}}, "b"},
+		"who held first, of two": {[]slots.Candidate{{Name: "a", Created: at(1), BoundAt: at(4)}, {Name: "b", Created: at(2), BoundAt: at(3)}}, "b"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			permute(test.claims, func(claims []slots.Claim) {
+			permute(test.claims, func(claims []slots.Candidate) {
 				if got := slots.Holder(claims); got != test.want {
 					t.Errorf("Holder(%v) = %q, want %q", claims, got, test.want)
 				}

@@ -24,13 +24,13 @@ func TestSignsFor(t *testing.T) {
 			func(h, _ *signetv1alpha1.SignatureBinding) { h.Status.KeyName = "other" }, false,
 		},
 		"the default said aloud": {func(_, c *signetv1alpha1.SignatureBinding) {
-			c.Spec.Payload, c.Spec.Header = signetv1alpha1.PayloadUnsigned, "authorization"
+			c.Spec.Payload, c.Spec.SignatureHeader = signetv1alpha1.PayloadUnsigned, "authorization"
 		}, true},
 		"another payload": {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.Payload = signetv1alpha1.PayloadSigned }, false},
-		"another header":  {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.Header = "X-Signature" }, false},
-		"another host":    {func(h, _ *signetv1alpha1.SignatureBinding) { h.Spec.Host = "orders.internal" }, false},
+		"another header":  {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.SignatureHeader = "X-Signature" }, false},
+		"another host":    {func(h, _ *signetv1alpha1.SignatureBinding) { h.Spec.BackendHost = "orders.internal" }, false},
 		"the host in other letters": {func(h, c *signetv1alpha1.SignatureBinding) {
-			h.Spec.Host, c.Spec.Host = "orders.internal", "Orders.internal"
+			h.Spec.BackendHost, c.Spec.BackendHost = "orders.internal", "Orders.internal"
 		}, false},
 		"one more signed header": {func(_, c *signetv1alpha1.SignatureBinding) { c.Spec.SignedHeaders = []string{"content-type"} }, false},
 		"signed headers in another order": {func(h, c *signetv1alpha1.SignatureBinding) {
@@ -43,7 +43,7 @@ func TestSignsFor(t *testing.T) {
 			claimant := binding("orders-renamed", 2, 11, "")
 			claimant.Spec.KeyRef.Name = "orders"
 			tc.change(holder, claimant)
-			if got := slots.SignsFor(holder, claimant); got != tc.want {
+			if got := slots.SignsAlike(holder, claimant); got != tc.want {
 				t.Errorf("SignsFor = %v, want %v", got, tc.want)
 			}
 		})
@@ -60,54 +60,54 @@ func renamed(version int, state signetv1alpha1.APIState) *signetv1alpha1.Signatu
 // Two claimants that want the same are never Conflicted, from the beginning on:
 // one is written as holder, the other need not change.
 func TestCovered(t *testing.T) {
-	ledger := slots.NewLedger()
-	ledger.Observe(binding("old", 1, 10, ""))
-	ledger.Observe(renamed(11, ""))
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Blockers: []string{"old"}})
-	judge(t, ledger, "old", slots.Verdict{Holder: "old", Blockers: []string{"renamed"}})
+	ledger := slots.NewNamespaceCache()
+	ledger.Update(binding("old", 1, 10, ""))
+	ledger.Update(renamed(11, ""))
+	judge(t, ledger, "renamed", slots.Evaluation{Holder: "old", Standby: true, Blockers: []string{"old"}})
+	judge(t, ledger, "old", slots.Evaluation{Holder: "old", Blockers: []string{"renamed"}})
 	acknowledge(ledger, renamed(12, signetv1alpha1.APIStandby))
-	judge(t, ledger, "old", slots.Verdict{Holder: "old"})
+	judge(t, ledger, "old", slots.Evaluation{Holder: "old"})
 	bound := binding("old", 1, 13, signetv1alpha1.APIBound)
 	acknowledge(ledger, bound)
 	standing := &bound.Status.APIs[0]
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Covered: true, Standing: standing, Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
+	judge(t, ledger, "renamed", slots.Evaluation{Holder: "old", Standby: true, HolderStatus: standing, RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
 
 	dropped := binding("old", 1, 14, signetv1alpha1.APIBound)
 	dropped.Spec.APIs = nil
-	ledger.Observe(dropped)
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "renamed", Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
+	ledger.Update(dropped)
+	judge(t, ledger, "renamed", slots.Evaluation{Holder: "renamed", RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
 }
 
 // Where the slot would go to one that signs differently, the claimant is not
 // promised it: whoever deletes the holder would change the API's key.
 func TestRivalComesNext(t *testing.T) {
-	ledger := slots.NewLedger()
+	ledger := slots.NewNamespaceCache()
 	acknowledge(ledger, binding("old", 1, 10, signetv1alpha1.APIBound))
 	rival := binding("rival", 1, 11, signetv1alpha1.APIConflicted)
 	acknowledge(ledger, rival)
 	acknowledge(ledger, renamed(12, ""))
-	judge(t, ledger, "renamed", slots.Verdict{Holder: "old", Rival: "rival", Occupant: "old", OccupantAlike: true, Blockers: []string{"old"}})
+	judge(t, ledger, "renamed", slots.Evaluation{Holder: "old", NextInLine: "rival", RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
 
 	// One that comes later is no rival, nor one that signs alike.
-	ledger.Forget(rival)
+	ledger.Delete(rival)
 	acknowledge(ledger, binding("zz-later", 3, 13, signetv1alpha1.APIConflicted))
 	alike := renamed(14, signetv1alpha1.APIStandby)
 	alike.Name, alike.UID, alike.CreationTimestamp = "alike", "alike", metav1.NewTime(at(1))
 	acknowledge(ledger, alike)
-	ledger.Acknowledge(renamed(15, signetv1alpha1.APIStandby))
-	verdict := ledger.Judge("renamed", slot, everybody)
-	if !verdict.Covered || verdict.Rival != "" {
+	ledger.Confirm(renamed(15, signetv1alpha1.APIStandby))
+	verdict := ledger.Evaluate("renamed", slot, everybody)
+	if !verdict.Standby || verdict.NextInLine != "" {
 		t.Errorf("verdict %+v, want it covered", verdict)
 	}
 }
 
 // Who may not hold the slot is not promised it.
 func TestTheIneligibleAreNotCovered(t *testing.T) {
-	ledger := slots.NewLedger()
+	ledger := slots.NewNamespaceCache()
 	acknowledge(ledger, binding("old", 1, 10, signetv1alpha1.APIBound))
-	ledger.Observe(renamed(11, ""))
-	verdict := ledger.Judge("renamed", slot, func(b *signetv1alpha1.SignatureBinding) bool { return b.Name != "renamed" })
-	if verdict.Claiming || verdict.Covered || verdict.Holder != "old" {
+	ledger.Update(renamed(11, ""))
+	verdict := ledger.Evaluate("renamed", slot, func(b *signetv1alpha1.SignatureBinding) bool { return b.Name != "renamed" })
+	if verdict.Eligible || verdict.Standby || verdict.Holder != "old" {
 		t.Errorf("verdict %+v, want that it claims nothing and is not covered", verdict)
 	}
 }

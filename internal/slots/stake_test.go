@@ -46,12 +46,12 @@ func TestObservationTellsWhichClaimantsHaveToLookAgain(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			ledger := slots.NewLedger()
+			ledger := slots.NewNamespaceCache()
 			if c.before != nil {
-				ledger.Observe(c.before)
+				ledger.Update(c.before)
 			}
 			inOrder := cmpopts.SortSlices(func(a, b slots.Slot) bool { return a.Environment < b.Environment })
-			if diff := cmp.Diff(c.want, ledger.Observe(c.after), inOrder, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(c.want, ledger.Update(c.after), inOrder, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("slots to look at again (-want +got):\n%s", diff)
 			}
 		})

@@ -34,17 +34,17 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonSourceNotFound, waiting,
-		"the Secret in `spec.secretRef` does not exist or lacks the label `signet.dev/signature-material: \"true\"`. The last good material stays in force",
+		"the Secret in `spec.source.secretRef` does not exist or lacks the label `signet.dev/signature-material: \"true\"`. The last good material stays in force",
 		"create or label it",
 	},
 	{
 		signetv1alpha1.ReasonInvalidSource, "False",
-		"`spec.secretRef` names a managed Secret, and two keys must not renew each other",
+		"`spec.source.secretRef` names a managed Secret, and two keys must not renew each other",
 		"name a Secret of your own",
 	},
 	{
 		signetv1alpha1.ReasonInvalidMaterial, "False",
-		"what the source supplies breaks a rule, or the source and `spec.key` differ. The last good material stays in force",
+		"what the source supplies breaks a rule, or the source and `spec.identifier` differ. The last good material stays in force",
 		"mend the source as the message says",
 	},
 	{
@@ -55,7 +55,7 @@ var KeyReady = []Advice{
 	{
 		signetv1alpha1.ReasonSecretOwnedByOther, "False",
 		"a Secret or ConfigMap of the managed name is there and is not ours. It is left untouched",
-		"delete or rename it, or make a key with another `spec.secretName`",
+		"delete or rename it, or make a key with another `spec.target.name`",
 	},
 	{
 		signetv1alpha1.ReasonSecretLost, "False",

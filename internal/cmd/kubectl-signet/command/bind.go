@@ -130,7 +130,7 @@ func (c *cluster) routes(ctx context.Context, kind string, selector labels.Selec
 			return nil, fmt.Errorf("list HTTPRoutes: %w", err)
 		}
 		for i := range list.Items {
-			apis = append(apis, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: list.Items[i].Name})
+			apis = append(apis, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, list.Items[i].Name))
 		}
 	}
 	if cmp.Or(kind, "grpcroute") == "grpcroute" {
@@ -139,7 +139,7 @@ func (c *cluster) routes(ctx context.Context, kind string, selector labels.Selec
 			return nil, fmt.Errorf("list GRPCRoutes: %w", err)
 		}
 		for i := range list.Items {
-			apis = append(apis, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindGRPCRoute, Name: list.Items[i].Name})
+			apis = append(apis, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindGRPCRoute, list.Items[i].Name))
 		}
 	}
 	return apis, nil

@@ -43,7 +43,7 @@ func (p *plugin) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	return &cluster{WithWatch: c, namespace: namespace}, nil
+	return &cluster{WithWatch: withReviews(c, config), namespace: namespace}, nil
 }
 
 // restConfig is what kubeconfig and flags say. Where there is no kubeconfig at

@@ -20,7 +20,7 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/hack/controlplane"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -246,7 +246,7 @@ func TestBindApplies(t *testing.T) {
 	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "applied", Name: "orders-preview"}, &binding); err != nil {
 		t.Fatal(err, out)
 	}
-	want := []signetv1alpha1.APIReference{{Kind: "HTTPRoute", Name: "orders"}}
+	want := []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference("HTTPRoute", "orders")}
 	if diff := cmp.Diff(want, binding.Spec.APIs); diff != "" {
 		t.Error(diff)
 	}
@@ -274,7 +274,7 @@ func TestRotateWatches(t *testing.T) {
 func TestRotateRefusesTheSameText(t *testing.T) {
 	name := client.ObjectKey{Namespace: "applied", Name: "again"}
 	rotated := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{
-		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", Immediate: "leaked"},
+		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", RevokeTrigger: "leaked"},
 	}}
 	rotated.Namespace, rotated.Name = name.Namespace, name.Name
 	if err := admin.Create(t.Context(), rotated); err != nil {
@@ -283,7 +283,7 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
 		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
-		`spec.rotation.immediate of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--immediate", "--dry-run"},
+		`spec.rotation.revokeTrigger of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--revoke", "--dry-run"},
 	} {
 		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
 		if want = "error: " + want + ": give another text with --trigger\n"; err == nil || out != "" || problems != want {

@@ -4,18 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
-
-// forbidden is what the API server says of a missing right. Its error has the
-// resource in its details, but neither verb nor namespace.
-var forbidden = regexp.MustCompile(`User "([^"]*)" cannot (\S+) resource "([^"]+)" in API group "([^"]*)" (?:in the namespace "([^"]+)"|at the cluster scope)`)
 
 // explainError is the error's text in one line, with what to do about the usual
 // ones.
@@ -36,11 +34,11 @@ func explainError(err error) string {
 }
 
 func explainForbidden(err error) string {
-	right, ok := missingRight(err)
+	missing, ok := missingRight(err)
 	if !ok {
 		return err.Error()
 	}
-	return right.String() + ": " + right.whatToAsk()
+	return missing.Summary() + ": " + whatToAsk(missing.Permissions[0])
 }
 
 func explainUnreachable(unreachable *url.Error) string {
@@ -51,62 +49,35 @@ func explainUnreachable(unreachable *url.Error) string {
 	return fmt.Sprintf("the API server at %s cannot be reached: %v", server, unreachable.Err)
 }
 
-// right is one that the user lacks. Without a namespace it is for the whole
-// cluster.
-type right struct {
-	user, verb, resource, group, namespace string
-}
-
 // missingRight is false if the API server refused for another reason, such as a
 // policy.
-func missingRight(err error) (right, bool) {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return right{}, false
-	}
-	match := forbidden.FindStringSubmatch(status.Status().Message)
-	if match == nil {
-		return right{}, false
-	}
-	return right{user: match[1], verb: match[2], resource: match[3], group: match[4], namespace: match[5]}, true
-}
-
-func (r right) String() string {
-	where := "the whole cluster"
-	if r.namespace != "" {
-		where = "namespace " + r.namespace
-	}
-	return fmt.Sprintf("%s lacks the right to %s %s in %s", r.user, r.verb, r.qualified(), where)
-}
-
-func (r right) qualified() string {
-	if r.group == "" {
-		return r.resource
-	}
-	return r.resource + "." + r.group
+func missingRight(err error) (*kubeclient.MissingPermissionsError, bool) {
+	var missing *kubeclient.MissingPermissionsError
+	return missing, errors.As(err, &missing)
 }
 
 // whatToAsk says which role has the right. Signet adds its kinds to Kubernetes'
 // roles, and nobody adds those of the Gateway API.
-func (r right) whatToAsk() string {
+func whatToAsk(missing kubeclient.Permission) string {
 	role, binding := "Role", "RoleBinding"
-	if r.namespace == "" {
+	if missing.Namespace == "" {
 		role, binding = "ClusterRole", "ClusterRoleBinding"
 	}
-	switch r.group {
+	may := strings.Join(missing.Verbs, ", ") + " " + schema.GroupResource{Group: missing.Group, Resource: missing.Resource}.String()
+	switch missing.Group {
 	case signetv1alpha1.GroupVersion.Group:
 		return "ask for a " + binding + " to view or edit of Kubernetes, which have the rights on Signet's kinds"
 	case gwapiv1.GroupName:
-		return fmt.Sprintf("Kubernetes' view and edit do not cover the Gateway API, so ask for a %s that may %s %s", role, r.verb, r.qualified())
+		return fmt.Sprintf("Kubernetes' view and edit do not cover the Gateway API, so ask for a %s that may %s", role, may)
 	default:
-		return fmt.Sprintf("ask for a %s that may %s %s", role, r.verb, r.qualified())
+		return fmt.Sprintf("ask for a %s that may %s", role, may)
 	}
 }
 
 // oneLine is the error's text where it is one note among others.
 func oneLine(err error) string {
-	if right, ok := missingRight(err); ok {
-		return right.String()
+	if missing, ok := missingRight(err); ok {
+		return missing.Summary()
 	}
 	return err.Error()
 }

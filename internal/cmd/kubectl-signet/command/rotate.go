@@ -22,7 +22,7 @@ const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
 
 type rotateOptions struct {
 	trigger                  string
-	immediate, watch, dryRun bool
+	revoke, watch, dryRun bool
 }
 
 func (p *plugin) rotateCommand() *cobra.Command {
@@ -32,12 +32,12 @@ func (p *plugin) rotateCommand() *cobra.Command {
 		Short: "Renew a key's material by changing spec.rotation.trigger",
 		Long: "Renew what Signet generates of a key. The command changes spec.rotation.trigger of your\n" +
 			"SignatureKey. If the key is in Git, change the trigger there: otherwise it is changed back.",
-		Example: "  kubectl signet rotate orders --watch\n  kubectl signet rotate orders --immediate --dry-run",
+		Example: "  kubectl signet rotate orders --watch\n  kubectl signet rotate orders --revoke --dry-run",
 		Args:    one("key", "rotate orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.trigger, "trigger", "", "The trigger's new text; left out: the present time")
-	flags.BoolVar(&o.immediate, "immediate", false, "The key has leaked: drop the old version at once (spec.rotation.immediate); requests may fail")
+	flags.BoolVar(&o.revoke, "revoke", false, "replace the material of a leaked key at once (spec.rotation.revokeTrigger); requests may fail")
 	flags.BoolVarP(&o.watch, "watch", "w", false, "Show the steps until the rotation is over")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "Have the API server check the change and throw it away")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -66,8 +66,8 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 		key.Spec.Rotation = &signetv1alpha1.Rotation{}
 	}
 	field, text := "trigger", &key.Spec.Rotation.Trigger
-	if o.immediate {
-		field, text = "immediate", &key.Spec.Rotation.Immediate
+	if o.revoke {
+		field, text = "revokeTrigger", &key.Spec.Rotation.RevokeTrigger
 	}
 	if *text == o.trigger {
 		return fmt.Errorf("spec.rotation.%s of SignatureKey %s is %q already: give another text with --trigger", field, name, o.trigger)
@@ -100,7 +100,7 @@ func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1
 		if refusal := view.Refused(key); refusal != "" {
 			return false, fmt.Errorf("the key is not renewed: %s", strings.TrimSuffix(refusal, "."))
 		}
-		if o.immediate {
+		if o.revoke {
 			return view.Replaced(key, before.Status.KeyID), nil
 		}
 		return view.Rotated(key, o.trigger), nil

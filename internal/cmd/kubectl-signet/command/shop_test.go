@@ -87,7 +87,7 @@ func key(namespace, name string) client.Object {
 		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
 	}
 	if name == "payments" {
-		k.Spec.SecretRef = &signetv1alpha1.LocalReference{Name: "payments-own"}
+		k.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "payments-own"}}
 		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Create Secret payments-own, or give it the label signet.dev/signature-material: "true".`)}
 		return k
 	}
@@ -116,7 +116,7 @@ func route(namespace, name string) client.Object {
 
 // binding binds the route orders; with signed headers it is the holder.
 func binding(name, keyName string, holder ...string) client.Object {
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")
 	b := &signetv1alpha1.SignatureBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
 		Spec: signetv1alpha1.SignatureBindingSpec{
@@ -125,13 +125,13 @@ func binding(name, keyName string, holder ...string) client.Object {
 	}
 	b.Status = signetv1alpha1.SignatureBindingStatus{Environment: "RELEASE", TotalAPIs: 1}
 	if len(holder) > 0 {
-		b.Spec.Header, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
+		b.Spec.SignatureHeader, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
 		b.Status.KeyName, b.Status.BoundAPIs = keyName, 1
-		b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIBound}}
+		b.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIBound}}
 		b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionTrue, "Bound", "all APIs are bound")}
 		return b
 	}
-	b.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
+	b.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
 	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "1 of 1 APIs are held by other bindings in environment RELEASE: HTTPRoute orders by SignatureBinding orders. Delete the API from one of the two; this binding moves up by itself.")}
 	return b
 }

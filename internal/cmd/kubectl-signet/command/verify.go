@@ -119,7 +119,7 @@ func (c *cluster) accepted(ctx context.Context, name string) (keys signature.Key
 		return nil, nil, err
 	}
 	secret := &corev1.Secret{}
-	secretName := cmp.Or(key.Status.SecretName, key.EffectiveSecretName())
+	secretName := cmp.Or(key.Status.SecretName, key.EffectiveTargetName())
 	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: secretName}, secret); err != nil {
 		return nil, nil, fmt.Errorf("read Secret %s in namespace %s: %w", secretName, c.namespace, err)
 	}

@@ -13,13 +13,13 @@ import (
 
 // A binding on standby waits, and nothing is in the way of signing.
 func TestExplainStandby(t *testing.T) {
-	api := view.API{APIReference: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, Namespace: "shop"}
+	api := view.API{APIReference: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders"), Namespace: "shop"}
 	bound := func(name string, state signetv1alpha1.APIState) signetv1alpha1.SignatureBinding {
 		binding := signetv1alpha1.SignatureBinding{}
 		binding.Name, binding.Spec.Environment, binding.Status.Environment = name, "RELEASE", "RELEASE"
 		binding.Spec.KeyRef.Name, binding.Status.KeyName = "orders", "orders"
 		binding.Spec.APIs = []signetv1alpha1.APIReference{api.APIReference}
-		binding.Status.APIs = []signetv1alpha1.APIStatus{{Kind: api.Kind, Name: api.Name, State: state}}
+		binding.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: state}}
 		return binding
 	}
 	key := signetv1alpha1.SignatureKey{}
@@ -69,7 +69,7 @@ func TestExplainOneEnvironment(t *testing.T) {
 // A holder whose key has lost its material is Pending, and holds the API all the
 // same, whatever is on standby for it.
 func TestExplainHolderWithoutMaterial(t *testing.T) {
-	api := view.API{APIReference: signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, Namespace: "shop"}
+	api := view.API{APIReference: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders"), Namespace: "shop"}
 	claim := func(name string, status signetv1alpha1.APIStatus) signetv1alpha1.SignatureBinding {
 		binding := signetv1alpha1.SignatureBinding{}
 		binding.Name, binding.Spec.Environment, binding.Status.Environment = name, "RELEASE", "RELEASE"

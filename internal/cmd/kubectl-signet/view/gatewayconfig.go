@@ -51,7 +51,7 @@ func parseSignerPath(path string) (signerPath, bool) {
 	if len(parts) != segments || parts[0] != "" || slices.Contains(parts[1:], "") {
 		return signerPath{}, false
 	}
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKind(parts[4]), Name: parts[5]}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKind(parts[4]), parts[5])
 	switch api.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
 		return signerPath{face: parts[1], namespace: parts[2], environment: parts[3], api: api}, true
@@ -166,9 +166,9 @@ var copiedBeside = []string{"X-Sdk-Date", "X-Sdk-Content-Sha256"}
 
 func headerOf(binding *signetv1alpha1.SignatureBinding) string {
 	if binding == nil {
-		return signetv1alpha1.DefaultHeader
+		return signetv1alpha1.DefaultSignatureHeader
 	}
-	return binding.EffectiveHeader()
+	return binding.EffectiveSignatureHeader()
 }
 
 // among says whether a list has a name, in any case.

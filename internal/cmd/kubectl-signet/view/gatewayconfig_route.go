@@ -15,7 +15,7 @@ type Middlewares map[string]*unstructured.Unstructured
 // call the signer.
 func JudgeRoute(route *gwapiv1.HTTPRoute, middlewares Middlewares) []Fault {
 	j := &judgement{}
-	own := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: route.Name}
+	own := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, route.Name)
 	for i, rule := range route.Spec.Rules {
 		signed, number := false, i+1
 		for _, filter := range rule.Filters {

@@ -23,11 +23,11 @@ func shop() *view.Tenant {
 		b := signetv1alpha1.SignatureBinding{}
 		b.Namespace, b.Name = "shop", name
 		b.Spec.KeyRef.Name, b.Spec.Environment = name, "RELEASE"
-		b.Spec.APIs = []signetv1alpha1.APIReference{{Kind: signetv1alpha1.APIKindHTTPRoute, Name: name}}
+		b.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, name)}
 		return b
 	}
 	orders, invoices := bound("orders"), bound("invoices")
-	invoices.Spec.Header, invoices.Spec.Payload, invoices.Spec.SignedHeaders = "X-Signature", signetv1alpha1.PayloadSigned, []string{"content-type"}
+	invoices.Spec.SignatureHeader, invoices.Spec.Payload, invoices.Spec.SignedHeaders = "X-Signature", signetv1alpha1.PayloadSigned, []string{"content-type"}
 	return &view.Tenant{Namespace: "shop", Bindings: []signetv1alpha1.SignatureBinding{orders, invoices}}
 }
 

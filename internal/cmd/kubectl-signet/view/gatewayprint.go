@@ -107,7 +107,7 @@ func shownAPI(slot signerPath, binding *signetv1alpha1.SignatureBinding, system 
 		shown.Route = slot.api.Name
 	}
 	if binding != nil {
-		shown.Host, shown.Signed = binding.Spec.Host, binding.EffectivePayload() == signetv1alpha1.PayloadSigned
+		shown.Host, shown.Signed = binding.Spec.BackendHost, binding.EffectivePayload() == signetv1alpha1.PayloadSigned
 		shown.SignedHeaders = slices.Sorted(slices.Values(binding.Spec.SignedHeaders))
 	}
 	return shown

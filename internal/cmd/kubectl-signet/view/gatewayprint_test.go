@@ -34,10 +34,10 @@ func printed(t *testing.T, gateway string, api signetv1alpha1.APIReference, chan
 }
 
 var (
-	route  = signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
+	route  = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")
 	signed = func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Payload = signetv1alpha1.PayloadSigned }
 	others = func(spec *signetv1alpha1.SignatureBindingSpec) {
-		spec.Payload, spec.Header, spec.Host = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
+		spec.Payload, spec.SignatureHeader, spec.BackendHost = signetv1alpha1.PayloadSigned, "X-Signature", "orders.internal"
 		spec.SignedHeaders = []string{"x-tenant", "content-type"}
 	}
 )
@@ -100,7 +100,7 @@ func instructions(text string) []string {
 // TestPrintedLinesAreTheShownOnes compares what is no object line by line, once
 // the names that the files choose are the same.
 func TestPrintedLinesAreTheShownOnes(t *testing.T) {
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")
 	for name, test := range map[string]struct {
 		gateway, file string
 		change        func(*signetv1alpha1.SignatureBindingSpec)
@@ -144,7 +144,7 @@ func siteOf(t *testing.T, text, site string) string {
 }
 
 func TestPrintedScriptIsTheShownOne(t *testing.T) {
-	text, _ := printed(t, view.GatewayNginx, signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "orders"}, signed)
+	text, _ := printed(t, view.GatewayNginx, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders"), signed)
 	_, script, found := strings.Cut(text, "signet.js:\n#\n")
 	if !found {
 		t.Fatal("there is no script")
@@ -160,7 +160,7 @@ func TestPrintedScriptIsTheShownOne(t *testing.T) {
 
 // TestPrintedSettingsAreSafe has doctor's judges look at what is printed.
 func TestPrintedSettingsAreSafe(t *testing.T) {
-	grpc := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindGRPCRoute, Name: "orders"}
+	grpc := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindGRPCRoute, "orders")
 	for name, test := range map[string]struct {
 		api    signetv1alpha1.APIReference
 		change func(*signetv1alpha1.SignatureBindingSpec)
@@ -203,14 +203,14 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 			t.Errorf("%s: the default header is still there in\n%s", gateway, text)
 		}
 	}
-	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.Header = "X-Signature" })
+	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.SignatureHeader = "X-Signature" })
 	if want := "auth_request_set $signet_signature $upstream_http_x_signature;"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }
 
 func TestPrintedNamesAreKubernetes(t *testing.T) {
-	api := signetv1alpha1.APIReference{Kind: signetv1alpha1.APIKindAPI, Name: "Legacy_Orders.v1"}
+	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "Legacy_Orders.v1")
 	text, _ := printed(t, view.GatewayTraefik, api, nil)
 	if name := documents(t, text)["Middleware"].GetName(); name != "sign-legacy-orders-v1" {
 		t.Errorf("the name is %s", name)
@@ -252,8 +252,8 @@ func TestGatewayConfigsThatAreRefused(t *testing.T) {
 		api     signetv1alpha1.APIReference
 		want    string
 	}{
-		"not bound": {view.GatewayTraefik, signetv1alpha1.APIReference{Kind: "API", Name: "none"}, "no SignatureBinding of namespace shop lists api/none"},
-		"gRPC":      {view.GatewayNginx, signetv1alpha1.APIReference{Kind: "GRPCRoute", Name: "orders"}, "the configuration of nginx is for HTTP: for a GRPCRoute take traefik or envoy-gateway"},
+		"not bound": {view.GatewayTraefik, signetv1alpha1.NewAPIReference("API", "none"), "no SignatureBinding of namespace shop lists api/none"},
+		"gRPC":      {view.GatewayNginx, signetv1alpha1.NewAPIReference("GRPCRoute", "orders"), "the configuration of nginx is for HTTP: for a GRPCRoute take traefik or envoy-gateway"},
 	} {
 		_, err := view.GatewayConfig(test.gateway, view.API{APIReference: test.api, Namespace: "shop"}, "", shop().Bindings, system)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

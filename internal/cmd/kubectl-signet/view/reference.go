@@ -29,5 +29,5 @@ func ParseAPI(text string) (signetv1alpha1.APIReference, error) {
 	if err != nil {
 		return signetv1alpha1.APIReference{}, err
 	}
-	return signetv1alpha1.APIReference{Kind: kind, Name: name}, nil
+	return signetv1alpha1.NewAPIReference(kind, name), nil
 }

@@ -32,7 +32,7 @@ func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
 		binding := &bindings[i]
 		for j := range binding.Status.APIs {
 			api := &binding.Status.APIs[j]
-			id := slotID{binding.Namespace, environmentOf(binding), signetv1alpha1.APIReference{Kind: api.Kind, Name: api.Name}}
+			id := slotID{binding.Namespace, environmentOf(binding), signetv1alpha1.NewAPIReference(api.Kind, api.Name)}
 			if found[id] == nil {
 				found[id] = &Slot{
 					Namespace: id.namespace, Environment: id.environment, API: APIName(id.api), State: string(api.State),

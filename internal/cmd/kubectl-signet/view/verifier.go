@@ -32,14 +32,14 @@ type Mount struct {
 // shortly after, both keys are mounted.
 func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) *Verifier {
 	verifier := &Verifier{
-		Header:          binding.EffectiveHeader(),
+		Header:          binding.EffectiveSignatureHeader(),
 		UnsignedPayload: binding.EffectivePayload() == signetv1alpha1.PayloadUnsigned,
 		RequiredHeaders: slices.Sorted(slices.Values(binding.Spec.SignedHeaders)),
 		Mounts:          []Mount{},
 	}
 	names := []string{KeyInForce(binding), binding.Spec.KeyRef.Name}
-	if binding.Status.PreviousKey != nil {
-		names = append(names, binding.Status.PreviousKey.Name)
+	for i := range binding.Status.PreviousKeys {
+		names = append(names, binding.Status.PreviousKeys[i].Name)
 	}
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
@@ -55,7 +55,7 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 }
 
 func mountOf(key *signetv1alpha1.SignatureKey) Mount {
-	mount := Mount{Directory: MountRoot + "/" + key.Name, Kind: "Secret", Name: key.EffectiveSecretName()}
+	mount := Mount{Directory: MountRoot + "/" + key.Name, Kind: "Secret", Name: key.EffectiveTargetName()}
 	if key.Spec.Type == signetv1alpha1.KeyTypePublicKey {
 		mount.Kind, mount.Name = "ConfigMap", key.PublicConfigMapName()
 	}
@@ -69,7 +69,7 @@ func (v *Verifier) Go() string {
 		directories = append(directories, fmt.Sprintf("%q", mount.Directory))
 	}
 	var options strings.Builder
-	if v.Header != signetv1alpha1.DefaultHeader {
+	if v.Header != signetv1alpha1.DefaultSignatureHeader {
 		fmt.Fprintf(&options, "\tHeader: %q,\n", v.Header)
 	}
 	if v.UnsignedPayload {

@@ -1,0 +1,167 @@
+package signaturekey
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	logf "sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+// SetupWithManager completes the reconciler from the manager and starts it with it. The
+// manager's caches are to be those of CacheOptions, and the indexes of package
+// index registered.
+//
+// Own writes wake the key again: such a reconcile costs no request, and it is
+// what notices a status or Secret that somebody else has changed.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
+	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
+	r.Options = options
+	r.announcer = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
+	r.memory = newKeyMemory(r.Clock)
+	b := ctrl.NewControllerManagedBy(mgr).
+		Named("signaturekey").
+		For(&signetv1alpha1.SignatureKey{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSecret)).
+		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSameSource),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(keysOfPublic)).
+		Watches(&signetv1alpha1.SignatureBinding{}, handler.EnqueueRequestsFromMapFunc(keysOfBinding),
+			builder.WithPredicates(useChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency})
+	if options.ClusterWide {
+		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysOfNamespace),
+			builder.WithPredicates(terminating()))
+	}
+	return b.Complete(r)
+}
+
+// keysOfSecret finds the keys whose managed Secret this is by its label, and
+// those that name it for their managed or their source Secret.
+func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	names := sets.New[string]()
+	if name := secret.GetLabels()[signetv1alpha1.LabelKey]; name != "" {
+		names.Insert(name)
+	}
+	for _, field := range []string{index.KeySecretName, index.KeySource} {
+		var keys signetv1alpha1.SignatureKeyList
+		err := r.Client.List(ctx, &keys, client.InNamespace(secret.GetNamespace()),
+			client.MatchingFields{field: secret.GetName()}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			logf.FromContext(ctx).Error(err, "cannot find the keys of a Secret", "namespace", secret.GetNamespace(), "secret", secret.GetName())
+			continue
+		}
+		for i := range keys.Items {
+			names.Insert(keys.Items[i].Name)
+		}
+	}
+	return requests(secret.GetNamespace(), names)
+}
+
+// keysOfSameSource finds the other keys that name the same source.
+func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object) []reconcile.Request {
+	key, ok := object.(*signetv1alpha1.SignatureKey)
+	if !ok || key.SourceName() == "" {
+		return nil
+	}
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(key.Namespace),
+		client.MatchingFields{index.KeySource: key.SourceName()}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "cannot find the keys of a source", "namespace", key.Namespace, "secret", key.SourceName())
+	}
+	names := sets.New[string]()
+	for i := range keys.Items {
+		names.Insert(keys.Items[i].Name)
+	}
+	return requests(key.Namespace, names.Delete(key.Name))
+}
+
+func keysOfPublic(_ context.Context, configMap client.Object) []reconcile.Request {
+	names := sets.New(configMap.GetLabels()[signetv1alpha1.LabelKey])
+	return requests(configMap.GetNamespace(), names)
+}
+
+func keysOfBinding(_ context.Context, object client.Object) []reconcile.Request {
+	binding, ok := object.(*signetv1alpha1.SignatureBinding)
+	if !ok {
+		return nil
+	}
+	return requests(binding.Namespace, sets.New(index.KeyNames(binding)...))
+}
+
+// keysOfNamespace finds all keys of a namespace, and those that are gone and
+// have left a Secret.
+func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	names := sets.New[string]()
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "cannot find the keys of a namespace", "namespace", namespace.GetName())
+	}
+	for i := range keys.Items {
+		names.Insert(keys.Items[i].Name)
+	}
+	var secrets corev1.SecretList
+	err = r.Client.List(ctx, &secrets, client.InNamespace(namespace.GetName()),
+		client.HasLabels{signetv1alpha1.LabelKey}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "cannot find the managed Secrets of a namespace", "namespace", namespace.GetName())
+	}
+	for i := range secrets.Items {
+		names.Insert(secrets.Items[i].Labels[signetv1alpha1.LabelKey])
+	}
+	return requests(namespace.GetName(), names)
+}
+
+func requests(namespace string, names sets.Set[string]) []reconcile.Request {
+	list := make([]reconcile.Request, 0, len(names))
+	for name := range names {
+		if name != "" {
+			list = append(list, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
+		}
+	}
+	return list
+}
+
+// useChanged passes the changes of a binding that matter to its keys: a key
+// has one reconcile for a thousand APIs that become Bound, not a thousand.
+func useChanged() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, ok := e.ObjectOld.(*signetv1alpha1.SignatureBinding)
+		after, okAfter := e.ObjectNew.(*signetv1alpha1.SignatureBinding)
+		if !ok || !okAfter {
+			return true
+		}
+		if !sets.New(index.KeyNames(before)...).Equal(sets.New(index.KeyNames(after)...)) {
+			return true
+		}
+		for _, key := range index.KeyNames(after) {
+			if slots.RecordsKey(before, key) != slots.RecordsKey(after, key) || slots.HoldsWith(before, key) != slots.HoldsWith(after, key) {
+				return true
+			}
+		}
+		return false
+	}}
+}
+
+// terminating passes namespaces that are being deleted.
+func terminating() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(object client.Object) bool {
+		return object.GetDeletionTimestamp() != nil
+	})
+}

@@ -1,0 +1,298 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// What the policy answers begins with one of these, after its name.
+const (
+	denied       = "ValidatingAdmissionPolicy 'signet-managed-secrets' with binding 'signet-managed-secrets' denied request: "
+	ownLabel     = denied + "only Signet sets, changes and takes away the label signet.dev/signature-key."
+	otherLabels  = denied + "only Signet changes its labels on what it manages"
+	ownData      = denied + "only Signet changes data, type and immutable of what it manages."
+	editor       = "policy:editor"
+	restorer     = "system:serviceaccount:velero:velero"
+	forgedSecret = "forged-secret-0123456789"
+)
+
+// attack is a write to a managed Secret, or of what looks like one.
+type attack struct {
+	do func(ctx context.Context, u *user, secret *corev1.Secret) error
+	// answer is how the refusal goes on.
+	answer string
+}
+
+// update is a write of the whole object, as `kubectl replace` does it.
+func update(how func(*corev1.Secret)) func(context.Context, *user, *corev1.Secret) error {
+	return func(ctx context.Context, u *user, secret *corev1.Secret) error {
+		forged := secret.DeepCopy()
+		forged.ResourceVersion = ""
+		how(forged)
+		return u.Update(ctx, forged)
+	}
+}
+
+func patch(kind types.PatchType, body string) func(context.Context, *user, *corev1.Secret) error {
+	return func(ctx context.Context, u *user, secret *corev1.Secret) error {
+		return u.Patch(ctx, secret.DeepCopy(), client.RawPatch(kind, []byte(body)))
+	}
+}
+
+// apply is `kubectl apply --server-side --force-conflicts`.
+func apply(how func(*corev1apply.SecretApplyConfiguration)) func(context.Context, *user, *corev1.Secret) error {
+	return func(ctx context.Context, u *user, secret *corev1.Secret) error {
+		forged := corev1apply.Secret(secret.Name, secret.Namespace).WithType(secret.Type)
+		how(forged)
+		return u.Apply(ctx, forged, client.FieldOwner("attacker"), client.ForceOwnership)
+	}
+}
+
+// createForged makes another Secret with the label of a managed one.
+func createForged(how func(*corev1.Secret)) func(context.Context, *user, *corev1.Secret) error {
+	return func(ctx context.Context, u *user, secret *corev1.Secret) error {
+		forged := &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, Name: "forged", Labels: map[string]string{signetv1alpha1.LabelKey: "other"}},
+			Data:       secret.Data,
+		}
+		how(forged)
+		return u.Create(ctx, forged)
+	}
+}
+
+// labelLater takes a Secret of one's own, and then the label.
+func labelLater(how func(context.Context, *user, *corev1.Secret) error) func(context.Context, *user, *corev1.Secret) error {
+	return func(ctx context.Context, u *user, secret *corev1.Secret) error {
+		own := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: secret.Namespace, GenerateName: "own-"}, Data: secret.Data}
+		if err := u.Create(ctx, own); err != nil {
+			return fmt.Errorf("make a Secret of one's own: %w", err)
+		}
+		return how(ctx, u, own)
+	}
+}
+
+func attacks() map[string]attack {
+	setData := func(secret *corev1.Secret) { secret.Data["secret"] = []byte(forgedSecret) }
+	setLabel := func(name, value string) func(*corev1.Secret) {
+		return func(secret *corev1.Secret) {
+			secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged}
+			secret.Labels[name] = value
+		}
+	}
+	return map[string]attack{
+		"updates data":              {update(setData), ownData},
+		"adds data":                 {update(func(s *corev1.Secret) { s.Data["previous.key"] = []byte("forged") }), ownData},
+		"takes data away":           {update(func(s *corev1.Secret) { delete(s.Data, "checksum") }), ownData},
+		"takes all data away":       {update(func(s *corev1.Secret) { s.Data = nil }), ownData},
+		"updates stringData":        {update(func(s *corev1.Secret) { s.StringData = map[string]string{"secret": forgedSecret} }), ownData},
+		"makes it immutable":        {update(func(s *corev1.Secret) { s.Immutable = ptr.To(true) }), ownData},
+		"changes its type":          {update(func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque }), "type: Invalid value: \"Opaque\": field is immutable"},
+		"merges data":               {patch(types.MergePatchType, `{"stringData":{"secret":"`+forgedSecret+`"}}`), ownData},
+		"merges data strategically": {patch(types.StrategicMergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`), ownData},
+		"patches data":              {patch(types.JSONPatchType, `[{"op":"replace","path":"/data/secret","value":"Zm9yZ2Vk"}]`), ownData},
+		"copies data":               {patch(types.JSONPatchType, `[{"op":"copy","from":"/data/secret","path":"/data/previous.secret"}]`), ownData},
+		"applies data": {apply(func(s *corev1apply.SecretApplyConfiguration) {
+			s.WithStringData(map[string]string{"secret": forgedSecret})
+		}), ownData},
+		"takes the label away":  {patch(types.JSONPatchType, `[{"op":"remove","path":"/metadata/labels/signet.dev~1signature-key"}]`), ownLabel},
+		"takes all labels away": {update(func(s *corev1.Secret) { s.Labels = nil }), ownLabel},
+		"changes the label":     {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":"other"}}}`), ownLabel},
+		"empties the label":     {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":""}}}`), ownLabel},
+		"applies the label": {apply(func(s *corev1apply.SecretApplyConfiguration) {
+			s.WithLabels(map[string]string{signetv1alpha1.LabelKey: "other"})
+		}), ownLabel},
+		"takes label and data":              {update(func(s *corev1.Secret) { s.Labels = nil; setData(s) }), ownLabel},
+		"hides it from the cache":           {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":null}}}`), otherLabels},
+		"makes it a source":                 {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":"true"}}}`), otherLabels},
+		"adds a label of Signet's":          {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`), otherLabels},
+		"says who manages it":               {patch(types.MergePatchType, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}`), otherLabels},
+		"creates one":                       {createForged(func(*corev1.Secret) {}), ownLabel},
+		"creates one with an empty label":   {createForged(setLabel(signetv1alpha1.LabelKey, "")), ownLabel},
+		"creates one without data":          {createForged(func(s *corev1.Secret) { s.Data = nil }), ownLabel},
+		"creates one of the type":           {createForged(func(s *corev1.Secret) { s.Type = signetv1alpha1.SecretType }), ownLabel},
+		"creates one with a generated name": {createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "forged-" }), ownLabel},
+		"applies one that is not there": {apply(func(s *corev1apply.SecretApplyConfiguration) {
+			s.WithName("forged").WithLabels(map[string]string{signetv1alpha1.LabelKey: "other"})
+		}), ownLabel},
+		"labels one of their own":           {labelLater(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":"other"}}}`)), ownLabel},
+		"labels one of their own by update": {labelLater(update(setLabel(signetv1alpha1.LabelKey, "other"))), ownLabel},
+	}
+}
+
+var _ = Describe("the policy on managed Secrets", Ordered, func() {
+	var (
+		namespace string
+		key       *signetv1alpha1.SignatureKey
+		secret    *corev1.Secret
+	)
+
+	BeforeAll(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		grant(ctx, namespace, "edit", editor)
+		key = create(ctx, newKey(namespace, "orders"))
+		secret = managedSecret(ctx, key)
+	})
+
+	for _, who := range []string{"a cluster administrator", "an editor"} {
+		for _, name := range slices.Sorted(maps.Keys(attacks())) {
+			attempt := attacks()[name]
+			It("holds when "+who+" "+name, func(ctx SpecContext) {
+				u := admin
+				if who == "an editor" {
+					u = newUser(editor)
+				}
+				_, err := u.ask(func() error { return attempt.do(ctx, u, secret) })
+				Expect(err).To(MatchError(ContainSubstring(attempt.answer)))
+				Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), err.Error())
+				Expect(reload(Default, ctx, secret)).To(Equal(secret))
+			})
+		}
+	}
+
+	It("has no other way in", func(ctx SpecContext) {
+		forged := secret.DeepCopy()
+		forged.Data["secret"] = []byte(forgedSecret)
+		Expect(apierrors.IsNotFound(admin.Status().Update(ctx, forged))).To(BeTrue(), "Secrets have no status")
+		Expect(reload(Default, ctx, secret)).To(Equal(secret))
+	})
+
+	It("and the finalizer leave no way round by deleting and creating", func(ctx SpecContext) {
+		bound := create(ctx, newKey(namespace, "bound"))
+		expectReady(ctx, create(ctx, newBinding(namespace, "bound", "bound", "bound")), "True Bound")
+		held := managedSecret(ctx, bound)
+		editing := newUser(editor)
+		Expect(editing.Delete(ctx, held.DeepCopy())).To(Succeed())
+		forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: held.Name}, Data: map[string][]byte{"secret": []byte(forgedSecret)}}
+		Expect(apierrors.IsAlreadyExists(editing.Create(ctx, forged))).To(BeTrue())
+		Expect(expectReady(ctx, bound, "True SecretTerminating")).To(ContainSubstring("goes on serving"))
+		Expect(reload(Default, ctx, held).Data).To(Equal(held.Data))
+		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, reload(Default, ctx, held))).To(MatchError(ContainSubstring(ownData)))
+	})
+
+	It("leaves other metadata free", func(ctx SpecContext) {
+		editing := newUser(editor)
+		for _, free := range []string{
+			`{"metadata":{"annotations":{"team":"a"},"labels":{"team":"a"}}}`,
+			`{"metadata":{"finalizers":["example.com/audit"]}}`,
+			`{"metadata":{"finalizers":null}}`,
+		} {
+			Expect(patch(types.MergePatchType, free)(ctx, editing, secret)).To(Succeed())
+		}
+	})
+
+	It("lets the manager do its work", func(ctx SpecContext) {
+		manager := newAccount(ctx, systemNamespace, managerAccount)
+		own := create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "own"}})
+		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":"other"}}}`)(ctx, manager, own)).To(Succeed())
+		Expect(patch(types.MergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`)(ctx, manager, own)).To(Succeed())
+		Expect(createForged(func(s *corev1.Secret) { s.Name = "managed" })(ctx, manager, secret)).To(Succeed())
+	})
+
+	It("refuses every other account of Signet's namespace", func(ctx SpecContext) {
+		create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-controller-manager-2"}})
+		other := newUser("system:serviceaccount:signet-system:signet-controller-manager-2", "system:masters", "system:serviceaccounts:signet-system")
+		Expect(patch(types.MergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`)(ctx, other, secret)).To(MatchError(ContainSubstring(ownData)))
+	})
+
+	It("lets those restore who are named, as long as they are", func(ctx SpecContext) {
+		velero := newUser(restorer, "system:masters")
+		restore := createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "restored-" })
+		Expect(restore(ctx, velero, secret)).To(MatchError(ContainSubstring(ownLabel)))
+		parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-policy-parameters"}}
+		change(ctx, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "somebody\n  " + restorer + "\n" })
+		DeferCleanup(func(ctx SpecContext) {
+			change(ctx, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "" })
+			Eventually(func() error { return restore(ctx, velero, secret) }).Should(MatchError(ContainSubstring(ownLabel)))
+		})
+		Eventually(func() error { return restore(ctx, velero, secret) }).Should(Succeed())
+		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`)(ctx, velero, secret)).To(Succeed())
+		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":null}}}`)(ctx, velero, secret)).To(Succeed())
+		Expect(restore(ctx, admin, secret)).To(MatchError(ContainSubstring(ownLabel)))
+		for _, near := range []string{"system:serviceaccount:velero:velero2", "somebod", strings.ToUpper(restorer)} {
+			Expect(restore(ctx, newUser(near, "system:masters"), secret)).To(MatchError(ContainSubstring(ownLabel)), near)
+		}
+	})
+
+	It("guards the ConfigMaps with public halves too", func(ctx SpecContext) {
+		pair := newKey(namespace, "pair")
+		pair.Spec.Type = signetv1alpha1.KeyTypePublicKey
+		expectReady(ctx, create(ctx, pair), "True Ready")
+		public := reload(Default, ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pair.PublicConfigMapName()}})
+		for body, answer := range map[string]string{
+			`{"data":{"key":"forged"}}`:                                 ownData,
+			`{"binaryData":{"other":"Zm9yZ2Vk"}}`:                       ownData,
+			`{"immutable":true}`:                                        ownData,
+			`{"metadata":{"labels":{"signet.dev/signature-key":null}}}`: ownLabel,
+		} {
+			err := admin.Patch(ctx, public.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(body)))
+			Expect(err).To(MatchError(ContainSubstring(answer)), body)
+		}
+	})
+
+	It("has nothing to do with other Secrets", func(ctx SpecContext) {
+		own := create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "free", Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}})
+		editing := newUser(editor)
+		Expect(patch(types.MergePatchType, `{"data":{"a":"Zm9yZ2Vk"},"metadata":{"labels":{"app.kubernetes.io/managed-by":"x"}}}`)(ctx, editing, own)).To(Succeed())
+		Expect(editing.Delete(ctx, own)).To(Succeed())
+	})
+})
+
+// The garbage collector and the namespace controller come as users that no
+// policy knows.
+var _ = Describe("the cluster's own controllers", func() {
+	var namespace string
+
+	BeforeEach(func(ctx SpecContext) {
+		namespace = newNamespace(ctx)
+		probe := &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": signetv1alpha1.GroupVersion.String(), "kind": "SignatureKey",
+			"metadata": map[string]any{"name": "probe", "namespace": namespace}, "spec": map[string]any{"type": "HMAC"},
+		}}
+		Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
+	})
+
+	for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground} {
+		It("collect the Secret of a key that is deleted, "+string(propagation), func(ctx SpecContext) {
+			key := create(ctx, newKey(namespace, "orders"))
+			secret := managedSecret(ctx, key)
+			Expect(admin.Delete(ctx, key, client.PropagationPolicy(propagation))).To(Succeed())
+			Eventually(gone(ctx, key)).WithTimeout(long).Should(Succeed())
+			Eventually(gone(ctx, secret)).WithTimeout(long).Should(Succeed())
+		})
+	}
+
+	It("orphan it if they are told to", func(ctx SpecContext) {
+		key := create(ctx, newKey(namespace, "orders"))
+		secret := managedSecret(ctx, key)
+		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
+		Eventually(gone(ctx, key)).WithTimeout(long).Should(Succeed())
+		after := reload(Default, ctx, secret)
+		Expect(after.OwnerReferences).To(BeEmpty())
+		Expect(after.Data).To(Equal(secret.Data))
+	})
+
+	It("delete a namespace with all that is in it", func(ctx SpecContext) {
+		key := create(ctx, newKey(namespace, "orders"))
+		expectReady(ctx, create(ctx, newBinding(namespace, "orders", "orders", "orders")), "True Bound")
+		Expect(slices.Contains(reload(Default, ctx, key).Finalizers, signetv1alpha1.FinalizerProtection)).To(BeTrue())
+		whole := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+		Expect(admin.Delete(ctx, whole)).To(Succeed())
+		Eventually(gone(ctx, whole)).WithTimeout(long).Should(Succeed())
+	})
+})

@@ -1,0 +1,369 @@
+package admission
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+const (
+	// tenant has the role edit, and with it the Secrets of the namespace;
+	// clerk has Signet's own roles alone.
+	tenant = "tenant:edit"
+	clerk  = "tenant:clerk"
+
+	// Everything in the foreign namespace has the one name, and nothing has the
+	// other.
+	existing = "zebra"
+	missing  = "quagga"
+
+	foreignSecret = "foreign-secret-0123456789"
+)
+
+// probe tries to reach the foreign namespace by a name, and returns all that
+// the tenant is told.
+type probe func(ctx context.Context, u *user, own, foreign, name string) []string
+
+// told is what an attempt is answered: warnings and error.
+func told(u *user, do func() error) []string {
+	warned, err := u.ask(do)
+	return append(warned, fmt.Sprint(err))
+}
+
+// verdicts creates an object of Signet's as the user, and adds what becomes of
+// it to what is told.
+func verdicts(ctx context.Context, u *user, object client.Object) []string {
+	GinkgoHelper()
+	answer := told(u, func() error { return u.Create(ctx, object) })
+	if object.GetUID() == "" {
+		return answer
+	}
+	Eventually(func(g Gomega) {
+		g.Expect(u.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+		g.Expect(meta.FindStatusCondition(conditionsOf(object), signetv1alpha1.ConditionReady)).NotTo(BeNil())
+	}).Should(Succeed())
+	for _, condition := range conditionsOf(object) {
+		answer = append(answer, fmt.Sprintf("%s %s %s: %s", condition.Type, condition.Status, condition.Reason, condition.Message))
+	}
+	answer = append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
+	if key, ok := object.(*signetv1alpha1.SignatureKey); ok && key.Status.KeyID != "" {
+		// The next attempt is not to find what this one has left.
+		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
+		Eventually(gone(ctx, left)).WithTimeout(long).Should(Succeed())
+	}
+	return answer
+}
+
+// spellings are the ways to write a name that might be taken for one elsewhere.
+var spellings = map[string]func(foreign, name string) string{
+	"as it is":         func(_, name string) string { return name },
+	"with a namespace": func(foreign, name string) string { return foreign + "/" + name },
+	"with a path":      func(foreign, name string) string { return "../" + foreign + "/secrets/" + name },
+	"with a dot":       func(foreign, name string) string { return foreign + "." + name },
+	"of a service":     func(foreign, name string) string { return name + "." + foreign + ".svc" },
+	"escaped":          func(foreign, name string) string { return foreign + "%2F" + name },
+	"with a colon":     func(foreign, name string) string { return foreign + ":" + name },
+}
+
+// references are the fields that name another object.
+var references = map[string]func(own, spelled string) client.Object{
+	"spec.source.secretRef": func(own, spelled string) client.Object { return newSourcedKey(own, "mine", spelled) },
+	"spec.target.name": func(own, spelled string) client.Object {
+		key := newKey(own, "mine")
+		key.Spec.Target.Name = spelled
+		return key
+	},
+	"spec.target.name of a pair": func(own, spelled string) client.Object {
+		key := newKey(own, "mine")
+		key.Spec.Type, key.Spec.Target.Name = signetv1alpha1.KeyTypePublicKey, spelled
+		return key
+	},
+	"spec.keyRef": func(own, spelled string) client.Object { return newBinding(own, "mine", spelled, "mine") },
+	"an API":      func(own, spelled string) client.Object { return newBinding(own, "mine", "mine", spelled) },
+	"a route": func(own, spelled string) client.Object {
+		binding := newBinding(own, "mine", "mine", spelled)
+		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		return binding
+	},
+	"the template's labels": func(own, spelled string) client.Object {
+		key := newKey(own, "mine")
+		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{signetv1alpha1.LabelKey: signetv1alpha1.LabelValue(spelled)}}
+		return key
+	},
+	"the object's own name": func(own, spelled string) client.Object { return newKey(own, spelled) },
+	"the object's own labels": func(own, spelled string) client.Object {
+		key := newKey(own, "mine")
+		key.Labels = map[string]string{signetv1alpha1.LabelKey: spelled, signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged}
+		return key
+	},
+}
+
+// secretProbes are attempts with Secrets of the tenant's own.
+var secretProbes = map[string]probe{
+	"a source of that name, that the foreign key's rules refuse": func(ctx context.Context, u *user, own, _, name string) []string {
+		source := newSource(own, name, map[string]string{"secret": "short"})
+		answer := told(u, func() error { return u.Create(ctx, source) })
+		return append(answer, told(u, func() error { return u.Delete(ctx, source) })...)
+	},
+	"a Secret that says it belongs to the foreign key": func(ctx context.Context, u *user, own, _, name string) []string {
+		secret := newSource(own, name+"-managed", nil)
+		secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: name}
+		return told(u, func() error { return u.Create(ctx, secret) })
+	},
+	"a Secret that says it is managed": func(ctx context.Context, u *user, own, _, name string) []string {
+		secret := newSource(own, name+"-managed", nil)
+		secret.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
+		answer := told(u, func() error { return u.Create(ctx, secret) })
+		return append(answer, told(u, func() error { return u.Delete(ctx, secret) })...)
+	},
+}
+
+// directProbes go at the foreign namespace itself.
+var directProbes = map[string]probe{
+	"reads it": func(ctx context.Context, u *user, _, foreign, name string) []string {
+		at := client.ObjectKey{Namespace: foreign, Name: name}
+		var answer []string
+		for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}} {
+			answer = append(answer, told(u, func() error { return u.Get(ctx, at, object) })...)
+		}
+		return answer
+	},
+	"writes there": func(ctx context.Context, u *user, _, foreign, name string) []string {
+		body := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))
+		answer := told(u, func() error { return u.Create(ctx, newKey(foreign, name)) })
+		answer = append(answer, told(u, func() error { return u.Patch(ctx, newKey(foreign, name), body) })...)
+		answer = append(answer, told(u, func() error { return u.Delete(ctx, newKey(foreign, name)) })...)
+		return append(answer, told(u, func() error { return u.Create(ctx, newBinding(foreign, name, name, name)) })...)
+	},
+	"dry runs there": func(ctx context.Context, u *user, _, foreign, name string) []string {
+		return told(u, func() error { return u.Create(ctx, newBinding(foreign, name, name, name), client.DryRunAll) })
+	},
+	"has it for a parent": func(ctx context.Context, u *user, own, foreign, name string) []string {
+		return parentProbe(ctx, u, "RELEASE", own, foreign, name, func(*gwapiv1.HTTPRoute) {})
+	},
+	"has it for a parent that accepts, in another environment": func(ctx context.Context, u *user, own, foreign, name string) []string {
+		return parentProbe(ctx, u, "staging", own, foreign, name, func(route *gwapiv1.HTTPRoute) { accept(ctx, route) })
+	},
+}
+
+// parentProbe binds a route whose parent is a foreign Gateway.
+func parentProbe(ctx context.Context, u *user, environment, own, foreign, name string, then func(*gwapiv1.HTTPRoute)) []string {
+	GinkgoHelper()
+	route := create(ctx, newRoute(own, "mine", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)}))
+	then(route)
+	binding := newBinding(own, "mine", "mine", "mine")
+	binding.Spec.Environment, binding.Spec.APIs[0].Kind = environment, signetv1alpha1.APIKindHTTPRoute
+	answer := verdicts(ctx, u, binding)
+	Expect(admin.Delete(ctx, route)).To(Succeed())
+	return answer
+}
+
+func newRoute(namespace, name string, parents ...gwapiv1.ParentReference) *gwapiv1.HTTPRoute {
+	route := &gwapiv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	route.Spec.ParentRefs = parents
+	return route
+}
+
+// accept says what a gateway's controller says.
+func accept(ctx context.Context, route *gwapiv1.HTTPRoute) {
+	GinkgoHelper()
+	route.Status.Parents = []gwapiv1.RouteParentStatus{{
+		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.com/gateway",
+		Conditions: []metav1.Condition{{
+			Type: string(gwapiv1.RouteConditionAccepted), Status: metav1.ConditionTrue, Reason: string(gwapiv1.RouteReasonAccepted),
+			LastTransitionTime: metav1.Now(), ObservedGeneration: route.Generation,
+		}},
+	}}
+	Expect(admin.Status().Update(ctx, route)).To(Succeed())
+}
+
+// furnish fills the foreign namespace.
+func furnish(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	create(ctx, newSource(namespace, existing, map[string]string{"key": "zebra_app", "secret": foreignSecret}))
+	key := newSourcedKey(namespace, existing, existing)
+	key.Spec.Target.Name = existing + "-managed"
+	expectReady(ctx, create(ctx, key), "True Ready")
+	create(ctx, &gwapiv1.Gateway{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: existing, Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
+		Spec: gwapiv1.GatewaySpec{GatewayClassName: "none", Listeners: []gwapiv1.Listener{{
+			Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType,
+		}}},
+	})
+	accept(ctx, create(ctx, newRoute(namespace, existing, gwapiv1.ParentReference{Name: existing})))
+	binding := newBinding(namespace, existing, existing, existing)
+	binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, existing))
+	expectReady(ctx, create(ctx, binding), "True Bound")
+}
+
+// inventory is all of the namespace's objects that Signet deals with, as they
+// are, and the Events about them.
+func inventory(ctx context.Context, namespace string) string {
+	GinkgoHelper()
+	var all []string
+	for _, list := range []client.ObjectList{
+		&signetv1alpha1.SignatureKeyList{}, &signetv1alpha1.SignatureBindingList{}, &corev1.SecretList{},
+		&corev1.ConfigMapList{}, &gwapiv1.HTTPRouteList{}, &gwapiv1.GatewayList{}, &corev1.EventList{},
+	} {
+		Expect(admin.List(ctx, list, client.InNamespace(namespace))).To(Succeed())
+		list.SetResourceVersion("") // of the list: the cluster's own
+		text, err := json.Marshal(list)
+		Expect(err).NotTo(HaveOccurred())
+		all = append(all, string(text))
+	}
+	return strings.Join(all, "\n")
+}
+
+var _ = Describe("a tenant", Ordered, func() {
+	var own, foreign, before string
+
+	BeforeAll(func(ctx SpecContext) {
+		own, foreign = newNamespace(ctx), newNamespace(ctx)
+		furnish(ctx, foreign)
+		grant(ctx, own, "edit", tenant)
+		create(ctx, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "clerk-views"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "signet-view"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: clerk}},
+		})
+		grant(ctx, own, "signet-edit", clerk)
+		before = inventory(ctx, foreign)
+	})
+
+	AfterAll(func(ctx SpecContext) {
+		Expect(inventory(ctx, foreign)).To(Equal(before), "what is in the foreign namespace")
+	})
+
+	// Version ids are random: they tell nothing.
+	versionID := regexp.MustCompile(`[0-9a-f]{32}`)
+
+	// sameAnswer demands that nothing tells an existing name from a missing one.
+	sameAnswer := func(ctx context.Context, who string, try probe) []string {
+		GinkgoHelper()
+		var answers [2][]string
+		for i, name := range []string{existing, missing} {
+			for _, line := range try(ctx, newUser(who), own, foreign, name) {
+				answers[i] = append(answers[i], versionID.ReplaceAllString(strings.ReplaceAll(line, name, "NAME"), "ID"))
+			}
+		}
+		Expect(answers[0]).NotTo(BeEmpty())
+		Expect(answers[0]).To(Equal(answers[1]), "what is told of a foreign object that exists, and of one that does not")
+		return answers[0]
+	}
+
+	for _, who := range []string{tenant, clerk} {
+		for _, field := range slices.Sorted(maps.Keys(references)) {
+			It("reaches nothing through "+field+" as "+who, func(ctx SpecContext) {
+				for _, spell := range spellings {
+					sameAnswer(ctx, who, func(ctx context.Context, u *user, own, foreign, name string) []string {
+						return verdicts(ctx, u, references[field](own, spell(foreign, name)))
+					})
+				}
+			})
+		}
+		for _, name := range slices.Sorted(maps.Keys(directProbes)) {
+			It("reaches nothing when "+who+" "+name, func(ctx SpecContext) { sameAnswer(ctx, who, directProbes[name]) })
+		}
+		It("writes no status and no finalizers as "+who, func(ctx SpecContext) { writesNoStatus(ctx, newUser(who), own) })
+	}
+	for _, name := range slices.Sorted(maps.Keys(secretProbes)) {
+		It("reaches nothing through "+name, func(ctx SpecContext) { sameAnswer(ctx, tenant, secretProbes[name]) })
+	}
+
+	// The named exception: the label of a Gateway is read, once that has accepted
+	// the route.
+	It("learns from a foreign Gateway that has accepted a route in which environment it is", func(ctx SpecContext) {
+		key := create(ctx, newKey(own, "published"))
+		accept(ctx, create(ctx, newRoute(own, "published", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing})))
+		binding := newBinding(own, "published", key.Name, "published")
+		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		expectReady(ctx, create(ctx, binding), "True Bound")
+	})
+
+	It("reaches nothing by the UID of a foreign owner", func(ctx SpecContext) {
+		u := newUser(tenant)
+		victim := reload(Default, ctx, newKey(foreign, existing))
+		for name, uid := range map[string]types.UID{"owned": victim.UID, "unowned": "00000000-0000-4000-8000-000000000000"} {
+			key := newKey(own, name)
+			for _, object := range []client.Object{newSource(own, name+"-source", nil), newBinding(own, name, name, name), key} {
+				object.SetOwnerReferences([]metav1.OwnerReference{{
+					APIVersion: signetv1alpha1.GroupVersion.String(), Kind: "SignatureKey", Name: victim.Name, UID: uid, Controller: ptr.To(true),
+				}})
+				_, err := u.ask(func() error { return u.Create(ctx, object) })
+				Expect(err).NotTo(HaveOccurred())
+			}
+			// Signet serves the key until the garbage collector finds that there
+			// is no such owner in this namespace.
+			Eventually(func(g Gomega) {
+				err := admin.Get(ctx, client.ObjectKeyFromObject(key), key)
+				g.Expect(client.IgnoreNotFound(err)).To(Succeed())
+				g.Expect(err != nil || key.Status.ObservedGeneration == key.Generation).To(BeTrue())
+			}).Should(Succeed())
+		}
+	})
+
+	It("without Secrets cannot tell a Secret that nobody lends from none", func(ctx SpecContext) {
+		plain := create(ctx, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: existing}, StringData: map[string]string{"secret": foreignSecret},
+		})
+		answer := sameAnswer(ctx, clerk, func(ctx context.Context, u *user, own, _, name string) []string {
+			return verdicts(ctx, u, newSourcedKey(own, "mine", name))
+		})
+		Expect(answer).To(ContainElement(`Ready Unknown SourceNotFound: Create Secret NAME, or give it the label signet.dev/signature-material: "true".`))
+
+		By("nor have Signet write to it")
+		taken := newKey(own, "mine")
+		taken.Spec.Target.Name = existing
+		Expect(strings.Join(verdicts(ctx, newUser(clerk), taken), "\n")).To(ContainSubstring("SecretOwnedByOther"))
+		Expect(reload(Default, ctx, plain)).To(Equal(plain))
+		Expect(admin.Delete(ctx, plain)).To(Succeed())
+	})
+})
+
+// writesNoStatus tries to say who holds an API, and to hold or free a key.
+func writesNoStatus(ctx context.Context, u *user, own string) {
+	GinkgoHelper()
+	since := metav1.Now()
+	forged := signetv1alpha1.SignatureBindingStatus{KeyName: "forged", Environment: "RELEASE", APIs: []signetv1alpha1.APIStatus{{
+		Kind: signetv1alpha1.APIKindAPI, Name: "forged", State: signetv1alpha1.APIBound, BoundAt: &since,
+	}}}
+	binding := newBinding(own, "forger", "nobody", "forged")
+	binding.Status = forged
+	Expect(u.Create(ctx, binding)).To(Succeed())
+	expectReady(ctx, binding, "Unknown KeyNotFound")
+	Eventually(func(g Gomega) {
+		binding = reload(g, ctx, binding)
+		binding.Status = forged
+		g.Expect(u.Update(ctx, binding)).To(Succeed())
+	}).Should(Succeed())
+	Expect(reload(Default, ctx, binding).Status.KeyName).NotTo(Equal("forged"))
+
+	key := create(ctx, newKey(own, "forger"))
+	for _, object := range []client.Object{key, binding} {
+		Expect(apierrors.IsForbidden(u.Status().Update(ctx, object))).To(BeTrue())
+		Expect(apierrors.IsForbidden(u.Status().Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"status":{}}`))))).To(BeTrue())
+		Expect(apierrors.IsForbidden(u.SubResource("finalizers").Update(ctx, object))).To(BeTrue())
+		Expect(u.Delete(ctx, object)).To(Succeed())
+		Eventually(gone(ctx, object)).Should(Succeed())
+	}
+	parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-policy-parameters"}}
+	Expect(apierrors.IsForbidden(u.Patch(ctx, parameters, client.RawPatch(types.MergePatchType, []byte(`{"data":{"users":"x"}}`))))).To(BeTrue())
+}

@@ -1,0 +1,251 @@
+package argocd
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// TestStates brings about every state that Ready may have, with the real manager
+// on a real API server, and asks Argo CD, kstatus and kubectl about the objects.
+func TestStates(t *testing.T) {
+	w := newWorld(t)
+	w.startManager(t, "--public-key-enable")
+	w.expectAdmission(t)
+	for namespace, scene := range scenes {
+		w.kubectl(t, "create", "namespace", namespace)
+		if scene.gateOpen != nil {
+			scene.gateOpen(t, stage{w, namespace})
+		}
+	}
+	w.manager.stop()
+	w.unguard(t)
+	for namespace, scene := range scenes {
+		if scene.unguarded != nil {
+			scene.unguarded(t, stage{w, namespace})
+		}
+	}
+	t.Run("before Signet has seen it", func(t *testing.T) { notSeenYet(t, w) })
+	w.startManager(t)
+	w.applyInstallation(t)
+	w.expectAdmission(t)
+	for namespace, scene := range scenes {
+		t.Run(namespace, func(t *testing.T) {
+			t.Parallel()
+			if scene.play != nil {
+				scene.play(t, stage{w, namespace})
+			}
+			for _, state := range scene.states {
+				stage{w, namespace}.expectState(t, state)
+			}
+		})
+	}
+	t.Run("deletion that is held", func(t *testing.T) {
+		t.Parallel()
+		heldDeletion(t, w)
+	})
+}
+
+// unguard does away with the webhooks, and makes of the CRDs such as an older
+// version might have had: nothing else lets an invalid spec in.
+func (w *world) unguard(t *testing.T) {
+	t.Helper()
+	const schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec"
+	w.kubectl(t, "delete", "validatingwebhookconfiguration", "signet")
+	w.kubectl(t, "patch", "crd", "signaturekeys.signet.dev", "--type=json", "-p",
+		`[{"op":"remove","path":"`+schema+`/x-kubernetes-validations"}]`)
+	w.kubectl(t, "patch", "crd", "signaturebindings.signet.dev", "--type=json", "-p",
+		`[{"op":"remove","path":"`+schema+`/properties/header/pattern"}]`)
+	for _, invalid := range []string{invalidKey, invalidBinding} {
+		eventually(t, "the CRD to let an invalid spec in", func() error {
+			_, err := w.try(invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
+			return err
+		})
+	}
+}
+
+// notSeenYet applies and changes objects while no manager runs: kubectl wait,
+// begun before the manager, is not satisfied by what there was.
+func notSeenYet(t *testing.T, w *world) {
+	w.kubectl(t, "create", "namespace", "not-seen-yet")
+	s := stage{w, "not-seen-yet"}
+	kinds := []string{kindKey, kindBinding}
+	seen := func(t *testing.T) {
+		var ends []func()
+		for _, kind := range kinds {
+			s.judge(t, kind, "orders", "")
+			_, err := s.try("", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
+			if err == nil || !strings.Contains(err.Error(), "timed out waiting for the condition") {
+				t.Errorf("kubectl wait, without a manager: %v, want it to time out", err)
+			}
+			ends = append(ends, s.wait(t, kind, "orders"))
+		}
+		w.startManager(t)
+		for i, end := range ends {
+			end()
+			s.judge(t, kinds[i], "orders", "True")
+		}
+		w.manager.stop()
+	}
+	apply(key("orders", ""), binding("orders", "orders", "API/orders"))(t, s)
+	t.Run("applied", seen)
+	for _, kind := range kinds {
+		s.in(t, "annotate", kind, "orders", "example.com/generation=the-same")
+		s.judge(t, kind, "orders", "True")
+	}
+	s.in(t, "patch", kindKey, "orders", "--type=merge", "-p", `{"spec":{"displayName":"orders_signature"}}`)
+	s.in(t, "patch", kindBinding, "orders", "--type=merge", "-p", `{"spec":{"signatureHeader":"X-Signature"}}`)
+	t.Run("changed", seen)
+}
+
+// heldDeletion is the one state about which kubectl differs: to Argo CD and Flux
+// what is being deleted is on its way, whatever its conditions say.
+func heldDeletion(t *testing.T, w *world) {
+	w.kubectl(t, "create", "namespace", "deletion-held")
+	s := stage{w, "deletion-held"}
+	bound(t, s)
+	s.in(t, "delete", kindKey, "orders", "--wait=false")
+	s.judgeDeleted(t, s.expectReady(t, kindKey, "orders", "True", "Ready"), "True")
+}
+
+// judgeDeleted asks the judges about an object that is being deleted.
+func (s stage) judgeDeleted(t *testing.T, object *unstructured.Unstructured, ready string) {
+	t.Helper()
+	s.askKubectl(t, object.GetKind(), object.GetName(), "Ready="+ready, true)
+	if said := s.askArgoCD(t, object); said != "Progressing" {
+		t.Errorf("Argo CD says %s, want Progressing", said)
+	}
+	expectTerminating(t, object)
+}
+
+// expectState waits for the state, asks the judges, and compares it with the
+// file of the tests of the script.
+func (s stage) expectState(t *testing.T, want state) {
+	t.Helper()
+	object := s.expectReady(t, want.kind, "orders", want.ready, want.reason)
+	if want.deleted {
+		s.judgeDeleted(t, object, want.ready)
+		return
+	}
+	if stored := storedConditions(t, want); !cmp.Equal(stored, told(t, object)) {
+		t.Errorf("%s is out of date: %s", want.path(), cmp.Diff(stored, told(t, object)))
+	}
+	s.judge(t, want.kind, "orders", want.ready)
+	if want.waits {
+		s.age(t, want.kind, "orders")
+		s.expectState(t, state{kind: want.kind, ready: "False", reason: want.reason})
+	}
+}
+
+// path is that of the file with an object in this state.
+func (s state) path() string {
+	file := s.file
+	if file == "" {
+		file = strings.ToLower(agreed[s.ready].argoCD) + "_" + strings.ToLower(s.reason[:1]) + s.reason[1:] + ".yaml"
+	}
+	return filepath.Join(customizations, s.kind, "testdata", file)
+}
+
+func storedConditions(t *testing.T, s state) map[string]string {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	readYAML(t, s.path(), object)
+	return told(t, object)
+}
+
+// told is what Ready and Stalled say.
+func told(t *testing.T, object *unstructured.Unstructured) map[string]string {
+	t.Helper()
+	said := map[string]string{}
+	for _, condition := range conditionsOf(t, object) {
+		if condition.Type == "Ready" || condition.Type == "Stalled" {
+			said[condition.Type] = fmt.Sprintf("%s %s: %s", condition.Status, condition.Reason, condition.Message)
+		}
+	}
+	return said
+}
+
+// notOfReady are reasons of other conditions than Ready.
+var notOfReady = []string{"NotBound", "DeletionBlocked", "Staged", "Retiring", "Settled", "NothingToRotate", "Resting"}
+
+// TestEveryReasonHasAState fails if the code or the README has a state of Ready
+// that no scene is about, or a scene one that they have not.
+func TestEveryReasonHasAState(t *testing.T) {
+	reasons, states := map[string]bool{}, map[string]bool{}
+	for _, scene := range scenes {
+		for _, s := range scene.states {
+			reasons[s.reason] = true
+			states[s.kind+" "+s.reason+" "+s.ready] = true
+			if s.waits {
+				states[s.kind+" "+s.reason+" False"] = true
+			}
+		}
+	}
+	constants := reasonConstants(t)
+	for _, reason := range notOfReady {
+		delete(constants, reason)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(constants)), slices.Sorted(maps.Keys(reasons))); diff != "" {
+		t.Errorf("constants in api/v1alpha1 (-) and scenes (+): %s", diff)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(documentedStates(t))), slices.Sorted(maps.Keys(states))); diff != "" {
+		t.Errorf("States and reasons in the README (-) and scenes (+): %s", diff)
+	}
+}
+
+// reasonConstants are the values of the constants that are named Reason….
+func reasonConstants(t *testing.T) map[string]bool {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../../api/v1alpha1/conditions.go", nil, 0)
+	must(t, err)
+	values := map[string]bool{}
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		must(t, err)
+		values[value] = true
+		return true
+	})
+	if len(values) < len(notOfReady) {
+		t.Fatalf("found only the constants %v", values)
+	}
+	return values
+}
+
+// documentedStates are the rows of the README's tables of Ready.
+func documentedStates(t *testing.T) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("../../../README.md")
+	must(t, err)
+	row, statuses := regexp.MustCompile("^\\| `(\\w+)` \\| ([^|]*) \\|"), regexp.MustCompile("True|False|Unknown")
+	states := map[string]bool{}
+	var kind string
+	var inTable bool
+	for line := range strings.Lines(string(text)) {
+		if name, ok := strings.CutPrefix(line, "### "); ok {
+			kind = strings.TrimSpace(name)
+		}
+		inTable = strings.HasPrefix(line, "| Ready: reason") || inTable && strings.HasPrefix(line, "|")
+		if cells := row.FindStringSubmatch(line); inTable && cells != nil {
+			for _, status := range statuses.FindAllString(cells[2], -1) {
+				states[kind+" "+cells[1]+" "+status] = true
+			}
+		}
+	}
+	return states
+}

@@ -1,0 +1,70 @@
+package kubectl
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
+)
+
+// testErrors gives every command a kubeconfig that is no good. Each says in one
+// line what is missing.
+func testErrors(t *testing.T, w *world) {
+	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: "nobody"}})
+	nobody := w.identity(t, shop, "nobody")
+	unknown := rest.AnonymousClientConfig(w.cluster.Config)
+	unknown.BearerToken = "expired"
+	away := rest.CopyConfig(w.cluster.Config)
+	away.Host = "https://" + proc.FreeAddress(t)
+	for name, config := range map[string]*rest.Config{"unknown": unknown, "away": away} {
+		must(t, w.cluster.WriteKubeconfig(config, filepath.Join(w.dir, name)))
+	}
+	request := filepath.Join(w.dir, "right.http")
+	commands := map[string][]string{
+		"status": {"status"}, "explain": {"explain", "api/legacy"}, "rotate": {"rotate", "orders"},
+		"bind": {"bind", "orders", "--env", "RELEASE", "-l", "app=orders"}, "verify": {"verify", "orders", "-f", request}, "doctor": {"doctor"},
+	}
+	const user = "system:serviceaccount:shop:nobody lacks the right to "
+	const shopRight = " in namespace shop: "
+	const ask = shopRight + "ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
+	const askForRoutes = shopRight + "Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io"
+	rights := map[string]string{
+		"status": "list signaturekeys.signet.dev" + ask, "explain": "list signaturebindings.signet.dev" + ask, "rotate": "get signaturekeys.signet.dev" + ask,
+		"bind": "list httproutes.gateway.networking.k8s.io" + askForRoutes, "verify": "get signaturekeys.signet.dev" + ask,
+	}
+	for name, args := range commands {
+		for kubeconfig, want := range map[string]string{
+			nobody:                          user + rights[name],
+			filepath.Join(w.dir, "unknown"): "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired",
+			filepath.Join(w.dir, "away"):    fmt.Sprintf("the API server at %s cannot be reached: dial tcp %s: connect: connection refused", away.Host, strings.TrimPrefix(away.Host, "https://")),
+			filepath.Join(w.dir, "nowhere"): "read the kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
+		} {
+			if name == "doctor" && kubeconfig == nobody {
+				continue // doctor says what it could not look at
+			}
+			out, problems, code := w.signet(t, append(args, "-n", shop, "--kubeconfig", kubeconfig)...)
+			if code != 1 || out != "" || problems != "error: "+want+"\n" {
+				t.Errorf("%s with %s: %d %q %q, want %q", name, filepath.Base(kubeconfig), code, out, problems, want)
+			}
+		}
+	}
+	without(t, w)
+}
+
+// without has no kubeconfig at all.
+func without(t *testing.T, w *world) {
+	cmd := w.command(t, "status")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "nowhere"), "HOME="+w.dir, "PATH="+w.dir)
+	output, err := cmd.CombinedOutput()
+	const want = "error: there is no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config names a cluster\n"
+	if exitCode(err) != 1 || string(output) != want {
+		t.Errorf("%v %q, want %q", err, output, want)
+	}
+}

@@ -1,0 +1,146 @@
+// Package metrics tests what Signet tells Prometheus, and what config/prometheus
+// makes of it: with a real Prometheus at running managers and a running signer.
+package metrics
+
+import (
+	"fmt"
+	"maps"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
+)
+
+// TestRules runs promtool: what each alert fires at, and what it lets pass.
+func TestRules(t *testing.T) {
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
+		cmd := exec.Command(program(t, "promtool"), args...)
+		cmd.Dir = filepath.Join(root, "config", "prometheus")
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, output)
+		}
+	}
+}
+
+func TestTelemetry(t *testing.T) {
+	w := newWorld(t)
+	w.live(t)
+	p := startPrometheus(t, w)
+	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testRules(t, p) })
+	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
+	t.Run("the README documents what is told", func(t *testing.T) { testDocumented(t, w, p) })
+}
+
+// testRules expects the one alert that the world gives cause for; a second
+// before it fires is not waited for.
+func testRules(t *testing.T, p *prometheus) {
+	var rules []rule
+	proc.Eventually(t, "an evaluation of every rule", func() (err error) {
+		rules, err = p.rules()
+		return err
+	})
+	if want := len(alerts(t)); len(rules) != want {
+		t.Errorf("%d rules are loaded, and there are %d", len(rules), want)
+	}
+	var active []string
+	for _, one := range rules {
+		if one.Health != "ok" {
+			t.Errorf("%s is %s: %s", one.Name, one.Health, one.LastError)
+		}
+		if one.State != "inactive" {
+			active = append(active, one.Name+" "+one.State)
+		}
+	}
+	if want := []string{"SignetBindingConflicted pending"}; !slices.Equal(active, want) {
+		t.Errorf("active are %v, want %v", active, want)
+	}
+}
+
+func testExpressions(t *testing.T, p *prometheus) {
+	for who, expression := range expressions(t) {
+		if _, err := p.query(expression); err != nil {
+			t.Errorf("%s: %v", who, err)
+		}
+		names := metricsIn(expression)
+		if len(names) == 0 {
+			t.Errorf("%s asks for no metric", who)
+		}
+		for _, name := range names {
+			if found, err := p.query(name); err != nil || len(found) == 0 {
+				t.Errorf("%s asks for %s, which nobody tells (%v)", who, name, err)
+			}
+		}
+		// The selectors of others' metrics have names in them that may change;
+		// the values of Signet's own are compared with the README.
+		for _, found := range selector.FindAllString(expression, -1) {
+			if strings.HasPrefix(found, "signet_") {
+				continue
+			}
+			if series, err := p.query(found); err != nil || len(series) == 0 {
+				t.Errorf("%s asks for %s, which nobody tells (%v)", who, found, err)
+			}
+		}
+	}
+}
+
+// replicas says in the README's words who tells a metric.
+func replicas(w *world, instances map[string]bool) string {
+	switch keys := slices.Sorted(maps.Keys(instances)); {
+	case slices.Equal(keys, slices.Sorted(slices.Values([]string{w.leader, w.follower}))):
+		return "every manager"
+	case slices.Equal(keys, []string{w.leader}):
+		return "the leader"
+	case slices.Equal(keys, []string{w.signer}):
+		return "every signer"
+	default:
+		return fmt.Sprint(keys)
+	}
+}
+
+func testDocumented(t *testing.T, w *world, p *prometheus) {
+	types, err := p.types()
+	if err != nil {
+		t.Fatal(err)
+	}
+	series, err := p.query(`{__name__=~"signet_.*"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, from := readDocumented(t), map[string]map[string]bool{}
+	for _, one := range series {
+		name := family(one.name(), types)
+		if from[name] == nil {
+			from[name] = map[string]bool{}
+		}
+		from[name][one["instance"]] = true
+		row, known := d.metrics[name]
+		if !known {
+			t.Errorf("%s is told and not in the README", name)
+			continue
+		}
+		if !slices.Equal(one.own(), row.labels) {
+			t.Errorf("%s has the labels %v, and in the README %v", name, one.own(), row.labels)
+		}
+		for _, label := range one.own() {
+			if !slices.Contains(d.values[name+" "+label], one[label]) {
+				t.Errorf("%s has %s=%q, which is not in the README", name, label, one[label])
+			}
+		}
+	}
+	for name, row := range d.metrics {
+		if types[name] != row.kind {
+			t.Errorf("%s is a %s, and in the README a %s", name, types[name], row.kind)
+		}
+		if got := replicas(w, from[name]); got != row.from {
+			t.Errorf("%s comes from %s, and in the README from %s", name, got, row.from)
+		}
+	}
+}

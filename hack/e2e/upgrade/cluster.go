@@ -1,0 +1,187 @@
+// Package upgrade takes an installation of Signet through its life on a real
+// control plane: it records releases, brings recorded ones back, and compares
+// what was stored before an upgrade with what is there after it.
+package upgrade
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
+	"sigs.k8s.io/yaml"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
+)
+
+const (
+	// System is the namespace of Signet itself.
+	System = "signet-system"
+	// patience is how long anything may take that is waited for.
+	patience = 2 * time.Minute
+	glance   = 100 * time.Millisecond
+)
+
+// Cluster is a control plane with the Gateway API on it, for Signet to be
+// installed.
+type Cluster struct {
+	*controlplane.ControlPlane
+	// Admin is a client of an administrator.
+	Admin client.WithWatch
+	// webhooks is where the manager that the API server asks listens, and
+	// configuration what was installed: there is no Pod behind the Service.
+	webhooks      string
+	configuration *unstructured.Unstructured
+}
+
+// StartCluster starts one. Call Stop when done with it.
+func StartCluster(ctx context.Context, out io.Writer) (*Cluster, error) {
+	log.SetLogger(logr.Discard())
+	plane, err := controlplane.Start(ctx, controlplane.Options{ControllerManager: true, Out: out})
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{ControlPlane: plane}
+	if err := c.prepare(ctx); err != nil {
+		plane.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cluster) prepare(ctx context.Context) error {
+	scheme := runtime.NewScheme()
+	err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme), gwapiv1.Install(scheme))
+	if err != nil {
+		return fmt.Errorf("make the scheme: %w", err)
+	}
+	c.Config.QPS = -1
+	if c.Admin, err = client.NewWithWatch(c.Config, client.Options{Scheme: scheme}); err != nil {
+		return fmt.Errorf("make the administrator's client: %w", err)
+	}
+	if c.webhooks, err = proc.FindAddress(); err != nil {
+		return err
+	}
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		return fmt.Errorf("find the Gateway API's module: %w", err)
+	}
+	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard")
+	_, err = c.Run(ctx, "apply", "--server-side", "-f", crds)
+	return err
+}
+
+// Run runs kubectl as the administrator and returns what it prints, without its
+// warnings.
+func (c *Cluster) Run(ctx context.Context, args ...string) (string, error) {
+	return c.feed(ctx, nil, args...)
+}
+
+func (c *Cluster) feed(ctx context.Context, input []byte, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.Kubectl, args...)
+	cmd.Env = c.Environment()
+	cmd.Stdin = bytes.NewReader(input)
+	var output, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &problems
+	if err := cmd.Run(); err != nil {
+		return output.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, problems.String())
+	}
+	return output.String(), nil
+}
+
+// Environment is that of programs which find this cluster and its kubectl.
+func (c *Cluster) Environment() []string {
+	return append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "PATH="+filepath.Dir(c.Kubectl)+":"+os.Getenv("PATH"))
+}
+
+// Apply installs what a kustomization (-k) or file (-f) has, by the README's
+// command. Afterwards the webhooks are called at the address of the manager, by
+// the same field manager: the next Apply takes that back.
+func (c *Cluster) Apply(ctx context.Context, flag, path string) error {
+	if _, err := c.Run(ctx, "apply", "--server-side", flag, path); err != nil {
+		return err
+	}
+	objects, err := c.read(ctx, flag, path)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		if object.GetKind() == "ValidatingWebhookConfiguration" {
+			c.configuration = object
+		}
+	}
+	if err := c.pointWebhooks(ctx); err != nil {
+		return err
+	}
+	_, err = c.Run(ctx, "wait", "--for=condition=Established", "--timeout=60s",
+		"crd/signaturekeys.signet.dev", "crd/signaturebindings.signet.dev")
+	return err
+}
+
+func (c *Cluster) read(ctx context.Context, flag, path string) ([]*unstructured.Unstructured, error) {
+	if flag == "-k" {
+		return c.Render(ctx, path)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read objects: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	return controlplane.Decode(file)
+}
+
+// Ask has the API server ask this manager, as a Service does whose other Pods
+// are gone.
+func (c *Cluster) Ask(ctx context.Context, m *Manager) error {
+	c.webhooks = m.address
+	return errors.Join(c.pointWebhooks(ctx), m.WaitAdmission(ctx))
+}
+
+// pointWebhooks puts a URL in place of the Service.
+func (c *Cluster) pointWebhooks(ctx context.Context) error {
+	if c.configuration == nil {
+		return errors.New("no webhooks are installed")
+	}
+	pointed := c.configuration.DeepCopy()
+	webhooks, _, err := unstructured.NestedSlice(pointed.Object, "webhooks")
+	if err != nil {
+		return fmt.Errorf("read the webhooks: %w", err)
+	}
+	for _, webhook := range webhooks {
+		fields, ok := webhook.(map[string]any)
+		if !ok {
+			return errors.New("a webhook is no object")
+		}
+		path, _, _ := unstructured.NestedString(fields, "clientConfig", "service", "path")
+		fields["clientConfig"] = map[string]any{"url": "https://" + c.webhooks + path}
+	}
+	if err := unstructured.SetNestedSlice(pointed.Object, webhooks, "webhooks"); err != nil {
+		return fmt.Errorf("point the webhooks: %w", err)
+	}
+	text, err := yaml.Marshal(pointed.Object)
+	if err != nil {
+		return fmt.Errorf("write down the webhooks: %w", err)
+	}
+	_, err = c.feed(ctx, text, "apply", "--server-side", "-f", "-")
+	return err
+}
+
+// Until asks again until there is no error.
+func Until(ctx context.Context, what string, ask func() error) error {
+	return proc.Until(ctx, patience, what, ask)
+}

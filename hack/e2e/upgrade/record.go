@@ -1,0 +1,182 @@
+package upgrade
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	// Rotating is for how many seconds the recorded rotations are staged and
+	// retire: long enough to be caught in the middle, and no longer than a test
+	// can wait.
+	Rotating = 20
+
+	installFile = "install.yaml"
+	objectsFile = "objects.yaml"
+)
+
+// kinds are recorded, in this order: each needs those before it.
+var kinds = []schema.GroupVersionKind{
+	{Version: "v1", Kind: "Namespace"},
+	{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway"},
+	{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"},
+	{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "GRPCRoute"},
+	{Group: "signet.dev", Version: "v1alpha1", Kind: key},
+	{Version: "v1", Kind: "Secret"},
+	{Version: "v1", Kind: "ConfigMap"},
+	{Group: "signet.dev", Version: "v1alpha1", Kind: binding},
+}
+
+// Record runs Signet as it is in a checkout and writes what a later version has
+// to cope with into the checkout at root: the CRDs, what is installed, and
+// objects as they are stored.
+func Record(ctx context.Context, root, checkout, version string, out io.Writer) error {
+	commit, err := committed(ctx, checkout)
+	if err != nil {
+		return err
+	}
+	c, err := StartCluster(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	recorded, err := c.recordObjects(ctx, checkout)
+	if err != nil {
+		return err
+	}
+	rendered, err := exec.CommandContext(ctx, c.Kubectl, "kustomize", filepath.Join(checkout, "config", "default")).Output()
+	if err != nil {
+		return fmt.Errorf("render config/default: %w", err)
+	}
+	head := fmt.Sprintf("# Recorded by `make record-release VERSION=%s` at commit\n# %s. Not to be edited.\n", version, commit)
+	folder := Folder(root, version)
+	return errors.Join(
+		copyCRDs(filepath.Join(checkout, "config", "crd", "bases"), filepath.Join(root, "config", "crd", "released", version)),
+		write(folder, installFile, []byte(head), rendered),
+		write(folder, objectsFile, []byte(head+"# TEST-ONLY MATERIAL: what the Secrets hold was made for this recording and\n# is used nowhere.\n"), recorded),
+	)
+}
+
+// committed is the commit of a checkout, in which nothing that is recorded may
+// have been changed since.
+func committed(ctx context.Context, checkout string) (string, error) {
+	changes, err := git(ctx, checkout, "status", "--porcelain", "--", "main.go", "go.mod", "go.sum", "api", "controllers", "internal", "config", ":!config/crd/released")
+	if err != nil {
+		return "", err
+	}
+	if changes != "" {
+		return "", fmt.Errorf("commit what has been changed in %s first:\n%s", checkout, changes)
+	}
+	return git(ctx, checkout, "rev-parse", "HEAD")
+}
+
+// Folder is where a version is recorded.
+func Folder(root, version string) string {
+	return filepath.Join(root, "hack", "lifecycle", "testdata", version)
+}
+
+// recordObjects lets the manager of the checkout make the objects, stops it and
+// returns them.
+func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, error) {
+	binary := filepath.Join(c.Dir, "signet")
+	if err := Build(ctx, checkout, binary); err != nil {
+		return nil, err
+	}
+	if err := c.Apply(ctx, "-k", filepath.Join(checkout, "config", "default")); err != nil {
+		return nil, err
+	}
+	m, err := c.StartManager(ctx, binary)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.Play(ctx, Rotating), m.Stop()); err != nil {
+		return nil, err
+	}
+	state, err := c.Look(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Stopping takes time, and the states do not last.
+	if err := errors.Join(state.unmet(changed), state.unmet(underWay)); err != nil {
+		return nil, fmt.Errorf("the manager has gone on while it was stopped, record again: %w", err)
+	}
+	return c.dump(ctx)
+}
+
+// dump writes down all recorded objects.
+func (c *Cluster) dump(ctx context.Context) ([]byte, error) {
+	var out bytes.Buffer
+	for _, kind := range kinds {
+		list := &unstructured.UnstructuredList{}
+		list.SetGroupVersionKind(kind)
+		if err := c.Admin.List(ctx, list, client.InNamespace(Recorded)); err != nil {
+			return nil, fmt.Errorf("list %s: %w", kind.Kind, err)
+		}
+		for i := range list.Items {
+			object := &list.Items[i]
+			if (kind.Kind == "Namespace" && object.GetName() != Recorded) || object.GetName() == "kube-root-ca.crt" {
+				continue
+			}
+			object.SetManagedFields(nil)
+			text, err := yaml.Marshal(object.Object)
+			if err != nil {
+				return nil, fmt.Errorf("write down %s %s: %w", kind.Kind, object.GetName(), err)
+			}
+			out.WriteString("---\n")
+			out.Write(text)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+func copyCRDs(from, to string) error {
+	files, err := filepath.Glob(filepath.Join(from, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("there are no CRDs in %s: %w", from, err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read CRD: %w", err)
+		}
+		if err := write(to, filepath.Base(file), content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(folder, name string, parts ...[]byte) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fmt.Errorf("make %s: %w", folder, err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, name), bytes.Join(parts, nil), 0o644); err != nil { //nolint:gosec // for everybody to read
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
+
+// Versions are those that are recorded in the checkout at root.
+func Versions(root string) ([]string, error) {
+	folders, err := filepath.Glob(Folder(root, "v*"))
+	if err != nil {
+		return nil, fmt.Errorf("find recorded versions: %w", err)
+	}
+	var versions []string
+	for _, folder := range folders {
+		versions = append(versions, strings.TrimPrefix(folder, Folder(root, "")+"/"))
+	}
+	return versions, nil
+}

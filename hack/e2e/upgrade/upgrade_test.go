@@ -1,0 +1,91 @@
+package upgrade
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/signet-dev/signet/internal/testing/controlplane"
+)
+
+// root is that of the checkout, and today the manager that it makes.
+var root, today string
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		_, _ = os.Stderr.WriteString(err.Error() + "\n")
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	var err error
+	if root, err = controlplane.Root(); err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "signet-lifecycle-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	today = filepath.Join(dir, "signet")
+	if err := Build(context.Background(), root, today); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+func startCluster(t *testing.T) *Cluster {
+	t.Helper()
+	c, err := StartCluster(t.Context(), os.Stderr)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(c.Stop)
+	return c
+}
+
+// TestUpgrade brings back what was recorded of each version, installs today's
+// by the documented command and has today's manager take over. Recreate says
+// how this is not quite what an upgrade is; `make test-upgrade` has the rest.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	versions, err := Versions(root)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(versions).NotTo(BeEmpty())
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			g, c := NewWithT(t), startCluster(t)
+			g.Expect(c.Recreate(t.Context(), root, version)).To(Succeed())
+			before, err := c.Look(t.Context())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(before.unmet(changed)).To(Succeed())
+			g.Expect(before.unmet(underWay)).To(Succeed())
+
+			g.Expect(documented(t, "Upgrade", "kubectl apply")).To(HavePrefix("kubectl apply --server-side -k config/default "))
+			g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
+			m, err := c.TakeOver(t.Context(), before, func() (*Manager, error) { return c.StartManager(t.Context(), today) })
+			g.Expect(err).NotTo(HaveOccurred())
+			namesConflicts(t, c)
+			meetsLater(t, c, m)
+		})
+	}
+}
+
+// namesConflicts applies over what somebody has changed in place: the change
+// stays and is named, until it is taken back.
+func namesConflicts(t *testing.T, c *Cluster) {
+	t.Helper()
+	g := NewWithT(t)
+	users := func(name string) {
+		kubectl(t, c, "-n", System, "patch", "configmap", "signet-policy-parameters", "--type=merge", "-p", `{"data":{"users":"`+name+`"}}`)
+	}
+	users("somebody")
+	err := c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))
+	g.Expect(err).To(MatchError(ContainSubstring(`Apply failed with 1 conflict: conflict with "kubectl-patch" using v1: .data.users`)))
+	g.Expect(kubectl(t, c, "-n", System, "get", "configmap", "signet-policy-parameters", "-o", "jsonpath={.data.users}")).To(Equal("somebody"))
+	users("")
+	g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
+}

@@ -1,0 +1,249 @@
+// Package verifiers_test runs the verifiers of api/signature/verifiers and
+// demands that each says what api/signature says, to the reason of a refusal.
+// Run it with `make test-verifiers`.
+package verifiers_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-dev/signet/api/signature"
+)
+
+// judgement is a call, and why it must be refused; nil: it must be accepted.
+type judgement struct {
+	name string
+	call call
+	want error
+}
+
+func TestVerifiers(t *testing.T) {
+	cases := judgements(t)
+	verdicts := make([]string, len(cases))
+	for i, j := range cases {
+		verdict := j.call.judged(t)
+		if j.want == nil && !strings.HasPrefix(verdict, "ok ") || j.want != nil && verdict != refused(j.want) {
+			t.Fatalf("%s: the library says %q, want %v", j.name, verdict, j.want)
+		}
+		verdicts[i] = verdict
+	}
+	t.Logf("%d cases for each language", len(cases))
+	for _, name := range chosen(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			verifier := start(t, name)
+			for i, j := range cases {
+				if got, want := verifier.ask(t, j.call), verdicts[i]; got != want {
+					t.Errorf("%s: %q, want %q\n%s %s %v", j.name, got, want, j.call.method, j.call.target, j.call.headers)
+				}
+			}
+			checkRotation(t, verifier)
+		})
+	}
+}
+
+func judgements(t *testing.T) []judgement {
+	cases := vectors(t)
+	all, others := materials()
+	random := rand.New(rand.NewPCG(seed(t), 0))
+	for _, kind := range slices.Sorted(maps.Keys(all)) {
+		material := all[kind]
+		directory := t.TempDir()
+		mount(t, directory, material, nil)
+		good := signedCall(t, directory, material)
+		cases = append(cases, judgement{kind + ": good", good, nil})
+		other := signedCall(t, directory, others[kind])
+		cases = append(cases, judgement{kind + ": another key's signature", other, signature.ErrMismatch})
+		for signs, m := range all {
+			if signs != kind {
+				cases = append(cases, judgement{signs + " for " + kind, signedCall(t, directory, m), signature.ErrUnknownKey})
+			}
+		}
+		if kind == "Basic" {
+			cases = append(cases, basic(good)...)
+			continue
+		}
+		for name, f := range forgeries {
+			forged := good
+			f.forge(&forged)
+			cases = append(cases, judgement{kind + ": " + name, forged, f.want})
+		}
+		cases = append(cases, settings(t, directory, material)...)
+		cases = append(cases, randomCalls(t, random, directory, material)...)
+	}
+	return append(cases, encodedOrder(t, all["HMAC"]))
+}
+
+const signedBody = `{"order":42}`
+
+func signedCall(t *testing.T, directory string, m signature.Material) call {
+	t.Helper()
+	c := call{
+		now: signedAt, directory: directory, method: "POST", target: "/orders/a%20b?b=2&a=1", body: signedBody,
+		headers: []header{{"Host", "orders.internal"}, {"Content-Type", "application/json"}, {"x-twice", " b "}, {"X-Twice", "a"}},
+	}
+	c.sign(t, m, signature.Digest([]byte(signedBody)), "content-type", "x-twice")
+	return c
+}
+
+func vectors(t *testing.T) []judgement {
+	text, err := os.ReadFile("../../../api/signature/testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Vectors []struct {
+			ID, Method, Target, Body, Access, Secret, Signature string
+			Headers                                             map[string]string
+		}
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	var cases []judgement
+	for _, v := range file.Vectors {
+		now, err := time.Parse(signature.DateLayout, v.Headers["x-sdk-date"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := call{now: now, directory: t.TempDir(), unsigned: true, method: v.Method, target: v.Target, body: v.Body}
+		mount(t, c.directory, signature.Material{
+			Type: signature.HMAC, KeyID: v.ID, Key: signature.Bytes(v.Access), Secret: signature.Bytes(v.Secret),
+		}, nil)
+		var names []string
+		for _, name := range []string{"content-type", "host", "x-sdk-content-sha256", "x-sdk-date"} {
+			if value, there := v.Headers[name]; there {
+				names = append(names, name)
+				c.set(name, value)
+			}
+		}
+		c.set("Authorization", fmt.Sprintf("SDK-HMAC-SHA256 Access=%s, SignedHeaders=%s, Signature=%s", v.Access, strings.Join(names, ";"), v.Signature))
+		j := judgement{"vector " + v.ID, c, nil}
+		if len(names) == 1 {
+			j.want = signature.ErrUnsignedHeader
+		}
+		cases = append(cases, j)
+		if v.ID == "java-sdk-post" {
+			cases = append(cases, unsignedDigests(c)...)
+		}
+	}
+	if len(cases) == 0 {
+		t.Fatal("there are no vectors")
+	}
+	return cases
+}
+
+// unsignedDigests add the header to a call that was signed without it.
+func unsignedDigests(good call) []judgement {
+	ignored := good
+	ignored.set(signature.HeaderPayload, signature.UnsignedPayload)
+	swapped, announced := ignored, good
+	swapped.body, announced.body = "another", "another"
+	announced.set(signature.HeaderPayload, signature.Digest([]byte(good.body)))
+	return []judgement{
+		{"a digest that is not signed", ignored, nil},
+		{"an unsigned digest says that the body is not signed", swapped, signature.ErrMismatch},
+		{"an unsigned digest is that of the signed body", announced, signature.ErrMismatch},
+	}
+}
+
+// encodedOrder is signed as the SDK for Java does, which sorts "%3A" before "0".
+func encodedOrder(t *testing.T, m signature.Material) judgement {
+	c := call{now: signedAt, directory: t.TempDir(), method: "GET", target: "/?a0=2&a:b=1", headers: []header{{"host", "h"}}}
+	mount(t, c.directory, m, nil)
+	c.set(signature.HeaderDate, signedAt.Format(signature.DateLayout))
+	request := "GET\n/\na%3Ab=1&a0=2\nhost:h\nx-sdk-date:20240229T235959Z\n\nhost;x-sdk-date\n" + signature.EmptyPayload
+	sum := sha256.Sum256([]byte(request))
+	mac := hmac.New(sha256.New, m.Secret)
+	fmt.Fprintf(mac, "SDK-HMAC-SHA256\n20240229T235959Z\n%x", sum)
+	c.set("Authorization", "SDK-HMAC-SHA256 Access=orders_app, SignedHeaders=host;x-sdk-date, Signature="+hex.EncodeToString(mac.Sum(nil)))
+	return judgement{"a query in encoded order", c, nil}
+}
+
+// seed is another one each time: VERIFIERS_SEED repeats a run.
+func seed(t *testing.T) uint64 {
+	value := uint64(time.Now().UnixNano())
+	if text := os.Getenv("VERIFIERS_SEED"); text != "" {
+		if _, err := fmt.Sscan(text, &value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("VERIFIERS_SEED=%d", value)
+	return value
+}
+
+// randomCalls are good ones with odd targets and values, and each of them with
+// another target under its signature.
+func randomCalls(t *testing.T, r *rand.Rand, directory string, m signature.Material) []judgement {
+	pieces := []string{"/", "a", "Z", "0", "~", "%2F", "%2f", "%00", "%C3%A4", "\xc3\xa4", "%7e", "%25", "+", "%2B", "%20", ":", "..", ";", "=", "&", "?", "!", "*", "'", "{", "\"", "[", ",", "a=1&", "%3d", "\xff"}
+	random := func() string {
+		text := ""
+		for range r.IntN(12) {
+			text += pieces[r.IntN(len(pieces))]
+		}
+		return text
+	}
+	var cases []judgement
+	for i := range 40 {
+		c := call{now: signedAt, directory: directory, method: "PUT", target: "/" + random(), body: random(), headers: []header{{"host", "h:80"}}}
+		for range r.IntN(3) {
+			c.headers = append(c.headers, header{"X-Odd", " " + random() + "\t"})
+		}
+		c.sign(t, m, signature.Digest([]byte(c.body)), "x-odd")
+		cases = append(cases, judgement{fmt.Sprintf("random %d", i), c, nil})
+		c.target += "!"
+		cases = append(cases, judgement{fmt.Sprintf("random %d, forged", i), c, signature.ErrMismatch})
+	}
+	return cases
+}
+
+// checkRotation has the keys of a directory change under a verifier that runs.
+func checkRotation(t *testing.T, verifier *runner) {
+	all, others := materials()
+	old, fresh := all["HMAC"], others["HMAC"]
+	fresh.KeyID = "9f9f"
+	directory := t.TempDir()
+	ask := func(m signature.Material, after time.Duration) string {
+		c := signedCall(t, directory, m)
+		c.now = signedAt.Add(after)
+		return verifier.ask(t, c)
+	}
+	check := func(when, got, want string) {
+		if got != want {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	mismatch := refused(signature.ErrMismatch)
+	mount(t, directory, old, nil)
+	check("before", ask(old, 0), "ok 1a2b")
+	check("before, the new key", ask(fresh, 0), mismatch)
+	mount(t, directory, old, halves("next.", fresh))
+	check("staged", ask(fresh, 5*time.Second), "ok 9f9f")
+	check("staged, the active key", ask(old, 5*time.Second), "ok 1a2b")
+	previous := halves("previous.", old)
+	// The verifier's clock may be ahead by as much as dates may be behind it.
+	previous["previous.retires"] = signedAt.Add(time.Minute - signature.DefaultWindow).Format(time.RFC3339)
+	mount(t, directory, fresh, previous)
+	check("switched", ask(fresh, 10*time.Second), "ok 9f9f")
+	check("switched, the old key", ask(old, time.Minute), "ok 1a2b")
+	check("retired", ask(old, time.Minute+time.Second), mismatch)
+	mount(t, directory, signature.Material{Type: signature.HMAC, KeyID: "0", Key: signature.Bytes("x\n")}, nil)
+	check("broken", ask(fresh, 2*time.Minute), "ok 9f9f")
+	mount(t, directory, old, nil)
+	check("mended", ask(old, 3*time.Minute), "ok 1a2b")
+	check("mended, what was there", ask(fresh, 3*time.Minute), mismatch)
+	public := t.TempDir()
+	mount(t, public, signature.Material{Type: signature.HMAC, KeyID: "0", Key: signature.Bytes("x\n")}, nil)
+	directory = public
+	check("broken from the start", ask(fresh, 0), "no keys")
+}

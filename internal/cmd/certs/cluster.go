@@ -1,0 +1,91 @@
+package certs
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/kubeclient"
+)
+
+// secretPrefix begins the names of the Secrets.
+const secretPrefix = "signet-signer-"
+
+// cluster keeps each certificate in a Secret of type kubernetes.io/tls.
+type cluster struct{ client client.Client }
+
+func newCluster(kubeconfig string) (*cluster, error) {
+	config, err := kubeclient.Config(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	made, err := client.New(config, client.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	return &cluster{client: made}, nil
+}
+
+func (c *cluster) describe(at place) string {
+	return "Secret " + at.namespace + "/" + secretPrefix + at.name
+}
+
+func (c *cluster) read(ctx context.Context, at place) (map[string][]byte, error) {
+	secret := &corev1.Secret{}
+	err := c.client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}, secret)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.describe(at), err)
+	}
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	return secret.Data, nil
+}
+
+// check has the API server say what it would say to the Secret, such as that
+// there is no such namespace.
+func (c *cluster) check(ctx context.Context, at place) error {
+	if err := c.client.Create(ctx, secretOf(at, nil), client.DryRunAll); client.IgnoreAlreadyExists(err) != nil {
+		return fmt.Errorf("write %s: %w", c.describe(at), err)
+	}
+	return nil
+}
+
+// secretOf is the Secret of a certificate. Its type demands both entries.
+func secretOf(at place, data map[string][]byte) *corev1.Secret {
+	if data == nil {
+		data = map[string][]byte{corev1.TLSCertKey: nil, corev1.TLSPrivateKeyKey: nil}
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: at.namespace, Name: secretPrefix + at.name,
+			Labels: map[string]string{"app.kubernetes.io/name": "signet", "app.kubernetes.io/component": "signer"},
+		},
+		Type: corev1.SecretTypeTLS, Data: data,
+	}
+}
+
+// write creates the Secret, or changes its data alone: labels and owners are
+// whoever's they are.
+func (c *cluster) write(ctx context.Context, at place, data map[string][]byte) error {
+	secret := secretOf(at, data)
+	err := c.client.Create(ctx, secret)
+	if apierrors.IsAlreadyExists(err) {
+		found := &corev1.Secret{}
+		if err = c.client.Get(ctx, client.ObjectKeyFromObject(secret), found); err == nil {
+			found.Data = data
+			err = c.client.Update(ctx, found)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", c.describe(at), err)
+	}
+	return nil
+}

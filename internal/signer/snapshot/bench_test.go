@@ -1,0 +1,108 @@
+package snapshot_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/signer/snapshot"
+)
+
+const (
+	manySlots   = 100_000
+	manyKeys    = 1_000
+	apisBinding = manySlots / manyKeys
+)
+
+// fill puts 100,000 slots of one namespace into a store: 1,000 keys with a
+// binding of 100 APIs each.
+func fill(b *testing.B) (*snapshot.Store, []*signetv1alpha1.SignatureBinding) {
+	b.Helper()
+	store := snapshot.New()
+	set := newSet(b, newKey("any"))
+	bindings := make([]*signetv1alpha1.SignatureBinding, 0, manyKeys)
+	for k := range manyKeys {
+		key := newKey(fmt.Sprintf("key-%d", k))
+		apis := make([]string, 0, apisBinding)
+		for a := range apisBinding {
+			apis = append(apis, fmt.Sprintf("api-%d-%d", k, a))
+		}
+		binding := newBinding(key.Name, key.Name, apis...)
+		bindings = append(bindings, binding)
+		store.SetKey(key, now)
+		store.SetSecret(newSecret(key, set), now)
+		store.SetBinding(binding, now)
+	}
+	store.Complete(now)
+	if slots := store.Snapshot().Slots(); slots != manySlots {
+		b.Fatalf("%d slots", slots)
+	}
+	return store, bindings
+}
+
+func BenchmarkBuild100000Slots(b *testing.B) {
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		store, bindings := fill(b)
+		begin := time.Now()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		collection := time.Since(begin)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/manySlots, "B/slot")
+		b.ReportMetric(float64(collection.Milliseconds()), "gc-ms")
+		runtime.KeepAlive(store)
+		runtime.KeepAlive(bindings)
+	}
+}
+
+func BenchmarkChangeAmong100000Slots(b *testing.B) {
+	store, bindings := fill(b)
+	b.Run("a Secret that 100 slots use", func(b *testing.B) {
+		key := newKey("key-7")
+		sets := []*material.Set{newSet(b, key), newSet(b, key)}
+		for i := 0; b.Loop(); i++ {
+			store.SetSecret(newSecret(key, sets[i%2]), now)
+		}
+	})
+	b.Run("a binding that drops 100 slots and takes them", func(b *testing.B) {
+		held, dropped := bindings[7], bindings[7].DeepCopy()
+		for i := range dropped.Status.APIs {
+			dropped.Status.APIs[i].BoundAt = nil
+		}
+		for i := 0; b.Loop(); i++ {
+			store.SetBinding([]*signetv1alpha1.SignatureBinding{dropped, held}[i%2], now)
+		}
+	})
+	b.Run("one slot", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			store.SetBinding(newBinding("one", "key-7", []string{"first", "second"}[i%2]), now)
+		}
+	})
+}
+
+// BenchmarkLookup asks for all slots in random order: the memory of one that has
+// just been asked for is in the processor's caches. The names are copies, as
+// those that are read from a request.
+func BenchmarkLookup(b *testing.B) {
+	store, bindings := fill(b)
+	slots := make([]snapshot.Slot, 0, manySlots)
+	for _, binding := range bindings {
+		for _, api := range binding.Spec.APIs {
+			slots = append(slots, slot(strings.Clone(api.Name)))
+		}
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(slots), func(i, j int) { slots[i], slots[j] = slots[j], slots[i] })
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := store.Snapshot().Lookup(slots[i%manySlots], now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package status
+
+import (
+	"fmt"
+	"strings"
+)
+
+// maxNamed is how many APIs, routes or bindings a message names.
+const maxNamed = 3
+
+// Enumerate names the first few and says how many more there are.
+func Enumerate(names []string) string {
+	return EnumerateNames(names, maxNamed)
+}
+
+// EnumerateNames lists up to limit of the names and how many more there are.
+func EnumerateNames(names []string, limit int) string {
+	if len(names) <= limit {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+}

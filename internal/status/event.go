@@ -1,0 +1,6 @@
+package status
+
+// Event is something that happened to a key's material, for an Event.
+type Event struct {
+	Type, Reason, Message string
+}
