@@ -212,6 +212,13 @@ func TestAnUnknownChangeIsFound(t *testing.T) {
 	g.Expect(found).To(ConsistOf(And(HavePrefix("version v1.free: unhandled: "), ContainSubstring(`"free"`))))
 }
 
+func TestARemovedFieldIsOneFinding(t *testing.T) {
+	g := NewWithT(t)
+	found, err := compare(parse(t, released), parse(t, replacing("count: {", "counts: {")(released)))
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(found).To(Equal([]string{"existingFieldRemoval: removed field : v1.^.count"}))
+}
+
 func TestRunComparesEachReleasedVersion(t *testing.T) {
 	cases := map[string]struct {
 		before, now string
