@@ -1,4 +1,4 @@
-# Most targets need Go, make and git alone; README.md names what others need.
+# Most targets need Go, make and git alone; hack/README.md names what others need.
 # `make` lists them.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)

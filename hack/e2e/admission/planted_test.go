@@ -223,7 +223,7 @@ var _ = Describe("planted material", Ordered, func() {
 	It("is not repeated when it is put into a spec", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		for value, refusal := range map[string]string{
-			"Planted!aes-in-a-spec=of-32-byte":    "spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",
+			"Planted!aes-in-a-spec=of-32-byte":           "spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",
 			"Planted-longer-than-spec.identifier-may-be": "spec.identifier: Too long: may not be more than 32",
 		} {
 			key := newKey(namespace, "planted")

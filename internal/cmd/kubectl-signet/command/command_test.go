@@ -282,7 +282,7 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
-		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
+		`spec.rotation.trigger of SignatureKey again is "demo" already`:         {"--trigger", "demo"},
 		`spec.rotation.revokeTrigger of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--revoke", "--dry-run"},
 	} {
 		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)

@@ -21,7 +21,7 @@ import (
 const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
 
 type rotateOptions struct {
-	trigger                  string
+	trigger               string
 	revoke, watch, dryRun bool
 }
 
