@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -15,17 +17,17 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
-// explainError is the error's text in one line, with what to do about the usual
-// ones.
+// explainError returns the text of an error in one line, with what to do about
+// usual ones.
 func explainError(err error) string {
 	var unreachable *url.Error
 	switch {
 	case apierrors.IsForbidden(err):
 		return explainForbidden(err)
 	case apierrors.IsUnauthorized(err):
-		return "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired"
+		return "the API server rejected your credentials: the token or certificate in the kubeconfig is invalid or expired"
 	case meta.IsNoMatchError(err):
-		return err.Error() + ": this kind is not installed in the cluster, and `kubectl signet doctor` says what is missing"
+		return err.Error() + ": this kind is not installed in the cluster, run `kubectl signet doctor` to see what is missing"
 	case errors.As(err, &unreachable):
 		return explainUnreachable(unreachable)
 	default:
@@ -34,11 +36,11 @@ func explainError(err error) string {
 }
 
 func explainForbidden(err error) string {
-	missing, ok := missingRight(err)
+	missing, ok := missingPermission(err)
 	if !ok {
 		return err.Error()
 	}
-	return missing.Summary() + ": " + whatToAsk(missing.Permissions[0])
+	return missing.Summary() + ": " + permissionAdvice(missing.Permissions[0])
 }
 
 func explainUnreachable(unreachable *url.Error) string {
@@ -49,16 +51,16 @@ func explainUnreachable(unreachable *url.Error) string {
 	return fmt.Sprintf("the API server at %s cannot be reached: %v", server, unreachable.Err)
 }
 
-// missingRight is false if the API server refused for another reason, such as a
-// policy.
-func missingRight(err error) (*kubeclient.MissingPermissionsError, bool) {
+// missingPermission returns false if the API server refused for another reason,
+// such as a policy.
+func missingPermission(err error) (*kubeclient.MissingPermissionsError, bool) {
 	var missing *kubeclient.MissingPermissionsError
 	return missing, errors.As(err, &missing)
 }
 
-// whatToAsk says which role has the right. Signet adds its kinds to Kubernetes'
-// roles, and nobody adds those of the Gateway API.
-func whatToAsk(missing kubeclient.Permission) string {
+// permissionAdvice names a role with the permission. Signet adds its kinds to the
+// roles of Kubernetes; those of the Gateway API are not in them.
+func permissionAdvice(missing kubeclient.Permission) string {
 	role, binding := "Role", "RoleBinding"
 	if missing.Namespace == "" {
 		role, binding = "ClusterRole", "ClusterRoleBinding"
@@ -66,17 +68,17 @@ func whatToAsk(missing kubeclient.Permission) string {
 	may := strings.Join(missing.Verbs, ", ") + " " + schema.GroupResource{Group: missing.Group, Resource: missing.Resource}.String()
 	switch missing.Group {
 	case signetv1alpha1.GroupVersion.Group:
-		return "ask for a " + binding + " to view or edit of Kubernetes, which have the rights on Signet's kinds"
+		return "ask for a " + binding + " to the ClusterRole view or edit, which cover Signet's kinds"
 	case gwapiv1.GroupName:
-		return fmt.Sprintf("Kubernetes' view and edit do not cover the Gateway API, so ask for a %s that may %s", role, may)
+		return fmt.Sprintf("ask for a %s that may %s, because view and edit do not cover the Gateway API", role, may)
 	default:
 		return fmt.Sprintf("ask for a %s that may %s", role, may)
 	}
 }
 
-// oneLine is the error's text where it is one note among others.
+// oneLine returns the text of an error that is one note among others.
 func oneLine(err error) string {
-	if missing, ok := missingRight(err); ok {
+	if missing, ok := missingPermission(err); ok {
 		return missing.Summary()
 	}
 	return err.Error()
