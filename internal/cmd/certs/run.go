@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 // authorityName is the place of the authority, which only who makes certificates
@@ -35,7 +35,7 @@ type store interface {
 // certificate is one that is to be made.
 type certificate struct {
 	place
-	subject webhookcert.Subject
+	subject pki.Subject
 }
 
 // Run makes the certificates, and says what it has made. An authority that is
@@ -62,9 +62,9 @@ func Run(ctx context.Context, options Options, out io.Writer, now time.Time) err
 	if err != nil {
 		return err
 	}
-	if now.Add(life).After(authority.Ends()) {
+	if now.Add(life).After(authority.Certificate().NotAfter) {
 		return fmt.Errorf("the authority in %s ends %s, before the certificates would: give fewer --days, or begin with another authority elsewhere",
-			kept.describe(place{authorityName, options.Namespace}), authority.Ends().Format(time.DateOnly))
+			kept.describe(place{authorityName, options.Namespace}), authority.Certificate().NotAfter.Format(time.DateOnly))
 	}
 	for _, one := range wanted {
 		issued, err := authority.Issue(one.subject, now, life)
@@ -87,7 +87,7 @@ func Run(ctx context.Context, options Options, out io.Writer, now time.Time) err
 func (o *Options) certificates() []certificate {
 	var wanted []certificate
 	if len(o.Server) > 0 {
-		wanted = append(wanted, certificate{place{"server", o.Namespace}, webhookcert.Subject{Name: "signet signer", Hosts: o.Server}})
+		wanted = append(wanted, certificate{place{"server", o.Namespace}, pki.Subject{Name: "signet signer", Hosts: o.Server}})
 	}
 	for _, namespace := range o.Sign {
 		at := place{"sign-" + namespace, namespace}
@@ -107,7 +107,7 @@ func callers(at place, verb, namespace string) certificate {
 	if namespace == anyNamespace {
 		uri.RawPath = "/" + anyNamespace // as it stands, and not %2A
 	}
-	return certificate{at, webhookcert.Subject{Name: uri.String(), URIs: []*url.URL{uri}}}
+	return certificate{at, pki.Subject{Name: uri.String(), URIs: []*url.URL{uri}}}
 }
 
 // missing are the certificates that are to be written. It looks at every place
@@ -134,19 +134,19 @@ func missing(ctx context.Context, kept store, options Options, out io.Writer) ([
 	return wanted, errors.Join(errs...)
 }
 
-func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, now time.Time) (*webhookcert.Authority, error) {
+func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, now time.Time) (*pki.Authority, error) {
 	found, err := kept.read(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	if found != nil {
-		authority, err := webhookcert.DecodeAuthority(found)
+		authority, err := pki.DecodeAuthority(found)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", kept.describe(at), err)
 		}
 		return authority, nil
 	}
-	authority, err := webhookcert.NewAuthority("signet signer authority", now, authorityLife)
+	authority, err := pki.NewAuthority("signet signer authority", now, authorityLife)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +158,6 @@ func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, n
 		return nil, err
 	}
 	fmt.Fprintf(out, "made %s: the authority, until %s. Whoever has its private key can call the signer for every namespace\n",
-		kept.describe(at), authority.Ends().Format(time.DateOnly))
+		kept.describe(at), authority.Certificate().NotAfter.Format(time.DateOnly))
 	return authority, nil
 }

@@ -139,7 +139,7 @@ func TestAuthorityThatCannotBeUsed(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ca", "tls.key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "read the authority") {
+	if _, err := run(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "decode authority") {
 		t.Errorf("broken: %v", err)
 	}
 }
