@@ -19,7 +19,7 @@ func TestCommandComesFirst(t *testing.T) {
 		"signer manager":               "takes one command",
 		"--leader-elect signer":        "unknown command \"signer\": the command comes first",
 		"signer --sign-bind-address x": "--sign-bind-address: \"x\" is no address",
-		"certs":                        "give either --out with a folder, or --secrets",
+		"certs":                        "exactly one of --out and --secrets is required",
 	} {
 		if err := run(context.Background(), strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)
