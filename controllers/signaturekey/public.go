@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/status"
 )
@@ -127,8 +128,8 @@ func desiredPublic(run *keyRun, data map[string]string) *corev1.ConfigMap {
 	if run.public != nil {
 		desired = run.public.DeepCopy()
 	}
-	setLabels(desired, run.key)
-	setOwner(desired, run.key)
+	keyplan.SetLabels(desired, run.key)
+	keyplan.SetOwner(desired, run.key)
 	desired.Data, desired.BinaryData = data, nil
 	return desired
 }

@@ -25,6 +25,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -122,8 +123,8 @@ func benchSecret(t *testing.T, finalizers ...string) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", Finalizers: finalizers},
 		Type:       signetv1alpha1.SecretType, Data: set.Encode(),
 	}
-	setLabels(secret, benchKey())
-	setOwner(secret, benchKey())
+	keyplan.SetLabels(secret, benchKey())
+	keyplan.SetOwner(secret, benchKey())
 	return secret
 }
 

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/status"
 )
@@ -151,10 +152,10 @@ func desiredSecret(run *keyRun) *corev1.Secret {
 		desired = run.secret.DeepCopy()
 	}
 	if !run.specBroken {
-		setTemplate(desired, run.key.Spec.Target.Template)
+		keyplan.SetTemplate(desired, run.key.Spec.Target.Template)
 	}
-	setLabels(desired, run.key)
-	setOwner(desired, run.key)
+	keyplan.SetLabels(desired, run.key)
+	keyplan.SetOwner(desired, run.key)
 	if run.held && desired.DeletionTimestamp.IsZero() && !run.namespaceTerminating {
 		controllerutil.AddFinalizer(desired, signetv1alpha1.FinalizerProtection)
 	}
