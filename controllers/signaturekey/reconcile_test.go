@@ -81,7 +81,8 @@ func newKeyBench(t *testing.T, cached, live client.WithWatch) *keyBench {
 		Reconciler: &Reconciler{
 			Client: cached, Live: live, Holds: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
 			Options:   Options{ClusterWide: true},
-			announcer: events.Recorder{Sink: told, Action: "Reconcile"}, memory: newKeyMemory(now),
+			announcer: events.Recorder{Sink: told, Action: "Reconcile"},
+			expected:  newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
 		},
 		cached: cached, live: live, told: told, clock: now,
 	}
