@@ -88,9 +88,17 @@ vet: ## Fail on what gofmt and go vet find.
 	@files="$$(gofmt -l api controllers hack internal main.go)"; test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	go vet ./...
 
+# The modules with code of this project. Those named caddy only say what to build.
+MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v /caddy)
+
 .PHONY: lint
-lint: ## Run golangci-lint, in the version that hack/tools pins.
-	go tool -modfile=hack/tools/golangci-lint.mod golangci-lint run ./...
+lint: ## Run golangci-lint in each module, in the version that hack/tools pins, and check doc.go and licenses.
+	@for dir in $(MODULES); do \
+		echo "golangci-lint in $$dir"; \
+		(cd "$$dir" && go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...) || failed=1; \
+	done; \
+	hack/tools/check-sources.sh || failed=1; \
+	test -z "$$failed"
 
 .PHONY: lint-api
 lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.

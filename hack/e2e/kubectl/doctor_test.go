@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signet-dev/signet/internal/testing/proc"
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 // fault is one thing that is wrong with the installation.
@@ -134,10 +134,10 @@ func (w *world) faultsOfWebhooks(t *testing.T) []fault {
 	now := time.Now()
 	bundles := map[string][]byte{"empty": nil}
 	for name, made := range map[string]time.Time{"expired": now.AddDate(0, 0, -3), "other": now} {
-		authority, err := webhookcert.NewAuthority("test", made, 2*24*time.Hour)
+		authority, err := pki.NewAuthority("test", made, 2*24*time.Hour)
 		must(t, err)
 		if name == "other" {
-			authority, err = webhookcert.NewAuthority("test", made, 365*24*time.Hour)
+			authority, err = pki.NewAuthority("test", made, 365*24*time.Hour)
 			must(t, err)
 		}
 		data, err := authority.Encode()
@@ -228,9 +228,9 @@ func (w *world) faultsOfCertificates(t *testing.T) []fault {
 			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.cluster.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
 		}
 	}
-	foreign, err := webhookcert.NewAuthority("test", time.Now(), 24*time.Hour)
+	foreign, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
 	must(t, err)
-	ended, err := webhookcert.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
+	ended, err := pki.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
 	must(t, err)
 	return []fault{
 		{"signer's certificate missing", w.without(server), w.restored(server), []string{

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const istio = `
@@ -154,14 +154,14 @@ func (w *world) printed(gateway string) func(*testing.T) {
 
 // issued is the tls.crt of a certificate for hosts, or for one URI of a caller,
 // that is good for as long as its authority.
-func issued(t *testing.T, by *webhookcert.Authority, names ...string) []byte {
+func issued(t *testing.T, by *pki.Authority, names ...string) []byte {
 	t.Helper()
-	subject := webhookcert.Subject{Name: "test", Hosts: names}
+	subject := pki.Subject{Name: "test", Hosts: names}
 	if uri, err := url.Parse(names[0]); err == nil && uri.Scheme != "" {
-		subject = webhookcert.Subject{Name: "test", URIs: []*url.URL{uri}}
+		subject = pki.Subject{Name: "test", URIs: []*url.URL{uri}}
 	}
 	const life = 24 * time.Hour
-	certificate, err := by.Issue(subject, by.Ends().Add(-life), life)
+	certificate, err := by.Issue(subject, by.Certificate().NotAfter.Add(-life), life)
 	must(t, err)
 	data, err := by.EncodeIssued(certificate)
 	must(t, err)

@@ -38,7 +38,12 @@ func compare(released, today *apiextensionsv1.CustomResourceDefinition) ([]strin
 		found = appendErrors(found, "", result)
 	}
 	for _, version := range results.SameVersionValidation {
+		remaining := validations.FlattenCRDVersion(*validations.GetCRDVersionByName(today, version.Version))
 		for _, property := range version.PropertyComparisons {
+			// A removed field is one finding, not one for each of its keywords.
+			if remaining[property.Property] == nil {
+				continue
+			}
 			// crdify names the root of the schema "^".
 			path := "version " + version.Version + strings.TrimPrefix(property.Property, "^") + ": "
 			for _, result := range property.ComparisonResults {

@@ -4,6 +4,7 @@ package crd
 
 import (
 	"context"
+	"slices"
 
 	structuralschema "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
@@ -92,14 +93,18 @@ func (e *Evaluator) validateUpdate(ctx context.Context, object, old *unstructure
 
 // validateRules runs the CEL rules, unless an error found before prevents them.
 func (e *Evaluator) validateRules(ctx context.Context, found field.ErrorList, object *unstructured.Unstructured, old any, options ...cel.Option) field.ErrorList {
-	for _, err := range found {
-		switch err.Type {
-		case field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid:
-			return field.ErrorList{field.Invalid(nil, nil, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")}
-		}
+	if slices.ContainsFunc(found, blocksRules) {
+		return field.ErrorList{field.Invalid(nil, nil, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")}
 	}
 	errs, _ := e.cel.Validate(ctx, nil, e.structural, object.Object, old, celconfig.RuntimeCELCostBudget, options...)
 	return errs
+}
+
+// blocksRules reports whether CEL rules could not rely on the schema.
+func blocksRules(err *field.Error) bool {
+	return slices.Contains([]field.ErrorType{
+		field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
+	}, err.Type)
 }
 
 func (e *Evaluator) validateMetadata(ctx context.Context, object, old *unstructured.Unstructured) field.ErrorList {

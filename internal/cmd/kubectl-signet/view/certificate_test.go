@@ -11,15 +11,15 @@ import (
 	"time"
 
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const day = 24 * time.Hour
 
 // authority makes one that ends at some time, and what it has issued.
-func authority(t *testing.T, life time.Duration) *webhookcert.Authority {
+func authority(t *testing.T, life time.Duration) *pki.Authority {
 	t.Helper()
-	made, err := webhookcert.NewAuthority("test", now.Add(-day), life+day)
+	made, err := pki.NewAuthority("test", now.Add(-day), life+day)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func bundle(t *testing.T, life time.Duration) []byte {
 	return encoded(t, authority(t, life))["ca.crt"]
 }
 
-func encoded(t *testing.T, authority *webhookcert.Authority) map[string][]byte {
+func encoded(t *testing.T, authority *pki.Authority) map[string][]byte {
 	t.Helper()
 	data, err := authority.Encode()
 	if err != nil {
@@ -41,9 +41,9 @@ func encoded(t *testing.T, authority *webhookcert.Authority) map[string][]byte {
 }
 
 // issued is the tls.crt of a certificate for hosts or URIs.
-func issued(t *testing.T, by *webhookcert.Authority, life time.Duration, names ...string) []byte {
+func issued(t *testing.T, by *pki.Authority, life time.Duration, names ...string) []byte {
 	t.Helper()
-	subject := webhookcert.Subject{Name: "test"}
+	subject := pki.Subject{Name: "test"}
 	for _, name := range names {
 		if uri, err := url.Parse(name); err == nil && uri.Scheme == "signet" {
 			uri.RawPath = uri.Path
