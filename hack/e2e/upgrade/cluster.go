@@ -1,6 +1,5 @@
-// Package upgrade takes an installation of Signet through its life on a real
-// control plane: it records releases, brings recorded ones back, and compares
-// what was stored before an upgrade with what is there after it.
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -68,11 +67,11 @@ func (c *Cluster) prepare(ctx context.Context) error {
 	scheme := runtime.NewScheme()
 	err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme), gwapiv1.Install(scheme))
 	if err != nil {
-		return fmt.Errorf("make the scheme: %w", err)
+		return fmt.Errorf("register API types: %w", err)
 	}
 	c.Config.QPS = -1
 	if c.Admin, err = client.NewWithWatch(c.Config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("make the administrator's client: %w", err)
+		return fmt.Errorf("create the administrator's client: %w", err)
 	}
 	if c.webhooks, err = proc.FindAddress(); err != nil {
 		return err

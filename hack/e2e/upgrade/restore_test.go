@@ -86,7 +86,7 @@ func playOn(t *testing.T, c *Cluster) *Manager {
 	g := NewWithT(t)
 	g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
 	manager := startToday(t, c)
-	g.Expect(c.Play(t.Context(), long)).To(Succeed())
+	g.Expect(c.CreateFixtures(t.Context(), long)).To(Succeed())
 	return manager
 }
 

@@ -63,7 +63,7 @@ func TestThereAndBack(t *testing.T) {
 	g.Expect(c.Apply(ctx, "-k", before.part("signer"))).To(Succeed())
 	manager, err := c.StartManager(ctx, before.binary)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Play(ctx, underWay)).To(Succeed())
+	g.Expect(c.CreateFixtures(ctx, underWay)).To(Succeed())
 	stored := look()
 	g.Expect(c.Signs(ctx, today.binary, stored)).To(Succeed(), "today's signer on what the manager before has stored")
 
