@@ -21,6 +21,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -57,7 +58,7 @@ func failed(err error) int {
 }
 
 func setUp(ctx context.Context) error {
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
@@ -282,7 +283,7 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
-		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
+		`spec.rotation.trigger of SignatureKey again is "demo" already`:         {"--trigger", "demo"},
 		`spec.rotation.revokeTrigger of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--revoke", "--dry-run"},
 	} {
 		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
