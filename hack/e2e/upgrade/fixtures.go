@@ -18,9 +18,9 @@ import (
 const Recorded = "signet-recorded"
 
 var (
-	//go:embed scene/objects.yaml
+	//go:embed fixtures/objects.yaml
 	objects []byte
-	//go:embed scene/contender.yaml
+	//go:embed fixtures/contender.yaml
 	contender []byte
 )
 
@@ -71,10 +71,10 @@ var underWay = []expectation{
 	{key, "staged-public", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonStaged},
 }
 
-// Play makes the objects under a running manager and brings them into every
-// state that is stored. The rotations that are under way when it returns are so
+// CreateFixtures creates the objects under a running manager and brings them into
+// every state that is stored. The rotations that are under way when it returns are so
 // for the given time.
-func (c *Cluster) Play(ctx context.Context, seconds int) error {
+func (c *Cluster) CreateFixtures(ctx context.Context, seconds int) error {
 	if _, err := c.feed(ctx, objects, "create", "-f", "-"); err != nil {
 		return err
 	}
