@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 const (
@@ -97,7 +99,7 @@ func Folder(root, name string) string {
 // returns them.
 func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, error) {
 	binary := filepath.Join(c.Dir, "signet")
-	if err := Build(ctx, checkout, binary); err != nil {
+	if err := env.Build(ctx, checkout, ".", binary); err != nil {
 		return nil, err
 	}
 	if err := c.Apply(ctx, "-k", filepath.Join(checkout, "config", "default")); err != nil {

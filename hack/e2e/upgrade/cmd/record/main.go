@@ -16,7 +16,7 @@ import (
 	"syscall"
 
 	"github.com/signet-dev/signet/hack/e2e/upgrade"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var names = regexp.MustCompile(`^baseline$|^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`)
@@ -37,7 +37,7 @@ func record(ctx context.Context, checkout, name string) error {
 	if !names.MatchString(name) {
 		return fmt.Errorf("--name is %q, but must be baseline or a version such as v1.2.3", name)
 	}
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}

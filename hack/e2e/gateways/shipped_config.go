@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways
 
 import (
@@ -9,26 +11,26 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// Shown reads a file of config/gateways with the names in it replaced, by
+// ShippedConfig reads a file of config/gateways with the names in it replaced, by
 // addresses and folders of this machine and nothing else. A name that is not
-// there is an error: the file that is shown is the file that runs.
-func Shown(path string, replace map[string]string) (string, error) {
+// there is an error: the file that users read is the file that runs.
+func ShippedConfig(path string, replace map[string]string) (string, error) {
 	root, err := proc.Root()
 	if err != nil {
 		return "", err
 	}
 	text, err := os.ReadFile(filepath.Join(root, "config", "gateways", path))
 	if err != nil {
-		return "", fmt.Errorf("read a shown configuration: %w", err)
+		return "", fmt.Errorf("read a shipped configuration: %w", err)
 	}
-	shown := string(text)
+	config := string(text)
 	for from, to := range replace {
-		if !strings.Contains(shown, from) {
+		if !strings.Contains(config, from) {
 			return "", fmt.Errorf("%s does not have %q", path, from)
 		}
-		shown = strings.ReplaceAll(shown, from, to)
+		config = strings.ReplaceAll(config, from, to)
 	}
-	return shown, nil
+	return config, nil
 }
 
 // CaddyOptions go before a Caddyfile: nothing is reached and nothing is kept

@@ -1,4 +1,6 @@
-package manager_test
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
 
 import (
 	"context"
@@ -7,17 +9,18 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
 // shortLease is as short as a busy machine allows.
 var shortLease = []string{
-	"--leader-elect", "--leader-elect-namespace=" + systemNamespace,
+	"--leader-elect", "--leader-elect-namespace=" + env.SystemNamespace,
 	"--leader-elect-lease-duration=4s", "--leader-elect-renew-deadline=3s", "--leader-elect-retry-period=500ms",
 }
 
@@ -29,50 +32,38 @@ type contest struct {
 
 func newContest(ctx context.Context) *contest {
 	GinkgoHelper()
-	c := &contest{namespace: newNamespace(ctx)}
-	w, err := slotwatch.Watch(ctx, plane.Config, c.namespace)
+	c := &contest{namespace: env.NewNamespace(ctx, admin)}
+	w, err := slotwatch.Watch(ctx, cluster.Config, c.namespace)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		w.Stop()
 		Expect(w.Seen()).NotTo(BeZero())
 		Expect(w.Doubles()).To(BeEmpty(), "slots that two bindings held at one instant")
 	})
-	key := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: "orders"}}
-	key.Spec.Type = signetv1alpha1.KeyTypeHMAC
-	create(ctx, key)
-	c.older, c.younger = c.binding("older"), c.binding("younger")
-	// Otherwise they would sign alike, and be on standby for each other.
-	c.younger.Spec.SignatureHeader = "X-Signature"
+	in := gen.InNamespace(c.namespace)
+	env.Create(ctx, admin, gen.SignatureKey("orders", in))
+	c.older = gen.SignatureBinding("older", "orders", in)
+	// With the same header, they would be on standby for each other.
+	c.younger = gen.SignatureBinding("younger", "orders", in, gen.WithSignatureHeader("X-Signature"))
 	return c
-}
-
-func (c *contest) binding(name string) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: c.namespace, Name: name}}
-	binding.Spec.KeyRef.Name, binding.Spec.Environment = "orders", "RELEASE"
-	return binding
 }
 
 func (c *contest) status(binding string) string {
 	return "/apis/signet.dev/v1alpha1/namespaces/" + c.namespace + "/signaturebindings/" + binding + "/status"
 }
 
-func apis(names ...string) []signetv1alpha1.APIReference {
-	var list []signetv1alpha1.APIReference
-	for _, name := range names {
-		list = append(list, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name))
-	}
-	return list
-}
-
 func (c *contest) create(ctx context.Context, binding *signetv1alpha1.SignatureBinding, names ...string) {
 	GinkgoHelper()
-	binding.Spec.APIs = apis(names...)
-	create(ctx, binding)
+	gen.WithAPIs(names...)(binding)
+	env.Create(ctx, admin, binding)
 }
 
 func (c *contest) list(ctx context.Context, binding *signetv1alpha1.SignatureBinding, names ...string) {
 	GinkgoHelper()
-	change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = apis(names...) })
+	env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) {
+		b.Spec.APIs = nil
+		gen.WithAPIs(names...)(b)
+	})
 }
 
 // expect waits until a binding holds the shared API, and the other does not.
@@ -103,14 +94,14 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		c     *contest
 	)
 	BeforeEach(func(ctx SpecContext) {
-		first = startProcess(ctx, systemNamespace, shortLease...)
+		first = startProcess(ctx, env.SystemNamespace, shortLease...)
 		c = newContest(ctx)
 		c.create(ctx, c.older, "own")
 		Eventually(func(g Gomega) {
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(c.older), c.older)).To(Succeed())
 			g.Expect(c.older.Status.BoundAPIs).To(BeEquivalentTo(1))
 		}).Should(Succeed())
-		startProcess(ctx, systemNamespace, shortLease...)
+		startProcess(ctx, env.SystemNamespace, shortLease...)
 	})
 
 	// freeze stops the first leader with a request in the trap, and has the
@@ -118,14 +109,14 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 	freeze := func(ctx context.Context, t *trap) {
 		GinkgoHelper()
 		Eventually(t.caught).Should(BeClosed())
-		first.signal(syscall.SIGSTOP)
+		first.Signal(syscall.SIGSTOP)
 		c.list(ctx, c.older, "own", "shared")
 		c.expect(ctx, "older")
 	}
 	// over expects that the first leader gives up, and that all is as before.
 	over := func(ctx context.Context) {
 		GinkgoHelper()
-		Eventually(first.ended).Should(BeClosed())
+		Eventually(first.Ended()).Should(BeClosed())
 		c.check(Default, ctx, "older")
 	}
 
@@ -142,7 +133,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		freeze(ctx, t)
 		t.release()
 		Eventually(t.answered).Should(Receive(Equal(http.StatusConflict)))
-		first.signal(syscall.SIGCONT)
+		first.Signal(syscall.SIGCONT)
 		over(ctx)
 	})
 
@@ -150,7 +141,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		t := first.gate.set(http.MethodPut, c.status("younger"), holdRequest)
 		c.create(ctx, c.younger, "shared")
 		freeze(ctx, t)
-		first.signal(syscall.SIGCONT)
+		first.Signal(syscall.SIGCONT)
 		t.release()
 		Eventually(t.answered).Should(Receive(Equal(http.StatusConflict)))
 		over(ctx)
@@ -165,7 +156,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		freeze(ctx, t)
 		Expect(t.answered).To(Receive(Equal(http.StatusOK)))
 		before := first.gate.writes()
-		first.signal(syscall.SIGCONT)
+		first.Signal(syscall.SIGCONT)
 		t.release()
 		over(ctx)
 		Expect(first.gate.writes()).To(Equal(before))

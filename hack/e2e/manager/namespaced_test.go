@@ -1,9 +1,10 @@
-package manager_test
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
 
 import (
 	"context"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -20,6 +21,9 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // rolesNamespace is the home of a manager that has Roles alone: the one of the
@@ -33,67 +37,45 @@ const acrossNamespaces = `^GET /apis?/([^/]+/)?v[^/]+/(namespaces|secrets|config
 func installNamespaced(ctx context.Context) {
 	GinkgoHelper()
 	for _, name := range []string{rolesNamespace, "team-a", "team-b", "team-c", "gateways"} {
-		create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		env.Create(ctx, admin, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
-	objects, err := plane.Render(ctx, filepath.Join("..", "..", "..", "config", "namespaced"))
+	objects, err := cluster.Render(ctx, filepath.Join(cluster.Root, "config", "namespaced"))
 	Expect(err).NotTo(HaveOccurred())
 	var ours []*unstructured.Unstructured
 	for _, object := range objects {
 		text, err := object.MarshalJSON()
 		Expect(err).NotTo(HaveOccurred())
 		moved := &unstructured.Unstructured{}
-		Expect(moved.UnmarshalJSON([]byte(strings.ReplaceAll(string(text), systemNamespace, rolesNamespace)))).To(Succeed())
+		Expect(moved.UnmarshalJSON([]byte(strings.ReplaceAll(string(text), env.SystemNamespace, rolesNamespace)))).To(Succeed())
 		ours = append(ours, moved)
 	}
-	Expect(plane.Apply(ctx, ours, controlplane.InstallOptions{})).To(Succeed())
+	Expect(cluster.Apply(ctx, ours, controlplane.InstallOptions{})).To(Succeed())
 }
 
 // gatewayCRDs are the kinds of the Gateway API that Signet reads.
-func gatewayCRDs() envtest.CRDInstallOptions {
+func gatewayCRDs(ctx context.Context) envtest.CRDInstallOptions {
 	GinkgoHelper()
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	options, err := env.GatewayAPIOptions(ctx, "gateways", "httproutes", "grpcroutes", "listenersets")
 	Expect(err).NotTo(HaveOccurred())
-	options := envtest.CRDInstallOptions{MaxTime: soon, PollInterval: poll, ErrorIfPathMissing: true}
-	for _, resource := range []string{"gateways", "httproutes", "grpcroutes", "listenersets"} {
-		options.Paths = append(options.Paths, filepath.Join(
-			strings.TrimSpace(string(module)), "config", "crd", "standard", "gateway.networking.k8s.io_"+resource+".yaml"))
-	}
 	return options
 }
 
-// publish makes a Gateway in its own namespace and a route that it has accepted.
+// publish creates a Gateway in a namespace of its own and a route that it has
+// accepted.
 func publish(ctx context.Context) {
 	GinkgoHelper()
-	gateway := &gwapiv1.Gateway{ObjectMeta: metav1.ObjectMeta{
-		Namespace: "gateways", Name: "web", Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"},
-	}}
-	gateway.Spec.GatewayClassName = "example"
-	gateway.Spec.Listeners = []gwapiv1.Listener{{Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType}}
-	create(ctx, gateway)
-	route := &gwapiv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "orders"}}
+	env.Create(ctx, admin, gen.Gateway("web", gen.InNamespace("gateways")))
 	parent := gwapiv1.ParentReference{Name: "web", Namespace: ptr.To[gwapiv1.Namespace]("gateways")}
-	route.Spec.ParentRefs = []gwapiv1.ParentReference{parent}
-	create(ctx, route)
-	route.Status.Parents = []gwapiv1.RouteParentStatus{{
-		ParentRef: parent, ControllerName: "example.com/controller",
-		Conditions: []metav1.Condition{{
-			Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Accepted",
-			ObservedGeneration: route.Generation, LastTransitionTime: metav1.Now(),
-		}},
-	}}
-	Expect(admin.Status().Update(ctx, route)).To(Succeed())
+	route := env.Create(ctx, admin, gen.HTTPRoute("orders", gen.InNamespace("team-a"), gen.WithParentRefs(parent)))
+	env.UpdateStatus(ctx, admin, route, gen.Accepted)
 }
 
-// apply makes a key and a binding for one API in a namespace.
-func apply(ctx context.Context, namespace string, kind signetv1alpha1.APIKind) *signetv1alpha1.SignatureBinding {
+// apply creates a key and a binding for one API in a namespace.
+func apply(ctx context.Context, namespace string, api gen.BindingFunc) *signetv1alpha1.SignatureBinding {
 	GinkgoHelper()
-	key := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}}
-	key.Spec.Type = signetv1alpha1.KeyTypeHMAC
-	create(ctx, key)
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}}
-	binding.Spec.KeyRef.Name, binding.Spec.Environment = "orders", "RELEASE"
-	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(kind, "orders")}
-	return create(ctx, binding)
+	in := gen.InNamespace(namespace)
+	env.Create(ctx, admin, gen.SignatureKey("orders", in))
+	return env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", in, api))
 }
 
 // ready waits for the reason of the binding's condition Ready.
@@ -114,13 +96,12 @@ var _ = Describe("A manager that has Roles in some namespaces alone", Ordered, f
 		heldSince  *metav1.Time
 	)
 	BeforeAll(func(ctx SpecContext) {
-		Expect(gwapiv1.Install(admin.Scheme())).To(Succeed())
 		installNamespaced(ctx)
 		process = startProcess(ctx, rolesNamespace, "--leader-elect", "--leader-elect-namespace="+rolesNamespace,
 			"--namespaces=team-a,team-b", "--gateway-namespaces=gateways")
-		route = apply(ctx, "team-a", signetv1alpha1.APIKindHTTPRoute)
-		api = apply(ctx, "team-b", signetv1alpha1.APIKindAPI)
-		outside = apply(ctx, "team-c", signetv1alpha1.APIKindAPI)
+		route = apply(ctx, "team-a", gen.WithHTTPRoutes("orders"))
+		api = apply(ctx, "team-b", gen.WithAPIs("orders"))
+		outside = apply(ctx, "team-c", gen.WithAPIs("orders"))
 	})
 
 	It("works in these, without the Gateway API", func(ctx SpecContext) {
@@ -131,13 +112,13 @@ var _ = Describe("A manager that has Roles in some namespaces alone", Ordered, f
 	})
 
 	It("notices when the Gateway API comes, and when it goes", func(ctx SpecContext) {
-		_, err := envtest.InstallCRDs(plane.Config, gatewayCRDs())
+		_, err := envtest.InstallCRDs(cluster.Config, gatewayCRDs(ctx))
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(func() error { return admin.List(ctx, &gwapiv1.HTTPRouteList{}) }).Should(Succeed())
 		publish(ctx)
 		ready(ctx, route, signetv1alpha1.ReasonBound)
-		Expect(envtest.UninstallCRDs(plane.Config, gatewayCRDs())).To(Succeed())
-		Eventually(func() error { return admin.List(ctx, &gwapiv1.HTTPRouteList{}) }).WithTimeout(long).ShouldNot(Succeed())
+		Expect(envtest.UninstallCRDs(cluster.Config, gatewayCRDs(ctx))).To(Succeed())
+		Eventually(func() error { return admin.List(ctx, &gwapiv1.HTTPRouteList{}) }).WithTimeout(proc.Long).ShouldNot(Succeed())
 		ready(ctx, route, signetv1alpha1.ReasonPartlyOffline)
 		Expect(route.Status.APIs[0].BoundAt).To(Equal(heldSince), "a slot is held, published or not")
 	})

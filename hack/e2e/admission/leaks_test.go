@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -32,9 +34,9 @@ func forms(value string) map[string]string {
 	return found
 }
 
-// sightings are the forms in which any of the values is in the text. The values
+// leaks returns the forms in which any of the values is in the text. The values
 // themselves are not part of the answer.
-func sightings(text string, values []string) []string {
+func leaks(text string, values []string) []string {
 	var seen []string
 	for _, value := range values {
 		for name, form := range forms(value) {

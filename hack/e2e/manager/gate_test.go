@@ -1,4 +1,6 @@
-package manager_test
+// SPDX-License-Identifier: Apache-2.0
+
+package manager
 
 import (
 	"bytes"
@@ -52,9 +54,9 @@ type gate struct {
 
 func newGate() *gate {
 	GinkgoHelper()
-	target, err := url.Parse(plane.Config.Host)
+	target, err := url.Parse(cluster.Config.Host)
 	Expect(err).NotTo(HaveOccurred())
-	transport, err := rest.TransportFor(rest.AnonymousClientConfig(plane.Config))
+	transport, err := rest.TransportFor(rest.AnonymousClientConfig(cluster.Config))
 	Expect(err).NotTo(HaveOccurred())
 	g := &gate{answers: map[int][]string{}}
 	proxy := &httputil.ReverseProxy{

@@ -1,5 +1,5 @@
-// Package slotwatch lets tests see what any watcher can see: every state of the
-// bindings of a namespace, and whether a slot ever had two holders.
+// SPDX-License-Identifier: Apache-2.0
+
 package slotwatch
 
 import (
@@ -18,8 +18,8 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// Witness watches the bindings of a namespace.
-type Witness struct {
+// Watcher watches the bindings of a namespace.
+type Watcher struct {
 	stream watch.Interface
 	ended  chan struct{}
 
@@ -30,66 +30,66 @@ type Witness struct {
 	seen     int
 }
 
-// Watch starts a witness. Call Stop when done with it.
-func Watch(ctx context.Context, config *rest.Config, namespace string) (*Witness, error) {
+// Watch starts a watcher. The caller calls Stop.
+func Watch(ctx context.Context, config *rest.Config, namespace string) (*Watcher, error) {
 	scheme := runtime.NewScheme()
 	if err := signetv1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("make the scheme: %w", err)
+		return nil, fmt.Errorf("register API types: %w", err)
 	}
 	watching, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return nil, fmt.Errorf("create a client: %w", err)
 	}
 	stream, err := watching.Watch(ctx, &signetv1alpha1.SignatureBindingList{}, client.InNamespace(namespace))
 	if err != nil {
 		return nil, fmt.Errorf("watch SignatureBindings: %w", err)
 	}
-	w := &Witness{stream: stream, ended: make(chan struct{}), bindings: map[string]*signetv1alpha1.SignatureBinding{}}
+	w := &Watcher{stream: stream, ended: make(chan struct{}), bindings: map[string]*signetv1alpha1.SignatureBinding{}}
 	go w.follow()
 	return w, nil
 }
 
 // Stop ends the watch.
-func (w *Witness) Stop() {
+func (w *Watcher) Stop() {
 	w.stream.Stop()
 	<-w.ended
 }
 
-// Seen is how many states the witness has seen.
-func (w *Witness) Seen() int {
+// Seen returns the number of states that the watcher has seen.
+func (w *Watcher) Seen() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen
 }
 
-// Doubles are the slots that two bindings held at one instant.
-func (w *Witness) Doubles() []string {
+// Doubles returns the slots that two bindings held at the same time.
+func (w *Watcher) Doubles() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.doubles...)
 }
 
-// Failures are the bindings that were not Ready at one instant, with the reason.
-func (w *Witness) Failures() []string {
+// Failures returns the bindings that were not Ready at some time, with the reason.
+func (w *Watcher) Failures() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]string(nil), w.failures...)
 }
 
-func (w *Witness) follow() {
+func (w *Watcher) follow() {
 	defer close(w.ended)
 	for event := range w.stream.ResultChan() {
 		if binding, ok := event.Object.(*signetv1alpha1.SignatureBinding); ok {
-			w.look(event.Type, binding)
+			w.record(event.Type, binding)
 		}
 	}
 }
 
-func (w *Witness) look(what watch.EventType, binding *signetv1alpha1.SignatureBinding) {
+func (w *Watcher) record(eventType watch.EventType, binding *signetv1alpha1.SignatureBinding) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seen++
-	if what == watch.Deleted {
+	if eventType == watch.Deleted {
 		delete(w.bindings, binding.Name)
 	} else {
 		w.bindings[binding.Name] = binding
