@@ -17,7 +17,7 @@ import (
 
 	"github.com/signet-dev/signet/internal/cmd/certs"
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // version is set by the linker.
@@ -47,12 +47,12 @@ var commands = []command{
 		options.Bind(flags)
 		return func(ctx context.Context) error { return manager.Run(ctx, options) }
 	}},
-	{"signer", "sign requests for gateways, and verify them for backends", func(flags *pflag.FlagSet) func(context.Context) error {
+	{"signer", "sign requests for gateways and verify them for backends", func(flags *pflag.FlagSet) func(context.Context) error {
 		options := signer.DefaultOptions()
 		options.Bind(flags)
 		return func(ctx context.Context) error { return signer.Run(ctx, options) }
 	}},
-	{"certs", "make the certificates of the signer and of its callers", func(flags *pflag.FlagSet) func(context.Context) error {
+	{"certs", "create the certificates of the signer and its callers", func(flags *pflag.FlagSet) func(context.Context) error {
 		options := certs.DefaultOptions()
 		options.Bind(flags)
 		return func(ctx context.Context) error { return certs.Run(ctx, options, os.Stdout, time.Now()) }

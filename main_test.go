@@ -18,7 +18,7 @@ func TestCommandComesFirst(t *testing.T) {
 		"nothing":                      "unknown command \"nothing\": the commands are manager, signer, certs",
 		"signer manager":               "takes one command",
 		"--leader-elect signer":        "unknown command \"signer\": the command comes first",
-		"signer --sign-bind-address x": "--sign-bind-address: \"x\" is no address",
+		"signer --sign-bind-address x": "--sign-bind-address is \"x\" and must be host:port, :port or 0",
 		"certs":                        "exactly one of --out and --secrets is required",
 	} {
 		if err := run(context.Background(), strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {

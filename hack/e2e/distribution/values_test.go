@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // everything sets each value to something else than its default, and
