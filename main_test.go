@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -16,8 +18,8 @@ func TestCommandComesFirst(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"nothing":                      "unknown command \"nothing\": the commands are manager, signer, certs",
-		"signer manager":               "takes one command",
-		"--leader-elect signer":        "unknown command \"signer\": the command comes first",
+		"signer manager":               "unexpected argument \"manager\": use one command, followed by its flags",
+		"--leader-elect signer":        "unexpected argument \"signer\": the command comes first and is one of manager, signer, certs",
 		"signer --sign-bind-address x": "--sign-bind-address is \"x\" and must be host:port, :port or 0",
 		"certs":                        "exactly one of --out and --secrets is required",
 	} {

@@ -20,18 +20,19 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/controllers/signaturebinding"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 var _ = Describe("A SignatureBinding", func() {
 	It("takes four writes to bind a key for the first time, and none afterwards", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		manager := startBoth()
-		key := create(ctx, newKey(namespace, "orders"))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		Eventually(func(g Gomega) {
 			g.Expect(reload(g, ctx, key).Status.KeyID).NotTo(BeEmpty())
 		}).Should(Succeed())
 		before := len(manager.Requests.Writes(namespace))
-		binding := create(ctx, newBinding(namespace, "orders", "orders", "a", "b", "c"))
+		binding := create(ctx, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b", "c")))
 		Expect(Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
 		Eventually(func(g Gomega) {
 			fresh := reload(g, ctx, key)
@@ -50,12 +51,12 @@ var _ = Describe("A SignatureBinding", func() {
 			reconciler = bindingReconciler(mgr, book, &scriptedRoutes{}, clock.RealClock{})
 			return reconciler.SetupWithManager(mgr, 4)
 		}})
-		create(ctx, newKey(namespace, "orders"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		bindings := []*signetv1alpha1.SignatureBinding{
-			create(ctx, newBinding(namespace, "bound", "orders", "a", "b")),
-			create(ctx, newRival(namespace, "conflicted", "orders", "a")),
-			create(ctx, newBinding(namespace, "standby", "orders", "b")),
-			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
+			create(ctx, gen.SignatureBinding("bound", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b"))),
+			create(ctx, gen.SignatureBinding("conflicted", "orders", gen.InNamespace(namespace), gen.WithAPIs("a"), rival)),
+			create(ctx, gen.SignatureBinding("standby", "orders", gen.InNamespace(namespace), gen.WithAPIs("b"))),
+			create(ctx, gen.SignatureBinding("keyless", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("c"))),
 		}
 		Ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
@@ -76,13 +77,16 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := newNamespace(ctx)
 		watchNamespace(ctx, namespace)
 		manager := startBoth()
-		create(ctx, newKey(namespace, "orders"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
 				defer GinkgoRecover()
-				claim := []func(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding{newBinding, newRival}[i%2]
-				create(ctx, claim(namespace, fmt.Sprintf("b-%02d", i), "orders", "shared"))
+				claim := gen.SignatureBinding(fmt.Sprintf("b-%02d", i), "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"))
+				if i%2 == 1 {
+					rival(claim)
+				}
+				create(ctx, claim)
 			})
 		}
 		all.Wait()
@@ -106,16 +110,16 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := newNamespace(ctx)
 		watchNamespace(ctx, namespace)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared", "own"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
 		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		second := create(ctx, newRival(namespace, "second", "orders", "shared"))
+		second := create(ctx, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
 		Expect(Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
 			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
 				"Delete the API from one of the two; this binding moves up by itself."))
 		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
+		third := create(ctx, gen.SignatureBinding("third", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(admin.Delete(ctx, second)).To(Succeed())
 		Ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -124,10 +128,10 @@ var _ = Describe("A SignatureBinding", func() {
 	It("moves up when one that came before it, and has no key, drops the API", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "misspelt", "shared", "own"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
 		Ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		second := create(ctx, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -138,9 +142,9 @@ var _ = Describe("A SignatureBinding", func() {
 			namespace := newNamespace(ctx)
 			watchNamespace(ctx, namespace)
 			startBoth()
-			create(ctx, newKey(namespace, "orders"))
-			from := create(ctx, newBinding(namespace, "from", "orders", "moving", "stays"))
-			to := create(ctx, newBinding(namespace, "to", "orders", "other"))
+			create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+			from := create(ctx, gen.SignatureBinding("from", "orders", gen.InNamespace(namespace), gen.WithAPIs("moving", "stays")))
+			to := create(ctx, gen.SignatureBinding("to", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))
 			Ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			Ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			steps := []func(){
@@ -171,13 +175,13 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := newNamespace(ctx)
 		now := clocktesting.NewFakePassiveClock(time.Now())
 		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
-		create(ctx, newKey(namespace, "old"))
-		binding := create(ctx, newBinding(namespace, "orders", "old", "orders"))
+		create(ctx, gen.SignatureKey("old", gen.InNamespace(namespace)))
+		binding := create(ctx, gen.SignatureBinding("orders", "old", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
 		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
 		Expect(reload(Default, ctx, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
-		create(ctx, newKey(namespace, "new"))
+		create(ctx, gen.SignatureKey("new", gen.InNamespace(namespace)))
 		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		fresh := reload(Default, ctx, binding)
 		Expect(fresh.Status.KeyName).To(Equal("new"))
@@ -191,7 +195,7 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := newNamespace(ctx)
 		now := clocktesting.NewFakePassiveClock(time.Now())
 		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
-		binding := create(ctx, newBinding(namespace, "orders", "misspelt", "orders"))
+		binding := create(ctx, gen.SignatureBinding("orders", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
 			"There is no SignatureKey misspelt in this namespace: create it, or correct spec.keyRef.name."))
 		now.SetTime(now.Now().Add(6 * time.Minute))
@@ -203,9 +207,8 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := newNamespace(ctx)
 		routes := &scriptedRoutes{}
 		startManager(managerOptions{Add: withBindings(routes, clock.RealClock{})})
-		create(ctx, newKey(namespace, "orders"))
-		binding := newBinding(namespace, "orders", "orders", "orders")
-		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		binding := gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
 		create(ctx, binding)
 		Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		since := reload(Default, ctx, binding).Status.APIs[0].BoundAt
@@ -222,13 +225,13 @@ var _ = Describe("A SignatureBinding", func() {
 	It("holds nothing with a key that was deleted before it, and holds no deletion up", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startBoth()
-		key := create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "orders"))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		deleted := reload(Default, ctx, key).DeletionTimestamp
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
-		late := create(ctx, newBinding(namespace, "late", "orders", "other"))
+		late := create(ctx, gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))
 		Ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(admin.Delete(ctx, first)).To(Succeed())
 		Eventually(func() error {
@@ -240,16 +243,16 @@ var _ = Describe("A SignatureBinding", func() {
 	It("lists a thousand APIs with the longest names, all of them taken", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		routes := make([]signetv1alpha1.APIReference, 1000)
 		for i := range routes {
 			routes[i] = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, fmt.Sprintf("%04d", i)+strings.Repeat("a", 249))
 		}
-		holder := newBinding(namespace, strings.Repeat("h", 253), "orders")
+		holder := gen.SignatureBinding(strings.Repeat("h", 253), "orders", gen.InNamespace(namespace))
 		holder.Spec.APIs = routes
 		create(ctx, holder)
 		Ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
-		loser := newRival(namespace, strings.Repeat("z", 253), "orders")
+		loser := gen.SignatureBinding(strings.Repeat("z", 253), "orders", gen.InNamespace(namespace), rival)
 		loser.Spec.APIs = routes
 		create(ctx, loser)
 		Ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)

@@ -18,6 +18,7 @@ import (
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
@@ -80,22 +81,9 @@ func startBoth() *runningManager {
 	return startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{})})
 }
 
-func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
-	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
-	}
-	return binding
-}
-
-// newRival wants to sign in another way than newBinding: where one of the two
-// holds an API, the other is Conflicted.
-func newRival(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := newBinding(namespace, name, key, apis...)
-	binding.Spec.SignatureHeader = "X-Signature"
-	return binding
-}
+// rival makes a binding sign differently from those without this option: where
+// one of the two holds an API, the other is Conflicted.
+var rival = gen.WithSignatureHeader("X-Signature")
 
 // Ready expects status and reason of Ready, and returns the message.
 func Ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {

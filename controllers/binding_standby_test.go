@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/clock"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 var _ = Describe("A binding that wants what another one does", func() {
@@ -18,11 +19,11 @@ var _ = Describe("A binding that wants what another one does", func() {
 		namespace := newNamespace(ctx)
 		w := watchNamespace(ctx, namespace)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared", "own"))
-		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
+		second := create(ctx, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
+		third := create(ctx, gen.SignatureBinding("third", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Expect(Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
 			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
 				"This binding takes over when they let go: delete the one that is not needed."))
@@ -44,11 +45,11 @@ var _ = Describe("A binding that wants what another one does", func() {
 		func(ctx SpecContext, apart, together func(*signetv1alpha1.SignatureBinding)) {
 			namespace := newNamespace(ctx)
 			startBoth()
-			create(ctx, newKey(namespace, "orders"))
-			create(ctx, newKey(namespace, "other"))
-			first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+			create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+			create(ctx, gen.SignatureKey("other", gen.InNamespace(namespace)))
+			first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 			Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+			second := create(ctx, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 			Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 			change(ctx, first, apart)
 			Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
@@ -66,12 +67,12 @@ var _ = Describe("A binding that wants what another one does", func() {
 	It("is Conflicted if the API would go to one that signs differently", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		rival := create(ctx, newRival(namespace, "a-rival", "orders", "shared"))
+		rival := create(ctx, gen.SignatureBinding("a-rival", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
 		Ready(ctx, rival, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
+		second := create(ctx, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Expect(Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(HaveSuffix(
 			"Then it would go to SignatureBinding a-rival first, which signs with another key or in another way."))
 		Expect(admin.Delete(ctx, rival)).To(Succeed())
@@ -82,10 +83,9 @@ var _ = Describe("A binding that wants what another one does", func() {
 		namespace := newNamespace(ctx)
 		routes := &scriptedRoutes{}
 		startManager(managerOptions{Add: withBindings(routes, clock.RealClock{})})
-		create(ctx, newKey(namespace, "orders"))
+		create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		claim := func(name string) *signetv1alpha1.SignatureBinding {
-			binding := newBinding(namespace, name, "orders", "orders")
-			binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+			binding := gen.SignatureBinding(name, "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
 			return create(ctx, binding)
 		}
 		first := claim("first")
@@ -105,13 +105,13 @@ var _ = Describe("A binding that wants what another one does", func() {
 	It("is promised nothing if it came after its key's deletion", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startBoth()
-		key := create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared"))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := create(ctx, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		deleted := reload(Default, ctx, key).DeletionTimestamp
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
-		late := create(ctx, newBinding(namespace, "late", "orders", "shared"))
+		late := create(ctx, gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(reload(Default, ctx, late).Status.APIs).To(ConsistOf(And(
 			HaveField("State", signetv1alpha1.APIPending), HaveField("Message", "the key is being deleted: name another one"))))

@@ -15,6 +15,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 // accident is what happens to one write of a manager.
@@ -118,12 +120,12 @@ func (l *lifetime) revive() {
 	}
 }
 
-func (l *lifetime) key(name string, options ...keyOption) *signetv1alpha1.SignatureKey {
-	return newKey(l.namespace, name, options...)
+func (l *lifetime) key(name string, options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
+	return gen.SignatureKey(name, append([]gen.KeyOption{gen.InNamespace(l.namespace)}, options...)...)
 }
 
 func (l *lifetime) binding(name string, apis ...string) *signetv1alpha1.SignatureBinding {
-	return newBinding(l.namespace, name, "orders", apis...)
+	return gen.SignatureBinding(name, "orders", gen.InNamespace(l.namespace), gen.WithAPIs(apis...))
 }
 
 // life is all that happens to two keys and two bindings: what is done, and how
@@ -138,7 +140,7 @@ var life = []struct {
 		act: func(ctx context.Context, l *lifetime) {
 			create(ctx, l.key("orders"))
 			create(ctx, l.binding("first", "shared", "own"))
-			create(ctx, newRival(l.namespace, "rival", "orders", "shared"))
+			create(ctx, gen.SignatureBinding("rival", "orders", gen.InNamespace(l.namespace), gen.WithAPIs("shared"), rival))
 		},
 		done: func(ctx context.Context, l *lifetime) {
 			Ready(ctx, l.binding("first"), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -148,8 +150,8 @@ var life = []struct {
 	{
 		name: "move to another key",
 		act: func(ctx context.Context, l *lifetime) {
-			create(ctx, newSource(l.namespace, "own", map[string]string{"secret": plantedSecret}))
-			create(ctx, l.key("new", withSource("own"), withRetain))
+			create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(l.namespace)))
+			create(ctx, l.key("new", gen.WithSource("own"), gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain)))
 			change(ctx, l.binding("first"), func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
 		},
 		done: func(ctx context.Context, l *lifetime) {
@@ -170,7 +172,7 @@ var life = []struct {
 		name: "delete a key that is claimed",
 		act:  func(ctx context.Context, l *lifetime) { Expect(admin.Delete(ctx, l.key("orders"))).To(Succeed()) },
 		done: func(ctx context.Context, l *lifetime) {
-			eventually(ctx, l.key("orders"), beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+			eventually(ctx, l.key("orders"), match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 		},
 	},
 	{

@@ -10,13 +10,11 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -48,22 +46,6 @@ func withObservedRoutes(mgr ctrl.Manager, book *slots.ClaimCache) error {
 		return err
 	}
 	return bindingReconciler(mgr, book, observer, clock.RealClock{}).SetupWithManager(mgr, 4)
-}
-
-// newGateway is a Gateway of the environment RELEASE.
-func newGateway(namespace, name string) *gwapiv1.Gateway {
-	gateway := &gwapiv1.Gateway{ObjectMeta: metav1.ObjectMeta{
-		Namespace: namespace, Name: name, Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"},
-	}}
-	gateway.Spec.GatewayClassName = "example"
-	gateway.Spec.Listeners = []gwapiv1.Listener{{Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType}}
-	return gateway
-}
-
-func newRoute(namespace, name, gateway string) *gwapiv1.HTTPRoute {
-	route := &gwapiv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	route.Spec.ParentRefs = []gwapiv1.ParentReference{{Kind: ptr.To[gwapiv1.Kind]("Gateway"), Name: gwapiv1.ObjectName(gateway)}}
-	return route
 }
 
 // acceptRoutes does what a gateway's controller does: it accepts the routes of

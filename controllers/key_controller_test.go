@@ -14,6 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 var _ = Describe("Material of a SignatureKey", func() {
@@ -22,7 +24,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 
 	It("is generated with two writes", func(ctx SpecContext) {
 		manager := startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("first"))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("first"))))
 
 		secret := managedSecret(Default, ctx, key)
 		Expect(secret.Type).To(BeEquivalentTo(signetv1alpha1.SecretType))
@@ -47,7 +49,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(key.Status.ObservedTrigger).To(Equal("first"))
 		Expect(key.Status.Bindings.Count).To(BeZero())
 		Expect(key.Finalizers).To(BeEmpty())
-		Expect(key).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
+		Expect(key).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
 
 		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
 			"POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
@@ -61,33 +63,31 @@ var _ = Describe("Material of a SignatureKey", func() {
 	})
 
 	DescribeTable("of every type",
-		func(ctx SpecContext, option keyOption, identifier bool, data ...string) {
+		func(ctx SpecContext, option gen.KeyOption, identifier bool, data ...string) {
 			startManager(managerOptions{PublicKeyEnabled: true})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", option)))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), option)))
 			secret := managedSecret(Default, ctx, key)
 			for _, name := range data {
 				Expect(secret.Data).To(HaveKey(name))
 			}
 			Expect(key.Status.Identifier != "").To(Equal(identifier))
 		},
-		Entry("HMAC", withType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
-		Entry("Basic", withType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
-		Entry("AES", keyOption(func(key *signetv1alpha1.SignatureKey) {
-			key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
-		}), false, "key", "secret", "algorithm"),
-		Entry("PublicKey", withType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
+		Entry("HMAC", gen.WithType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
+		Entry("Basic", gen.WithType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
+		Entry("AES", gen.WithAES(signetv1alpha1.AlgorithmAES256CFB), false, "key", "secret", "algorithm"),
+		Entry("PublicKey", gen.WithType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
 	)
 
 	It("takes what is supplied and generates the rest", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"), withShortDelays)))
+		create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"), gen.WithShortRotation())))
 		first := managedSecret(Default, ctx, key)
 		Expect(first.Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		Expect(first.Data["key"]).To(HaveLen(32))
 
 		By("rotating to a half that changes, and keeping the other")
-		source := newSource(namespace, "own", nil)
+		source := gen.SourceSecret("own", nil, gen.InNamespace(namespace))
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
 			second := managedSecret(g, ctx, key)
@@ -103,19 +103,19 @@ var _ = Describe("Material of a SignatureKey", func() {
 			third := managedSecret(g, ctx, key)
 			g.Expect(third.Data["key"]).To(BeEquivalentTo(plantedKey))
 			g.Expect(third.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
-			g.Expect(reload(g, ctx, key)).To(beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+			g.Expect(reload(g, ctx, key)).To(match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		}).Should(Succeed())
 	})
 
 	It("is not made before its source is there", func(ctx SpecContext) {
 		manager := startManager(managerOptions{})
-		key := create(ctx, newKey(namespace, "orders", withSource("own")))
-		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
+		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
 			"Create Secret own", `signet.dev/signature-material: "true"`))
 		Eventually(func() []string { return manager.Requests.Writes(namespace) }).Should(HaveLen(1))
 
 		By("creating it without its label, and labelling it")
-		source := newSource(namespace, "own", map[string]string{"key": plantedKey})
+		source := gen.SourceSecret("own", map[string]string{"key": plantedKey}, gen.InNamespace(namespace))
 		source.Labels = nil
 		create(ctx, source)
 		change(ctx, source, func(s *corev1.Secret) {
@@ -132,7 +132,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			}
 			return nil
 		}})
-		key := create(ctx, newKey(namespace, "orders"))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		var made *corev1.Secret
 		Eventually(func(g Gomega) { made = managedSecret(g, ctx, key) }).Should(Succeed())
 		first.Stop()
@@ -151,13 +151,13 @@ var _ = Describe("Material of a SignatureKey", func() {
 
 	It("is adopted from a Secret that an earlier key has left", func(ctx SpecContext) {
 		manager := startManager(managerOptions{})
-		old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+		old := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))))
 		secret := managedSecret(Default, ctx, old)
 		Expect(secret.OwnerReferences).To(BeEmpty())
 		Expect(admin.Delete(ctx, old)).To(Succeed())
 		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(old), old) }).ShouldNot(Succeed())
 
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("again"))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("again"))))
 		adopted := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id", "created"} {
 			Expect(adopted.Data[name]).To(Equal(secret.Data[name]), name)
@@ -174,7 +174,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 
 	It("is generated afresh for an unbound key whose Secret is gone", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		unbound(ctx, key, "waits")
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
@@ -193,7 +193,7 @@ var _ = Describe("A managed Secret", func() {
 	DescribeTable("is healed with one write",
 		func(ctx SpecContext, harm func(*corev1.Secret)) {
 			manager := startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic))))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypeBasic))))
 			sound := managedSecret(Default, ctx, key)
 			before := len(manager.Requests.Writes(namespace))
 			change(ctx, sound, harm)
@@ -219,7 +219,7 @@ var _ = Describe("A managed Secret", func() {
 
 	It("gets a new version when somebody changes its bytes", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret) })
 		Eventually(func(g Gomega) {
 			secret := managedSecret(g, ctx, key)
@@ -227,14 +227,14 @@ var _ = Describe("A managed Secret", func() {
 			fresh := reload(g, ctx, key)
 			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
 			g.Expect(fresh.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			g.Expect(fresh).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+			g.Expect(fresh).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning MaterialModified: Somebody has changed")))
 		}).Should(Succeed())
 	})
 
 	It("follows the template, and drops what the template drops", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		key := newKey(namespace, "orders")
+		key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{
 			Labels:      map[string]signetv1alpha1.LabelValue{"team": "shop", "tier": "1"},
 			Annotations: map[string]signetv1alpha1.AnnotationValue{"example.com/reflect": "true"},
@@ -257,8 +257,8 @@ var _ = Describe("A managed Secret", func() {
 
 	It("follows the deletion policy", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withRetain)
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		change(ctx, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		Eventually(func(g Gomega) { g.Expect(managedSecret(g, ctx, key).OwnerReferences).To(BeEmpty()) }).Should(Succeed())
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete
@@ -270,7 +270,7 @@ var _ = Describe("A managed Secret", func() {
 
 	It("has the display name that the key has", func(ctx SpecContext) {
 		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "orders_2" })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["display-name"]).To(BeEquivalentTo("orders_2"))

@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 func beGone(g Gomega, ctx context.Context, object client.Object) {
@@ -36,14 +38,14 @@ var _ = Describe("Holding a SignatureKey", func() {
 	BeforeEach(func(ctx SpecContext) {
 		namespace = newNamespace(ctx)
 		manager = startManager(managerOptions{})
-		key = readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key = readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 	})
 
 	It("tells which bindings use it", func(ctx SpecContext) {
 		for i := range 12 {
 			unbound(ctx, key, fmt.Sprintf("b%02d", i))
 		}
-		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
+		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
 			"Used by 12 bindings: b00, b01, ", "b09 and 2 more."))
 		Expect(after.Status.Bindings.Count).To(BeEquivalentTo(12))
 		Expect(after.Status.Bindings.Names).To(HaveLen(10))
@@ -54,13 +56,13 @@ var _ = Describe("Holding a SignatureKey", func() {
 		before := len(manager.Requests.Writes(namespace))
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
+		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
 		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
 		Expect(finalizers).To(Equal([]string{"PATCH /api/v1/secrets/orders", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders"}))
 
 		before = len(manager.Requests.Writes(namespace))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		Eventually(func(g Gomega) {
 			g.Expect(reload(g, ctx, key).Finalizers).To(BeEmpty())
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(BeEmpty())
@@ -76,18 +78,18 @@ var _ = Describe("Holding a SignatureKey", func() {
 	It("is blocked until the last binding is gone", func(ctx SpecContext) {
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		source := create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
+		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
 			"The key is deleted and goes on signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
-		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Eventually(func(g Gomega) {
 			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))
 		}).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
 		By("serving and rotating on")
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withSource(source.Name)(k); withShortDelays(k) })
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { gen.WithSource(source.Name)(k); gen.WithShortRotation()(k) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		}).Should(Succeed())
@@ -107,7 +109,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Eventually(func() bool { return metav1.Now().After(deleted.Add(1e9)) }).Should(BeTrue())
 		unbound(ctx, key, "late")
 		Consistently(func(g Gomega) {
-			g.Expect(reload(g, ctx, key)).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+			g.Expect(reload(g, ctx, key)).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		}).Should(Succeed())
 	})
 
@@ -116,12 +118,12 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Eventually(held(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
-		eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
 		By("keeping it when the binding goes")
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		Consistently(held(ctx)).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
@@ -131,11 +133,11 @@ var _ = Describe("Holding a SignatureKey", func() {
 	})
 
 	It("keeps the Secret with Retain", func(ctx SpecContext) {
-		change(ctx, key, withRetain)
+		change(ctx, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
 		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
 		left := managedSecret(Default, ctx, key)
@@ -177,7 +179,7 @@ var _ = Describe("A Secret without its key", func() {
 	It("is taken over by a key that comes, deleted as it is", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		first := startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		first.Stop()
 		secret := change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
 			s.Finalizers = []string{signetv1alpha1.FinalizerProtection}
@@ -186,7 +188,7 @@ var _ = Describe("A Secret without its key", func() {
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 
 		startManager(managerOptions{})
-		key = eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		key = eventually(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))), match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Eventually(func(g Gomega) {
 			g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection), "else the Secret would outlive it")
@@ -217,7 +219,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
 			namespace := newNamespace(ctx)
 			startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			binding := bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
 				g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
@@ -225,7 +227,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 			data := managedSecret(Default, ctx, key).Data
 
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
-			eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+			eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 			Consistently(func(g Gomega) {
 				g.Expect(managedSecret(g, ctx, key).Data).To(Equal(data))
 				g.Expect(reload(g, ctx, key).Status.KeyID).To(Equal(key.Status.KeyID))
@@ -253,7 +255,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
 			namespace := newNamespace(ctx)
 			startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			secret := managedSecret(Default, ctx, key)
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
 			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())

@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 var _ = Describe("The public ConfigMap of a PublicKey key", func() {
@@ -30,7 +32,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 	}
 
 	It("is written before the Secret and holds public halves alone", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		secret, public := managedSecret(Default, ctx, key), publicOf(Default, ctx)
 		Expect(public.Data).To(Equal(map[string]string{
 			"type": "PublicKey", "key-id": key.Status.KeyID, "key": string(secret.Data["key"]),
@@ -44,7 +46,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 	})
 
 	It("is healed when it is changed or deleted", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		sound := publicOf(Default, ctx)
 		change(ctx, sound, func(c *corev1.ConfigMap) { c.Data["key"] = "another" })
 		Eventually(func(g Gomega) { g.Expect(publicOf(g, ctx).Data).To(Equal(sound.Data)) }).Should(Succeed())
@@ -57,8 +59,8 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		other := create(ctx, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}, Data: map[string]string{"a": "b"},
 		})
-		key := create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
-		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey)))
+		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
 			"ConfigMap orders-public is not Signet's (nothing tells whose): delete or rename it"))
 		Expect(reload(Default, ctx, other)).To(Equal(other))
 		Expect(key.Status.KeyID).To(BeEmpty())

@@ -18,6 +18,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 const (
@@ -39,7 +41,7 @@ var _ = Describe("The rotation of a key", func() {
 	})
 	bind := func(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) {
 		GinkgoHelper()
-		binding := create(ctx, newBinding(namespace, name, key.Name, name))
+		binding := create(ctx, gen.SignatureBinding(name, key.Name, gen.InNamespace(namespace), gen.WithAPIs(name)))
 		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	}
 	// pass lets time pass, and has the key looked at as its timer would.
@@ -61,26 +63,26 @@ var _ = Describe("The rotation of a key", func() {
 	}
 	rotated := func(ctx context.Context, key *signetv1alpha1.SignatureKey) *signetv1alpha1.SignatureKey {
 		GinkgoHelper()
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
 		pass(ctx, key, retire)
-		return eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		return eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 	}
 
 	DescribeTable("takes three steps and six writes", func(ctx SpecContext, bindings int) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		for i := range bindings {
 			bind(ctx, key, fmt.Sprintf("shop-%d", i))
 		}
-		eventually(ctx, key, And(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady), beUsedBy(bindings)))
+		eventually(ctx, key, And(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady), beUsedBy(bindings)))
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Finalizers).NotTo(BeEmpty()) }).Should(Succeed())
 		first := managedSecret(Default, ctx, key)
 		begin, before := clock.Now().UTC(), len(manager.Requests.Writes(namespace))
 
 		By("staging the next version")
-		change(ctx, key, withTrigger("2026-11"))
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged,
+		change(ctx, key, gen.WithTrigger("2026-11"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged,
 			"Version "+string(first.Data["key-id"])+" signs", "signs from "+begin.Add(stage).Format(time.RFC3339)+" on."))
 		staged := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id", "activated"} {
@@ -90,14 +92,14 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.Versions).To(HaveLen(2))
 		Expect(key.Status.Versions[1].State).To(Equal(signetv1alpha1.VersionNext))
 		Expect(key.Status.ObservedTrigger).To(Equal("2026-11"))
-		Expect(key).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
 
 		By("switching to it")
 		pass(ctx, key, time.Second)
 		retires := begin.Add(stage + retire).Format(time.RFC3339)
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "is still accepted until "+retires+"."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "is still accepted until "+retires+"."))
 		switched := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id"} {
 			Expect(switched.Data[name]).To(Equal(staged.Data["next."+name]), name)
@@ -112,7 +114,7 @@ var _ = Describe("The rotation of a key", func() {
 
 		By("dropping the previous version")
 		pass(ctx, key, time.Second)
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs, and no other is accepted."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs, and no other is accepted."))
 		Expect(managedSecret(Default, ctx, key).Data).NotTo(Or(HaveKey(HavePrefix("next.")), HaveKey(HavePrefix("previous."))))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		unmoved(ctx, key)
@@ -131,9 +133,7 @@ var _ = Describe("The rotation of a key", func() {
 	)
 
 	It("comes by schedule, every ninety days", func(ctx SpecContext) {
-		key := create(ctx, newKey(namespace, "orders", func(k *signetv1alpha1.SignatureKey) {
-			k.Spec.Rotation = &signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
-		}))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)})))
 		key = readyKey(ctx, key)
 		for range 2 {
 			next := key.Status.LastRotationTime.Add(90 * day)
@@ -141,7 +141,7 @@ var _ = Describe("The rotation of a key", func() {
 			pass(ctx, key, next.Add(-time.Second).Sub(clock.Now()))
 			unmoved(ctx, key)
 			pass(ctx, key, time.Second)
-			Expect(eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged)).Status.NextRotationTime).To(BeNil())
+			Expect(eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged)).Status.NextRotationTime).To(BeNil())
 			after := rotated(ctx, key)
 			Expect(after.Status.KeyID).NotTo(Equal(key.Status.KeyID))
 			Expect(after.Status.LastRotationTime.Time).To(BeTemporally("==", next.Add(stage)))
@@ -150,30 +150,30 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("is asked for once by a trigger, also while another one runs", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("1"))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		unmoved(ctx, key)
-		change(ctx, key, withTrigger("2"))
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
-		change(ctx, key, withTrigger("3"))
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since: another rotation follows."))
+		change(ctx, key, gen.WithTrigger("2"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		change(ctx, key, gen.WithTrigger("3"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since: another rotation follows."))
 		Expect(key.Status.ObservedTrigger).To(Equal("2"))
 		pass(ctx, key, stage)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "another rotation follows"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "another rotation follows"))
 		pass(ctx, key, retire)
 		key = rotated(ctx, key)
 		Expect(key.Status.ObservedTrigger).To(Equal("3"))
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.StageSeconds = ptr.To[int32](600) })
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
-		eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		unmoved(ctx, key)
 	})
 
 	It("stages a supplied half that changes, and goes on when the source breaks", func(ctx SpecContext) {
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		source := create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		first := managedSecret(Default, ctx, key)
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("planted-secret-mistyped") })
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage/2)
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
@@ -184,18 +184,18 @@ var _ = Describe("The rotation of a key", func() {
 		unmoved(ctx, key)
 
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
 		pass(ctx, key, time.Second)
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
-		Expect(key).To(beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		Expect(key).To(match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
 		second := managedSecret(Default, ctx, key)
 		Expect(second.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
 		Expect(second.Data["key"]).To(Equal(first.Data["key"]))
 
 		By("beginning nothing while the source is broken")
 		pass(ctx, key, retire)
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k) })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "no rotation begins until Ready says"))
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "no rotation begins until Ready says"))
 		Expect(key.Status.ObservedTrigger).To(BeEmpty())
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		key = rotated(ctx, key)
@@ -205,14 +205,14 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("is told if there is nothing to rotate", func(ctx SpecContext) {
-		create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey, "secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		create(ctx, gen.SourceSecret("own", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k) })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
+		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
 		Expect(key.Status.ObservedTrigger).To(Equal("renew"))
-		Expect(key).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
 			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Key and secret are both supplied")))
@@ -221,13 +221,13 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("drops everything at once when it is to be immediate", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withTrigger("1"))
-		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		change(ctx, key, gen.WithTrigger("1"))
+		staged := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.RevokeTrigger = "leak" })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		for _, version := range staged.Status.Versions {
 			Expect(key.Status.KeyID).NotTo(Equal(version.ID))
@@ -241,22 +241,22 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("goes on in a Secret that is deleted and held", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		bind(ctx, key, "shop")
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}).Should(Succeed())
-		change(ctx, key, withTrigger("1"))
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		change(ctx, key, gen.WithTrigger("1"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		Expect(admin.Delete(ctx, managedSecret(Default, ctx, key))).To(Succeed())
-		eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		after := rotated(ctx, key)
 		Expect(after.Status.KeyID).NotTo(Equal(key.Status.KeyID))
-		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 	})
 
 	It("is not asked for by a backup that is put over the Secret", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("1"))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		backup := managedSecret(Default, ctx, key)
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Rotation.Trigger, k.Spec.Rotation.RevokeTrigger = "2", "leak"
@@ -264,16 +264,16 @@ var _ = Describe("The rotation of a key", func() {
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.ObservedTrigger).To(Equal("2")) }).Should(Succeed())
 		change(ctx, backup, func(s *corev1.Secret) { s.Data = backup.Data })
 		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(backup.Data["key-id"])) }).Should(Succeed())
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		unmoved(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data).To(And(
 			HaveKeyWithValue("trigger", []byte("2")), HaveKeyWithValue("secret", backup.Data["secret"])))
 	})
 
 	It("stages anew what somebody has changed", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withTrigger("1"))
-		before := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		change(ctx, key, gen.WithTrigger("1"))
+		before := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage-time.Second)
 		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["next.secret"] = []byte(plantedSecret) })
 		Eventually(func(g Gomega) {
@@ -285,16 +285,16 @@ var _ = Describe("The rotation of a key", func() {
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
 		pass(ctx, key, time.Second)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 	})
 
 	It("tells backends by the ConfigMap first, and last when a version goes", func(ctx SpecContext) {
-		source := create(ctx, newSource(namespace, "own", pair()))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey), withSource("own"))))
+		source := create(ctx, gen.SourceSecret("own", pair(), gen.InNamespace(namespace)))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey), gen.WithSource("own"))))
 		before, next := len(manager.Requests.Writes(namespace)), pair()
 		change(ctx, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
-		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		staged := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		public := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}}
 		Expect(reload(Default, ctx, public).Data).To(And(
 			HaveKeyWithValue("key-id", key.Status.KeyID), HaveKeyWithValue("next.key-id", staged.Status.Versions[1].ID),
@@ -321,13 +321,13 @@ var _ = Describe("A rotation under which the manager ends", func() {
 			return nil
 		}
 		manager := startManager(managerOptions{Clock: clock, Fault: fault})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		for _, step := range []struct {
 			do   func()
 			data string
 			then string
 		}{
-			{func() { change(ctx, key, withTrigger("1")) }, "next.key-id", signetv1alpha1.ReasonStaged},
+			{func() { change(ctx, key, gen.WithTrigger("1")) }, "next.key-id", signetv1alpha1.ReasonStaged},
 			{func() { clock.SetTime(clock.Now().Add(stage)); touch(ctx, key) }, "previous.key-id", signetv1alpha1.ReasonRetiring},
 			{func() { clock.SetTime(clock.Now().Add(retire)); touch(ctx, key) }, "", signetv1alpha1.ReasonSettled},
 		} {
@@ -350,19 +350,13 @@ var _ = Describe("A rotation under which the manager ends", func() {
 			if step.data == "" {
 				status = metav1.ConditionFalse
 			}
-			eventually(ctx, key, beRotating(status, step.then))
+			eventually(ctx, key, match.Rotating(status, step.then))
 			Expect(managedSecret(Default, ctx, key).Data).To(Equal(written.Data))
 			Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "the status that was missing")
 			change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Annotations = nil })
 		}
 	})
 })
-
-// beRotating matches a key with this condition Rotating. Words are parts of the
-// message.
-func beRotating(status metav1.ConditionStatus, reason string, words ...string) types.GomegaMatcher {
-	return haveCondition(signetv1alpha1.ConditionRotating, status, reason, words...)
-}
 
 func beUsedBy(bindings int) types.GomegaMatcher {
 	return HaveField("Status.Bindings.Count", BeEquivalentTo(bindings))

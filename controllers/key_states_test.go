@@ -12,6 +12,8 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 // keyState is how a key comes to be in a state: it is made in the namespace,
@@ -28,37 +30,37 @@ type keyState struct {
 var keyStates = map[string]keyState{
 	"ready": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders"))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonReady,
 		message: []string{"The material is in Secret orders."}, signs: true,
 	},
 	"without its source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders", withSource("own")))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, message: []string{"Create Secret own"},
 	},
 	"with a managed source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other")))
-			return create(ctx, newKey(namespace, "orders", withSource("other")))
+			readyKey(ctx, create(ctx, gen.SignatureKey("other", gen.InNamespace(namespace))))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("other")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
 		message: []string{"Secret other is one that Signet writes"},
 	},
 	"with a source that breaks a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret + "\n"}))
-			return create(ctx, newKey(namespace, "orders", withSource("own")))
+			create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, gen.InNamespace(namespace)))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"Mend Secret own: data[secret]: ends in a newline"},
+		message: []string{"Mend Secret own: data[secret]: ends with a newline"},
 	},
 	"with a source that has come to break a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+			source := create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 			change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
 			return key
 		},
@@ -67,8 +69,8 @@ var keyStates = map[string]keyState{
 	},
 	"with a source that is gone": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+			source := create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 			Expect(admin.Delete(ctx, source)).To(Succeed())
 			return key
 		},
@@ -76,8 +78,8 @@ var keyStates = map[string]keyState{
 	},
 	"with two identifiers": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey}))
-			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = "another_key" }))
+			create(ctx, gen.SourceSecret("own", map[string]string{"key": plantedKey}, gen.InNamespace(namespace)))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"), gen.WithIdentifier("another_key")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
 		message: []string{"data[key]: differs from spec.identifier"},
@@ -85,7 +87,7 @@ var keyStates = map[string]keyState{
 	"with an unlabelled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			foreignSecret(ctx, namespace, nil)
-			return create(ctx, newKey(namespace, "orders"))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret orders is not Signet's (type Opaque, controlled by ConfigMap web, managed by Helm): delete or rename it"},
@@ -93,21 +95,21 @@ var keyStates = map[string]keyState{
 	"with a source Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			foreignSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
-			return create(ctx, newKey(namespace, "orders"))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{"Secret orders is not Signet's"},
 	},
 	"with another key's Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" })))
-			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" }))
+			readyKey(ctx, create(ctx, gen.SignatureKey("other", gen.InNamespace(namespace), gen.WithTarget("shared"))))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTarget("shared")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},
 	},
 	"whose Secret somebody else controls": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			owner := create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
 			change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
 				s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}
@@ -118,33 +120,31 @@ var keyStates = map[string]keyState{
 	},
 	"with material of another type left behind": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+			old := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))))
 			Expect(admin.Delete(ctx, old)).To(Succeed())
-			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic)))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypeBasic)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret orders holds material of a key of another type (HMAC): delete it"},
 	},
 	"whose source has the secret key of an AES key": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "cipher", map[string]string{"key": "0123456789abcdef"}))
-			readyKey(ctx, create(ctx, newKey(namespace, "sealed", withType(signetv1alpha1.KeyTypeAES), withSource("cipher"), func(key *signetv1alpha1.SignatureKey) {
-				key.Spec.Algorithm = signetv1alpha1.AlgorithmAES128CFB
-			})))
-			return create(ctx, newKey(namespace, "orders", withSource("cipher")))
+			create(ctx, gen.SourceSecret("cipher", map[string]string{"key": "0123456789abcdef"}, gen.InNamespace(namespace)))
+			readyKey(ctx, create(ctx, gen.SignatureKey("sealed", gen.InNamespace(namespace), gen.WithAES(signetv1alpha1.AlgorithmAES128CFB), gen.WithSource("cipher"))))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("cipher")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
 		message: []string{"Secret cipher supplies SignatureKey sealed of type AES, whose key is secret"},
 	},
 	"of a type behind the gate": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
+			return create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonTypeNotEnabled, message: []string{"--public-key-enable"},
 	},
 	"bound, with its Secret gone": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			loseSecret(ctx, key)
 			return key
 		},
@@ -153,7 +153,7 @@ var keyStates = map[string]keyState{
 	},
 	"with broken bytes": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("x") })
 			return key
 		},
@@ -162,7 +162,7 @@ var keyStates = map[string]keyState{
 	},
 	"bound, with its Secret deleted and held": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
 				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -179,7 +179,7 @@ var keyStates = map[string]keyState{
 func foreignSecret(ctx context.Context, namespace string, labels map[string]string) *corev1.Secret {
 	GinkgoHelper()
 	owner := create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
-	secret := newSource(namespace, "orders", map[string]string{"key": plantedKey, "secret": plantedSecret})
+	secret := gen.SourceSecret("orders", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace))
 	secret.Labels = map[string]string{signetv1alpha1.LabelManagedBy: "Helm"}
 	for name, value := range labels {
 		secret.Labels[name] = value
@@ -192,7 +192,7 @@ func foreignSecret(ctx context.Context, namespace string, labels map[string]stri
 func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	GinkgoHelper()
 	bound(ctx, key, "shop")
-	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
 		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -214,7 +214,7 @@ var _ = Describe("A SignatureKey", func() {
 		It(name+" says so, and costs nothing while nothing changes", func(ctx SpecContext) {
 			namespace := newNamespace(ctx)
 			manager := startManager(managerOptions{})
-			key := eventually(ctx, state.make(ctx, namespace), beReady(state.status, state.reason, state.message...))
+			key := eventually(ctx, state.make(ctx, namespace), match.Ready(state.status, state.reason, state.message...))
 			Expect(key.Status.KeyID != "").To(Equal(state.signs))
 			Expect(key.Status.Versions != nil).To(Equal(state.signs))
 
@@ -235,11 +235,11 @@ var _ = Describe("A SignatureKey", func() {
 		namespace := newNamespace(ctx)
 		late := clocktesting.NewFakePassiveClock(time.Now())
 		startManager(managerOptions{Clock: late})
-		key := create(ctx, newKey(namespace, "orders", withSource("own")))
-		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
+		key := create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
+		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
 		late.SetTime(late.Now().Add(5 * time.Minute))
 		touch(ctx, key)
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
 	})
 
 	It("leaves a Secret of somebody else alone, and looks again", func(ctx SpecContext) {
@@ -247,7 +247,7 @@ var _ = Describe("A SignatureKey", func() {
 		other := foreignSecret(ctx, namespace, nil)
 		late := clocktesting.NewFakePassiveClock(time.Now())
 		manager := startManager(managerOptions{Clock: late})
-		key := eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
+		key := eventually(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))), match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
 		Expect(reload(Default, ctx, other)).To(Equal(other))
 
 		Expect(admin.Delete(ctx, other)).To(Succeed())
@@ -260,22 +260,22 @@ var _ = Describe("A SignatureKey", func() {
 	It("stays ready behind the gate if it has material", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		open := startManager(managerOptions{PublicKeyEnabled: true})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		open.Stop()
 		startManager(managerOptions{})
-		after := eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
+		after := eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
 		Expect(after.Status.KeyID).To(Equal(key.Status.KeyID))
 	})
 
 	It("never shows material outside its Secret", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		startManager(managerOptions{})
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		source := create(ctx, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2 + "\n") })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
 		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("planted secret with blanks") })
-		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 		Eventually(func(g Gomega) {
 			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("SecretLost")))
 		}).Should(Succeed())

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // boundNamespace is a new namespace with a key and a binding that holds an API
@@ -18,8 +19,8 @@ import (
 func boundNamespace(ctx context.Context) string {
 	GinkgoHelper()
 	namespace := newNamespace(ctx)
-	create(ctx, newKey(namespace, "orders"))
-	binding := create(ctx, newBinding(namespace, "orders", "orders", "orders"))
+	create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+	binding := create(ctx, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 	Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	return namespace
 }
@@ -27,8 +28,8 @@ func boundNamespace(ctx context.Context) string {
 // deletions are what somebody who tidies up deletes, in some order.
 func deletions(namespace string) []client.Object {
 	return []client.Object{
-		newKey(namespace, "orders"),
-		newBinding(namespace, "orders", "orders"),
+		gen.SignatureKey("orders", gen.InNamespace(namespace)),
+		gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace)),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 	}

@@ -12,6 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 // permutations are all orders of the numbers below n.
@@ -50,14 +52,13 @@ func inParallel(n int, work func(int)) {
 // shop is what a team applies for one signed route: half of the key's material
 // is its own, the other half is generated.
 func shop(namespace string) []client.Object {
-	binding := newBinding(namespace, "orders", "orders", "orders")
-	binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+	binding := gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
 	return []client.Object{
-		newKey(namespace, "orders", withSource("own")),
-		newSource(namespace, "own", map[string]string{"secret": plantedSecret}),
+		gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")),
+		gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)),
 		binding,
-		newRoute(namespace, "orders", "web"),
-		newGateway(namespace, "web"),
+		gen.HTTPRoute("orders", gen.InNamespace(namespace), gen.WithParents("web")),
+		gen.Gateway("web", gen.InNamespace(namespace)),
 	}
 }
 
@@ -93,9 +94,9 @@ var _ = Describe("Key, source, binding, route and Gateway", Ordered, func() {
 // theShopAtWork is the world of a namespace whose shop has all that it needs.
 func theShopAtWork(ctx context.Context, namespace string) world {
 	GinkgoHelper()
-	Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-	key := readyKey(ctx, newKey(namespace, "orders"))
-	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	Ready(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	key := readyKey(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+	eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
 		g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))

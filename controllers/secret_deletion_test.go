@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 // reader reads a Secret over and over, as a kubelet or a signer may at any
@@ -60,7 +62,7 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 		func(ctx SpecContext, running bool) {
 			manager := startBoth()
 			namespace := boundNamespace(ctx)
-			key := newKey(namespace, "orders")
+			key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 			secret := managedSecret(Default, ctx, key)
 			reading := readOn(ctx, secret)
 			if !running {
@@ -71,9 +73,9 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			if !running {
 				manager = startBoth()
 			}
-			key = eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+			key = eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 			Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			Ready(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			settled(manager, namespace)
 			reading.stop()
 			Expect(reading.faults).To(BeEmpty())
@@ -81,7 +83,7 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
 			By("letting it go in the end")
-			Expect(admin.Delete(ctx, newBinding(namespace, "orders", ""))).To(Succeed())
+			Expect(admin.Delete(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))).To(Succeed())
 			Expect(admin.Delete(ctx, key)).To(Succeed())
 			Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
 		},

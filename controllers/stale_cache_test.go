@@ -13,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // dam lets a manager's watches of bindings through until an event comes that
@@ -103,11 +104,11 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 			},
 			Add: withBindings(&scriptedRoutes{}, clock.RealClock{}),
 		})
-		readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		older := create(ctx, newBinding(namespace, "older", "orders", "own"))
+		readyKey(ctx, create(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		older := create(ctx, gen.SignatureBinding("older", "orders", gen.InNamespace(namespace), gen.WithAPIs("own")))
 		Ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
-		younger := create(ctx, newRival(namespace, "younger", "orders", "shared"))
+		younger := create(ctx, gen.SignatureBinding("younger", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
 		Eventually(granting).Should(BeClosed())
 		change(ctx, older, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "shared"))

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -33,16 +35,12 @@ type sharedAuthority struct {
 // authority reads the shared authority, creates it if there is none, and renews
 // it in time. If several replicas write, one wins and the others use its result.
 func (r *Rotator) authority(ctx context.Context) (sharedAuthority, error) {
-	var (
-		found sharedAuthority
-		err   error
-	)
-	for range attempts {
+	var found sharedAuthority
+	raced := func(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+	err := retry.OnError(wait.Backoff{Steps: attempts}, raced, func() (err error) {
 		found, err = r.tryAuthority(ctx)
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-			break
-		}
-	}
+		return err
+	})
 	return found, err
 }
 

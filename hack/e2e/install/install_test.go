@@ -82,7 +82,7 @@ func kubectl(args ...string) (string, error) {
 	return string(output), err
 }
 
-// apply does what the README says, and again, which must change nothing.
+// apply does what config/README.md says, and again, which must change nothing.
 func apply(g *WithT, args ...string) {
 	g.THelper()
 	for range 2 {

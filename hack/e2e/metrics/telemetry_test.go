@@ -36,7 +36,7 @@ func TestTelemetry(t *testing.T) {
 	p := startPrometheus(t, w)
 	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testRules(t, p) })
 	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
-	t.Run("the README documents what is told", func(t *testing.T) { testDocumented(t, w, p) })
+	t.Run("the page on metrics documents what is told", func(t *testing.T) { testDocumented(t, w, p) })
 }
 
 // testRules expects the one alert that the world gives cause for; a second
@@ -79,7 +79,7 @@ func testExpressions(t *testing.T, p *prometheus) {
 			}
 		}
 		// The selectors of others' metrics have names in them that may change;
-		// the values of Signet's own are compared with the README.
+		// the values of Signet's own are compared with the page on metrics.
 		for _, found := range selector.FindAllString(expression, -1) {
 			if strings.HasPrefix(found, "signet_") {
 				continue
@@ -91,7 +91,7 @@ func testExpressions(t *testing.T, p *prometheus) {
 	}
 }
 
-// replicas says in the README's words who tells a metric.
+// replicas says in the words of the page on metrics who tells a metric.
 func replicas(w *world, instances map[string]bool) string {
 	switch keys := slices.Sorted(maps.Keys(instances)); {
 	case slices.Equal(keys, slices.Sorted(slices.Values([]string{w.leader, w.follower}))):
@@ -123,24 +123,24 @@ func testDocumented(t *testing.T, w *world, p *prometheus) {
 		from[name][one["instance"]] = true
 		row, known := d.metrics[name]
 		if !known {
-			t.Errorf("%s is told and not in the README", name)
+			t.Errorf("%s is told and not on the page", name)
 			continue
 		}
 		if !slices.Equal(one.own(), row.labels) {
-			t.Errorf("%s has the labels %v, and in the README %v", name, one.own(), row.labels)
+			t.Errorf("%s has the labels %v, and on the page %v", name, one.own(), row.labels)
 		}
 		for _, label := range one.own() {
 			if !slices.Contains(d.values[name+" "+label], one[label]) {
-				t.Errorf("%s has %s=%q, which is not in the README", name, label, one[label])
+				t.Errorf("%s has %s=%q, which is not on the page", name, label, one[label])
 			}
 		}
 	}
 	for name, row := range d.metrics {
 		if types[name] != row.kind {
-			t.Errorf("%s is a %s, and in the README a %s", name, types[name], row.kind)
+			t.Errorf("%s is a %s, and on the page a %s", name, types[name], row.kind)
 		}
 		if got := replicas(w, from[name]); got != row.from {
-			t.Errorf("%s comes from %s, and in the README from %s", name, got, row.from)
+			t.Errorf("%s comes from %s, and on the page from %s", name, got, row.from)
 		}
 	}
 }

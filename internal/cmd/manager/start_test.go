@@ -11,25 +11,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-var _ = Describe("A manager that cannot begin", func() {
-	It("names the rights that it lacks, and ends", func(ctx SpecContext) {
+var _ = Describe("A manager that cannot start", func() {
+	It("names the permissions that it lacks, and exits", func(ctx SpecContext) {
 		namespace := newNamespace(ctx)
 		create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: serviceAccount}})
 		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
 		Eventually(p.ended).Should(BeClosed())
 		Expect(p.cmd.ProcessState.ExitCode()).To(Equal(1))
-		said, err := os.ReadFile(p.log)
+		output, err := os.ReadFile(p.log)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(string(said)).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + serviceAccount + " lacks the right to " +
+		Expect(string(output)).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + serviceAccount + " is not allowed to " +
 			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
-		Expect(string(said)).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
-		Expect(string(said)).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
+		Expect(string(output)).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
+		Expect(string(output)).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
 			": bind it to the roles in Signet's config/\n"))
 	})
 
-	// Caches that nothing fills, as when the API server does not answer, would
-	// keep it waiting whatever it is told.
-	It("ends when it is told to while it waits for its caches", func(ctx SpecContext) {
+	// Caches that never fill, for example because the API server does not answer,
+	// would keep it waiting in spite of the signal.
+	It("exits on SIGTERM while it waits for its caches", func(ctx SpecContext) {
 		gate := newGate()
 		gate.shut = "/api/v1/secrets"
 		p := startProcessThrough(ctx, gate, systemNamespace)

@@ -253,7 +253,7 @@ func reportsMissingPermissions(t *testing.T, plane *controlplane.ControlPlane, i
 	g := NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
-	const lacks = "system:serviceaccount:signet-system:signet-signer lacks the right to "
+	const lacks = "system:serviceaccount:signet-system:signet-signer is not allowed to "
 	for namespaces, want := range map[string]string{
 		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
 			"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/",
