@@ -46,10 +46,10 @@ func DefaultOptions() Options {
 	}
 }
 
-// Bind adds the flags to a set. Their defaults are the current options.
+// Bind adds the flags to a set, with the options as defaults.
 func (o *Options) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "`file` with the API server's address and credentials (default: $KUBECONFIG, else the Pod's ServiceAccount)")
-	flags.StringSliceVar(&o.Namespaces, "namespaces", o.Namespaces, "`namespaces` to sign for, with Roles instead of a ClusterRole (default: all)")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig `file` (default: KUBECONFIG, else the Pod's ServiceAccount)")
+	flags.StringSliceVar(&o.Namespaces, "namespaces", o.Namespaces, "`namespaces` to sign for, which need only Roles (default: all, which needs a ClusterRole)")
 	flags.StringVar(&o.SignBindAddress, "sign-bind-address", o.SignBindAddress, "`address` to serve /sign/<namespace>/<environment>/<kind>/<name> on, for gateways that describe the request in X-Forwarded-Method, -Uri and -Host (0 disables)")
 	flags.StringVar(&o.EnvoyBindAddress, "envoy-bind-address", o.EnvoyBindAddress, "`address` to serve /envoy/<namespace>/<environment>/<kind>/<name>/… on, for gateways that append the request's target (0 disables)")
 	flags.StringVar(&o.ExtAuthzBindAddress, "ext-authz-bind-address", o.ExtAuthzBindAddress, "`address` to serve Envoy's ext_authz v3 over gRPC on; the slot is in the context extension slot (0 disables)")
@@ -59,18 +59,18 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.TLS.ClientCA, "client-ca", o.TLS.ClientCA, "`file` with the authorities that issue client certificates, whose URI SANs define what a caller may do")
 	flags.Int64Var(&o.Limits.MaxBody, "max-body", o.Limits.MaxBody, "maximum size of a body in `bytes`; larger ones get 413")
 	flags.IntVar(&o.Limits.MaxHeader, "max-header", o.Limits.MaxHeader, "maximum size of a request's headers in `bytes`; larger ones get 431")
-	flags.DurationVar(&o.Limits.ReadTimeout, "read-timeout", o.Limits.ReadTimeout, "maximum `duration` until a request has arrived")
+	flags.DurationVar(&o.Limits.ReadTimeout, "read-timeout", o.Limits.ReadTimeout, "time that a request may take to arrive")
 	flags.IntVar(&o.Limits.MaxConnections, "max-connections", o.Limits.MaxConnections, "maximum `number` of concurrent connections to each endpoint; with TLS, a caller gets another one while it has fewer than are free; without TLS, further ones wait")
 	flags.Float64Var(&o.Limits.FailureRate, "verify-failure-rate", o.Limits.FailureRate, "allowed `number` of failed verifications per second for each caller and slot; beyond it, all requests of the two get 429 (0 disables)")
 	flags.IntVar(&o.Limits.FailureBurst, "verify-failure-burst", o.Limits.FailureBurst, "allowed `number` of failed verifications at once for each caller and slot")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` to serve /metrics on, without TLS (0 disables)")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
-	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "`duration` after SIGTERM in which requests are still accepted, while not ready, until gateways have noticed")
-	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "maximum `duration` after that for requests in progress")
+	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the signer is not ready but still accepts requests, until gateways have noticed")
+	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that requests in progress may take after that")
 	o.Options.Bind(flags)
 }
 
-// Validate returns an error that names each wrong flag and its allowed values.
+// Validate returns an error that names each invalid flag and its allowed values.
 func (o *Options) Validate() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -78,17 +78,17 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse(slices.Contains(o.Namespaces, ""), "--namespaces must not contain an empty name")
+	refuse(slices.Contains(o.Namespaces, ""), "--namespaces must be comma-separated names, none of them empty")
 	tls := o.TLS
 	refuse(tls.Enabled() && (tls.Certificate == "" || tls.Key == "" || tls.ClientCA == ""), "--tls-cert, --tls-key and --client-ca must be set together")
-	refuse(o.Limits.MaxBody < 0 || o.Limits.MaxBody > maxMaxBody, "--max-body is %d and must be from 0 to %d", o.Limits.MaxBody, maxMaxBody)
-	refuse(o.Limits.MaxHeader < minMaxHeader || o.Limits.MaxHeader > maxMaxHeader, "--max-header is %d and must be from %d to %d", o.Limits.MaxHeader, minMaxHeader, maxMaxHeader)
-	refuse(o.Limits.ReadTimeout <= 0, "--read-timeout is %s and must be longer than 0", o.Limits.ReadTimeout)
-	refuse(o.Limits.MaxConnections < 1, "--max-connections is %d and must be at least 1", o.Limits.MaxConnections)
-	refuse(o.Limits.FailureRate < 0, "--verify-failure-rate is %g and must not be negative", o.Limits.FailureRate)
-	refuse(o.Limits.FailureRate > 0 && o.Limits.FailureBurst < 1, "--verify-failure-burst is %d and must be at least 1", o.Limits.FailureBurst)
-	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s and must not be negative", o.ShutdownDelay)
-	refuse(o.GracefulShutdown < 0, "--graceful-shutdown-timeout is %s and must not be negative", o.GracefulShutdown)
+	refuse(o.Limits.MaxBody < 0 || o.Limits.MaxBody > maxMaxBody, "--max-body is %d, but must be from 0 to %d", o.Limits.MaxBody, maxMaxBody)
+	refuse(o.Limits.MaxHeader < minMaxHeader || o.Limits.MaxHeader > maxMaxHeader, "--max-header is %d, but must be from %d to %d", o.Limits.MaxHeader, minMaxHeader, maxMaxHeader)
+	refuse(o.Limits.ReadTimeout <= 0, "--read-timeout is %s, but must be longer than 0", o.Limits.ReadTimeout)
+	refuse(o.Limits.MaxConnections < 1, "--max-connections is %d, but must be at least 1", o.Limits.MaxConnections)
+	refuse(o.Limits.FailureRate < 0, "--verify-failure-rate is %g, but must not be negative", o.Limits.FailureRate)
+	refuse(o.Limits.FailureRate > 0 && o.Limits.FailureBurst < 1, "--verify-failure-burst is %d, but must be at least 1", o.Limits.FailureBurst)
+	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s, but must not be negative", o.ShutdownDelay)
+	refuse(o.GracefulShutdown < 0, "--graceful-shutdown-timeout is %s, but must not be negative", o.GracefulShutdown)
 	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)
 	}
@@ -112,11 +112,11 @@ func (o *Options) validateAddresses() []error {
 		served = served || at.endpoint
 		host, port, err := net.SplitHostPort(at.address)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s is %q and must be host:port, :port or 0", at.flag, at.address))
+			errs = append(errs, fmt.Errorf("%s is %q, but must be host:port, :port or 0", at.flag, at.address))
 			continue
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			errs = append(errs, fmt.Errorf("%s is %q and must have a port from 0 to 65535", at.flag, at.address))
+			errs = append(errs, fmt.Errorf("%s is %q, but must have a port from 0 to 65535", at.flag, at.address))
 		} else if ip := net.ParseIP(host); at.endpoint && !o.TLS.Enabled() && (host == "" || (ip != nil && !ip.IsLoopback())) {
 			errs = append(errs, fmt.Errorf("%s is %q: %w", at.flag, at.address, signer.ErrNotLoopback))
 		}
