@@ -90,14 +90,14 @@ func key(namespace, name string) client.Object {
 	}
 	if name == "payments" {
 		k.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "payments-own"}}
-		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Create Secret payments-own, or give it the label signet.dev/signature-material: "true".`)}
+		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Secret "payments-own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`)}
 		return k
 	}
 	k.Status = signetv1alpha1.SignatureKeyStatus{
 		SecretName: name, KeyID: "v1", Bindings: &signetv1alpha1.KeyBindings{Count: 1, Names: []string{"orders"}},
 		Versions: []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
 		Conditions: []metav1.Condition{
-			condition("Ready", metav1.ConditionTrue, "Ready", "material is in force"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
+			condition("Ready", metav1.ConditionTrue, "Ready", "the key has material"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
 		},
 	}
 	return k
@@ -134,7 +134,7 @@ func binding(name, keyName string, holder ...string) client.Object {
 		return b
 	}
 	b.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
-	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "1 of 1 APIs are held by other bindings in environment RELEASE: HTTPRoute orders by SignatureBinding orders. Delete the API from one of the two; this binding moves up by itself.")}
+	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", `1 of 1 APIs are held by other bindings in environment "RELEASE": HTTPRoute "orders" by SignatureBinding "orders". Delete the API from one of the two; this binding then takes over automatically.`)}
 	return b
 }
 
