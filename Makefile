@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Most targets need only Go, make and git. A target that needs more checks this
-# first, and names what is missing. `make` lists the targets.
+# first, and names what is missing; hack/README.md lists them. `make` lists the
+# targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -60,16 +61,28 @@ bench: ## Measure the manager on a real control plane, and print the figures wit
 ##@ Checks
 
 .PHONY: verify
-verify: vet lint lint-workflows verify-generated verify-tests compat test-unit ## Run what CI checks, without the slow tests.
+verify: vet lint lint-api lint-workflows verify-generated verify-tests compat test-unit ## Run what CI checks, without the slow tests.
 
 .PHONY: vet
 vet: ## Fail if gofmt or go vet find anything.
 	@files="$$(gofmt -l api controllers hack internal main.go)"; test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	go vet ./...
 
+# The modules with code of this project. Those named caddy only say what to build.
+MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v /caddy)
+
 .PHONY: lint
-lint: ## Run golangci-lint, in the version that hack/tools pins.
-	go tool -modfile=hack/tools/golangci-lint.mod golangci-lint run ./...
+lint: ## Run golangci-lint in each module, in the version that hack/tools pins, and check doc.go and licenses.
+	@for dir in $(MODULES); do \
+		echo "golangci-lint in $$dir"; \
+		(cd "$$dir" && go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...) || failed=1; \
+	done; \
+	hack/tools/check-sources.sh || failed=1; \
+	test -z "$$failed"
+
+.PHONY: lint-api
+lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.
+	$(call TOOL,kube-api-linter) golangci-lint-kube-api-linter run -c hack/tools/kube-api-linter.yaml ./api/v1alpha1
 
 .PHONY: lint-workflows
 lint-workflows: ## Check .github/workflows.
@@ -85,7 +98,7 @@ verify-tests: ## Fail if a package with tests is not run by exactly one target.
 
 .PHONY: compat
 compat: ## Fail if the CRDs reject what a released version has accepted.
-	@go run ./hack/tools/compat
+	@cd hack/tools/compat && go vet . && go run . ../../../config/crd
 
 .PHONY: vulncheck
 vulncheck: ## Look for known vulnerabilities; skipped, with a warning, where the database is out of reach.

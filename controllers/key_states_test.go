@@ -57,7 +57,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"Mend Secret own: data[secret]: ends in a newline"},
+		message: []string{"Mend Secret own: data[secret]: ends with a newline"},
 	},
 	"with a source that has come to break a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {

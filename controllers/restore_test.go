@@ -90,7 +90,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		inParallel(len(orders), func(i int) {
 			namespace := boundNamespace(ctx)
 			saved := backup(ctx, namespace)
-			// As the README says: while no binding names the key, a Secret that the
+			// As config/README.md says: while no binding names the key, a Secret that the
 			// garbage collector deletes for its dead owner is let go.
 			saved[0].SetOwnerReferences(nil)
 			destroy(ctx, []client.Object{saved[2], saved[1], saved[0]})

@@ -129,7 +129,7 @@ func get(g *WithT, address net.Addr, path string) (int, string) {
 
 // start runs a signer as the identity, until stop is called, which waits. It
 // returns when the signer is ready.
-func start(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string) (server *Server, stop func() error) {
+func start(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *Server, stop func() error) {
 	t.Helper()
 	server, stop = launch(t, identity, keys, namespaces...)
 	becomesReady(t, server)
@@ -146,7 +146,7 @@ func becomesReady(t *testing.T, server *Server) {
 	}, soon, poll).Should(Succeed())
 }
 
-func launch(t *testing.T, identity *rest.Config, keys *pki, namespaces ...string) (server *Server, stop func() error) {
+func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *Server, stop func() error) {
 	t.Helper()
 	g := NewWithT(t)
 	options := DefaultOptions()
@@ -225,7 +225,7 @@ func TestOnACluster(t *testing.T) {
 }
 
 // A signer that is there first waits: not ready, and without a signature.
-func waitsForKinds(t *testing.T, identity *rest.Config, keys *pki, install func()) {
+func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install func()) {
 	g := NewWithT(t)
 	_, stop := launch(t, identity, keys)
 	g.Expect(stop()).To(Succeed(), "stopped while it waits")
@@ -245,7 +245,7 @@ func namesMissingRights(t *testing.T, plane *controlplane.ControlPlane, identity
 	g := NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
-	const lacks = "system:serviceaccount:signet-system:signet-signer lacks the right to "
+	const lacks = "system:serviceaccount:signet-system:signet-signer is not allowed to "
 	for namespaces, want := range map[string]string{
 		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
 			"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/",
@@ -263,7 +263,7 @@ func namesMissingRights(t *testing.T, plane *controlplane.ControlPlane, identity
 	}
 }
 
-func keepsTenantsApart(t *testing.T, server *Server, keys *pki, a, b *tenant) {
+func keepsTenantsApart(t *testing.T, server *Server, keys *testPKI, a, b *tenant) {
 	g := NewWithT(t)
 	ofA, ofB := keys.client("signet://sign/team-a"), keys.client("signet://sign/team-b")
 	g.Expect(a.verifies(g, server, ofA)).To(Succeed())
@@ -276,7 +276,7 @@ func keepsTenantsApart(t *testing.T, server *Server, keys *pki, a, b *tenant) {
 	g.Expect(status).To(Equal(http.StatusForbidden))
 }
 
-func followsChanges(t *testing.T, server *Server, keys *pki, a *tenant) {
+func followsChanges(t *testing.T, server *Server, keys *testPKI, a *tenant) {
 	g := NewWithT(t)
 	config := keys.client("signet://sign/team-a")
 	var slowest time.Duration
@@ -323,7 +323,7 @@ func tellsOfItself(t *testing.T, server *Server) {
 	g.Expect(status).To(Equal(http.StatusOK))
 }
 
-func drains(t *testing.T, server *Server, keys *pki, a *tenant, stop func() error) {
+func drains(t *testing.T, server *Server, keys *testPKI, a *tenant, stop func() error) {
 	g := NewWithT(t)
 	config := keys.client("signet://sign/team-a")
 	address := server.Address("sign").String()

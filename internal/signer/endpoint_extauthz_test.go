@@ -182,7 +182,7 @@ func TestExtAuthzRefusesWithoutAnError(t *testing.T) {
 }
 
 // secureGRPC serves ext_authz with TLS from files.
-func (b *bench) secureGRPC(keys *pki) (address string, followed *certificates) {
+func (b *bench) secureGRPC(keys *testPKI) (address string, followed *certificates) {
 	b.t.Helper()
 	face := b.signer.ExtAuthz(false)
 	b.calls = face.calls

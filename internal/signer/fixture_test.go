@@ -29,7 +29,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const (
@@ -236,21 +236,21 @@ func by(request *http.Request, over *trackedConn) *http.Request {
 	return request.WithContext(context.WithValue(request.Context(), connectionKey{}, over))
 }
 
-// pki writes certificates to files.
-type pki struct {
+// testPKI writes certificates to files.
+type testPKI struct {
 	t         testing.TB
 	dir       string
-	authority *webhookcert.Authority
+	authority *pki.Authority
 	pool      *x509.CertPool
 }
 
-func newPKI(t testing.TB) *pki {
+func newPKI(t testing.TB) *testPKI {
 	t.Helper()
-	authority, err := webhookcert.NewAuthority("test", time.Now(), time.Hour)
+	authority, err := pki.NewAuthority("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pki{t: t, dir: t.TempDir(), authority: authority, pool: x509.NewCertPool()}
+	p := &testPKI{t: t, dir: t.TempDir(), authority: authority, pool: x509.NewCertPool()}
 	data, err := authority.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -260,9 +260,9 @@ func newPKI(t testing.TB) *pki {
 }
 
 // files writes a serving certificate, and the authority for clients.
-func (p *pki) files() TLSFiles {
+func (p *testPKI) files() TLSFiles {
 	p.t.Helper()
-	issued, err := p.authority.Issue(webhookcert.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
+	issued, err := p.authority.Issue(pki.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -279,13 +279,13 @@ func (p *pki) files() TLSFiles {
 }
 
 // client is a configuration with a certificate of those URIs, or none.
-func (p *pki) client(uris ...string) *tls.Config {
+func (p *testPKI) client(uris ...string) *tls.Config {
 	p.t.Helper()
 	config := &tls.Config{RootCAs: p.pool, MinVersion: tls.VersionTLS12}
 	if len(uris) == 0 {
 		return config
 	}
-	subject := webhookcert.Subject{Name: "client"}
+	subject := pki.Subject{Name: "client"}
 	for _, text := range uris {
 		uri, err := url.Parse(text)
 		if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // secure serves the sign face with TLS from files.
-func (b *bench) secure(keys *pki) (address string, followed *certificates) {
+func (b *bench) secure(keys *testPKI) (address string, followed *certificates) {
 	b.t.Helper()
 	followed, err := newCertificates(keys.files(), b.signer.metrics, b.logger())
 	if err != nil {

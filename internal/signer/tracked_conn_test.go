@@ -40,16 +40,16 @@ func eventually(t *testing.T, condition func() error) {
 
 // ways are how a caller keeps one connection and asks over it, with the status of
 // the answer; 0 if there is none.
-var ways = map[string]func(b *bench, keys *pki, config *tls.Config) (ask func() int, followed *certificates){
-	"HTTP/1.1": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
+var ways = map[string]func(b *bench, keys *testPKI, config *tls.Config) (ask func() int, followed *certificates){
+	"HTTP/1.1": func(b *bench, keys *testPKI, config *tls.Config) (func() int, *certificates) {
 		address, followed := b.secure(keys)
 		return b.asking(address, &http.Transport{TLSClientConfig: config}), followed
 	},
-	"HTTP/2": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
+	"HTTP/2": func(b *bench, keys *testPKI, config *tls.Config) (func() int, *certificates) {
 		address, followed := b.secure(keys)
 		return b.asking(address, &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}), followed
 	},
-	"gRPC": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
+	"gRPC": func(b *bench, keys *testPKI, config *tls.Config) (func() int, *certificates) {
 		address, followed := b.secureGRPC(keys)
 		asking := b.dialGRPC(address, config)
 		return func() int { return checked(b.t, asking) }, followed
@@ -103,7 +103,7 @@ func checked(t testing.TB, connection *grpc.ClientConn) int {
 }
 
 // trust writes the bundle of the authorities that may issue certificates.
-func trust(t *testing.T, followed *certificates, authorities ...*pki) {
+func trust(t *testing.T, followed *certificates, authorities ...*testPKI) {
 	t.Helper()
 	var bundle []byte
 	for _, authority := range authorities {

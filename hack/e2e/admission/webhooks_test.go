@@ -24,45 +24,45 @@ var _ = Describe("the webhooks", func() {
 		key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
 		told, err := admin.ask(func() error { return admin.Create(ctx, key) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"))
+		Expect(told).To(ConsistOf("spec.type: AES has no advantage over HMAC, and both of its components are secret. Use HMAC."))
 
-		By("of a key that is not there")
+		By("about a key that does not exist")
 		holder := gen.SignatureBinding("holder", "missing", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		told, err = admin.ask(func() error { return admin.Create(ctx, holder) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.keyRef.name: there is no SignatureKey missing in this namespace: the binding waits until you create it, or correct the name"))
+		Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "missing" does not exist in this namespace, so the binding waits. Create the key or fix the name.`))
 		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 		env.Update(ctx, admin, holder, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = key.Name })
 		env.ExpectReady(ctx, admin, holder, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
-		By("of an API that is taken")
+		By("about an API that is taken")
 		late := gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		late.Spec.SignatureHeader = "X-Signature"
 		told, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.apis[0]: SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"))
+		Expect(told).To(ConsistOf(`spec.apis[0]: API "orders" in environment "RELEASE" is taken by SignatureBinding "holder". Remove the API from one of the two bindings.`))
 
-		By("of nothing where the holder signs in the same way")
+		By("about nothing where the holder signs identically")
 		told, err = admin.ask(func() error {
 			return admin.Create(ctx, gen.SignatureBinding("alike", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")), client.DryRunAll)
 		})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(BeEmpty())
 
-		By("of the deletion of a bound key, as kubectl shows it")
+		By("about the deletion of a bound key, as kubectl shows it")
 		output, err := cluster.Run(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(output).To(HavePrefix(
-			"Warning: SignatureKey orders is in use and goes on signing until no SignatureBinding uses it. " +
-				"To let it go, delete these bindings or change their spec.keyRef: holder, late\n"))
+			`Warning: SignatureKey "orders" is in use and keeps signing until no SignatureBinding uses it. ` +
+				"To release it, delete these bindings or change their spec.keyRef: holder, late.\n"))
 
-		By("of a key that was deleted in an earlier second")
+		By("about a key that was deleted in an earlier second")
 		Eventually(func(g Gomega) {
 			told, err = admin.ask(func() error {
 				return admin.Create(ctx, gen.SignatureBinding("later", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")), client.DryRunAll)
 			})
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(told).To(ConsistOf("spec.keyRef.name: SignatureKey orders is being deleted and takes no new bindings: name another key"))
+			g.Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "orders" is being deleted and accepts no new bindings. Use another key.`))
 		}).Should(Succeed())
 	})
 
@@ -72,7 +72,7 @@ var _ = Describe("the webhooks", func() {
 		Eventually(func(g Gomega) {
 			_, err := admin.ask(func() error { return admin.Create(ctx, source, client.DryRunAll) })
 			g.Expect(err).To(MatchError(`admission webhook "signature-sources.signet.dev" denied the request: Secret "own" is invalid: ` +
-				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit (for SignatureKey orders)"))
+				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit (for SignatureKey \"orders\")"))
 			g.Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonInvalid))
 		}).Should(Succeed())
 		source = gen.SourceSecret("unnamed", map[string]string{"secret": "short"}, gen.InNamespace(namespace))
@@ -92,18 +92,18 @@ var _ = Describe("the webhooks", func() {
 		closed.Spec.Type = signetv1alpha1.KeyTypePublicKey
 		_, err := admin.ask(func() error { return admin.Create(ctx, closed) })
 		Expect(err).To(MatchError(`admission webhook "signaturekeys.signet.dev" denied the request: SignatureKey.signet.dev "pair" is invalid: ` +
-			"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"))
+			"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC"))
 		Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonInvalid))
 
 		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("holder", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		const taken = "SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"
+		const taken = `API "orders" in environment "RELEASE" is taken by SignatureBinding "holder": remove the API from one of the two bindings`
 		late := gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		late.Spec.SignatureHeader = "X-Signature"
 		_, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).To(MatchError(`admission webhook "signaturebindings.signet.dev" denied the request: ` +
 			`SignatureBinding.signet.dev "late" is invalid: spec.apis[0]: Forbidden: ` + taken))
-		// Whoever signs in the same way is on standby, which breaks no promise.
+		// A binding that signs identically is on standby, which breaks no promise.
 		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("alike", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))), metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})
 
@@ -143,6 +143,6 @@ var _ = Describe("the webhooks", func() {
 		back(ctx)
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 		Expect(env.ExpectReady(ctx, admin, sourced, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(
-			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit."))
+			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit."))
 	})
 })

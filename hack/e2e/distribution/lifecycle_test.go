@@ -177,7 +177,7 @@ func uninstalled(g *WithT, t *testing.T) {
 }
 
 // TestWhatIsLeftOver removes Signet before the keys: what it held blocks its
-// namespace, and the command of the README ends that.
+// namespace, and the command of config/README.md ends that.
 func TestWhatIsLeftOver(t *testing.T) {
 	g := NewWithT(t)
 	kubectlRuns(g, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "crd"))
@@ -243,7 +243,7 @@ func TestRemovalBeforeTheKeys(t *testing.T) {
 	}, proc.Long).Should(Succeed())
 }
 
-// letGo runs the README's command.
+// letGo runs the documented command.
 func letGo(g *WithT, t *testing.T) {
 	g.THelper()
 	command := exec.Command("bash", "-euo", "pipefail", "-c", removalCommand(t))
@@ -252,13 +252,13 @@ func letGo(g *WithT, t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
 }
 
-// removalCommand is the one in the README's section about removal.
+// removalCommand is the one in the section about removal of config/README.md.
 func removalCommand(t *testing.T) string {
 	t.Helper()
 	g := NewWithT(t)
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "config", "README.md"))
 	g.Expect(err).NotTo(HaveOccurred())
-	_, section, found := strings.Cut(string(readme), "\n### Removal\n")
+	_, section, found := strings.Cut(string(readme), "\n## Removal\n")
 	g.Expect(found).To(BeTrue())
 	_, block, found := strings.Cut(section, "\n```sh\nkubectl delete validatingwebhookconfiguration")
 	g.Expect(found).To(BeTrue())

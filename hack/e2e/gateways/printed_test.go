@@ -14,9 +14,9 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/gateways"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
+	"github.com/signet-dev/signet/internal/pki"
 	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/gen"
-	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
 // TestPrintedConfigurations has nginx and Caddy read what `kubectl signet
@@ -98,12 +98,12 @@ func reads(t *testing.T, program *exec.Cmd, text string) {
 // certify writes the files that a gateway's certificate is in.
 func certify(t *testing.T, dir string) {
 	t.Helper()
-	authority, err := webhookcert.NewAuthority("test", time.Now(), time.Hour)
+	authority, err := pki.NewAuthority("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	uri := &url.URL{Scheme: "signet", Host: "sign", Path: "/" + shop}
-	issued, err := authority.Issue(webhookcert.Subject{Name: uri.String(), URIs: []*url.URL{uri}}, time.Now(), time.Hour)
+	issued, err := authority.Issue(pki.Subject{Name: uri.String(), URIs: []*url.URL{uri}}, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

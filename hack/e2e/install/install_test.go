@@ -61,7 +61,7 @@ func fail(reasons ...any) int {
 
 func kubectl(args ...string) (string, error) { return cluster.Run(context.Background(), args...) }
 
-// apply does what the README says, and again, which must change nothing.
+// apply does what config/README.md says, and again, which must change nothing.
 func apply(g *WithT, args ...string) {
 	g.THelper()
 	for range 2 {

@@ -34,23 +34,23 @@ func testErrors(t *testing.T, w *fixture) {
 		"status": {"status"}, "explain": {"explain", "api/legacy"}, "rotate": {"rotate", "orders"},
 		"bind": {"bind", "orders", "--env", "RELEASE", "-l", "app=orders"}, "verify": {"verify", "orders", "-f", request}, "doctor": {"doctor"},
 	}
-	const user = "system:serviceaccount:shop:nobody lacks the right to "
-	const shopRight = " in namespace shop: "
-	const ask = shopRight + "ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
-	const askForRoutes = shopRight + "Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io"
-	rights := map[string]string{
+	const user = "system:serviceaccount:shop:nobody is not allowed to "
+	const inShop = " in namespace shop: "
+	const ask = inShop + "ask for a RoleBinding to the ClusterRole view or edit, which cover Signet's kinds"
+	const askForRoutes = inShop + "ask for a Role that may list httproutes.gateway.networking.k8s.io, because view and edit do not cover the Gateway API"
+	permissions := map[string]string{
 		"status": "list signaturekeys.signet.dev" + ask, "explain": "list signaturebindings.signet.dev" + ask, "rotate": "get signaturekeys.signet.dev" + ask,
 		"bind": "list httproutes.gateway.networking.k8s.io" + askForRoutes, "verify": "get signaturekeys.signet.dev" + ask,
 	}
 	for name, args := range commands {
 		for kubeconfig, want := range map[string]string{
-			nobody:                          user + rights[name],
-			filepath.Join(w.dir, "unknown"): "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired",
+			nobody:                          user + permissions[name],
+			filepath.Join(w.dir, "unknown"): "the API server rejected your credentials: the token or certificate in the kubeconfig is invalid or expired",
 			filepath.Join(w.dir, "away"):    fmt.Sprintf("the API server at %s cannot be reached: dial tcp %s: connect: connection refused", away.Host, strings.TrimPrefix(away.Host, "https://")),
-			filepath.Join(w.dir, "nowhere"): "read the kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
+			filepath.Join(w.dir, "nowhere"): "load kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
 		} {
 			if name == "doctor" && kubeconfig == nobody {
-				continue // doctor says what it could not look at
+				continue // doctor lists what it could not check
 			}
 			out, problems, code := w.signet(t, append(args, "-n", shop, "--kubeconfig", kubeconfig)...)
 			if code != 1 || out != "" || problems != "error: "+want+"\n" {
@@ -66,7 +66,7 @@ func without(t *testing.T, w *fixture) {
 	cmd := w.command(t, "status")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "nowhere"), "HOME="+w.dir, "PATH="+w.dir)
 	output, err := cmd.CombinedOutput()
-	const want = "error: there is no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config names a cluster\n"
+	const want = "error: no cluster is configured: set --kubeconfig, KUBECONFIG or ~/.kube/config\n"
 	if exitCode(err) != 1 || string(output) != want {
 		t.Errorf("%v %q, want %q", err, output, want)
 	}

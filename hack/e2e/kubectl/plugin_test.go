@@ -121,7 +121,7 @@ func testStatus(t *testing.T, w *fixture) {
 		"invoices invoices RELEASE 0/1 Unknown KeyNotReady",
 		"orders orders RELEASE 2/2 True Bound",
 		"takeover payments RELEASE 0/1 False Conflicted",
-		"ENVIRONMENT API STATE HELD BY KEY WAITING",
+		"ENVIRONMENT API STATE HOLDER KEY WAITING",
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
@@ -145,13 +145,13 @@ func testExplain(t *testing.T, w *fixture) {
 		"RELEASE orders orders Bound shop/edge <none>",
 		" sign /sign/shop/RELEASE/HTTPRoute/orders",
 		" // mount Secret orders at /etc/signet/orders",
-		"The configuration of a gateway: --gateway traefik|envoy-gateway|nginx|caddy")
+		"To print the configuration of a gateway, add --gateway traefik|envoy-gateway|nginx|caddy")
 	expectLines(t, w.done(t, "explain", "api/legacy", "-n", shop),
 		"RELEASE orders orders Bound <none> takeover",
-		"! RELEASE: binding takeover is Conflicted: orders holds the API (held by another binding: delete the API from one of the two)")
+		"! RELEASE: binding \"takeover\" is Conflicted: \"orders\" holds the API (held by another binding: delete the API from one of the two)")
 	expectLines(t, w.done(t, "explain", "api/invoices", "-n", shop),
 		"RELEASE <none> <none> Pending <none> invoices",
-		"! RELEASE: binding invoices is Pending (no other binding holds it; waits for the key)")
+		"! RELEASE: binding \"invoices\" is Pending (no other binding holds it; waits for the key)")
 }
 
 func testBind(t *testing.T, w *fixture) {
@@ -170,9 +170,9 @@ func bindPrints(t *testing.T, w *fixture, args ...string) string {
 	t.Helper()
 	for _, test := range []struct{ args, want string }{
 		{"bind nokey --env PREVIEW -l app=orders",
-			"Warning: spec.keyRef.name: there is no SignatureKey nokey in this namespace: the binding waits until you create it, or correct the name\n"},
+			"Warning: spec.keyRef.name: SignatureKey \"nokey\" does not exist in this namespace, so the binding waits. Create the key or fix the name.\n"},
 		{"bind payments --env RELEASE -l app=orders",
-			"Warning: spec.apis[0]: SignatureBinding orders has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two\n"},
+			"Warning: spec.apis[0]: HTTPRoute \"orders\" in environment \"RELEASE\" is taken by SignatureBinding \"orders\". Remove the API from one of the two bindings.\n"},
 	} {
 		out, problems, code := w.signet(t, append(strings.Fields(test.args), "-n", shop)...)
 		if code != 0 || problems != test.want || !strings.HasPrefix(out, "apiVersion: ") {

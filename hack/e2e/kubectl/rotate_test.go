@@ -42,10 +42,10 @@ func rotatesInSteps(t *testing.T, w *fixture) {
 		t.Errorf("the steps are %q in\n%s", got, out)
 	}
 	if !strings.HasPrefix(out, `signaturekey.signet.dev/orders: spec.rotation.trigger changed to "first"`+"\n") ||
-		!strings.HasSuffix(out, "The rotation is over.\n") {
+		!strings.HasSuffix(out, "The rotation is complete.\n") {
 		t.Errorf("begins or ends otherwise:\n%s", out)
 	}
-	if want := `Hint: if this key is kept in Git, set spec.rotation.trigger: "first" there, too.`; !strings.Contains(problems, want) {
+	if want := `Hint: If this key is managed in Git, set spec.rotation.trigger: "first" there, too.`; !strings.Contains(problems, want) {
 		t.Errorf("no %q in\n%s", want, problems)
 	}
 }
@@ -53,7 +53,7 @@ func rotatesInSteps(t *testing.T, w *fixture) {
 // refusesTheSameTrigger has nothing change, and does not say that it has.
 func refusesTheSameTrigger(t *testing.T, w *fixture) {
 	out, problems, code := w.signet(t, "rotate", "orders", "--trigger=first", "--watch", "-n", shop)
-	const want = `error: spec.rotation.trigger of SignatureKey orders is "first" already: give another text with --trigger` + "\n"
+	const want = `error: spec.rotation.trigger of SignatureKey "orders" is already "first": use another --trigger` + "\n"
 	if code != 1 || out != "" || problems != want {
 		t.Errorf("got %d %q %q, want %q", code, out, problems, want)
 	}
@@ -61,7 +61,7 @@ func refusesTheSameTrigger(t *testing.T, w *fixture) {
 
 func rotatesNothing(t *testing.T, w *fixture) {
 	_, problems, code := w.signet(t, "rotate", "payments", "--watch", "-n", shop)
-	const want = "error: the key is not renewed: NothingToRotate: Key and secret are both supplied, and only generated halves are renewed: change them in their source, or leave one out\n"
+	const want = "error: SignatureKey \"payments\" does not rotate: NothingToRotate: Key and secret are both supplied, and only generated halves are renewed: change them in their source, or leave one out\n"
 	if code != 1 || !strings.HasSuffix(problems, want) {
 		t.Errorf("got %d and\n%s\nwant\n%s", code, problems, want)
 	}
@@ -70,10 +70,10 @@ func rotatesNothing(t *testing.T, w *fixture) {
 func rotatesAtOnce(t *testing.T, w *fixture) {
 	before := w.key(t, "orders").Status.KeyID
 	out, problems, code := w.signet(t, "rotate", "orders", "--revoke", "--watch", "-n", shop)
-	if code != 0 || !strings.HasSuffix(out, "The rotation is over.\n") {
+	if code != 0 || !strings.HasSuffix(out, "The rotation is complete.\n") {
 		t.Fatalf("%d: %s%s", code, out, problems)
 	}
-	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: the old version is dropped at once") {
+	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: The old version is dropped at once") {
 		t.Errorf("nothing is said of requests that may fail:\n%s", problems)
 	}
 	versions := w.key(t, "orders").Status.Versions
@@ -115,7 +115,7 @@ func endsWhenInterrupted(t *testing.T, w *fixture) {
 	if took := time.Since(interrupted); took > proc.Soon/4 {
 		t.Errorf("took %s to end", took)
 	}
-	const want = "error: stopped watching, and the rotation goes on: look again with kubectl get signaturekey slow -n shop --watch\n"
+	const want = "error: stopped watching, but the rotation continues: run kubectl get signaturekey slow -n shop --watch to see it\n"
 	if !strings.HasSuffix(problems.String(), want) {
 		t.Errorf("got %q, want %q", problems.String(), want)
 	}

@@ -39,17 +39,17 @@ func testVerify(t *testing.T, w *fixture) {
 		t.Errorf("refused: %d %s%s", code, out, problems)
 	}
 	// Both ids are on the wire anyway.
-	if out, _, _ := verify("payments", saved("key.http", "/v1/orders?page=2", body)); !strings.Contains(out, " has signed, and this key's id is payments_app\n") {
+	if out, _, _ := verify("payments", saved("key.http", "/v1/orders?page=2", body)); !strings.Contains(out, " signed the request, but the ID of this key is payments_app\n") {
 		t.Errorf("does not name the ids: %s", out)
 	}
 	for name, test := range map[string]struct{ key, file, want string }{
-		"path":      {"orders", saved("path.http", "/shop/v1/orders?page=2", body), "What differs: path or query: /v1/orders?page=2 was signed, not /shop/v1/orders?page=2; sign after rewrites\n"},
-		"unknown":   {"orders", saved("unknown.http", "/v1/orders?page=3", body), "What differs: not found out: "},
-		"body":      {"orders", saved("body.http", "/v1/orders?page=2", body+" "), "What differs: the body\n"},
-		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has that algorithm and id\nWhat differs: the key: SDK-HMAC-SHA256 Access="},
+		"path":      {"orders", saved("path.http", "/shop/v1/orders?page=2", body), "Difference: path or query: /v1/orders?page=2 was signed, not /shop/v1/orders?page=2; sign after rewrites\n"},
+		"unknown":   {"orders", saved("unknown.http", "/v1/orders?page=3", body), "Difference: unknown: "},
+		"body":      {"orders", saved("body.http", "/v1/orders?page=2", body+" "), "Difference: the body\n"},
+		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has that algorithm and id\nDifference: the key: SDK-HMAC-SHA256 Access="},
 	} {
 		out, problems, code := verify(test.key, test.file)
-		if code != 1 || !strings.Contains(out, test.want) || problems != "error: the request is refused\n" {
+		if code != 1 || !strings.Contains(out, test.want) || problems != "error: request refused\n" {
 			t.Errorf("%s: got %d %q %q, want %q", name, code, out, problems, test.want)
 		}
 	}

@@ -15,14 +15,14 @@ import (
 )
 
 var _ = Describe("A manager that cannot begin", func() {
-	It("names the rights that it lacks, and ends", func(ctx SpecContext) {
+	It("names the permissions that it lacks, and exits", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		env.Create(ctx, admin, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: env.ManagerAccount}})
 		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
 		Eventually(p.Ended()).Should(BeClosed())
 		Expect(p.ExitCode()).To(Equal(1))
 		said := p.Output()
-		Expect(said).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " lacks the right to " +
+		Expect(said).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
 			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
 		Expect(said).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
 		Expect(said).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +

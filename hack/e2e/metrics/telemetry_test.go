@@ -35,7 +35,7 @@ func TestTelemetry(t *testing.T) {
 	p := startPrometheus(t, f)
 	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testRules(t, p) })
 	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
-	t.Run("the README documents what is told", func(t *testing.T) { testDocumented(t, f, p) })
+	t.Run("the page on metrics documents what is told", func(t *testing.T) { testDocumented(t, f, p) })
 }
 
 // testRules expects the one alert that the fixture gives cause for; a second
@@ -78,7 +78,7 @@ func testExpressions(t *testing.T, p *prometheus) {
 			}
 		}
 		// The selectors of others' metrics have names in them that may change;
-		// the values of Signet's own are compared with the README.
+		// the values of Signet's own are compared with the page on metrics.
 		for _, found := range selector.FindAllString(expression, -1) {
 			if strings.HasPrefix(found, "signet_") {
 				continue
@@ -90,7 +90,7 @@ func testExpressions(t *testing.T, p *prometheus) {
 	}
 }
 
-// replicas says in the README's words who tells a metric.
+// replicas returns, in the words of the page on metrics, which replicas report a metric.
 func replicas(f *fixture, instances map[string]bool) string {
 	switch keys := slices.Sorted(maps.Keys(instances)); {
 	case slices.Equal(keys, slices.Sorted(slices.Values([]string{f.leader, f.follower}))):
@@ -122,21 +122,21 @@ func testDocumented(t *testing.T, f *fixture, p *prometheus) {
 		from[name][one["instance"]] = true
 		row, known := d.metrics[name]
 		if !known {
-			t.Errorf("%s is told and not in the README", name)
+			t.Errorf("%s is told and not on the page", name)
 			continue
 		}
 		if !slices.Equal(one.own(), row.labels) {
-			t.Errorf("%s has the labels %v, and in the README %v", name, one.own(), row.labels)
+			t.Errorf("%s has the labels %v, and on the page %v", name, one.own(), row.labels)
 		}
 		for _, label := range one.own() {
 			if !slices.Contains(d.values[name+" "+label], one[label]) {
-				t.Errorf("%s has %s=%q, which is not in the README", name, label, one[label])
+				t.Errorf("%s has %s=%q, which is not on the page", name, label, one[label])
 			}
 		}
 	}
 	for name, row := range d.metrics {
 		if types[name] != row.kind {
-			t.Errorf("%s is a %s, and in the README a %s", name, types[name], row.kind)
+			t.Errorf("%s is a %s, and on the page a %s", name, types[name], row.kind)
 		}
 		if got := replicas(f, from[name]); got != row.from {
 			t.Errorf("%s comes from %s, and in the README from %s", name, got, row.from)

@@ -73,7 +73,7 @@ func (c *Cluster) Environment() []string {
 	return append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "PATH="+filepath.Dir(c.Kubectl)+":"+os.Getenv("PATH"))
 }
 
-// Apply installs what a kustomization (-k) or file (-f) has, by the README's
+// Apply installs what a kustomization (-k) or file (-f) has, by the documented
 // command. Afterwards the webhooks are called at the address of the manager, by
 // the same field manager: the next Apply takes that back.
 func (c *Cluster) Apply(ctx context.Context, flag, path string) error {

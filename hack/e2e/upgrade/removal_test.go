@@ -42,7 +42,7 @@ func installByFile(t *testing.T, c *Cluster) *Manager {
 func installed(c *Cluster) string { return filepath.Join(c.Dir, "install.yaml") }
 
 // removeFirst deletes Signet while bound keys are held, and a namespace of such
-// keys: both end when the README's command has run.
+// keys: both end when the documented command has run.
 func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	g := NewWithT(t)
 	manager.Kill()
@@ -60,7 +60,7 @@ func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	kubectl(t, c, "delete", "namespace", Recorded)
 }
 
-// remainsAsDocumented waits until no more is left than the README's command
+// remainsAsDocumented waits until no more is left than the documented command
 // shows.
 func remainsAsDocumented(t *testing.T, c *Cluster, wanted ...string) {
 	t.Helper()

@@ -34,7 +34,7 @@ var (
 	moving = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving")}
 )
 
-// TestBackupRestoreAndRemoval goes from one cluster to another by the README's
+// TestBackupRestoreAndRemoval goes from one cluster to another by the documented
 // commands, and removes Signet from both: from the first one after its objects,
 // from the second one before them.
 func TestBackupRestoreAndRemoval(t *testing.T) {
@@ -213,7 +213,7 @@ func restoreWithoutStatuses(t *testing.T, c *Cluster, saved string, before *Stat
 	}, proc.Long, proc.Poll).Should(Succeed())
 }
 
-// restoreByTheBook runs the README's commands. One Secret comes late.
+// restoreByTheBook runs the documented commands. One Secret comes late.
 func restoreByTheBook(t *testing.T, c *Cluster, saved string, before *State) {
 	g := NewWithT(t)
 	others(t, c)

@@ -1,4 +1,6 @@
-package signaturekey
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
 
 import (
 	"testing"
@@ -29,7 +31,7 @@ func TestSetTemplate(t *testing.T) {
 				"example.com/a": "x, y", "b": "", annotationTemplate: "annotation:b,annotation:example.com/a,label:team",
 			},
 		},
-		"beside others'": {
+		"in addition to those of others": {
 			labels: map[string]string{"other": "1"}, annotations: map[string]string{"other": "2"},
 			template:        &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "shop"}},
 			wantLabels:      map[string]string{"other": "1", "team": "shop"},
@@ -37,16 +39,16 @@ func TestSetTemplate(t *testing.T) {
 		},
 		"smaller than before": {
 			labels:          map[string]string{"team": "shop", "tier": "1"},
-			annotations:     map[string]string{"team": "of somebody else", "a": "1", annotationTemplate: "annotation:a,label:team,label:tier"},
+			annotations:     map[string]string{"team": "of another client", "a": "1", annotationTemplate: "annotation:a,label:team,label:tier"},
 			template:        &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}},
 			wantLabels:      map[string]string{"team": "depot"},
-			wantAnnotations: map[string]string{"team": "of somebody else", annotationTemplate: "label:team"},
+			wantAnnotations: map[string]string{"team": "of another client", annotationTemplate: "label:team"},
 		},
-		"taken away": {
+		"removed": {
 			labels: map[string]string{"team": "shop"}, annotations: map[string]string{annotationTemplate: "label:team"},
 			wantLabels: map[string]string{}, wantAnnotations: map[string]string{},
 		},
-		"with a memory that says nothing": {
+		"with a list that names nothing": {
 			labels: map[string]string{"team": "shop"}, annotations: map[string]string{annotationTemplate: ",team,:"},
 			wantLabels: map[string]string{"team": "shop"}, wantAnnotations: map[string]string{},
 		},
@@ -54,7 +56,7 @@ func TestSetTemplate(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: c.labels, Annotations: c.annotations}}
-			setTemplate(secret, c.template)
+			SetTemplate(secret, c.template)
 			if diff := cmp.Diff(c.wantLabels, secret.Labels); diff != "" {
 				t.Errorf("labels: %s", diff)
 			}
@@ -66,7 +68,7 @@ func TestSetTemplate(t *testing.T) {
 }
 
 func TestSetOwner(t *testing.T) {
-	key := benchKey()
+	key := testKey()
 	ours := *metav1.NewControllerRef(key, material.KeyKind)
 	stale := ours
 	stale.UID = "before the restore"
@@ -77,7 +79,7 @@ func TestSetOwner(t *testing.T) {
 	retain := func(key *signetv1alpha1.SignatureKey) {
 		key.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyRetain
 	}
-	deleted := func(key *signetv1alpha1.SignatureKey) { key.DeletionTimestamp = &keyDeletion }
+	deleted := func(key *signetv1alpha1.SignatureKey) { key.DeletionTimestamp = &metav1.Time{Time: testNow} }
 
 	cases := map[string]struct {
 		key  func(*signetv1alpha1.SignatureKey)
@@ -89,7 +91,7 @@ func TestSetOwner(t *testing.T) {
 		"twice":                 {nil, []metav1.OwnerReference{ours, ours}, []metav1.OwnerReference{ours}},
 		"without control":       {nil, []metav1.OwnerReference{weak}, []metav1.OwnerReference{ours}},
 		"of an earlier key":     {nil, []metav1.OwnerReference{stale}, []metav1.OwnerReference{ours}},
-		"beside others":         {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{other, namesake, ours}},
+		"in addition to others": {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{other, namesake, ours}},
 		"retained":              {retain, []metav1.OwnerReference{other, ours, stale}, []metav1.OwnerReference{other}},
 		"orphaned by deletion":  {deleted, nil, nil},
 		"deleted, not orphaned": {deleted, []metav1.OwnerReference{ours}, []metav1.OwnerReference{ours}},
@@ -101,58 +103,9 @@ func TestSetOwner(t *testing.T) {
 				c.key(key)
 			}
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: c.have}}
-			setOwner(secret, key)
+			SetOwner(secret, key)
 			if diff := cmp.Diff(c.want, secret.OwnerReferences); diff != "" {
 				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestOwnedBy(t *testing.T) {
-	key := benchKey()
-	cases := map[string]struct {
-		change func(*corev1.Secret)
-		want   bool
-	}{
-		"as we make it":                    {func(*corev1.Secret) {}, true},
-		"of another type":                  {func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque }, false},
-		"of another key":                   {func(s *corev1.Secret) { s.Labels[signetv1alpha1.LabelKey] = "other" }, false},
-		"without labels":                   {func(s *corev1.Secret) { s.Labels = nil }, true},
-		"without labels and owner":         {func(s *corev1.Secret) { s.Labels, s.OwnerReferences = nil, nil }, false},
-		"of another key, controlled by us": {func(s *corev1.Secret) { s.Labels[signetv1alpha1.LabelKey] = "other" }, false},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			secret := benchSecret(t)
-			c.change(secret)
-			if got := material.IsOwnedBy(secret, key); got != c.want {
-				t.Errorf("ownedBy = %t", got)
-			}
-		})
-	}
-}
-
-func TestSourceVerdict(t *testing.T) {
-	labelled := func(value string) map[string]string { return map[string]string{signetv1alpha1.LabelMaterial: value} }
-	sound := map[string][]byte{"secret": []byte("planted-secret-0123456789")}
-	cases := map[string]struct {
-		source *corev1.Secret
-		reason string
-	}{
-		"sound":            {&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: labelled("true")}, Data: sound}, ""},
-		"missing":          {nil, signetv1alpha1.ReasonSourceNotFound},
-		"labelled no":      {&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: labelled("no")}, Data: sound}, signetv1alpha1.ReasonSourceNotFound},
-		"labelled managed": {&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: labelled("managed")}, Data: sound}, signetv1alpha1.ReasonInvalidSource},
-		"of our type":      {&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: labelled("true")}, Type: signetv1alpha1.SecretType, Data: sound}, signetv1alpha1.ReasonInvalidSource},
-		"empty":            {&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: labelled("true")}}, signetv1alpha1.ReasonInvalidMaterial},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			key := benchKey()
-			key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "own"}}
-			if got := sourceVerdict(key, c.source); got.Reason != c.reason {
-				t.Errorf("%s: %s, want %s", got.Reason, got.Message, c.reason)
 			}
 		})
 	}

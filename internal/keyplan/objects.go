@@ -1,4 +1,6 @@
-package signaturekey
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
 
 import (
 	"maps"
@@ -11,11 +13,11 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 )
 
-// annotationTemplate remembers which labels and annotations of a managed Secret
-// came from spec.target.template, so that they go when the template drops them.
-// Server-side apply would remember that by itself, but in managedFields: caches
-// had to keep these, a backup loses them, and one patch could not both apply
-// metadata and depend on the version of the data that it changes.
+// annotationTemplate lists the labels and annotations of a managed Secret that
+// came from spec.target.template, so that they are removed when the template
+// drops them. Server-side apply would record that in managedFields, but caches
+// would have to keep those, backups lose them, and one patch could not both
+// apply metadata and depend on the version of the data that it changes.
 const annotationTemplate = "signet.dev/template-keys"
 
 const (
@@ -23,10 +25,10 @@ const (
 	annotationEntry = "annotation:"
 )
 
-// setOwner brings the object's references to the key into line with its
-// deletion policy. While the key is being deleted none is added: a deletion
-// that orphans has to be able to take it off.
-func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+// SetOwner makes the object's references to the key match its deletion policy.
+// While the key is being deleted it adds none, because a deletion that orphans
+// has to be able to remove it.
+func SetOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	var references []metav1.OwnerReference
 	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
 	found := false
@@ -45,8 +47,8 @@ func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	object.SetOwnerReferences(references)
 }
 
-// setLabels puts our own labels on what we write for the key.
-func setLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+// SetLabels sets the labels of an object that Signet writes for the key.
+func SetLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	labels := maps.Clone(object.GetLabels())
 	if labels == nil {
 		labels = map[string]string{}
@@ -57,9 +59,9 @@ func setLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	object.SetLabels(labels)
 }
 
-// setTemplate puts on the object what the template says and takes off what an
-// earlier one said. Others' labels and annotations stay.
-func setTemplate(object metav1.Object, template *signetv1alpha1.SecretTemplate) {
+// SetTemplate adds the template's labels and annotations to the object and
+// removes those of an earlier template. It leaves all others alone.
+func SetTemplate(object metav1.Object, template *signetv1alpha1.SecretTemplate) {
 	if template == nil {
 		template = &signetv1alpha1.SecretTemplate{}
 	}
