@@ -19,7 +19,7 @@ import (
 
 	"github.com/signet-dev/signet/internal/cmd/certs"
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // version is set by the linker.

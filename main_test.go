@@ -20,7 +20,7 @@ func TestCommandComesFirst(t *testing.T) {
 		"nothing":                      "unknown command \"nothing\": the commands are manager, signer, certs",
 		"signer manager":               "unexpected argument \"manager\": use one command, followed by its flags",
 		"--leader-elect signer":        "unexpected argument \"signer\": the command comes first and is one of manager, signer, certs",
-		"signer --sign-bind-address x": "--sign-bind-address: \"x\" is no address",
+		"signer --sign-bind-address x": "--sign-bind-address is \"x\", but must be host:port, :port or 0",
 		"certs":                        "exactly one of --out and --secrets is required",
 	} {
 		if err := run(context.Background(), strings.Fields(args)); err == nil || !strings.Contains(err.Error(), want) {

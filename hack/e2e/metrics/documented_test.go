@@ -92,12 +92,12 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 	events := slices.Concat(constants(conditions, `Reason\w+ = "(\w+)"`), constants(conditions, `ConditionPathRewritten = "(\w+)"`),
 		constants("controllers/signaturekey/material.go", `event\w+ += "(\w+)"`), constants("controllers/signaturekey/rotation.go", `eventReplaced = "(\w+)"`))
 	for label, want := range map[string][]string{
-		"signet_keys type":                    constants(key, `KeyType = "(\w+)"`),
-		"signet_apis state":                   constants(binding, `APIState = "(\w+)"`),
-		"signet_transitions_total reason":     events,
-		"signet_signer_requests_total face":   constants("internal/signer/endpoint.go", `\w+ +endpoint = "(\w+)"`),
-		"signet_signer_requests_total result": constants("internal/signer/refusal.go", `result = "(\w+)"`),
-		"signet_signer_unusable_total reason": constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
+		"signet_keys type":                      constants(key, `KeyType = "(\w+)"`),
+		"signet_apis state":                     constants(binding, `APIState = "(\w+)"`),
+		"signet_transitions_total reason":       events,
+		"signet_signer_requests_total endpoint": constants("internal/signer/endpoint.go", `endpoint\w+ +endpoint = "(\w+)"`),
+		"signet_signer_requests_total result":   constants("internal/signer/refusal.go", `result = "(\w+)"`),
+		"signet_signer_unusable_total reason":   constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
 	} {
 		got := slices.Sorted(slices.Values(d.values[label]))
 		slices.Sort(want)

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
@@ -30,20 +32,25 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
+// targetEndpoint is the value of the label endpoint that the Prometheus operator
+// sets on all that it scrapes: the name of the port.
+const targetEndpoint = "metrics"
+
 // scraping is Prometheus' configuration: jobs have names of no meaning, since
-// no rule may depend on them.
+// no rule may depend on them. The signer is scraped as with its PodMonitor.
 const scraping = `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [%q]
 scrape_configs:
 - {job_name: one, static_configs: [{targets: [%q, %q]}]}
-- {job_name: two, static_configs: [{targets: [%q]}]}
+- {job_name: two, honor_labels: %t, static_configs: [{targets: [%q], labels: {endpoint: %s}}]}
 `
 
 func startPrometheus(t *testing.T, f *fixture) *prometheus {
 	t.Helper()
 	file := filepath.Join(f.Dir, "prometheus.yaml")
-	text := fmt.Sprintf(scraping, filepath.Join(f.Root, alertsFile), f.leader, f.follower, f.signer)
+	text := fmt.Sprintf(scraping, filepath.Join(f.Root, alertsFile), f.leader, f.follower,
+		honorsLabels(t, "signet-signer"), f.signer, targetEndpoint)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -60,6 +67,27 @@ func startPrometheus(t *testing.T, f *fixture) *prometheus {
 		return err
 	})
 	return p
+}
+
+// honorsLabels is what the shipped PodMonitor sets.
+func honorsLabels(t *testing.T, name string) bool {
+	t.Helper()
+	for text := range strings.SplitSeq(shipped(t, "config/prometheus/pod_monitors.yaml"), "\n---\n") {
+		var monitor struct {
+			Metadata struct{ Name string }
+			Spec     struct {
+				PodMetricsEndpoints []struct{ HonorLabels bool }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(text), &monitor); err != nil {
+			t.Fatal(err)
+		}
+		if monitor.Metadata.Name == name {
+			return monitor.Spec.PodMetricsEndpoints[0].HonorLabels
+		}
+	}
+	t.Fatalf("there is no PodMonitor %s", name)
+	return false
 }
 
 // ask puts a question to the API and reads the data of the answer.
@@ -105,7 +133,10 @@ func (l labels) name() string { return l["__name__"] }
 // own are the names of the labels that the process has given.
 func (l labels) own() []string {
 	var names []string
-	for name := range l {
+	for name, value := range l {
+		if name == "endpoint" && value == targetEndpoint {
+			continue
+		}
 		if !slices.Contains([]string{"__name__", "job", "instance", "le"}, name) {
 			names = append(names, name)
 		}

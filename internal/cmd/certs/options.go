@@ -42,20 +42,20 @@ func DefaultOptions() Options {
 	return Options{Namespace: "signet-system", Days: 365}
 }
 
-// Bind adds the flags to a set. Their defaults are the current options.
+// Bind adds the flags to a set, with the options as defaults.
 func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Out, "out", o.Out, "`folder` to write to: one subfolder for each certificate, with tls.crt, tls.key and ca.crt")
-	flags.BoolVar(&o.Secrets, "secrets", o.Secrets, "write Secrets instead of files: the signer's to --namespace, a caller's to the namespace that it is for")
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "`file` with the API server's address and credentials, for --secrets (default: $KUBECONFIG, else the Pod's ServiceAccount)")
-	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "`namespace` of the signer, for --secrets")
-	flags.StringSliceVar(&o.Server, "server", o.Server, "DNS `names` and IP addresses of the signer, to create its certificate for")
-	flags.StringSliceVar(&o.Sign, "sign", o.Sign, "`namespaces` to create signing certificates for, one each; * creates one for all namespaces, for a gateway that only administrators configure")
-	flags.StringSliceVar(&o.Verify, "verify", o.Verify, "`namespaces` to create verifying certificates for, one each")
+	flags.BoolVar(&o.Secrets, "secrets", o.Secrets, "output as Secrets: the signer's in --namespace, a caller's in the namespace that it is for")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig `file` for --secrets (default: KUBECONFIG, else the Pod's ServiceAccount)")
+	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "`namespace` of the signer for --secrets")
+	flags.StringSliceVar(&o.Server, "server", o.Server, "DNS `names` and IP addresses in the signer's certificate (default: no such certificate)")
+	flags.StringSliceVar(&o.Sign, "sign", o.Sign, "`namespaces` for which a certificate to sign is created; * stands for one certificate for all of them, for a gateway that only administrators configure")
+	flags.StringSliceVar(&o.Verify, "verify", o.Verify, "`namespaces` for which a certificate to verify is created")
 	flags.IntVar(&o.Days, "days", o.Days, "validity of the certificates in `days`; the authority is valid for ten years")
-	flags.BoolVar(&o.Overwrite, "overwrite", o.Overwrite, "replace existing certificates; the authority is never replaced")
+	flags.BoolVar(&o.Overwrite, "overwrite", o.Overwrite, "replacement of existing certificates, but never of the authority")
 }
 
-// Validate returns an error that names each wrong flag and its allowed values.
+// Validate returns an error that names each invalid flag and its allowed values.
 func (o *Options) Validate() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -65,8 +65,8 @@ func (o *Options) Validate() error {
 	}
 	refuse((o.Out == "") == !o.Secrets, "exactly one of --out and --secrets is required")
 	refuse(len(o.Server)+len(o.Sign)+len(o.Verify) == 0, "at least one of --server, --sign and --verify is required")
-	refuse(o.Days < 1 || time.Duration(o.Days)*day > authorityLife, "--days is %d and must be from 1 to %d", o.Days, authorityLife/day)
-	refuse(len(validation.IsDNS1123Label(o.Namespace)) > 0, "--namespace is %q and must be the name of a namespace", o.Namespace)
+	refuse(o.Days < 1 || time.Duration(o.Days)*day > authorityLife, "--days is %d, but must be from 1 to %d", o.Days, authorityLife/day)
+	refuse(len(validation.IsDNS1123Label(o.Namespace)) > 0, "--namespace is %q, but must be the name of a namespace", o.Namespace)
 	for _, name := range o.Sign {
 		refuse(name != anyNamespace && len(validation.IsDNS1123Label(name)) > 0, "--sign contains %q, which is not the name of a namespace", name)
 	}

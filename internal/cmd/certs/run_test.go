@@ -181,9 +181,9 @@ func TestInvalidFlags(t *testing.T) {
 		"--out x --verify a/b":                 "--verify contains \"a/b\", which is not the name of a namespace",
 		"--out x --server a_b":                 "--server contains \"a_b\", which is neither a DNS name nor an IP address",
 		"--out x --sign a,a":                   "--sign contains a namespace twice",
-		"--out x --sign a --days 0":            "--days is 0 and must be from 1 to 3650",
-		"--out x --sign a --days 9999":         "--days is 9999 and must be from 1 to 3650",
-		"--out x --sign a --namespace ../../x": "--namespace is \"../../x\" and must be the name of a namespace",
+		"--out x --sign a --days 0":            "--days is 0, but must be from 1 to 3650",
+		"--out x --sign a --days 9999":         "--days is 9999, but must be from 1 to 3650",
+		"--out x --sign a --namespace ../../x": "--namespace is \"../../x\", but must be the name of a namespace",
 	} {
 		if _, err := run(t, args, now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)

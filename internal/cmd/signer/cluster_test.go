@@ -1,4 +1,6 @@
-package signer
+// SPDX-License-Identifier: Apache-2.0
+
+package signer_test
 
 import (
 	"context"
@@ -15,7 +17,6 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	. "github.com/onsi/gomega"
-	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,17 +27,22 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	cmdsigner "github.com/signet-dev/signet/internal/cmd/signer"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/signer"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
 )
 
 const (
+	environment = "RELEASE"
+	host        = "orders.example"
+
 	soon = 30 * time.Second
 	poll = 10 * time.Millisecond
 )
 
-// tenant is a namespace with a key, its Secret and a binding, written as the
-// manager would.
+// tenant is a namespace with a key, its Secret and a binding, as the manager
+// writes them.
 type tenant struct {
 	admin     client.Client
 	namespace string
@@ -76,14 +82,14 @@ func (t *tenant) material(g *WithT) *material.Set {
 	return set
 }
 
-// rotate gives the key new material, in one write.
+// rotate replaces the key's material in one write.
 func (t *tenant) rotate(g *WithT) {
 	t.set = t.material(g)
 	t.secret.Data = t.set.Encode()
 	g.Expect(t.admin.Update(context.Background(), t.secret)).To(Succeed())
 }
 
-// verifier is a backend's, with the active version alone.
+// verifier returns a backend's verifier that accepts only the active version.
 func (t *tenant) verifier(g *WithT) *signature.Verifier {
 	key, err := signature.NewKey(signature.Material{
 		Type: signature.HMAC, KeyID: t.set.Active.ID, Key: signature.Bytes(t.set.Active.Key), Secret: signature.Bytes(t.set.Active.Secret),
@@ -94,8 +100,8 @@ func (t *tenant) verifier(g *WithT) *signature.Verifier {
 	return verifier
 }
 
-// verifies says whether the backend accepts what the signer signs.
-func (t *tenant) verifies(g *WithT, server *Server, config *tls.Config) error {
+// signs returns an error unless the backend accepts what the signer signs.
+func (t *tenant) signs(g *WithT, server *signer.Server, config *tls.Config) error {
 	status, header := sign(g, server, config, t.namespace)
 	if status != http.StatusOK {
 		return fmt.Errorf("status %d", status)
@@ -104,20 +110,20 @@ func (t *tenant) verifies(g *WithT, server *Server, config *tls.Config) error {
 	return err
 }
 
-func sign(g *WithT, server *Server, config *tls.Config, namespace string) (int, http.Header) {
+func sign(g *WithT, server *signer.Server, config *tls.Config, namespace string) (int, http.Header) {
 	g.THelper()
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
 	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, environment), nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	request.Header = http.Header{headerMethod: {"GET"}, headerURI: {"/x?b=2"}, headerHost: {host}}
+	request.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/x?b=2"}, "X-Forwarded-Host": {host}}
 	response, err := (&http.Client{Transport: transport, Timeout: soon}).Do(request)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close() //nolint:errcheck // only read
 	return response.StatusCode, response.Header
 }
 
-// get reads from the listener of probes or metrics.
+// get reads from the listener of metrics or probes.
 func get(g *WithT, address net.Addr, path string) (int, string) {
 	response, err := http.Get("http://" + address.String() + path)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -127,29 +133,29 @@ func get(g *WithT, address net.Addr, path string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// start runs a signer as the identity, until stop is called, which waits. It
-// returns when the signer is ready.
-func start(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *Server, stop func() error) {
+// start runs a signer with the identity and waits until it is ready. stop ends it
+// and waits until it has ended.
+func start(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *signer.Server, stop func() error) {
 	t.Helper()
 	server, stop = launch(t, identity, keys, namespaces...)
-	becomesReady(t, server)
+	waitUntilReady(t, server)
 	return server, stop
 }
 
-func becomesReady(t *testing.T, server *Server) {
+func waitUntilReady(t *testing.T, server *signer.Server) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
-		response, err := http.Get("http://" + server.Address(listenProbes).String() + "/readyz")
+		response, err := http.Get("http://" + server.Address("probes").String() + "/readyz")
 		g.Expect(err).NotTo(HaveOccurred())
 		_ = response.Body.Close()
 		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
 	}, soon, poll).Should(Succeed())
 }
 
-func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *Server, stop func() error) {
+func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *signer.Server, stop func() error) {
 	t.Helper()
 	g := NewWithT(t)
-	options := DefaultOptions()
+	options := cmdsigner.DefaultOptions()
 	options.Namespaces, options.TLS = namespaces, keys.files()
 	for _, address := range []*string{
 		&options.SignBindAddress, &options.EnvoyBindAddress, &options.ExtAuthzBindAddress, &options.VerifyBindAddress,
@@ -159,7 +165,7 @@ func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...st
 	}
 	options.ShutdownDelay = 500 * time.Millisecond
 	g.Expect(options.Validate()).To(Succeed())
-	server, err := NewServer(identity, options, testr.New(t))
+	server, err := signer.NewServer(identity, options.Config, testr.New(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -178,7 +184,7 @@ func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...st
 	return server, stop
 }
 
-func TestOnACluster(t *testing.T) {
+func TestSignerOnACluster(t *testing.T) {
 	g := NewWithT(t)
 	ctrl.SetLogger(testr.New(t))
 	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
@@ -192,7 +198,7 @@ func TestOnACluster(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	install := func(dir ...string) {
 		t.Helper()
-		at := filepath.Join(append([]string{"..", "..", "config"}, dir...)...)
+		at := filepath.Join(append([]string{"..", "..", "..", "config"}, dir...)...)
 		NewWithT(t).Expect(plane.Install(t.Context(), at, controlplane.InstallOptions{})).To(Succeed())
 	}
 	install("namespace")
@@ -200,7 +206,7 @@ func TestOnACluster(t *testing.T) {
 	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
 	g.Expect(err).NotTo(HaveOccurred())
 	keys := newPKI(t)
-	t.Run("before the kinds are there", func(t *testing.T) { waitsForKinds(t, identity, keys, func() { install("crd") }) })
+	t.Run("before the CRDs exist", func(t *testing.T) { waitsForKinds(t, identity, keys, func() { install("crd") }) })
 	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
 	for name, labels := range map[string]map[string]string{"other": nil, "source": {signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}} {
 		g.Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, Labels: labels}})).To(Succeed())
@@ -210,38 +216,40 @@ func TestOnACluster(t *testing.T) {
 		server, stop := start(t, identity, keys)
 		t.Run("two tenants", func(t *testing.T) { keepsTenantsApart(t, server, keys, a, b) })
 		t.Run("changes", func(t *testing.T) { followsChanges(t, server, keys, a) })
-		t.Run("metrics", func(t *testing.T) { tellsOfItself(t, server) })
-		t.Run("stops in an order", func(t *testing.T) { drains(t, server, keys, a, stop) })
+		t.Run("metrics", func(t *testing.T) { exposesMetrics(t, server) })
+		t.Run("shutdown", func(t *testing.T) { drains(t, server, keys, a, stop) })
 	})
 	t.Run("as shipped for single namespaces", func(t *testing.T) {
 		g := NewWithT(t)
 		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
 		install("signer", "namespaced")
-		t.Run("rights that are missing", func(t *testing.T) { namesMissingRights(t, plane, identity) })
+		t.Run("missing permissions", func(t *testing.T) { reportsMissingPermissions(t, plane, identity) })
 		server, stop := start(t, identity, keys, "team-a", "team-b")
-		g.Expect(b.verifies(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
+		g.Expect(b.signs(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
 		g.Expect(stop()).To(Succeed())
 	})
 }
 
-// A signer that is there first waits: not ready, and without a signature.
+// A signer that starts before the CRDs exist waits: it is not ready and signs
+// nothing.
 func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install func()) {
 	g := NewWithT(t)
 	_, stop := launch(t, identity, keys)
-	g.Expect(stop()).To(Succeed(), "stopped while it waits")
+	g.Expect(stop()).To(Succeed(), "stopped while waiting")
 
 	server, stop := launch(t, identity, keys)
-	g.Eventually(func() string { _, text := get(g, server.Address(listenProbes), "/readyz"); return text }, soon, poll).Should(ContainSubstring("not complete"))
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("first snapshot not complete\n"))
 	status, header := sign(g, server, keys.client("signet://sign/team-a"), "team-a")
 	g.Expect(status).To(Equal(http.StatusServiceUnavailable))
 	g.Expect(header).NotTo(HaveKey("Authorization"))
 	install()
-	becomesReady(t, server)
+	waitUntilReady(t, server)
 	g.Expect(stop()).To(Succeed())
 }
 
-// With Roles for two namespaces it cannot sign for a third, nor for all.
-func namesMissingRights(t *testing.T, plane *controlplane.ControlPlane, identity *rest.Config) {
+// With Roles for two namespaces, the signer can sign neither for a third nor for
+// all.
+func reportsMissingPermissions(t *testing.T, plane *controlplane.ControlPlane, identity *rest.Config) {
 	g := NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
@@ -252,23 +260,20 @@ func namesMissingRights(t *testing.T, plane *controlplane.ControlPlane, identity
 		"team-a,team-c": lacks + "list, watch signaturekeys.signet.dev in namespace team-c; list, watch signaturebindings.signet.dev in namespace team-c; " +
 			"list, watch secrets in namespace team-c: bind it to the roles in Signet's config/",
 	} {
-		options, flags := DefaultOptions(), pflag.NewFlagSet("signer", pflag.ContinueOnError)
-		options.Bind(flags)
 		arguments := []string{"--kubeconfig=" + kubeconfig, "--namespaces=" + namespaces}
-		for _, face := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
-			arguments = append(arguments, "--"+face+"-bind-address=127.0.0.1:0")
+		for _, listener := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
+			arguments = append(arguments, "--"+listener+"-bind-address=127.0.0.1:0")
 		}
-		g.Expect(flags.Parse(arguments)).To(Succeed())
-		g.Expect(Run(t.Context(), options)).To(MatchError(want))
+		g.Expect(cmdsigner.Run(t.Context(), *parse(t, strings.Join(arguments, " ")))).To(MatchError(want))
 	}
 }
 
-func keepsTenantsApart(t *testing.T, server *Server, keys *testPKI, a, b *tenant) {
+func keepsTenantsApart(t *testing.T, server *signer.Server, keys *testPKI, a, b *tenant) {
 	g := NewWithT(t)
 	ofA, ofB := keys.client("signet://sign/team-a"), keys.client("signet://sign/team-b")
-	g.Expect(a.verifies(g, server, ofA)).To(Succeed())
-	g.Expect(b.verifies(g, server, ofB)).To(Succeed())
-	for _, namespace := range []string{"team-b", "nobody"} {
+	g.Expect(a.signs(g, server, ofA)).To(Succeed())
+	g.Expect(b.signs(g, server, ofB)).To(Succeed())
+	for _, namespace := range []string{"team-b", "missing"} {
 		status, _ := sign(g, server, ofA, namespace)
 		g.Expect(status).To(Equal(http.StatusForbidden), namespace)
 	}
@@ -276,17 +281,17 @@ func keepsTenantsApart(t *testing.T, server *Server, keys *testPKI, a, b *tenant
 	g.Expect(status).To(Equal(http.StatusForbidden))
 }
 
-func followsChanges(t *testing.T, server *Server, keys *testPKI, a *tenant) {
+func followsChanges(t *testing.T, server *signer.Server, keys *testPKI, a *tenant) {
 	g := NewWithT(t)
 	config := keys.client("signet://sign/team-a")
 	var slowest time.Duration
 	for range 5 {
 		a.rotate(g)
 		begin := time.Now()
-		g.Eventually(func() error { return a.verifies(g, server, config) }, soon, poll).Should(Succeed())
+		g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
 		slowest = max(slowest, time.Since(begin))
 	}
-	t.Logf("the slowest of 5 rotations was in force after %s", slowest)
+	t.Logf("the slowest of 5 rotations was in effect after %s", slowest)
 	g.Expect(slowest).To(BeNumerically("<", time.Second))
 
 	binding := &signetv1alpha1.SignatureBinding{}
@@ -296,41 +301,41 @@ func followsChanges(t *testing.T, server *Server, keys *testPKI, a *tenant) {
 	g.Eventually(func() int { status, _ := sign(g, server, config, "team-a"); return status }, soon, poll).Should(Equal(http.StatusServiceUnavailable))
 	binding.Spec.Environment = environment
 	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
-	g.Eventually(func() error { return a.verifies(g, server, config) }, soon, poll).Should(Succeed())
+	g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
 
-	// Deleted and restored at once: no request fails in between.
+	// The Secret is deleted and restored immediately: no request fails.
 	g.Expect(a.admin.Delete(t.Context(), a.secret)).To(Succeed())
-	g.Consistently(func() error { return a.verifies(g, server, config) }, time.Second, poll).Should(Succeed())
+	g.Consistently(func() error { return a.signs(g, server, config) }, time.Second, poll).Should(Succeed())
 	a.secret.ResourceVersion, a.secret.UID = "", ""
 	g.Expect(a.admin.Create(t.Context(), a.secret)).To(Succeed())
-	g.Expect(a.verifies(g, server, config)).To(Succeed())
+	g.Expect(a.signs(g, server, config)).To(Succeed())
 }
 
-func tellsOfItself(t *testing.T, server *Server) {
+func exposesMetrics(t *testing.T, server *signer.Server) {
 	g := NewWithT(t)
-	status, text := get(g, server.Address(listenMetrics), "/metrics")
+	status, text := get(g, server.Address("metrics"), "/metrics")
 	g.Expect(status).To(Equal(http.StatusOK))
 	for _, line := range []string{
 		"signet_signer_snapshot_slots 2", "signet_signer_snapshot_secrets 2", "signet_signer_snapshot_complete 1",
 		`signet_signer_change_in_force_seconds_count{kind="Secret"} 6`, `signet_signer_change_in_force_seconds_count{kind="SignatureBinding"} 2`,
-		`signet_signer_requests_total{face="verify",result="ok"} 0`, `signet_signer_unusable_total{face="sign",reason="NoBinding"}`,
+		`signet_signer_requests_total{endpoint="verify",result="ok"} 0`, `signet_signer_unusable_total{endpoint="sign",reason="NoBinding"}`,
 		`signet_signer_certificate_expiry_timestamp_seconds{certificate="serving"}`,
 	} {
 		g.Expect(text).To(ContainSubstring("\n" + line))
 	}
 	g.Expect(text).NotTo(ContainSubstring("team-"))
-	status, _ = get(g, server.Address(listenProbes), "/healthz")
+	status, _ = get(g, server.Address("probes"), "/healthz")
 	g.Expect(status).To(Equal(http.StatusOK))
 }
 
-func drains(t *testing.T, server *Server, keys *testPKI, a *tenant, stop func() error) {
+func drains(t *testing.T, server *signer.Server, keys *testPKI, a *tenant, stop func() error) {
 	g := NewWithT(t)
 	config := keys.client("signet://sign/team-a")
 	address := server.Address("sign").String()
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	g.Eventually(func() string { _, text := get(g, server.Address(listenProbes), "/readyz"); return text }, soon, poll).Should(ContainSubstring("it stops"))
-	g.Expect(a.verifies(g, server, config)).To(Succeed(), "gateways have not noticed yet")
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("shutting down\n"))
+	g.Expect(a.signs(g, server, config)).To(Succeed(), "before gateways have noticed")
 	g.Eventually(ended, soon).Should(Receive(Succeed()))
 	_, err := net.Dial("tcp", address)
 	g.Expect(err).To(HaveOccurred())
