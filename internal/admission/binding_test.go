@@ -19,7 +19,7 @@ const (
 	warnTaken       = "spec.apis[0]: " + takenByHolder
 	invalidBy       = `SignatureBinding.signet.dev "late" is invalid: `
 	refuseTaken     = invalidBy + "spec.apis[0]: Forbidden: " + takenByHolder
-	refuseBlindness = "Internal error occurred: look up who has HTTPRoute orders: the cache cannot be read"
+	refuseBlindness = "Internal error occurred: list the claimants of slot team-a/RELEASE/HTTPRoute/orders: the cache cannot be read"
 )
 
 // late is a binding of two hours after the beginning, which signs in another way

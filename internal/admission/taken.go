@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -29,20 +29,17 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 	if key, known := l.keys[name]; known {
 		return key, nil
 	}
-	key := &signetv1alpha1.SignatureKey{}
-	err := l.reader.Get(ctx, client.ObjectKey{Namespace: l.binding.Namespace, Name: name}, key)
-	if apierrors.IsNotFound(err) {
-		key = nil
-	} else if err != nil {
-		return nil, fmt.Errorf("read SignatureKey %s/%s: %w", l.binding.Namespace, name, err)
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, l.reader, client.ObjectKey{Namespace: l.binding.Namespace, Name: name})
+	if err != nil {
+		return nil, fmt.Errorf("look up spec.keyRef: %w", err)
 	}
 	l.keys[name] = key
 	return key, nil
 }
 
-// taken finds the APIs that another binding has or will have, as far as the
-// cache shows, but for those that are signed just as the binding wants. The
-// leader's ledger decides; this is for people who look.
+// taken finds the APIs that another binding holds or will get, as far as the
+// cache shows, except those that it signs exactly as the binding would. The
+// leader's claim cache decides; this only informs the user.
 func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	rivals, err := l.rivals(ctx)
 	if err != nil || len(rivals) == 0 {
@@ -53,9 +50,9 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 		at[api] = i
 	}
 	claims := make([][]slots.Candidate, len(l.binding.Spec.APIs))
-	covering := map[string]bool{}
+	signsAlike := map[string]bool{}
 	for _, candidate := range append(rivals, l.binding) {
-		covering[candidate.Name] = slots.SignsAlike(candidate, l.binding)
+		signsAlike[candidate.Name] = slots.SignsAlike(candidate, l.binding)
 		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
 			return nil, err
@@ -67,8 +64,8 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	var found []taken
 	for i, api := range l.binding.Spec.APIs {
 		holder := slots.Holder(claims[i])
-		covered, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return covering[name] })
-		if holder != "" && holder != l.binding.Name && !covered {
+		standby, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return signsAlike[name] })
+		if holder != "" && holder != l.binding.Name && !standby {
 			found = append(found, taken{at: i, api: api, holder: holder})
 		}
 	}
@@ -79,12 +76,12 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
 	var rivals []*signetv1alpha1.SignatureBinding
 	seen := map[string]bool{l.binding.Name: true}
-	for _, api := range l.binding.Spec.APIs {
+	for _, slot := range slots.ListedBy(l.binding) {
 		var list signetv1alpha1.SignatureBindingList
 		err := l.reader.List(ctx, &list, client.InNamespace(l.binding.Namespace),
-			client.MatchingFields{index.BindingSlots: index.Slot(l.binding.Spec.Environment, api)}, client.UnsafeDisableDeepCopy)
+			client.MatchingFields{index.BindingSlots: slot.String()}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			return nil, fmt.Errorf("look up who has %s %s: %w", api.Kind, api.Name, err)
+			return nil, fmt.Errorf("list the claimants of slot %s: %w", slot, err)
 		}
 		for i := range list.Items {
 			if other := &list.Items[i]; !seen[other.Name] {
@@ -102,7 +99,7 @@ func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.Signature
 		return false, nil
 	}
 	key, err := l.key(ctx, binding.Spec.KeyRef.Name)
-	return key == nil || !comesTooLate(binding, key), err
+	return key == nil || !slots.CreatedAfterDeletion(binding, key), err
 }
 
 // addClaims adds the candidate's claims to those APIs whose place is known. One

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // recorded is a request as the server would read it, for a handler.
@@ -20,7 +21,7 @@ func recorded(text string) (*httptest.ResponseRecorder, *http.Request) {
 	return httptest.NewRecorder(), request
 }
 
-func slotOf(t testing.TB) snapshot.Slot {
+func slotOf(t testing.TB) slots.Slot {
 	t.Helper()
 	slot, err := parseSlot(slotPath)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // endpoint is one way to call the signer, with a listener of its own.
@@ -25,7 +25,7 @@ var faces = []endpoint{faceSign, faceEnvoy, faceExtAuthz, faceVerify}
 type call struct {
 	caller caller
 	// slot is what the request is about, once that is known.
-	slot snapshot.Slot
+	slot slots.Slot
 }
 
 // answer is how a face over HTTP deals with a request: with a signature, with

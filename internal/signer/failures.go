@@ -7,7 +7,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/utils/lru"
 
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // rememberedFailures bounds the memory of failures: the oldest are forgotten.
@@ -26,7 +26,7 @@ type failures struct {
 
 type failing struct {
 	caller identity
-	slot   snapshot.Slot
+	slot   slots.Slot
 }
 
 func newFailures(limits Limits) *failures {

@@ -29,6 +29,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
@@ -194,7 +195,7 @@ func forwardedRequest(path, method, uri, host string, headers ...string) string 
 // verifies demands that the backend's library accepts what was signed.
 func (b *bench) verifies(request *signature.Request, options signature.VerifierOptions) {
 	b.t.Helper()
-	grant, err := b.store.Snapshot().Lookup(snapshot.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
+	grant, err := b.store.Snapshot().Lookup(slots.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
 	if err != nil {
 		b.t.Fatal(err)
 	}

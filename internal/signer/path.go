@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // The first segments of the faces' paths.
@@ -22,11 +22,11 @@ var errPath = errors.New("the path is not one of this face")
 
 // exactSlot reads a target that is the slot and nothing else. The query is
 // whatever the gateway's client sent: Caddy appends it.
-func exactSlot(target, prefix string) (snapshot.Slot, error) {
+func exactSlot(target, prefix string) (slots.Slot, error) {
 	path, _, _ := strings.Cut(target, "?")
 	slot, rest, err := cutSlot(path, prefix)
 	if err != nil || rest != "" {
-		return snapshot.Slot{}, errPath
+		return slots.Slot{}, errPath
 	}
 	return slot, nil
 }
@@ -35,10 +35,10 @@ func exactSlot(target, prefix string) (snapshot.Slot, error) {
 // or begins with a slash. Nothing is decoded and nothing cleaned before the
 // split, so that no rest can change the slot: `..`, `%2e` and `//` in it are
 // only more characters. The names of slots need no escapes.
-func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error) {
+func cutSlot(target, prefix string) (slot slots.Slot, rest string, err error) {
 	rest, found := strings.CutPrefix(target, prefix)
 	if !found {
-		return snapshot.Slot{}, "", errPath
+		return slots.Slot{}, "", errPath
 	}
 	var parts [4]string
 	for i := range parts {
@@ -47,7 +47,7 @@ func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error)
 			end = len(rest)
 		}
 		if i < len(parts)-1 && end == len(rest) {
-			return snapshot.Slot{}, "", errPath
+			return slots.Slot{}, "", errPath
 		}
 		parts[i] = rest[:end]
 		rest = rest[end:]
@@ -55,18 +55,18 @@ func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error)
 			rest = rest[1:]
 		}
 	}
-	slot = snapshot.Slot{Namespace: parts[0], Environment: parts[1], Kind: signetv1alpha1.APIKind(parts[2]), Name: parts[3]}
+	slot = slots.Slot{Namespace: parts[0], Environment: parts[1], Kind: signetv1alpha1.APIKind(parts[2]), Name: parts[3]}
 	if !wellFormed(slot) {
-		return snapshot.Slot{}, "", errPath
+		return slots.Slot{}, "", errPath
 	}
 	return slot, rest, nil
 }
 
 // parseSlot reads a slot that stands alone: <namespace>/<environment>/<kind>/<name>.
-func parseSlot(text string) (snapshot.Slot, error) { return exactSlot("/"+text, "/") }
+func parseSlot(text string) (slots.Slot, error) { return exactSlot("/"+text, "/") }
 
 // wellFormed says that such a slot could be, not that it is.
-func wellFormed(slot snapshot.Slot) bool {
+func wellFormed(slot slots.Slot) bool {
 	switch slot.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
 	default:

@@ -4,11 +4,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 func TestExactSlot(t *testing.T) {
-	want := snapshot.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "legacy.v1_x-y"}
+	want := slots.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "legacy.v1_x-y"}
 	for _, target := range []string{
 		"/sign/team-a/RELEASE/API/legacy.v1_x-y", "/sign/team-a/RELEASE/API/legacy.v1_x-y?", "/sign/team-a/RELEASE/API/legacy.v1_x-y?a=/../b",
 	} {
@@ -52,7 +52,7 @@ func FuzzNoClientChangesTheSlot(f *testing.F) {
 	} {
 		f.Add(rest)
 	}
-	want := snapshot.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "orders"}
+	want := slots.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "orders"}
 	f.Fuzz(func(t *testing.T, rest string) {
 		// Envoy's path begins with a slash, Caddy's query with a question mark.
 		if slot, target, err := cutSlot("/envoy/team-a/RELEASE/API/orders/"+rest, prefixEnvoy); err != nil || slot != want || target != "/"+rest {

@@ -9,6 +9,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 const (
@@ -44,7 +45,7 @@ type limitKey struct {
 
 type refusalKey struct {
 	limitKey
-	slot snapshot.Slot
+	slot slots.Slot
 }
 
 type allowance struct {
@@ -60,7 +61,7 @@ func newRefusalLog(logger logr.Logger) *refusalLog {
 func (r *refusalLog) refused(at endpoint, c *call, refused *refusal, now time.Time) {
 	what := refusalKey{limitKey{at, c.caller.who, refused.result, reasonOf(refused)}, c.slot}
 	if refused.result == resultUnknown || refused.result == resultForbidden {
-		what.slot = snapshot.Slot{} // whoever calls chooses it
+		what.slot = slots.Slot{} // whoever calls chooses it
 	}
 	due, unlogged := r.due(what, now)
 	if !due {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Signer answers for all faces.
@@ -56,7 +57,7 @@ type signed struct {
 }
 
 // lookup finds what a slot is signed with.
-func (s *Signer) lookup(slot snapshot.Slot, now time.Time) (snapshot.Grant, error) {
+func (s *Signer) lookup(slot slots.Slot, now time.Time) (snapshot.Grant, error) {
 	grant, err := s.store.Snapshot().Lookup(slot, now)
 	if err != nil {
 		return snapshot.Grant{}, unusable(err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"strings"
 
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/proc"
@@ -62,6 +61,4 @@ func (p *process) signAll(address string, state *State) error {
 	return nil
 }
 
-func pathOf(slot slots.Slot) string {
-	return strings.Join([]string{"/sign", Recorded, slot.Environment, string(slot.API.Kind), slot.API.Name}, "/")
-}
+func pathOf(slot slots.Slot) string { return "/sign/" + slot.String() }

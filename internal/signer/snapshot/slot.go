@@ -6,22 +6,8 @@ package snapshot
 import (
 	"fmt"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
-
-// Slot is an API in an environment of a namespace. At most one binding holds it
-// (invariant 1).
-type Slot struct {
-	Namespace   string
-	Environment string
-	Kind        signetv1alpha1.APIKind
-	Name        string
-}
-
-// String is the slot as paths of the signer have it.
-func (s Slot) String() string {
-	return s.Namespace + "/" + s.Environment + "/" + string(s.Kind) + "/" + s.Name
-}
 
 // Reason is why a slot cannot be signed for. It is for whoever operates the
 // signer: callers are not told it (invariant 7).
@@ -56,7 +42,7 @@ const (
 // UnusableError is the error for a slot that cannot be signed for now. Its text names
 // objects, and never material.
 type UnusableError struct {
-	Slot   Slot
+	Slot   slots.Slot
 	Reason Reason
 	// Detail names the object that is in the way, if there is one.
 	Detail string

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Store makes a new snapshot of each object that comes, changes or goes. The
@@ -25,7 +26,7 @@ type Store struct {
 func New() *Store {
 	s := &Store{vanished: map[objectName]struct{}{}}
 	s.current.Store(&Snapshot{
-		slots:    newTree[Slot, []claimant](),
+		slots:    newTree[slots.Slot, []claimant](),
 		bindings: newTree[objectName, *binding](),
 		keys:     newTree[objectName, *key](),
 		secrets:  newTree[objectName, *secret](),
@@ -77,7 +78,7 @@ func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
 }
 
 // claim puts the claims of a binding that have changed into the slots.
-func (s *Snapshot) claim(name objectName, changed map[Slot]*claim) {
+func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
 	for slot, c := range changed {
 		claimants, _ := s.slots.get(slot)
 		if claimants = claimed(claimants, name.name, c); len(claimants) > 0 {
