@@ -3,11 +3,10 @@ package admission
 import (
 	"fmt"
 	"slices"
-	"strings"
-
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/status"
 )
 
 // What is said here is pure: objects in, sentences out. Each says what to do,
@@ -77,14 +76,9 @@ func assumedComponents(key *signetv1alpha1.SignatureKey) components {
 
 // boundWarning says that a key is held by bindings.
 func boundWarning(key string, bindings []string) string {
-	names := slices.Sorted(slices.Values(bindings))
-	more := ""
-	if len(names) > maxNamed {
-		more = fmt.Sprintf(" and %d more", len(names)-maxNamed)
-		names = names[:maxNamed]
-	}
-	return fmt.Sprintf("SignatureKey %s is in use and goes on signing until no SignatureBinding uses it. To let it go, delete these bindings or change their spec.keyRef: %s%s",
-		key, strings.Join(names, ", "), more)
+	names := status.EnumerateNames(slices.Sorted(slices.Values(bindings)), maxNamed)
+	return fmt.Sprintf("SignatureKey %s is in use and goes on signing until no SignatureBinding uses it. To let it go, delete these bindings or change their spec.keyRef: %s",
+		key, names)
 }
 
 // keyStateWarning says that a binding will wait for its key; nil is one that
@@ -94,26 +88,13 @@ func keyStateWarning(binding *signetv1alpha1.SignatureBinding, key *signetv1alph
 	switch {
 	case key == nil:
 		return fmt.Sprintf("spec.keyRef.name: there is no SignatureKey %s in this namespace: the binding waits until you create it, or correct the name", name)
-	case comesTooLate(binding, key) || unheldAndTerminating(key):
+	case slots.CreatedAfterDeletion(binding, key) || slots.TerminatingUnprotected(key):
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %s is being deleted and takes no new bindings: name another key", name)
 	case key.Status.KeyID == "":
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %s has no material to sign with: the binding waits. The key's condition Ready says for what", name)
 	default:
 		return ""
 	}
-}
-
-// comesTooLate says that the binding was made after its key's deletion: it
-// holds no slot.
-func comesTooLate(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) bool {
-	return binding.Status.KeyName == "" && !key.DeletionTimestamp.IsZero() &&
-		(binding.CreationTimestamp.IsZero() || binding.CreationTimestamp.After(key.DeletionTimestamp.Time))
-}
-
-// unheldAndTerminating says that the key goes and that nothing can hold it any
-// more.
-func unheldAndTerminating(key *signetv1alpha1.SignatureKey) bool {
-	return !key.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(key, signetv1alpha1.FinalizerProtection)
 }
 
 // taken is an API of a binding that another binding visibly has.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/status"
 )
 
 // maxAPIs is how many APIs a binding takes.
@@ -38,9 +39,6 @@ func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.
 	}, nil
 }
 
-// maxNamed is how many routes an error names.
-const maxNamed = 3
-
 // NoRoute says that no route is as looked for, and which routes there are.
 func NoRoute(namespace, kind, selector, containing string, there []signetv1alpha1.APIReference) error {
 	what := "route"
@@ -58,15 +56,11 @@ func NoRoute(namespace, kind, selector, containing string, there []signetv1alpha
 		sought = append(sought, "--containing "+containing)
 	}
 	var names []string
-	for _, api := range there[:min(len(there), maxNamed)] {
+	for _, api := range there {
 		names = append(names, APIName(api))
 	}
-	more := ""
-	if len(there) > maxNamed {
-		more = fmt.Sprintf(" and %d more", len(there)-maxNamed)
-	}
-	return fmt.Errorf("no %s of namespace %s matches %s: there are %s%s",
-		what, namespace, strings.Join(sought, " and "), strings.Join(names, ", "), more)
+	return fmt.Errorf("no %s of namespace %s matches %s: there are %s",
+		what, namespace, strings.Join(sought, " and "), status.Enumerate(names))
 }
 
 // Bare is the binding as a user writes it, without status.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/index"
 )
 
 // MountRoot is where the shown set-up mounts keys. Any other place will do.
@@ -37,14 +38,7 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 		RequiredHeaders: slices.Sorted(slices.Values(binding.Spec.SignedHeaders)),
 		Mounts:          []Mount{},
 	}
-	names := []string{KeyInForce(binding), binding.Spec.KeyRef.Name}
-	for i := range binding.Status.PreviousKeys {
-		names = append(names, binding.Status.PreviousKeys[i].Name)
-	}
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			continue
-		}
+	for _, name := range index.KeyNames(binding) {
 		for j := range keys {
 			if keys[j].Name == name {
 				verifier.Mounts = append(verifier.Mounts, mountOf(&keys[j]))
