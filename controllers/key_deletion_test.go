@@ -79,7 +79,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
-			"The key is deleted and goes on signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
+			"The key is being deleted but keeps signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
 		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Eventually(func(g Gomega) {
 			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))

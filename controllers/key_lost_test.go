@@ -44,7 +44,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 	It("keeps the consent until it can be followed", func(ctx SpecContext) {
 		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k); withSource("own")(k) })
 		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
-			"New material may be made in place of the lost one, but cannot. Create Secret own"))
+			`New material may replace the lost material but cannot be generated yet. Secret "own" does not exist`))
 		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
 		readyKey(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))

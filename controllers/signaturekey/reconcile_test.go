@@ -287,8 +287,8 @@ func TestSecretThatGoes(t *testing.T) {
 		message string
 		signs   bool
 	}{
-		"nobody relies on it": {nil, metav1.ConditionUnknown, "new material is made when it is gone", false},
-		"bindings rely on it": {[]client.Object{benchBinding()}, metav1.ConditionFalse, "save its content now", true},
+		"nobody relies on it": {nil, metav1.ConditionUnknown, "New material is generated when it is gone", false},
+		"bindings rely on it": {[]client.Object{benchBinding()}, metav1.ConditionFalse, "Save its content now", true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -361,7 +361,7 @@ func TestInvalidSpec(t *testing.T) {
 			_, _ = b.reconcile(t)
 			got := b.ready(t)
 			if got.Status != metav1.ConditionFalse || got.Reason != signetv1alpha1.ReasonInvalidSpec ||
-				!strings.HasPrefix(got.Message, "Mend the spec: spec.identifier: ") || strings.Contains(got.Message, "no good?") {
+				!strings.HasPrefix(got.Message, "Invalid spec: spec.identifier: ") || strings.Contains(got.Message, "no good?") {
 				t.Errorf("Ready is %s %s %q", got.Status, got.Reason, got.Message)
 			}
 			var secrets corev1.SecretList

@@ -48,7 +48,7 @@ func TestSourceIsCreated(t *testing.T) {
 		"no source any more": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
 		"a trailing newline": {
 			source: newSource("own", map[string]string{"secret": plantedSecret + "\n"}), keys: []client.Object{newKey("orders", withSource("own"))},
-			refusal: invalidSource + "data[secret]: Invalid value: ends in a newline: make the value without one, " +
+			refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value " +
 				"with printf or kubectl create secret --from-literal (for SignatureKey orders)",
 		},
 		"differs from spec.identifier": {

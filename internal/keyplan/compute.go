@@ -160,7 +160,7 @@ func (p *planner) setFallback(readiness status.Readiness) {
 // setFinalReady completes a plan in which nothing is wrong.
 func (p *planner) setFinalReady() (bool, error) {
 	p.setReady(p.fallback)
-	p.setReady(status.Ready(signetv1alpha1.ReasonReady, fmt.Sprintf("The material is in Secret %s.", p.Key.EffectiveTargetName())))
+	p.setReady(status.Ready(signetv1alpha1.ReasonReady, fmt.Sprintf("The material is in Secret %q.", p.Key.EffectiveTargetName())))
 	return true, nil
 }
 

@@ -29,12 +29,12 @@ func (p *planner) mayGenerate() (bool, error) {
 		return false, nil
 	case !p.readiness.IsZero() && p.consented:
 		p.readiness = status.Stalled(signetv1alpha1.ReasonSecretLost,
-			"New material may be made in place of the lost one, but cannot. "+p.readiness.Message)
+			"New material may replace the lost material but cannot be generated yet. "+p.readiness.Message)
 		return true, nil
 	case !p.readiness.IsZero():
 		return true, nil
 	case p.terminating():
-		p.setReady(status.Stalled(signetv1alpha1.ReasonKeyTerminating, "The key is being deleted: no material is made for it any more."))
+		p.setReady(status.Stalled(signetv1alpha1.ReasonKeyTerminating, "The key is being deleted, so no material is generated for it. Move its bindings to another key, or delete them."))
 		p.clearMaterialStatus()
 		return true, nil
 	case p.NamespaceTerminating || p.CreateRefused:
@@ -53,7 +53,7 @@ func (p *planner) mayGenerate() (bool, error) {
 }
 
 func (p *planner) waitForNamespace() (decided bool) {
-	p.setReady(status.Waiting(signetv1alpha1.ReasonNamespaceTerminating, "The namespace is being deleted: nothing can be made in it."))
+	p.setReady(status.Waiting(signetv1alpha1.ReasonNamespaceTerminating, "The namespace is being deleted, so nothing can be created in it. This resolves without action."))
 	p.clearMaterialStatus()
 	return true
 }
@@ -80,12 +80,12 @@ func (p *planner) generate() error {
 		return fmt.Errorf("make material: %w", err)
 	}
 	p.next = set
-	reason, how := eventGenerated, "Made new material"
+	reason, how := eventGenerated, "Generated new material"
 	if p.supplied.Complete() {
-		reason, how = eventMaterialApplied, "Took the supplied material"
+		reason, how = eventMaterialApplied, "Applied the supplied material"
 	}
 	p.change = &status.Event{Type: corev1.EventTypeNormal, Reason: reason, Message: fmt.Sprintf(
-		"%s: Secret %s has version %s.", how, p.Key.EffectiveTargetName(), set.Active.ID)}
+		"%s: Secret %q has version %s.", how, p.Key.EffectiveTargetName(), set.Active.ID)}
 	return nil
 }
 
@@ -98,7 +98,7 @@ func (p *planner) applyModified() error {
 	}
 	p.current = renamed
 	p.change = &status.Event{Type: corev1.EventTypeWarning, Reason: eventMaterialModified, Message: fmt.Sprintf(
-		"Somebody has changed the material in Secret %s: what is there now is version %s. Change the source or use spec.rotation instead.",
+		"Another client changed the data of Secret %q. It is in use as version %s. Change the source or use spec.rotation instead.",
 		p.Secret.Name, renamed.Active.ID)}
 	if p.adopted {
 		renamed = renamed.WithSpecOf(p.Key)
@@ -160,16 +160,16 @@ func eventOf(before *material.Set, outcome material.Outcome) *status.Event {
 	switch {
 	case outcome.Step == material.Replaced:
 		return &status.Event{Type: corev1.EventTypeWarning, Reason: eventReplaced, Message: fmt.Sprintf(
-			"As spec.rotation.revokeTrigger asks, version %s signs and no other is accepted: requests may fail until backends have seen it.", outcome.Set.Active.ID)}
+			"A new spec.rotation.revokeTrigger has replaced the material. Version %s signs, and no other version is accepted. Requests may fail until backends have read it.", outcome.Set.Active.ID)}
 	case outcome.Step == material.NothingToRotate:
 		return &status.Event{Type: corev1.EventTypeWarning, Reason: signetv1alpha1.ReasonNothingToRotate, Message: nothingToRotate}
 	case outcome.Step == material.Staged && before.Next != nil:
 		return &status.Event{Type: corev1.EventTypeNormal, Reason: signetv1alpha1.ReasonStaged, Message: fmt.Sprintf(
-			"The supplied material has changed once more: version %s is staged in place of %s.", outcome.Set.Next.ID, before.Next.ID)}
+			"The supplied material has changed again. Version %s is staged instead of version %s.", outcome.Set.Next.ID, before.Next.ID)}
 	default:
 		return nil
 	}
 }
 
-const nothingToRotate = "Key and secret are both supplied, and only generated halves are renewed: " +
-	"change them in their source, or leave one out."
+const nothingToRotate = "Both components are supplied, and only generated components are renewed. " +
+	"Change them in the source, or omit one."

@@ -18,7 +18,7 @@ import (
 
 const (
 	eventAdopted = "Adopted"
-	renewal      = "set spec.rotation.trigger to another value to have new material made"
+	renewal      = "set spec.rotation.trigger to another value to generate new material"
 )
 
 // classifySecret finds out what is in place of the managed Secret, and the
@@ -73,7 +73,7 @@ func (p *planner) classifyData() (decided bool) {
 	switch {
 	case otherType && !modified:
 		p.markStalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
-			"Secret %s holds material of a key of another type (%s): delete it, or create the key with another spec.target.name.",
+			"Secret %q contains material of another type (%s). Delete it, or create the key with another spec.target.name.",
 			p.Secret.Name, set.Type))
 		p.clearMaterialStatus()
 		return true
@@ -98,7 +98,7 @@ func (p *planner) recordAdoption() {
 	})
 	if p.adopted && !own {
 		p.recordEvent(status.Event{Type: corev1.EventTypeNormal, Reason: eventAdopted, Message: fmt.Sprintf(
-			"Secret %s was there already: its version %s is in force.", p.Secret.Name, p.current.Active.ID)})
+			"Adopted existing Secret %q with version %s.", p.Secret.Name, p.current.Active.ID)})
 	}
 }
 
@@ -111,14 +111,14 @@ func (p *planner) classifyDeletion() (decided bool) {
 	case p.Secret.DeletionTimestamp.IsZero():
 	case hasProtection(p.Secret):
 		p.setFallback(status.Ready(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
-			"Secret %s has been deleted: it is held, goes on serving, and goes with the key. "+
-				"To be rid of it, move the bindings to another key and delete this one.", name)))
+			"Secret %q is being deleted but is protected. It keeps working and is removed with the key. "+
+				"To replace it, move the bindings to another key and delete this one.", name)))
 	case p.mustKeepMaterial():
 		p.setReady(status.Stalled(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
-			"Secret %s is being deleted and cannot be held any more: save its content now and restore it when it is gone.", name)))
+			"Secret %q is being deleted and can no longer be protected. Save its content now, and restore it when it is gone.", name)))
 	default:
 		p.setReady(status.Waiting(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
-			"Secret %s is being deleted: new material is made when it is gone.", name)))
+			"Secret %q is being deleted. New material is generated when it is gone. If that takes long, check its finalizers.", name)))
 		p.clearMaterialStatus()
 		return true
 	}
@@ -164,14 +164,14 @@ func (p *planner) planSecret() (bool, error) {
 }
 
 func lostBytes(key *signetv1alpha1.SignatureKey) string {
-	return fmt.Sprintf("Secret %s holds no usable material: restore it from a backup, or %s.", key.EffectiveTargetName(), renewal)
+	return fmt.Sprintf("Secret %q contains no usable material. Restore it from a backup, or %s.", key.EffectiveTargetName(), renewal)
 }
 
 func lostSecret(key *signetv1alpha1.SignatureKey) string {
-	return fmt.Sprintf("Secret %s is gone and bindings use the key: restore it from a backup, or %s.", key.EffectiveTargetName(), renewal)
+	return fmt.Sprintf("Secret %q is missing but bindings use the key. Restore it from a backup, or %s.", key.EffectiveTargetName(), renewal)
 }
 
 func ownedByOther(kind string, object metav1.Object, secretType corev1.SecretType) string {
-	return fmt.Sprintf("%s %s is not Signet's (%s): delete or rename it, or create the key with another spec.target.name.",
+	return fmt.Sprintf("%s %q exists but is not managed by this key (%s). Delete it, or create the key with another spec.target.name.",
 		kind, object.GetName(), material.DescribeOwner(object, secretType))
 }

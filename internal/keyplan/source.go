@@ -45,23 +45,23 @@ func (p *planner) sourceProblem() status.Readiness {
 		return status.Waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
 	case material.IsManaged(source):
 		return status.Stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
-			"Secret %s is one that Signet writes: name a Secret of your own in spec.source.secretRef.", name))
+			"Secret %q is managed by Signet. Name another Secret in spec.source.secretRef.", name))
 	case source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource:
 		return status.Waiting(signetv1alpha1.ReasonSourceNotFound, sourceNotFound(name))
 	}
 	if errs := validation.ValidateSource(p.Key, source.Data); len(errs) > 0 {
-		return status.Stalled(signetv1alpha1.ReasonInvalidMaterial, fmt.Sprintf("Mend Secret %s: %s.", name, validation.Summarize(errs)))
+		return status.Stalled(signetv1alpha1.ReasonInvalidMaterial, fmt.Sprintf("Secret %q is invalid: %s.", name, validation.Summarize(errs)))
 	}
 	if PublishesSource(p.Key, source) && len(p.CipherKeys) > 0 {
 		return status.Stalled(signetv1alpha1.ReasonInvalidSource, fmt.Sprintf(
-			"Secret %s supplies SignatureKey %s of type AES, whose key is secret, and the key of this type is shown: name another Secret in spec.source.secretRef.",
+			"Secret %q supplies SignatureKey %q of type AES, whose key is secret, but the key of this type is public. Name another Secret in spec.source.secretRef.",
 			name, p.CipherKeys[0]))
 	}
 	return status.Readiness{}
 }
 
 func sourceNotFound(name string) string {
-	return fmt.Sprintf("Create Secret %s, or give it the label %s: %q.", name,
+	return fmt.Sprintf("Secret %q does not exist or lacks the label %s: %q. Create or label it.", name,
 		signetv1alpha1.LabelMaterial, signetv1alpha1.MaterialSource)
 }
 

@@ -13,7 +13,7 @@ import (
 func (p *planner) validateSpec() (bool, error) {
 	if errs := validation.ValidateSignatureKey(p.Key); len(errs) > 0 {
 		p.specInvalid = true
-		p.markStalled(signetv1alpha1.ReasonInvalidSpec, "Mend the spec: "+validation.Summarize(errs)+".")
+		p.markStalled(signetv1alpha1.ReasonInvalidSpec, "Invalid spec: "+validation.Summarize(errs)+".")
 	}
 	return false, nil
 }
@@ -25,11 +25,11 @@ func (p *planner) checkTypeGate() (bool, error) {
 	case p.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey || p.PublicKeyEnabled:
 	case p.current == nil:
 		p.markStalled(signetv1alpha1.ReasonTypeNotEnabled,
-			"Keys of type PublicKey are not enabled: start the manager with --public-key-enable, or use another type.")
+			"Keys of type PublicKey are not enabled. Start the manager with --public-key-enable, or use another type.")
 	default:
 		p.setFallback(status.Ready(signetv1alpha1.ReasonTypeNotEnabled,
-			"The key goes on signing, but new keys of type PublicKey are not enabled: "+
-				"start the manager with --public-key-enable, or move the bindings to a key of another type."))
+			"The key keeps signing, but new keys of type PublicKey are not enabled. "+
+				"Start the manager with --public-key-enable, or move the bindings to a key of another type."))
 	}
 	return false, nil
 }

@@ -68,7 +68,7 @@ func (p *planner) inUse() metav1.Condition {
 		condition.Message = "No binding uses the key."
 	case p.terminating():
 		condition.Reason = signetv1alpha1.ReasonDeletionBlocked
-		condition.Message = fmt.Sprintf("The key is deleted and goes on signing while it is used by %s: %s. "+
+		condition.Message = fmt.Sprintf("The key is being deleted but keeps signing while it is used by %s: %s. "+
 			"Delete each, or move it to another key.", bindings(len(p.Users)), users)
 	default:
 		condition.Reason = signetv1alpha1.ReasonBound
@@ -109,24 +109,24 @@ func rotating(set *material.Set, spec material.RotationSpec) metav1.Condition {
 	switch {
 	case set.Previous != nil:
 		condition.Reason = signetv1alpha1.ReasonRetiring
-		condition.Message = fmt.Sprintf("Version %s signs; version %s is still accepted until %s.",
+		condition.Message = fmt.Sprintf("Version %s signs. Version %s is still accepted until %s.",
 			set.Active.ID, set.Previous.ID, set.Previous.Retires.Format(time.RFC3339))
 	case set.Next != nil:
 		condition.Reason = signetv1alpha1.ReasonStaged
-		condition.Message = fmt.Sprintf("Version %s signs; version %s is accepted, too, and signs from %s on.",
+		condition.Message = fmt.Sprintf("Version %s signs. Version %s is also accepted and starts signing at %s.",
 			set.Active.ID, set.Next.ID, set.Next.Created.Add(spec.Stage).Format(time.RFC3339))
 	case spec.Supplied == nil:
 		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonResting
-		condition.Message = fmt.Sprintf("Version %s signs, and no rotation begins until Ready says that spec and source are in order.", set.Active.ID)
+		condition.Message = fmt.Sprintf("Version %s signs. No rotation starts until the spec and the source are valid. See the condition Ready.", set.Active.ID)
 	case spec.Supplied.Complete() && (spec.Interval > 0 || spec.Trigger != "" || spec.RevokeTrigger != ""):
 		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate
 		condition.Message = nothingToRotate
 	default:
 		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonSettled
-		condition.Message = fmt.Sprintf("Version %s signs, and no other is accepted.", set.Active.ID)
+		condition.Message = fmt.Sprintf("Version %s signs. No other version is accepted.", set.Active.ID)
 	}
 	if condition.Status == metav1.ConditionTrue && set.Triggered(spec) {
-		condition.Message += " The trigger has changed since: another rotation follows."
+		condition.Message += " The trigger has changed since then, so another rotation follows."
 	}
 	return condition
 }

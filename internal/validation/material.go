@@ -148,7 +148,7 @@ func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm sig
 func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
 	line, broken := bytes.CutSuffix(value, []byte("\n"))
 	if broken && l.allow(bytes.TrimSuffix(line, []byte("\r"))) {
-		return "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"
+		return "ends with a newline: create the value with printf or kubectl create secret --from-literal"
 	}
 	if t != signetv1alpha1.KeyTypePublicKey {
 		return l.words()

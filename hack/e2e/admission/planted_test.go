@@ -77,7 +77,7 @@ func plantings() map[string]planting {
 		"HMAC":               {keyType: hmac, data: map[string]string{"secret": "Planted-hmac-secret-417"}},
 		"HMAC, too long":     {keyType: hmac, data: map[string]string{"secret": strings.Repeat("Planted-long-secret-", 4)}, path: secretPath, rule: hmacRule},
 		"HMAC with blanks":   {keyType: hmac, data: map[string]string{"secret": "Planted secret with blanks"}, path: secretPath, rule: hmacRule},
-		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"},
+		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends with a newline: create the value with printf or kubectl create secret --from-literal"},
 		"HMAC, not ASCII":    {keyType: hmac, data: map[string]string{"secret": "Planted\u00e9binary-secret-61"}, path: secretPath, rule: hmacRule},
 		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: "differs from spec.identifier of SignatureKey planted: give one of the two, or the same"},
 		"Basic":              {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Planted-password-882"}},
@@ -128,7 +128,7 @@ func (p planting) supply(ctx context.Context) {
 	if p.rule == "" {
 		expectReady(ctx, key, "True Ready")
 	} else {
-		Expect(expectReady(ctx, key, "False InvalidMaterial")).To(Equal("Mend Secret own: " + p.path + ": " + p.rule + "."))
+		Expect(expectReady(ctx, key, "False InvalidMaterial")).To(Equal(`Secret "own" is invalid: ` + p.path + ": " + p.rule + "."))
 	}
 }
 

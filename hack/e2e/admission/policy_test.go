@@ -180,7 +180,7 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(editing.Delete(ctx, held.DeepCopy())).To(Succeed())
 		forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: held.Name}, Data: map[string][]byte{"secret": []byte(forgedSecret)}}
 		Expect(apierrors.IsAlreadyExists(editing.Create(ctx, forged))).To(BeTrue())
-		Expect(expectReady(ctx, bound, "True SecretTerminating")).To(ContainSubstring("goes on serving"))
+		Expect(expectReady(ctx, bound, "True SecretTerminating")).To(ContainSubstring("keeps working"))
 		Expect(reload(Default, ctx, held).Data).To(Equal(held.Data))
 		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, reload(Default, ctx, held))).To(MatchError(ContainSubstring(ownData)))
 	})

@@ -139,6 +139,6 @@ var _ = Describe("the webhooks", func() {
 		back(ctx)
 		Eventually(gone(ctx, key)).Should(Succeed())
 		Expect(expectReady(ctx, sourced, "False InvalidMaterial")).To(Equal(
-			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit."))
+			`Secret "own" is invalid: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit.`))
 	})
 })

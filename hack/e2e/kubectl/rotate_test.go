@@ -58,7 +58,7 @@ func refusesTheSameTrigger(t *testing.T, w *world) {
 
 func rotatesNothing(t *testing.T, w *world) {
 	_, problems, code := w.signet(t, "rotate", "payments", "--watch", "-n", shop)
-	const want = "error: the key is not renewed: NothingToRotate: Key and secret are both supplied, and only generated halves are renewed: change them in their source, or leave one out\n"
+	const want = "error: the key is not renewed: NothingToRotate: Both components are supplied, and only generated components are renewed. Change them in the source, or omit one\n"
 	if code != 1 || !strings.HasSuffix(problems, want) {
 		t.Errorf("got %d and\n%s\nwant\n%s", code, problems, want)
 	}
