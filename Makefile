@@ -1,4 +1,4 @@
-# Most targets need Go, make and git alone; README.md names what others need.
+# Most targets need Go, make and git alone; hack/README.md names what others need.
 # `make` lists them.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -88,9 +88,21 @@ vet: ## Fail on what gofmt and go vet find.
 	@files="$$(gofmt -l api controllers hack internal main.go)"; test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	go vet ./...
 
+# The modules with code of this project. Those named caddy only say what to build.
+MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v /caddy)
+
 .PHONY: lint
-lint: ## Run golangci-lint, in the version that hack/tools pins.
-	go tool -modfile=hack/tools/golangci-lint.mod golangci-lint run ./...
+lint: ## Run golangci-lint in each module, in the version that hack/tools pins, and check doc.go and licenses.
+	@for dir in $(MODULES); do \
+		echo "golangci-lint in $$dir"; \
+		(cd "$$dir" && go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml ./...) || failed=1; \
+	done; \
+	hack/tools/check-sources.sh || failed=1; \
+	test -z "$$failed"
+
+.PHONY: lint-api
+lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.
+	$(call TOOL,kube-api-linter) golangci-lint-kube-api-linter run -c hack/tools/kube-api-linter.yaml ./api/v1alpha1
 
 .PHONY: lint-workflows
 lint-workflows: ## Check .github/workflows.
@@ -98,7 +110,7 @@ lint-workflows: ## Check .github/workflows.
 
 .PHONY: compat
 compat: ## Fail if the CRDs refuse what a released version has accepted.
-	@go run ./hack/tools/compat
+	@cd hack/tools/compat && go vet . && go test -count=1 . && go run . ../../../config/crd
 
 .PHONY: record-release
 record-release: controlplane ## Record VERSION for compat and the upgrade tests; CHECKOUT=… names another checkout than this.

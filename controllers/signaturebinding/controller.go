@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
@@ -65,7 +66,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	r.Routes.Subscribe(r.routeChanged)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
-		WatchesRawSource(r.queue).
+		WatchesRawSource(source.Func(r.queue.start)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		Watches(&signetv1alpha1.SignatureKey{}, r.keyHandler()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).

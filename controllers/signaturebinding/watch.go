@@ -162,15 +162,15 @@ func requestFor(object client.Object) reconcile.Request {
 	return reconcile.Request{NamespacedName: client.ObjectKeyFromObject(object)}
 }
 
-// enqueuer is a source that lets the reconciler wake bindings itself. What is
-// woken before the controller starts is not lost: the start looks at all.
+// enqueuer lets the reconciler wake bindings itself. What is woken before the
+// controller starts is not lost: the start looks at all.
 type enqueuer struct {
 	mu    sync.RWMutex
 	queue queue
 }
 
-// Start is called by the controller when it begins.
-func (w *enqueuer) Start(_ context.Context, q queue) error {
+// start is a source.Func: the controller calls it with its queue.
+func (w *enqueuer) start(_ context.Context, q queue) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.queue = q

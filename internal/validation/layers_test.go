@@ -226,7 +226,9 @@ func TestServerDoor(t *testing.T) {
 	for _, c := range table(t) {
 		t.Run(c.Kind+"/"+c.Name, func(t *testing.T) {
 			old, object := c.objects(t)
-			compare(t, c, causes(t, serverDoor(t.Context(), t, server, old, object)))
+			found := causes(t, serverDoor(t.Context(), t, server, old, object))
+			compare(t, c, found)
+			sameAsSchema(t, old, object, found)
 		})
 	}
 }

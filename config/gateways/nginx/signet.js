@@ -1,4 +1,4 @@
-// Hands the request with its body to the signer, and goes on only with all three
+// Passes the request with its body to the signer, and continues only with all three
 // headers of the signature.
 async function sign(r) {
   try {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // everything sets each value to something else than its default, and
@@ -178,7 +178,7 @@ func TestValuesTakeEffect(t *testing.T) {
 		"policy's users":         {"ConfigMap/" + systemNamespace + "/signet-policy-parameters", []string{"data", "users"}, "system:serviceaccount:velero:velero\nadmin"},
 		"monitor's label":        {monitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"monitor's port":         {monitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
-		"signer's monitor":       {signerMonitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
+		"signer's monitor":       {signerMonitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s", "honorLabels": true}}},
 		"signer's monitor label": {signerMonitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"who is let in": {network, []string{"spec", "ingress"}, []any{
 			map[string]any{"ports": []any{map[string]any{"port": "webhook", "protocol": "TCP"}}},

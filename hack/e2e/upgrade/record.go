@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 const (
@@ -91,7 +93,7 @@ func Folder(root, version string) string {
 // returns them.
 func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, error) {
 	binary := filepath.Join(c.Dir, "signet")
-	if err := Build(ctx, checkout, binary); err != nil {
+	if err := env.Build(ctx, checkout, ".", binary); err != nil {
 		return nil, err
 	}
 	if err := c.Apply(ctx, "-k", filepath.Join(checkout, "config", "default")); err != nil {
@@ -101,7 +103,7 @@ func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.Play(ctx, Rotating), m.Stop()); err != nil {
+	if err := errors.Join(c.CreateFixtures(ctx, Rotating), m.Stop()); err != nil {
 		return nil, err
 	}
 	state, err := c.Look(ctx)

@@ -8,7 +8,8 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // root is that of the checkout, and today the manager that it makes.
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	var err error
-	if root, err = controlplane.Root(); err != nil {
+	if root, err = proc.Root(); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "signet-lifecycle-")
@@ -33,7 +34,7 @@ func run(m *testing.M) (int, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	today = filepath.Join(dir, "signet")
-	if err := Build(context.Background(), root, today); err != nil {
+	if err := env.Build(context.Background(), root, ".", today); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

@@ -5,6 +5,7 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
@@ -21,6 +22,19 @@ type Slot struct {
 // String is the slot as paths of the signer have it.
 func (s Slot) String() string {
 	return s.Namespace + "/" + s.Environment + "/" + string(s.Kind) + "/" + s.Name
+}
+
+// keyBuffer has room for the keys of most lookups; a longer key is allocated.
+type keyBuffer [256]byte
+
+// slotKey appends the key of a slot in the snapshot. No two slots share one:
+// names have no slashes.
+func slotKey(to []byte, s Slot) []byte {
+	to = slices.Grow(to, len(s.Namespace)+len(s.Environment)+len(s.Kind)+len(s.Name)+3)
+	to = append(append(to, s.Namespace...), '/')
+	to = append(append(to, s.Environment...), '/')
+	to = append(append(to, s.Kind...), '/')
+	return append(to, s.Name...)
 }
 
 // Reason is why a slot cannot be signed for. It is for whoever operates the

@@ -14,7 +14,7 @@ import (
 	"syscall"
 
 	"github.com/signet-dev/signet/hack/e2e/upgrade"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var versions = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`)
@@ -35,7 +35,7 @@ func record(ctx context.Context, checkout, version string) error {
 	if !versions.MatchString(version) {
 		return fmt.Errorf("the version is %q and has to be like v1.2.3", version)
 	}
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
