@@ -131,7 +131,7 @@ func (s *session) protect(namespace, name string) error {
 			return err
 		}
 	}
-	s.claims.SetProtected(name, key.UID)
+	s.claims.SetProtection(name, key.UID, slots.ProtectionProtected)
 	return nil
 }
 
