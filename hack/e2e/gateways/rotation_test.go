@@ -215,7 +215,7 @@ func (r *rotated) retired(t *testing.T, f *fixture, old *corev1.Secret) {
 			if err != nil {
 				return err
 			}
-			if got.seen == nil || got.seen.Library == http.StatusOK || got.seen.Face == http.StatusOK {
+			if got.seen == nil || got.seen.Library == http.StatusOK || got.seen.Endpoint == http.StatusOK {
 				return errStatus(got)
 			}
 			return nil

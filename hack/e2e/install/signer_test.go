@@ -126,7 +126,7 @@ func TestSignerWithCertManager(t *testing.T) {
 }
 
 // The ports of Services and NetworkPolicies are names of the Pod's, and no
-// policy opens a face of gateways and that of backends at once.
+// policy opens an endpoint of gateways and that of backends at once.
 func TestSignerPortsFit(t *testing.T) {
 	g := NewWithT(t)
 	objects, err := cluster.Render(t.Context(), filepath.Join(config, "signer"))

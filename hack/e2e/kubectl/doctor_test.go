@@ -17,8 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/signet-dev/signet/internal/testing/proc"
 	"github.com/signet-dev/signet/internal/pki"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // fault is one thing that is wrong with the installation.

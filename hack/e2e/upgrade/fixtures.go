@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -14,7 +16,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// Recorded is the namespace of the objects that are recorded.
+// Recorded is the namespace of the recorded objects.
 const Recorded = "signet-recorded"
 
 var (
@@ -32,7 +34,7 @@ const (
 	binding = "SignatureBinding"
 )
 
-// atFirst is how the objects stand when all of them have been looked at.
+// atFirst is the state of the objects when all of them have been reconciled.
 var atFirst = []expectation{
 	{key, "generated", signetv1alpha1.ConditionInUse, signetv1alpha1.ReasonBound},
 	{key, "supplied", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonNothingToRotate},
@@ -53,7 +55,7 @@ var atFirst = []expectation{
 	{binding, "blocking", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound},
 }
 
-// changed is what the changes have made of them.
+// changed is the state after the changes.
 var changed = []expectation{
 	{key, "deleted", signetv1alpha1.ConditionInUse, signetv1alpha1.ReasonDeletionBlocked},
 	{key, "rotated", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonSettled},
@@ -64,7 +66,7 @@ var changed = []expectation{
 	{binding, "moved", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound},
 }
 
-// underWay are the rotations that are to be recorded in the middle.
+// underWay are the rotations that are recorded in the middle.
 var underWay = []expectation{
 	{key, "retiring", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonRetiring},
 	{key, "staged", signetv1alpha1.ConditionRotating, signetv1alpha1.ReasonStaged},
@@ -72,8 +74,8 @@ var underWay = []expectation{
 }
 
 // CreateFixtures creates the objects under a running manager and brings them into
-// every state that is stored. The rotations that are under way when it returns are so
-// for the given time.
+// every state that is stored. The rotations that are in progress when it returns
+// last for the given time.
 func (c *Cluster) CreateFixtures(ctx context.Context, seconds int) error {
 	if _, err := c.feed(ctx, objects, "create", "-f", "-"); err != nil {
 		return err
@@ -96,7 +98,7 @@ func (c *Cluster) CreateFixtures(ctx context.Context, seconds int) error {
 	return c.Rotate(ctx, seconds, "recorded")
 }
 
-// change makes the changes that each come to an end, or wait for somebody.
+// change makes the changes, each of which completes or waits for the user.
 func (c *Cluster) change(ctx context.Context) error {
 	if _, err := c.feed(ctx, contender, "create", "-f", "-"); err != nil {
 		return err
@@ -139,8 +141,8 @@ func (c *Cluster) change(ctx context.Context) error {
 	return errors.Join(err, c.waitAll(ctx, changed))
 }
 
-// Rotate begins rotations and returns when one is staged and one is retiring,
-// each for so many seconds.
+// Rotate starts rotations and returns when one is staged and one is retiring, each
+// for the given number of seconds.
 func (c *Cluster) Rotate(ctx context.Context, seconds int, trigger string) error {
 	stage := fmt.Sprintf(`{"spec":{"rotation":{"stageSeconds":%d,"retireSeconds":1,"trigger":%q}}}`, seconds, trigger)
 	retire := fmt.Sprintf(`{"spec":{"rotation":{"stageSeconds":1,"retireSeconds":%d,"trigger":%q}}}`, seconds, trigger)
@@ -163,8 +165,8 @@ func (c *Cluster) patch(ctx context.Context, object, patch string) error {
 	return err
 }
 
-// publish says that the Gateway accepts the route, or does not, as a gateway
-// controller would.
+// publish sets whether the Gateway accepts the route, as a gateway controller
+// would.
 func (c *Cluster) publish(ctx context.Context, accepted metav1.ConditionStatus, route client.Object, name string) error {
 	if err := c.Admin.Get(ctx, client.ObjectKey{Namespace: Recorded, Name: name}, route); err != nil {
 		return fmt.Errorf("read the route %s: %w", name, err)
@@ -189,7 +191,7 @@ func (c *Cluster) publish(ctx context.Context, accepted metav1.ConditionStatus, 
 }
 
 func (c *Cluster) waitAll(ctx context.Context, wanted []expectation) error {
-	return Until(ctx, "the objects to stand as they should", func() error {
+	return Until(ctx, "the objects to reach their states", func() error {
 		state, err := c.Look(ctx)
 		if err != nil {
 			return err
@@ -198,14 +200,15 @@ func (c *Cluster) waitAll(ctx context.Context, wanted []expectation) error {
 	})
 }
 
-// unmet tells what does not stand as expected, or is about an older spec.
+// unmet returns which conditions differ from the expectation or belong to an older
+// spec.
 func (s *State) unmet(wanted []expectation) error {
 	var found []error
 	for _, want := range wanted {
 		conditions, generation := s.conditions(want.kind, want.name)
 		condition := meta.FindStatusCondition(conditions, want.condition)
 		if condition == nil || condition.Reason != want.reason || condition.ObservedGeneration != generation {
-			found = append(found, fmt.Errorf("%s of %s %s is to have the reason %s and is %+v", want.condition, want.kind, want.name, want.reason, condition))
+			found = append(found, fmt.Errorf("%s of %s %s must have the reason %s but is %+v", want.condition, want.kind, want.name, want.reason, condition))
 		}
 	}
 	return errors.Join(found...)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this header into your backend and include
  * it in one file, before all others; it needs C11, OpenSSL's libcrypto from 1.1.1

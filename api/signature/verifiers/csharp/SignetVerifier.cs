@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Verifies requests that a gateway signed with a Signet signature key: types
 // HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
 // .NET 8 or later and nothing else. NOT RUN by Signet's tests, for want of a .NET

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Verifies requests that a gateway signed with a Signet signature key: types
 // HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
 // Node.js 18 or later and nothing else. Run by Signet's tests.

@@ -1,4 +1,5 @@
 <?php
+// SPDX-License-Identifier: Apache-2.0
 
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types

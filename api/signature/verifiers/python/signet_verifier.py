@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verifies requests that a gateway signed with a Signet signature key.
 
 Copy this file into your backend. HMAC and Basic need the standard library

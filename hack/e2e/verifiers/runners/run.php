@@ -1,4 +1,5 @@
 <?php
+// SPDX-License-Identifier: Apache-2.0
 
 // Answers the cases of verifiers_test.go, a line each, with the PHP verifier.
 

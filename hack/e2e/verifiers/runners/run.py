@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers the cases of verifiers_test.go, a line each, with the Python verifier."""
 
 import base64

@@ -191,7 +191,7 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 	for gateway, lines := range map[string][]string{
 		view.GatewayTraefik:      {"authResponseHeaders: [X-Signature, X-Sdk-Date, X-Sdk-Content-Sha256]", "forwardBody: true", "urlRewrite: {hostname: orders.internal}"},
 		view.GatewayEnvoyGateway: {"headersToBackend: [x-signature, x-sdk-date, x-sdk-content-sha256]", "headersToExtAuth: [content-type, x-tenant]", "bodyToExtAuth:", "urlRewrite: {hostname: orders.internal}", "NOT RUN"},
-		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "answer.headersOut['X-Signature']"},
+		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "response.headersOut['X-Signature']"},
 		view.GatewayCaddy:        {"request_header -X-Signature", "request_header X-Signature {rp.header.X-Signature}", "header_up Host orders.internal"},
 	} {
 		text, _ := printed(t, gateway, route, others)
