@@ -109,12 +109,13 @@ lint-workflows: ## Check .github/workflows.
 	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
 
 .PHONY: compat
-compat: ## Fail if the CRDs refuse what a released version has accepted.
+compat: ## Fail if the CRDs refuse what a recorded baseline accepts.
 	@cd hack/tools/compat && go vet . && go test -count=1 . && go run . ../../../config/crd
 
-.PHONY: record-release
-record-release: controlplane ## Record VERSION for compat and the upgrade tests; CHECKOUT=… names another checkout than this.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go run ./hack/e2e/upgrade/cmd/record -version "$(VERSION)" -checkout "$(CHECKOUT)"
+BASELINE ?= baseline
+.PHONY: record-baseline
+record-baseline: controlplane ## Record the baseline for compat and the upgrade tests; BASELINE=v… for a release, CHECKOUT=… for another checkout.
+	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go run ./hack/e2e/upgrade/cmd/record -name "$(BASELINE)" -checkout "$(CHECKOUT)"
 
 .PHONY: install-manifest
 install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
@@ -136,7 +137,7 @@ push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
 verify-version: ## Fail if VERSION is not the one that config/ and the chart install, or was not recorded.
 	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
 	@grep -qx 'appVersion: $(VERSION)' config/chart/Chart.yaml && grep -qx 'version: $(VERSION:v%=%)' config/chart/Chart.yaml || { echo "config/chart/Chart.yaml is not of $(VERSION)" >&2; exit 1; }
-	@diff -rq config/crd/bases config/crd/released/$(VERSION) >&2 && grep -q 'image: .*:$(VERSION)$$' hack/e2e/upgrade/testdata/$(VERSION)/install.yaml && test -s hack/e2e/upgrade/testdata/$(VERSION)/objects.yaml || { echo "$(VERSION) was not recorded as it is: run make record-release VERSION=$(VERSION) and commit the result" >&2; exit 1; }
+	@diff -rq config/crd/bases config/crd/recorded/$(VERSION) >&2 && grep -q 'image: .*:$(VERSION)$$' hack/e2e/upgrade/testdata/$(VERSION)/install.yaml && test -s hack/e2e/upgrade/testdata/$(VERSION)/objects.yaml || { echo "$(VERSION) was not recorded as it is: run make record-baseline BASELINE=$(VERSION) and commit the result" >&2; exit 1; }
 
 .PHONY: sbom
 sbom: build sbom-of ## Write the binary's bill of materials (CycloneDX) into dist/.

@@ -9,9 +9,9 @@ import (
 	"github.com/onsi/gomega/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/match"
 )
@@ -23,29 +23,23 @@ const (
 	plantedSecret2 = "planted-secret-9876543210"
 )
 
-func create[T client.Object](ctx context.Context, object T) T {
-	GinkgoHelper()
-	Expect(admin.Create(ctx, object)).To(Succeed())
-	return object
-}
-
 // bound creates a binding that holds an API with the key, and writes the status
 // that the controller of bindings would write.
 func bound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) *signetv1alpha1.SignatureBinding {
 	GinkgoHelper()
-	return changeStatus(ctx, unbound(ctx, key, name), gen.Holding(time.Now()))
+	return env.UpdateStatus(ctx, admin, unbound(ctx, key, name), gen.Holding(time.Now()))
 }
 
 // unbound creates a binding that names the key and has no status.
 func unbound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) *signetv1alpha1.SignatureBinding {
 	GinkgoHelper()
-	return create(ctx, gen.SignatureBinding(name, key.Name, gen.InNamespace(key.Namespace), gen.WithAPIs(name)))
+	return env.Create(ctx, admin, gen.SignatureBinding(name, key.Name, gen.InNamespace(key.Namespace), gen.WithAPIs(name)))
 }
 
 // managedSecret is the managed Secret of a key.
 func managedSecret(g Gomega, ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
-	return reload(g, ctx, secret)
+	return env.Reload(g, ctx, admin, secret)
 }
 
 // readyKey waits until the key is ready.
@@ -59,7 +53,7 @@ func eventually(ctx context.Context, key *signetv1alpha1.SignatureKey, matcher t
 	GinkgoHelper()
 	var fresh *signetv1alpha1.SignatureKey
 	Eventually(func(g Gomega) {
-		fresh = reload(g, ctx, key)
+		fresh = env.Reload(g, ctx, admin, key)
 		g.Expect(fresh.Status.ObservedGeneration).To(Equal(fresh.Generation))
 		g.Expect(fresh).To(matcher)
 	}).Should(Succeed())

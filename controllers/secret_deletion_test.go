@@ -3,7 +3,6 @@ package controllers_test
 import (
 	"bytes"
 	"context"
-	"os/exec"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/match"
 )
@@ -50,13 +50,6 @@ func readOn(ctx context.Context, secret *corev1.Secret) *reader {
 	return r
 }
 
-func kubectl(ctx context.Context, arguments ...string) {
-	GinkgoHelper()
-	command := exec.CommandContext(ctx, plane.Kubectl, append([]string{"--kubeconfig=" + plane.Kubeconfig}, arguments...)...)
-	output, err := command.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(output))
-}
-
 var _ = Describe("kubectl delete secret, of a bound key", func() {
 	DescribeTable("takes the bytes from nobody",
 		func(ctx SpecContext, running bool) {
@@ -68,14 +61,15 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			if !running {
 				manager.Stop()
 			}
-			kubectl(ctx, "--namespace="+namespace, "delete", "secret", "orders", "--wait=false")
+			_, err := cluster.Run(ctx, "--namespace="+namespace, "delete", "secret", "orders", "--wait=false")
+			Expect(err).NotTo(HaveOccurred())
 			Expect(managedSecret(Default, ctx, key).DeletionTimestamp).NotTo(BeNil())
 			if !running {
 				manager = startBoth()
 			}
 			key = eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 			Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			Ready(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.ExpectReady(ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			settled(manager, namespace)
 			reading.stop()
 			Expect(reading.faults).To(BeEmpty())
@@ -85,7 +79,7 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			By("letting it go in the end")
 			Expect(admin.Delete(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))).To(Succeed())
 			Expect(admin.Delete(ctx, key)).To(Succeed())
-			Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 		},
 		Entry("while the manager runs", true),
 		Entry("while the manager is stopped", false),

@@ -55,8 +55,8 @@ func loadSchemas(change func(any)) (schemas, error) {
 	return loaded, nil
 }
 
-// schemaDoor asks the CRDs in process, and answers as the API server does.
-func schemaDoor(t *testing.T, load func() (schemas, error), old, object *unstructured.Unstructured) []string {
+// validateInSchema checks the CRDs in process and answers as the API server does.
+func validateInSchema(t *testing.T, load func() (schemas, error), old, object *unstructured.Unstructured) []string {
 	t.Helper()
 	loaded, err := load()
 	if err != nil {
@@ -76,34 +76,34 @@ func schemaDoor(t *testing.T, load func() (schemas, error), old, object *unstruc
 // process, word for word.
 func sameAsSchema(t *testing.T, old, object *unstructured.Unstructured, answered []string) {
 	t.Helper()
-	if found := schemaDoor(t, shipped, old, object); !slices.Equal(found, answered) {
+	if found := validateInSchema(t, shipped, old, object); !slices.Equal(found, answered) {
 		t.Errorf("in process: %.1000q\n  API server: %.1000q\n  old: %.1000s\n  object: %.1000s", found, answered, specOf(t, old), specOf(t, object))
 	}
 }
 
-func TestSchemaDoor(t *testing.T) {
+func TestSchema(t *testing.T) {
 	for _, c := range table(t) {
 		t.Run(c.Kind+"/"+c.Name, func(t *testing.T) {
 			old, object := c.objects(t)
-			compare(t, c, schemaDoor(t, shipped, old, object))
+			compare(t, c, validateInSchema(t, shipped, old, object))
 		})
 	}
 }
 
-// TestSchemaAgrees compares what Go and the schema in process say of generated
-// objects: new ones, changed ones, and ones that a schema without rules accepted.
+// TestSchemaAgrees compares the verdicts of the Go rules and of the schema in
+// process on generated objects: new ones, changed ones, and ones that a schema without rules accepted.
 func TestSchemaAgrees(t *testing.T) {
 	begin := *seed
 	if begin == 0 {
 		begin = uint64(time.Now().UnixNano())
 	}
-	t.Logf("-doors.seed=%d", begin)
+	t.Logf("-layers.seed=%d", begin)
 	t.Run("create", func(t *testing.T) {
 		run(t, *times*createRuns, begin, func(t *testing.T, seed uint64) bool {
 			t.Helper()
 			m := newMaker(seed)
 			object, paths := m.change(m.base(), m.IntN(4))
-			return agreeWithGo(t, schemaDoor(t, shipped, nil, object), nil, object, paths)
+			return agreeWithGo(t, validateInSchema(t, shipped, nil, object), nil, object, paths)
 		})
 	})
 	t.Run("update", func(t *testing.T) { run(t, *times*updateRuns, begin, updates(shipped)) })
@@ -117,11 +117,11 @@ func updates(accepting func() (schemas, error)) func(*testing.T, uint64) bool {
 		m := newMaker(seed)
 		old, _ := m.change(m.base(), m.IntN(4))
 		old.SetName("update-" + strconv.FormatUint(seed, 36))
-		if len(schemaDoor(t, accepting, nil, old)) > 0 {
+		if len(validateInSchema(t, accepting, nil, old)) > 0 {
 			return false
 		}
 		object, paths := m.change(old, m.IntN(3))
 		object.SetName(old.GetName())
-		return agreeWithGo(t, schemaDoor(t, shipped, old, object), old, object, paths)
+		return agreeWithGo(t, validateInSchema(t, shipped, old, object), old, object, paths)
 	}
 }

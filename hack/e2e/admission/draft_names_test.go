@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 // Objects with the field names of an earlier draft.
@@ -64,8 +66,8 @@ var draftFields = map[string][]string{
 
 // applyManifest runs kubectl apply and returns its output.
 func applyManifest(ctx context.Context, namespace, manifest string) (string, error) {
-	cmd := exec.CommandContext(ctx, plane.Kubectl, "apply", "-n", namespace, "-f", "-")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig)
+	cmd := exec.CommandContext(ctx, cluster.Kubectl, "apply", "-n", namespace, "-f", "-")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig)
 	cmd.Stdin = strings.NewReader(manifest)
 	output, err := cmd.CombinedOutput()
 	return string(output), err
@@ -82,7 +84,7 @@ func parseManifest(namespace, manifest string) *unstructured.Unstructured {
 var _ = Describe("field names of an earlier draft", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = env.NewNamespace(ctx, admin) })
 
 	It("are refused by kubectl, which names each", func(ctx SpecContext) {
 		for manifest, fields := range draftFields {
@@ -92,7 +94,7 @@ var _ = Describe("field names of an earlier draft", func() {
 				Expect(output).To(ContainSubstring(`unknown field "` + name + `"`))
 			}
 			stored := parseManifest(namespace, manifest)
-			Eventually(gone(ctx, stored)).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, stored) }).Should(Succeed())
 		}
 	})
 

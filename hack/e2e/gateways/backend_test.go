@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -55,16 +57,16 @@ type seen struct {
 	Reason            string
 }
 
-func startBackend(tb testing.TB, w *world) *backend {
+func startBackend(tb testing.TB, f *fixture) *backend {
 	tb.Helper()
-	b := &backend{verifyAt: "https://" + w.verifyAddress, slots: map[string]slot{}}
-	dir := filepath.Join(w.certs, "verify-"+shop)
+	b := &backend{verifyAt: "https://" + f.verifyAddress, slots: map[string]slot{}}
+	dir := filepath.Join(f.certs, "verify-"+shop)
 	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	authority, err := os.ReadFile(filepath.Join(w.certs, "ca", "ca.crt"))
+	authority, err := os.ReadFile(filepath.Join(f.certs, "ca", "ca.crt"))
 	if err != nil || !roots.AppendCertsFromPEM(authority) {
 		tb.Fatalf("read the CA: %v", err)
 	}

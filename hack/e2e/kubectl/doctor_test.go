@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -15,8 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/signet-dev/signet/internal/testing/proc"
 	"github.com/signet-dev/signet/internal/pki"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // fault is one thing that is wrong with the installation.
@@ -28,7 +30,7 @@ type fault struct {
 	want []string
 }
 
-func testDoctor(t *testing.T, w *world) {
+func testDoctor(t *testing.T, w *fixture) {
 	w.configureGateways(t)
 	t.Run("healthy", func(t *testing.T) { findsNothing(t, w) })
 	for _, faults := range [][]fault{
@@ -42,7 +44,7 @@ func testDoctor(t *testing.T, w *world) {
 }
 
 // findings are those that are not ok, and the number of all.
-func (w *world) findings(t *testing.T, args ...string) ([]string, int) {
+func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	t.Helper()
 	out, problems, _ := w.signet(t, append([]string{"doctor", "-n", shop, "-o", "json"}, args...)...)
 	var diagnosis struct {
@@ -62,10 +64,10 @@ func (w *world) findings(t *testing.T, args ...string) ([]string, int) {
 }
 
 // tellsNoKey looks for the private keys of all certificates.
-func (w *world) tellsNoKey(t *testing.T, out string) {
+func (w *fixture) tellsNoKey(t *testing.T, out string) {
 	t.Helper()
 	var secrets corev1.SecretList
-	must(t, w.admin.List(t.Context(), &secrets))
+	must(t, w.Admin.List(t.Context(), &secrets))
 	for _, secret := range secrets.Items {
 		for _, name := range []string{corev1.TLSPrivateKeyKey, "secret"} {
 			key := strings.TrimSpace(string(secret.Data[name]))
@@ -79,7 +81,7 @@ func (w *world) tellsNoKey(t *testing.T, out string) {
 // finds has doctor find the fault and nothing else, and nothing any more when it
 // is mended. The manager mends things itself, and the API server learns of a
 // change a moment later: the fault is made again until it is found.
-func (w *world) finds(t *testing.T, fault fault) {
+func (w *fixture) finds(t *testing.T, fault fault) {
 	proc.Eventually(t, "doctor to find it", func() error {
 		fault.doing(t)
 		got, _ := w.findings(t)
@@ -103,7 +105,7 @@ func (w *world) finds(t *testing.T, fault fault) {
 	})
 }
 
-func findsNothing(t *testing.T, w *world) {
+func findsNothing(t *testing.T, w *fixture) {
 	out := w.done(t, "doctor", "-n", shop)
 	expectLines(t, out, "RESULT CHECK FOUND",
 		"ok CRD signaturekeys.signet.dev installed, with all fields of this version",
@@ -128,7 +130,7 @@ func findsNothing(t *testing.T, w *world) {
 	}
 }
 
-func (w *world) faultsOfWebhooks(t *testing.T) []fault {
+func (w *fixture) faultsOfWebhooks(t *testing.T) []fault {
 	const untrusted = "failed admission: *x509: *-> the API server does not trust the manager: see webhooks above"
 	const log = " -> see the manager's log: it writes the bundle while it runs"
 	now := time.Now()
@@ -175,7 +177,7 @@ func (w *world) faultsOfWebhooks(t *testing.T) []fault {
 	}
 }
 
-func (w *world) faultsOfInstallation() []fault {
+func (w *fixture) faultsOfInstallation() []fault {
 	const policy = " -> apply config/policy: without it, any client with write access to Secrets can change material"
 	const binding = "validatingadmissionpolicybinding"
 	back := func(folder string) func(*testing.T) { return func(t *testing.T) { w.install(t, folder) } }
@@ -200,7 +202,7 @@ func (w *world) faultsOfInstallation() []fault {
 }
 
 // olderCRD is a patch that takes a field out of the schema.
-func (w *world) olderCRD(t *testing.T) string {
+func (w *fixture) olderCRD(t *testing.T) string {
 	t.Helper()
 	var crd struct {
 		Spec struct {
@@ -218,14 +220,14 @@ func (w *world) olderCRD(t *testing.T) string {
 	return string(patch)
 }
 
-func (w *world) faultsOfCertificates(t *testing.T) []fault {
+func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 	server, caller := w.secret(t, system, "signet-signer-server"), w.secret(t, shop, "signet-signer-sign-shop")
 	const renew = " -> renew it: signet certs --secrets --overwrite, or see cert-manager's Certificate"
 	const in = "Secret signet-signer-server: "
 	tomorrow := time.Now().AddDate(0, 0, 1).UTC().Format(time.DateOnly)
 	certify := func(args ...string) func(*testing.T) {
 		return func(t *testing.T) {
-			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.cluster.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
+			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
 		}
 	}
 	foreign, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
@@ -256,11 +258,11 @@ func (w *world) faultsOfCertificates(t *testing.T) []fault {
 
 // without deletes a Secret, holding changes parts of its data, and restored puts
 // it back as it was.
-func (w *world) without(secret *corev1.Secret) func(*testing.T) {
-	return func(t *testing.T) { must(t, client.IgnoreNotFound(w.admin.Delete(t.Context(), secret.DeepCopy()))) }
+func (w *fixture) without(secret *corev1.Secret) func(*testing.T) {
+	return func(t *testing.T) { must(t, client.IgnoreNotFound(w.Admin.Delete(t.Context(), secret.DeepCopy()))) }
 }
 
-func (w *world) holding(secret *corev1.Secret, data map[string][]byte) func(*testing.T) {
+func (w *fixture) holding(secret *corev1.Secret, data map[string][]byte) func(*testing.T) {
 	return func(t *testing.T) {
 		changed := secret.DeepCopy()
 		maps.Copy(changed.Data, data)
@@ -268,22 +270,22 @@ func (w *world) holding(secret *corev1.Secret, data map[string][]byte) func(*tes
 	}
 }
 
-func (w *world) restored(secret *corev1.Secret) func(*testing.T) {
+func (w *fixture) restored(secret *corev1.Secret) func(*testing.T) {
 	return func(t *testing.T) { w.put(t, secret.DeepCopy()) }
 }
 
-func (w *world) put(t *testing.T, secret *corev1.Secret) {
+func (w *fixture) put(t *testing.T, secret *corev1.Secret) {
 	t.Helper()
 	secret.ObjectMeta = metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name}
-	err := w.admin.Update(t.Context(), secret)
+	err := w.Admin.Update(t.Context(), secret)
 	if client.IgnoreNotFound(err) == nil && err != nil {
-		err = w.admin.Create(t.Context(), secret)
+		err = w.Admin.Create(t.Context(), secret)
 	}
 	must(t, err)
 }
 
 // faultsOfPods come last: the manager has to lead again after them.
-func (w *world) faultsOfPods() []fault {
+func (w *fixture) faultsOfPods() []fault {
 	const log = " -> see the manager's Pods in namespace signet-system and their logs"
 	var stopped bool
 	return []fault{
@@ -298,7 +300,7 @@ func (w *world) faultsOfPods() []fault {
 				return
 			}
 			stopped = true
-			w.manager.Stop()
+			must(t, w.manager.Stop())
 			w.available(t, "signet-controller-manager", corev1.ConditionFalse)
 		}, func(t *testing.T) {
 			w.startManager(t)
@@ -312,7 +314,7 @@ func (w *world) faultsOfPods() []fault {
 }
 
 // saysWhatItMayNotRead looks with the rights of the role view.
-func saysWhatItMayNotRead(t *testing.T, w *world) {
+func saysWhatItMayNotRead(t *testing.T, w *fixture) {
 	viewer := w.viewer(t)
 	got, _ := w.findings(t, "--as="+viewer)
 	for _, want := range []string{

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -16,15 +18,16 @@ import (
 
 // testErrors gives every command a kubeconfig that is no good. Each says in one
 // line what is missing.
-func testErrors(t *testing.T, w *world) {
+func testErrors(t *testing.T, w *fixture) {
 	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: "nobody"}})
-	nobody := w.identity(t, shop, "nobody")
-	unknown := rest.AnonymousClientConfig(w.cluster.Config)
+	nobody, err := w.Identity(t.Context(), shop, "nobody")
+	must(t, err)
+	unknown := rest.AnonymousClientConfig(w.Config)
 	unknown.BearerToken = "expired"
-	away := rest.CopyConfig(w.cluster.Config)
+	away := rest.CopyConfig(w.Config)
 	away.Host = "https://" + proc.FreeAddress(t)
 	for name, config := range map[string]*rest.Config{"unknown": unknown, "away": away} {
-		must(t, w.cluster.WriteKubeconfig(config, filepath.Join(w.dir, name)))
+		must(t, w.WriteKubeconfig(config, filepath.Join(w.dir, name)))
 	}
 	request := filepath.Join(w.dir, "right.http")
 	commands := map[string][]string{
@@ -59,7 +62,7 @@ func testErrors(t *testing.T, w *world) {
 }
 
 // without has no kubeconfig at all.
-func without(t *testing.T, w *world) {
+func without(t *testing.T, w *fixture) {
 	cmd := w.command(t, "status")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "nowhere"), "HOME="+w.dir, "PATH="+w.dir)
 	output, err := cmd.CombinedOutput()

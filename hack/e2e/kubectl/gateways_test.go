@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -37,7 +39,7 @@ spec: {action: CUSTOM, provider: {name: signet}, rules: [{}]}
 
 // configureGateways applies what explain prints for gateways that are configured
 // by objects. Istio's is written here.
-func (w *world) configureGateways(t *testing.T) {
+func (w *fixture) configureGateways(t *testing.T) {
 	t.Helper()
 	for _, gateway := range []string{"traefik", "envoy-gateway"} {
 		w.apply(t, w.done(t, "explain", "httproute/orders", "--gateway", gateway, "-n", shop))
@@ -55,12 +57,12 @@ const (
 )
 
 // patch changes an object of the shop.
-func (w *world) patch(kind, name, change string) func(*testing.T) {
+func (w *fixture) patch(kind, name, change string) func(*testing.T) {
 	return func(t *testing.T) { w.kubectl(t, "patch", kind, name, "-n", shop, "--type=merge", "-p", change) }
 }
 
 // mesh applies Istio's objects with one thing in another way.
-func (w *world) mesh(from, to string) func(*testing.T) {
+func (w *fixture) mesh(from, to string) func(*testing.T) {
 	return func(t *testing.T) {
 		if !strings.Contains(istio, from) {
 			t.Fatalf("there is no %q", from)
@@ -69,7 +71,7 @@ func (w *world) mesh(from, to string) func(*testing.T) {
 	}
 }
 
-func (w *world) faultsOfRoutes() []fault {
+func (w *fixture) faultsOfRoutes() []fault {
 	return []fault{
 		{"Middleware that trusts and copies too little",
 			w.patch(middlewares, "sign-orders", `{"spec": {"forwardAuth": {"trustForwardHeader": true, "authResponseHeaders": ["Authorization", "X-Sdk-Content-Sha256"], "forwardBody": false}}}`),
@@ -112,7 +114,7 @@ func (w *world) faultsOfRoutes() []fault {
 	}
 }
 
-func (w *world) faultsOfIstio() []fault {
+func (w *fixture) faultsOfIstio() []fault {
 	return []fault{
 		{"mesh that fails open", w.mesh("failOpen: false", "failOpen: true"), w.mesh("", ""), []string{
 			"failed Istio extension provider signet: envoyExtAuthzHttp.failOpen is true: without the signer, requests pass unsigned" + disable}},
@@ -146,7 +148,7 @@ spec:
 `
 
 // printed applies again what explain prints.
-func (w *world) printed(gateway string) func(*testing.T) {
+func (w *fixture) printed(gateway string) func(*testing.T) {
 	return func(t *testing.T) {
 		w.apply(t, w.done(t, "explain", "httproute/orders", "--gateway", gateway, "-n", shop))
 	}

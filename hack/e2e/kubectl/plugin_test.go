@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -9,11 +11,11 @@ import (
 )
 
 func TestPlugin(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.openShop(t)
 	for _, part := range []struct {
 		name string
-		test func(*testing.T, *world)
+		test func(*testing.T, *fixture)
 	}{
 		{"status", testStatus}, {"explain", testExplain}, {"bind", testBind}, {"verify", testVerify},
 		{"doctor", testDoctor}, {"rotate", testRotate}, {"errors", testErrors},
@@ -81,7 +83,7 @@ spec: {keyRef: {name: payments}, environment: RELEASE, apis: [{group: signet.dev
 `
 
 // openShop makes the goods, and accepts the route as a gateway's controller does.
-func (w *world) openShop(t *testing.T) {
+func (w *fixture) openShop(t *testing.T) {
 	t.Helper()
 	w.apply(t, goods)
 	w.kubectl(t, "patch", "httproute", "orders", "-n", shop, "--subresource=status", "--type=merge", "-p", `{"status": {"parents": [{
@@ -109,7 +111,7 @@ func expectLines(t *testing.T, output string, lines ...string) {
 	}
 }
 
-func testStatus(t *testing.T, w *world) {
+func testStatus(t *testing.T, w *fixture) {
 	out := w.done(t, "status", "-n", shop)
 	expectLines(t, out,
 		"NAME TYPE READY REASON BINDINGS SECRET ROTATION",
@@ -137,7 +139,7 @@ func testStatus(t *testing.T, w *world) {
 	}
 }
 
-func testExplain(t *testing.T, w *world) {
+func testExplain(t *testing.T, w *fixture) {
 	expectLines(t, w.done(t, "explain", "httproute/orders", "-n", shop),
 		"httproute/orders in namespace shop",
 		"RELEASE orders orders Bound shop/edge <none>",
@@ -152,7 +154,7 @@ func testExplain(t *testing.T, w *world) {
 		"! RELEASE: binding \"invoices\" is Pending (no other binding holds it; waits for the key)")
 }
 
-func testBind(t *testing.T, w *world) {
+func testBind(t *testing.T, w *fixture) {
 	out := w.done(t, "bind", "orders", "--env", "PREVIEW", "-l", "app=orders", "--apply", "-n", shop)
 	expectLines(t, out, "signaturebinding.signet.dev/orders-preview created: key orders, environment PREVIEW, 1 API")
 	// Nothing has published the route there: the binding holds it and waits.
@@ -164,7 +166,7 @@ func testBind(t *testing.T, w *world) {
 }
 
 // bindPrints prints bindings that are worth a warning, and one that is not.
-func bindPrints(t *testing.T, w *world, args ...string) string {
+func bindPrints(t *testing.T, w *fixture, args ...string) string {
 	t.Helper()
 	for _, test := range []struct{ args, want string }{
 		{"bind nokey --env PREVIEW -l app=orders",

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -9,9 +11,10 @@ import (
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-func testRotate(t *testing.T, w *world) {
+func testRotate(t *testing.T, w *fixture) {
 	t.Run("watched", func(t *testing.T) { rotatesInSteps(t, w) })
 	t.Run("again", func(t *testing.T) { refusesTheSameTrigger(t, w) })
 	t.Run("nothing to rotate", func(t *testing.T) { rotatesNothing(t, w) })
@@ -30,7 +33,7 @@ func steps(out string) []string {
 	return found
 }
 
-func rotatesInSteps(t *testing.T, w *world) {
+func rotatesInSteps(t *testing.T, w *fixture) {
 	out, problems, code := w.signet(t, "rotate", "orders", "--trigger=first", "--watch", "-n", shop)
 	if code != 0 {
 		t.Fatalf("%d: %s%s", code, out, problems)
@@ -48,7 +51,7 @@ func rotatesInSteps(t *testing.T, w *world) {
 }
 
 // refusesTheSameTrigger has nothing change, and does not say that it has.
-func refusesTheSameTrigger(t *testing.T, w *world) {
+func refusesTheSameTrigger(t *testing.T, w *fixture) {
 	out, problems, code := w.signet(t, "rotate", "orders", "--trigger=first", "--watch", "-n", shop)
 	const want = `error: spec.rotation.trigger of SignatureKey "orders" is already "first": use another --trigger` + "\n"
 	if code != 1 || out != "" || problems != want {
@@ -56,7 +59,7 @@ func refusesTheSameTrigger(t *testing.T, w *world) {
 	}
 }
 
-func rotatesNothing(t *testing.T, w *world) {
+func rotatesNothing(t *testing.T, w *fixture) {
 	_, problems, code := w.signet(t, "rotate", "payments", "--watch", "-n", shop)
 	const want = "error: SignatureKey \"payments\" does not rotate: NothingToRotate: Key and secret are both supplied, and only generated halves are renewed: change them in their source, or leave one out\n"
 	if code != 1 || !strings.HasSuffix(problems, want) {
@@ -64,7 +67,7 @@ func rotatesNothing(t *testing.T, w *world) {
 	}
 }
 
-func rotatesAtOnce(t *testing.T, w *world) {
+func rotatesAtOnce(t *testing.T, w *fixture) {
 	before := w.key(t, "orders").Status.KeyID
 	out, problems, code := w.signet(t, "rotate", "orders", "--revoke", "--watch", "-n", shop)
 	if code != 0 || !strings.HasSuffix(out, "The rotation is complete.\n") {
@@ -79,7 +82,7 @@ func rotatesAtOnce(t *testing.T, w *world) {
 	}
 }
 
-func (w *world) key(t *testing.T, name string) *signetv1alpha1.SignatureKey {
+func (w *fixture) key(t *testing.T, name string) *signetv1alpha1.SignatureKey {
 	t.Helper()
 	key := &signetv1alpha1.SignatureKey{}
 	w.await(t, key, name, signetv1alpha1.ConditionReady, signetv1alpha1.ReasonReady)
@@ -88,7 +91,7 @@ func (w *world) key(t *testing.T, name string) *signetv1alpha1.SignatureKey {
 
 // endsWhenInterrupted sends what Ctrl-C sends, in the middle of a stage that
 // would last for a day.
-func endsWhenInterrupted(t *testing.T, w *world) {
+func endsWhenInterrupted(t *testing.T, w *fixture) {
 	w.apply(t, "apiVersion: signet.dev/v1alpha1\nkind: SignatureKey\nmetadata: {name: slow, namespace: shop}\nspec: {type: HMAC, rotation: {stageSeconds: 86400}}\n")
 	w.key(t, "slow")
 	cmd := w.command(t, "rotate", "slow", "--watch", "-n", shop)
@@ -98,7 +101,7 @@ func endsWhenInterrupted(t *testing.T, w *world) {
 	must(t, err)
 	must(t, cmd.Start())
 	// Without the line there would be no end to waiting for it.
-	late := time.AfterFunc(soon, func() { _ = cmd.Process.Kill() })
+	late := time.AfterFunc(proc.Soon, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	lines := bufio.NewScanner(output)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "Staged: ") {
@@ -109,7 +112,7 @@ func endsWhenInterrupted(t *testing.T, w *world) {
 	if code := exitCode(cmd.Wait()); code != 1 {
 		t.Errorf("ended with %d", code)
 	}
-	if took := time.Since(interrupted); took > soon/4 {
+	if took := time.Since(interrupted); took > proc.Soon/4 {
 		t.Errorf("took %s to end", took)
 	}
 	const want = "error: stopped watching, but the rotation continues: run kubectl get signaturekey slow -n shop --watch to see it\n"

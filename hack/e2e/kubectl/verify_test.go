@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -17,7 +19,7 @@ import (
 
 // testVerify has the running signer sign, and saves the request as a backend
 // gets it.
-func testVerify(t *testing.T, w *world) {
+func testVerify(t *testing.T, w *fixture) {
 	const body = `{"order": 1}`
 	signed := w.sign(t, "/v1/orders?page=2", "orders.example.com", body)
 	saved := func(name, target, body string) string {
@@ -54,7 +56,7 @@ func testVerify(t *testing.T, w *world) {
 }
 
 // sign asks the signer as Traefik does, with the shop's certificate.
-func (w *world) sign(t *testing.T, target, host, body string) http.Header {
+func (w *fixture) sign(t *testing.T, target, host, body string) http.Header {
 	t.Helper()
 	dir := w.mount(t, shop, "signet-signer-sign-shop")
 	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -18,7 +20,7 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// prometheus is a Prometheus that scrapes the world and has the alerts loaded.
+// prometheus is a Prometheus that scrapes Signet and has the alerts loaded.
 type prometheus struct{ api string }
 
 func program(t *testing.T, name string) string {
@@ -44,17 +46,18 @@ scrape_configs:
 - {job_name: two, honor_labels: %t, static_configs: [{targets: [%q], labels: {endpoint: %s}}]}
 `
 
-func startPrometheus(t *testing.T, w *world) *prometheus {
+func startPrometheus(t *testing.T, f *fixture) *prometheus {
 	t.Helper()
-	file := filepath.Join(w.dir, "prometheus.yaml")
-	text := fmt.Sprintf(scraping, filepath.Join(w.root, alertsFile), w.leader, w.follower,
-		honorsLabels(t, "signet-signer"), w.signer, targetEndpoint)
+	file := filepath.Join(f.Dir, "prometheus.yaml")
+	text := fmt.Sprintf(scraping, filepath.Join(f.Root, alertsFile), f.leader, f.follower,
+		honorsLabels(t, "signet-signer"), f.signer, targetEndpoint)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	address := proc.FreeAddress(t)
-	proc.Start(t, w.dir, "prometheus", nil, program(t, "prometheus"), "--config.file="+file, "--log.level=warn",
-		"--storage.tsdb.path="+filepath.Join(w.dir, "series"), "--web.listen-address="+address)
+	proc.Run(t, proc.Command{Program: program(t, "prometheus"), Log: filepath.Join(f.Dir, "prometheus.log"), Args: []string{
+		"--config.file=" + file, "--log.level=warn", "--storage.tsdb.path=" + filepath.Join(f.Dir, "series"), "--web.listen-address=" + address,
+	}})
 	p := &prometheus{api: "http://" + address + "/api/v1/"}
 	proc.Eventually(t, "three scrapes of each process", func() error {
 		series, err := p.query("count_over_time(up[1m]) >= 3 and up == 1")

@@ -24,15 +24,15 @@ var policy = &config.Config{
 	},
 }
 
-// compare returns what clients of the released CRD can no longer do with today's:
+// compare returns what clients of the recorded CRD can no longer do with today's:
 // what was removed and what accepts less. Each finding begins with the path that
 // it is about.
-func compare(released, today *apiextensionsv1.CustomResourceDefinition) ([]string, error) {
+func compare(recorded, today *apiextensionsv1.CustomResourceDefinition) ([]string, error) {
 	crdify, err := runner.New(policy, registry())
 	if err != nil {
 		return nil, fmt.Errorf("configure crdify: %w", err)
 	}
-	results := crdify.Run(released, today)
+	results := crdify.Run(recorded, today)
 	var found []string
 	for _, result := range results.CRDValidation {
 		found = appendErrors(found, "", result)

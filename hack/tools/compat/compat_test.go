@@ -15,8 +15,8 @@ import (
 
 const bases = "../../../config/crd/bases"
 
-// released is a CRD with each sort of rule that a change could tighten.
-const released = `
+// recorded is a CRD with each sort of rule that a change could tighten.
+const recorded = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: things.example.com}
@@ -63,12 +63,12 @@ func parse(t *testing.T, text string) *apiextensionsv1.CustomResourceDefinition 
 	return crd
 }
 
-// replacing returns a case that changes the text of the released CRD.
+// replacing returns a case that changes the text of the recorded CRD.
 func replacing(before, now string) func(string) string {
 	return func(text string) string { return strings.Replace(text, before, now, 1) }
 }
 
-// tightenings change the released CRD so that it accepts less.
+// tightenings change the recorded CRD so that it accepts less.
 var tightenings = map[string]struct {
 	change func(string) string
 	want   string
@@ -131,7 +131,7 @@ var tightenings = map[string]struct {
 func TestEachTighteningIsFound(t *testing.T) {
 	for name, tc := range tightenings {
 		t.Run(name, func(t *testing.T) {
-			NewWithT(t).Expect(compare(parse(t, released), parse(t, tc.change(released)))).To(ContainElement(tc.want))
+			NewWithT(t).Expect(compare(parse(t, recorded), parse(t, tc.change(recorded)))).To(ContainElement(tc.want))
 		})
 	}
 }
@@ -162,9 +162,9 @@ func TestWideningIsNoFinding(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
 			if name != "nothing" {
-				g.Expect(change(released)).NotTo(Equal(released), "the text to replace does not occur")
+				g.Expect(change(recorded)).NotTo(Equal(recorded), "the text to replace does not occur")
 			}
-			g.Expect(compare(parse(t, released), parse(t, change(released)))).To(BeEmpty())
+			g.Expect(compare(parse(t, recorded), parse(t, change(recorded)))).To(BeEmpty())
 		})
 	}
 }
@@ -207,14 +207,14 @@ func tighten(s *schema) int {
 // TestAnUnknownChangeIsFound changes what no validation is about.
 func TestAnUnknownChangeIsFound(t *testing.T) {
 	g := NewWithT(t)
-	found, err := compare(parse(t, released), parse(t, replacing("free: {", "free: {title: free, ")(released)))
+	found, err := compare(parse(t, recorded), parse(t, replacing("free: {", "free: {title: free, ")(recorded)))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(ConsistOf(And(HavePrefix("version v1.free: unhandled: "), ContainSubstring(`"free"`))))
 }
 
 func TestARemovedFieldIsOneFinding(t *testing.T) {
 	g := NewWithT(t)
-	found, err := compare(parse(t, released), parse(t, replacing("count: {", "counts: {")(released)))
+	found, err := compare(parse(t, recorded), parse(t, replacing("count: {", "counts: {")(recorded)))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found).To(Equal([]string{"existingFieldRemoval: removed field : v1.^.count"}))
 }
@@ -224,16 +224,16 @@ func TestRunComparesEachReleasedVersion(t *testing.T) {
 		before, now string
 		want        string
 	}{
-		"compatible":  {released, released, ""},
-		"tightened":   {released, replacing("maxLength: 8", "maxLength: 7")(released), "since v0.9.0: things.example.com: version v1.name: maxLength: maximum decreased : 8 -> 7"},
-		"CRD removed": {released, replacing("things.example.com", "others.example.com")(released), "since v0.9.0: things.example.com: was removed"},
-		"no schema":   {released[:strings.Index(released, "    schema:\n")], released, "version v1 has no schema"},
-		"not a CRD":   {"kind: [", released, "released/v0.9.0/things.yaml"},
+		"compatible":  {recorded, recorded, ""},
+		"tightened":   {recorded, replacing("maxLength: 8", "maxLength: 7")(recorded), "since v0.9.0: things.example.com: version v1.name: maxLength: maximum decreased : 8 -> 7"},
+		"CRD removed": {recorded, replacing("things.example.com", "others.example.com")(recorded), "since v0.9.0: things.example.com: was removed"},
+		"no schema":   {recorded[:strings.Index(recorded, "    schema:\n")], recorded, "version v1 has no schema"},
+		"not a CRD":   {"kind: [", recorded, "recorded/v0.9.0/things.yaml"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			g, dir := NewWithT(t), t.TempDir()
-			for folder, text := range map[string]string{"released/v0.9.0": tc.before, "bases": tc.now} {
+			for folder, text := range map[string]string{"recorded/v0.9.0": tc.before, "bases": tc.now} {
 				g.Expect(os.MkdirAll(filepath.Join(dir, folder), 0o755)).To(Succeed())
 				g.Expect(os.WriteFile(filepath.Join(dir, folder, "things.yaml"), []byte(text), 0o600)).To(Succeed())
 			}

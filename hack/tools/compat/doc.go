@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command compat compares the CRDs of the released versions, kept in
-// released/<version> of the folder that it is given, with those in its folder
-// bases. It fails if anything was removed or accepts less than before.
+// Command compat compares the recorded CRDs, kept in recorded/<name> of the folder
+// that it is given, with those in its folder bases. It fails if anything was removed
+// or accepts less than before.
 //
 // crdify does the comparison, in its strictest form: it reports every change of a
 // schema that no validation knows. The validations in this package add what
@@ -11,6 +11,6 @@
 // accepts more.
 //
 // Printer columns are for people and may come and go. Versions are compared with
-// the same version of a release, not with each other: different schemas are the
+// the same version of a baseline, not with each other: different schemas are the
 // reason to have several versions, and a conversion connects them.
 package main

@@ -1,4 +1,4 @@
-// The check of the CRDs against the released ones. It is a module of its own, so
+// The check of the CRDs against the recorded ones. It is a module of its own, so
 // that the dependencies of crdify stay out of the root module.
 module github.com/signet-dev/signet/hack/tools/compat
 

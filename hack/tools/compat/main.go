@@ -27,21 +27,21 @@ func main() {
 	}
 }
 
-// run compares each released version under dir with the bases.
+// run compares each baseline under dir with the bases.
 func run(dir string, out io.Writer) error {
 	today, err := readCRDs(filepath.Join(dir, "bases"))
 	if err != nil {
 		return err
 	}
-	released, err := filepath.Glob(filepath.Join(dir, "released", "v*"))
+	baselines, err := filepath.Glob(filepath.Join(dir, "recorded", "*"))
 	if err != nil {
-		return fmt.Errorf("find released versions: %w", err)
+		return fmt.Errorf("find baselines: %w", err)
 	}
-	if len(released) == 0 {
-		fmt.Fprintf(out, "no released version in %s: nothing to compare\n", filepath.Join(dir, "released"))
+	if len(baselines) == 0 {
+		fmt.Fprintf(out, "no baseline in %s: nothing to compare\n", filepath.Join(dir, "recorded"))
 	}
 	var all []error
-	for _, folder := range released {
+	for _, folder := range baselines {
 		found, err := compareWith(folder, today)
 		if err != nil {
 			return err
@@ -55,18 +55,18 @@ func run(dir string, out io.Writer) error {
 }
 
 func compareWith(folder string, today map[string]*apiextensionsv1.CustomResourceDefinition) ([]string, error) {
-	released, err := readCRDs(folder)
+	recorded, err := readCRDs(folder)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	for _, name := range slices.Sorted(maps.Keys(released)) {
+	for _, name := range slices.Sorted(maps.Keys(recorded)) {
 		now, exists := today[name]
 		if !exists {
 			found = append(found, name+": was removed")
 			continue
 		}
-		findings, err := compare(released[name], now)
+		findings, err := compare(recorded[name], now)
 		if err != nil {
 			return nil, err
 		}

@@ -69,3 +69,18 @@ func WithParents(gateways ...string) HTTPRouteFunc {
 func WithParentRefs(parents ...gwapiv1.ParentReference) HTTPRouteFunc {
 	return func(route *gwapiv1.HTTPRoute) { route.Spec.ParentRefs = append(route.Spec.ParentRefs, parents...) }
 }
+
+// Accepted is a mutation of a route's status: a controller has accepted the
+// current generation for each parent.
+func Accepted(route *gwapiv1.HTTPRoute) {
+	route.Status.Parents = nil
+	for _, parent := range route.Spec.ParentRefs {
+		route.Status.Parents = append(route.Status.Parents, gwapiv1.RouteParentStatus{
+			ParentRef: parent, ControllerName: "example.com/controller",
+			Conditions: []metav1.Condition{{
+				Type: string(gwapiv1.RouteConditionAccepted), Status: metav1.ConditionTrue, Reason: string(gwapiv1.RouteReasonAccepted),
+				ObservedGeneration: route.Generation, LastTransitionTime: metav1.Now(),
+			}},
+		})
+	}
+}

@@ -23,6 +23,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -59,7 +60,7 @@ func failed(err error) int {
 }
 
 func setUp(ctx context.Context) error {
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
