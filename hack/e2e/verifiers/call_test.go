@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package verifiers_test
 
 import (
@@ -130,7 +132,7 @@ func (c *call) judged(t *testing.T) string {
 	}
 	key, err := verifier.VerifyRequest(&described)
 	if err != nil {
-		refusal, ok := errors.AsType[*signature.Refusal](err)
+		refusal, ok := errors.AsType[*signature.RefusalError](err)
 		if !ok {
 			t.Fatalf("%T, want a *Refusal", err)
 		}
