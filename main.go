@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command signet manages signature keys for API gateways as Kubernetes
-// resources, and signs with them. Its commands are manager, the default, signer
+// resources, and signs with them. Its commands are manager (the default), signer
 // and certs.
 package main
 
@@ -17,7 +19,7 @@ import (
 
 	"github.com/signet-dev/signet/internal/cmd/certs"
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // version is set by the linker.
@@ -40,26 +42,26 @@ type command struct {
 	bind func(*pflag.FlagSet) func(context.Context) error
 }
 
-// commands: the first is the default.
+// commands lists Signet's commands. The first is the default.
 var commands = []command{
-	{"manager", "reconcile keys and bindings, and check them on admission", func(flags *pflag.FlagSet) func(context.Context) error {
+	{"manager", "reconcile keys and bindings and validate them on admission", func(flags *pflag.FlagSet) func(context.Context) error {
 		options := manager.DefaultOptions()
 		options.Bind(flags)
 		return func(ctx context.Context) error { return manager.Run(ctx, options) }
 	}},
-	{"signer", "sign requests for gateways, and verify them for backends", func(flags *pflag.FlagSet) func(context.Context) error {
+	{"signer", "sign requests for gateways and verify them for backends", func(flags *pflag.FlagSet) func(context.Context) error {
 		options := signer.DefaultOptions()
 		options.Bind(flags)
 		return func(ctx context.Context) error { return signer.Run(ctx, options) }
 	}},
-	{"certs", "make the certificates of the signer and of its callers", func(flags *pflag.FlagSet) func(context.Context) error {
+	{"certs", "create the certificates of the signer and its callers", func(flags *pflag.FlagSet) func(context.Context) error {
 		options := certs.DefaultOptions()
 		options.Bind(flags)
 		return func(ctx context.Context) error { return certs.Run(ctx, options, os.Stdout, time.Now()) }
 	}},
 }
 
-// run finds the command, reads its flags and runs it.
+// run selects the command, parses its flags and runs it.
 func run(ctx context.Context, args []string) error {
 	chosen, err := choose(args)
 	if err != nil {
@@ -78,16 +80,15 @@ func run(ctx context.Context, args []string) error {
 		return nil
 	}
 	if flags.NArg() > 1 {
-		return fmt.Errorf("unexpected argument %q: signet takes one command and flags", flags.Arg(1))
+		return fmt.Errorf("unexpected argument %q: use one command, followed by its flags", flags.Arg(1))
 	}
 	if name := flags.Arg(0); name != "" && name != chosen.name {
-		return fmt.Errorf("unknown command %q: the command comes first, and is one of %s", name, names())
+		return fmt.Errorf("unexpected argument %q: the command comes first and is one of %s", name, names())
 	}
 	return start(ctx)
 }
 
-// choose returns the command that the first argument names. Without one it is
-// the default.
+// choose returns the command that the first argument names, or the default.
 func choose(args []string) (command, error) {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return commands[0], nil

@@ -11,30 +11,30 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers/signaturebinding"
-	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var _ = Describe("A SignatureBinding", func() {
 	It("takes four writes to bind a key for the first time, and none afterwards", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		manager := startBoth()
-		key := create(ctx, newKey(namespace, "orders"))
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		Eventually(func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Status.KeyID).NotTo(BeEmpty())
+			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).NotTo(BeEmpty())
 		}).Should(Succeed())
 		before := len(manager.Requests.Writes(namespace))
-		binding := create(ctx, newBinding(namespace, "orders", "orders", "a", "b", "c"))
-		Expect(Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
+		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b", "c")))
+		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
 		Eventually(func(g Gomega) {
-			fresh := reload(g, ctx, key)
+			fresh := env.Reload(g, ctx, admin, key)
 			g.Expect(controllerutil.ContainsFinalizer(fresh, signetv1alpha1.FinalizerProtection)).To(BeTrue())
 			g.Expect(fresh.Status.Bindings).To(HaveField("Count", BeEquivalentTo(1)))
 		}).Should(Succeed())
@@ -44,28 +44,24 @@ var _ = Describe("A SignatureBinding", func() {
 
 	// Invariant 5; keys have their own test in each of their states.
 	It("costs no request while it is unchanged", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		var reconciler *signaturebinding.Reconciler
-		manager := startManager(managerOptions{Add: func(mgr ctrl.Manager, book *slots.ClaimCache) error {
-			reconciler = bindingReconciler(mgr, book, &scriptedRoutes{}, clock.RealClock{})
-			return reconciler.SetupWithManager(mgr, 4)
-		}})
-		create(ctx, newKey(namespace, "orders"))
+		namespace := env.NewNamespace(ctx, admin)
+		manager := startBoth()
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		bindings := []*signetv1alpha1.SignatureBinding{
-			create(ctx, newBinding(namespace, "bound", "orders", "a", "b")),
-			create(ctx, newRival(namespace, "conflicted", "orders", "a")),
-			create(ctx, newBinding(namespace, "standby", "orders", "b")),
-			create(ctx, newBinding(namespace, "keyless", "misspelt", "c")),
+			env.Create(ctx, admin, gen.SignatureBinding("bound", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b"))),
+			env.Create(ctx, admin, gen.SignatureBinding("conflicted", "orders", gen.InNamespace(namespace), gen.WithAPIs("a"), rival)),
+			env.Create(ctx, admin, gen.SignatureBinding("standby", "orders", gen.InNamespace(namespace), gen.WithAPIs("b"))),
+			env.Create(ctx, admin, gen.SignatureBinding("keyless", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("c"))),
 		}
-		Ready(ctx, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		Ready(ctx, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		Ready(ctx, bindings[2], metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-		Ready(ctx, bindings[3], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		env.ExpectReady(ctx, admin, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		env.ExpectReady(ctx, admin, bindings[2], metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
+		env.ExpectReady(ctx, admin, bindings[3], metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 		settled(manager, namespace)
 		before := len(manager.Requests.Of(namespace))
 		for range 100 {
 			for _, binding := range bindings {
-				_, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
+				_, err := manager.Bindings.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
 				Expect(err).NotTo(HaveOccurred())
 			}
 		}
@@ -73,16 +69,19 @@ var _ = Describe("A SignatureBinding", func() {
 	})
 
 	It("holds one API of fifty that were bound at once, and the same after a restart", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		watchNamespace(ctx, namespace)
 		manager := startBoth()
-		create(ctx, newKey(namespace, "orders"))
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		var all sync.WaitGroup
 		for i := range 50 {
 			all.Go(func() {
 				defer GinkgoRecover()
-				claim := []func(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding{newBinding, newRival}[i%2]
-				create(ctx, claim(namespace, fmt.Sprintf("b-%02d", i), "orders", "shared"))
+				claim := gen.SignatureBinding(fmt.Sprintf("b-%02d", i), "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"))
+				if i%2 == 1 {
+					rival(claim)
+				}
+				env.Create(ctx, admin, claim)
 			})
 		}
 		all.Wait()
@@ -93,7 +92,7 @@ var _ = Describe("A SignatureBinding", func() {
 			var list signetv1alpha1.SignatureBindingList
 			g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
 			expectLosers(g, list.Items, holder[0])
-		}).WithTimeout(long).Should(Succeed())
+		}).WithTimeout(proc.Long).Should(Succeed())
 		settled(manager, namespace)
 		manager.Stop()
 		again := startBoth()
@@ -103,52 +102,52 @@ var _ = Describe("A SignatureBinding", func() {
 	})
 
 	It("moves up when the holder is deleted, or drops the API", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		watchNamespace(ctx, namespace)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "shared", "own"))
-		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		second := create(ctx, newRival(namespace, "second", "orders", "shared"))
-		Expect(Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := env.Create(ctx, admin, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
+		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
+		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
 			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
 				"Delete the API from one of the two; this binding moves up by itself."))
-		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
-		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		third := create(ctx, newBinding(namespace, "third", "orders", "shared"))
-		Ready(ctx, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		env.Update(ctx, admin, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		third := env.Create(ctx, admin, gen.SignatureBinding("third", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
+		env.ExpectReady(ctx, admin, third, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(admin.Delete(ctx, second)).To(Succeed())
-		Ready(ctx, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, third, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	It("moves up when one that came before it, and has no key, drops the API", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "misspelt", "shared", "own"))
-		Ready(ctx, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
-		second := create(ctx, newBinding(namespace, "second", "orders", "shared"))
-		Ready(ctx, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		change(ctx, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
-		Ready(ctx, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := env.Create(ctx, admin, gen.SignatureBinding("first", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
+		env.ExpectReady(ctx, admin, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
+		env.ExpectReady(ctx, admin, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		env.Update(ctx, admin, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	DescribeTable("gets an API that one commit moves from another binding",
 		func(ctx SpecContext, dropFirst bool) {
-			namespace := newNamespace(ctx)
+			namespace := env.NewNamespace(ctx, admin)
 			watchNamespace(ctx, namespace)
 			startBoth()
-			create(ctx, newKey(namespace, "orders"))
-			from := create(ctx, newBinding(namespace, "from", "orders", "moving", "stays"))
-			to := create(ctx, newBinding(namespace, "to", "orders", "other"))
-			Ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			Ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+			from := env.Create(ctx, admin, gen.SignatureBinding("from", "orders", gen.InNamespace(namespace), gen.WithAPIs("moving", "stays")))
+			to := env.Create(ctx, admin, gen.SignatureBinding("to", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))
+			env.ExpectReady(ctx, admin, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.ExpectReady(ctx, admin, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			steps := []func(){
 				func() {
-					change(ctx, from, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
+					env.Update(ctx, admin, from, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 				},
 				func() {
-					change(ctx, to, func(b *signetv1alpha1.SignatureBinding) {
+					env.Update(ctx, admin, to, func(b *signetv1alpha1.SignatureBinding) {
 						b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving"))
 					})
 				},
@@ -159,8 +158,8 @@ var _ = Describe("A SignatureBinding", func() {
 			for _, step := range steps {
 				step()
 			}
-			Ready(ctx, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-			Ready(ctx, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.ExpectReady(ctx, admin, from, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.ExpectReady(ctx, admin, to, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			Expect(holders(Default, ctx, namespace, "moving")).To(Equal([]string{"to"}))
 		},
 		Entry("dropped before it is added", true),
@@ -168,92 +167,91 @@ var _ = Describe("A SignatureBinding", func() {
 	)
 
 	It("goes on with the old key until the new one is in force, and remembers it for a minute", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		now := clocktesting.NewFakePassiveClock(time.Now())
-		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
-		create(ctx, newKey(namespace, "old"))
-		binding := create(ctx, newBinding(namespace, "orders", "old", "orders"))
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
-		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
-		Expect(reload(Default, ctx, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
-		create(ctx, newKey(namespace, "new"))
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		fresh := reload(Default, ctx, binding)
+		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}, Clock: now})
+		env.Create(ctx, admin, gen.SignatureKey("old", gen.InNamespace(namespace)))
+		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "old", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
+		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
+		Expect(env.Reload(Default, ctx, admin, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
+		env.Create(ctx, admin, gen.SignatureKey("new", gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		fresh := env.Reload(Default, ctx, admin, binding)
 		Expect(fresh.Status.KeyName).To(Equal("new"))
 		Expect(fresh.Status.PreviousKeys).To(ConsistOf(HaveField("Name", "old")))
 		now.SetTime(now.Now().Add(2 * time.Minute))
-		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, binding).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
+		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
+		Eventually(func(g Gomega) { g.Expect(env.Reload(g, ctx, admin, binding).Status.PreviousKeys).To(BeEmpty()) }).Should(Succeed())
 	})
 
 	It("turns red when it has waited for its key for five minutes", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		now := clocktesting.NewFakePassiveClock(time.Now())
-		startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, now)})
-		binding := create(ctx, newBinding(namespace, "orders", "misspelt", "orders"))
-		Expect(Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
+		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}, Clock: now})
+		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
 			"There is no SignatureKey misspelt in this namespace: create it, or correct spec.keyRef.name."))
 		now.SetTime(now.Now().Add(6 * time.Minute))
-		change(ctx, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
-		Ready(ctx, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
+		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
 	})
 
 	It("tells of routes that are published, taken offline and back", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		routes := &scriptedRoutes{}
-		startManager(managerOptions{Add: withBindings(routes, clock.RealClock{})})
-		create(ctx, newKey(namespace, "orders"))
-		binding := newBinding(namespace, "orders", "orders", "orders")
-		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
-		create(ctx, binding)
-		Ready(ctx, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
-		since := reload(Default, ctx, binding).Status.APIs[0].BoundAt
+		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: routes})
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		binding := gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
+		env.Create(ctx, admin, binding)
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		since := env.Reload(Default, ctx, admin, binding).Status.APIs[0].BoundAt
 		Expect(since).NotTo(BeNil(), "the slot is held, published or not")
 		routes.serve(namespace, "orders", 2)
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		routes.serve(namespace, "orders", 0)
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
-		Expect(reload(Default, ctx, binding).Status.APIs[0].BoundAt).To(Equal(since))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
+		Expect(env.Reload(Default, ctx, admin, binding).Status.APIs[0].BoundAt).To(Equal(since))
 		routes.serve(namespace, "orders", 1)
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	It("holds nothing with a key that was deleted before it, and holds no deletion up", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		startBoth()
-		key := create(ctx, newKey(namespace, "orders"))
-		first := create(ctx, newBinding(namespace, "first", "orders", "orders"))
-		Ready(ctx, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		first := env.Create(ctx, admin, gen.SignatureBinding("first", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		deleted := reload(Default, ctx, key).DeletionTimestamp
+		deleted := env.Reload(Default, ctx, admin, key).DeletionTimestamp
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
-		late := create(ctx, newBinding(namespace, "late", "orders", "other"))
-		Ready(ctx, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		late := env.Create(ctx, admin, gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))
+		env.ExpectReady(ctx, admin, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(admin.Delete(ctx, first)).To(Succeed())
 		Eventually(func() error {
 			return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(key), key.DeepCopy()))
 		}).Should(Succeed())
-		Ready(ctx, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		env.ExpectReady(ctx, admin, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 	})
 
 	It("lists a thousand APIs with the longest names, all of them taken", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		startBoth()
-		create(ctx, newKey(namespace, "orders"))
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		routes := make([]signetv1alpha1.APIReference, 1000)
 		for i := range routes {
 			routes[i] = signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, fmt.Sprintf("%04d", i)+strings.Repeat("a", 249))
 		}
-		holder := newBinding(namespace, strings.Repeat("h", 253), "orders")
+		holder := gen.SignatureBinding(strings.Repeat("h", 253), "orders", gen.InNamespace(namespace))
 		holder.Spec.APIs = routes
-		create(ctx, holder)
-		Ready(ctx, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
-		loser := newRival(namespace, strings.Repeat("z", 253), "orders")
+		env.Create(ctx, admin, holder)
+		env.ExpectReady(ctx, admin, holder, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
+		loser := gen.SignatureBinding(strings.Repeat("z", 253), "orders", gen.InNamespace(namespace), rival)
 		loser.Spec.APIs = routes
-		create(ctx, loser)
-		Ready(ctx, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		Expect(reload(Default, ctx, loser).Status.APIs).To(HaveLen(1000))
+		env.Create(ctx, admin, loser)
+		env.ExpectReady(ctx, admin, loser, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		Expect(env.Reload(Default, ctx, admin, loser).Status.APIs).To(HaveLen(1000))
 	})
 })
 
@@ -276,7 +274,7 @@ func expectLosers(g Gomega, bindings []signetv1alpha1.SignatureBinding, holder s
 }
 
 // settled waits until the manager has nothing more to write.
-func settled(manager *runningManager, namespace string) {
+func settled(manager *env.Manager, namespace string) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		before := len(manager.Requests.Writes(namespace))

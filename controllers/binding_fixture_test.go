@@ -1,28 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/controllers/signaturebinding"
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
-// scriptedRoutes answers for routes as the spec says: the number of Gateways
-// that serve a route of that name.
+// scriptedRoutes answers for routes with the number of Gateways that the spec
+// has set for a route of that name.
 type scriptedRoutes struct {
 	mu       sync.Mutex
 	gateways map[string]int32
@@ -47,7 +46,7 @@ func (*scriptedRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []public
 	return nil
 }
 
-// serve says that so many Gateways serve the route from now on.
+// serve sets the number of Gateways that serve the route.
 func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
 	r.mu.Lock()
 	if r.gateways == nil {
@@ -61,61 +60,20 @@ func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
 	}
 }
 
-// withBindings adds the controller of bindings to a manager.
-func withBindings(routes *scriptedRoutes, now clock.PassiveClock) func(ctrl.Manager, *slots.ClaimCache) error {
-	return func(mgr ctrl.Manager, book *slots.ClaimCache) error {
-		return bindingReconciler(mgr, book, routes, now).SetupWithManager(mgr, 4)
-	}
-}
-
-func bindingReconciler(mgr ctrl.Manager, book *slots.ClaimCache, routes signaturebinding.Routes, now clock.PassiveClock) *signaturebinding.Reconciler {
-	return &signaturebinding.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: book, Routes: routes,
-		Leading: func() bool { return true }, Clock: now,
-	}
-}
-
-func startBoth() *runningManager {
+func startBoth() *env.Manager {
 	GinkgoHelper()
-	return startManager(managerOptions{Add: withBindings(&scriptedRoutes{}, clock.RealClock{})})
+	return cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}})
 }
 
-func newBinding(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	binding.Spec.KeyRef.Name, binding.Spec.Environment = key, "RELEASE"
-	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
-	}
-	return binding
-}
+// rival makes a binding sign differently from those without this option: where
+// one of the two holds an API, the other is Conflicted.
+var rival = gen.WithSignatureHeader("X-Signature")
 
-// newRival wants to sign in another way than newBinding: where one of the two
-// holds an API, the other is Conflicted.
-func newRival(namespace, name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := newBinding(namespace, name, key, apis...)
-	binding.Spec.SignatureHeader = "X-Signature"
-	return binding
-}
-
-// Ready expects status and reason of Ready, and returns the message.
-func Ready(ctx context.Context, binding *signetv1alpha1.SignatureBinding, status metav1.ConditionStatus, reason string) string {
+// watchNamespace starts a watcher. When the spec ends, it expects that no slot
+// had two holders at the same time.
+func watchNamespace(ctx context.Context, namespace string) *slotwatch.Watcher {
 	GinkgoHelper()
-	var message string
-	Eventually(func(g Gomega) {
-		fresh := reload(g, ctx, binding)
-		condition := meta.FindStatusCondition(fresh.Status.Conditions, signetv1alpha1.ConditionReady)
-		g.Expect(condition).NotTo(BeNil())
-		g.Expect(fmt.Sprintf("%s %s", condition.Status, condition.Reason)).To(Equal(fmt.Sprintf("%s %s", status, reason)), condition.Message)
-		g.Expect(condition.ObservedGeneration).To(Equal(fresh.Generation))
-		message = condition.Message
-	}).Should(Succeed())
-	return message
-}
-
-// watchNamespace has a witness that testifies when the spec ends.
-func watchNamespace(ctx context.Context, namespace string) *slotwatch.Witness {
-	GinkgoHelper()
-	w, err := slotwatch.Watch(ctx, plane.Config, namespace)
+	w, err := slotwatch.Watch(ctx, cluster.Config, namespace)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(func() {
 		w.Stop()
@@ -125,7 +83,7 @@ func watchNamespace(ctx context.Context, namespace string) *slotwatch.Witness {
 	return w
 }
 
-// holders are the bindings of the namespace that hold the API.
+// holders returns the bindings of the namespace that hold the API.
 func holders(g Gomega, ctx context.Context, namespace, api string) []string {
 	var list signetv1alpha1.SignatureBindingList
 	g.Expect(admin.List(ctx, &list, client.InNamespace(namespace))).To(Succeed())
@@ -138,4 +96,20 @@ func holders(g Gomega, ctx context.Context, namespace, api string) []string {
 		}
 	}
 	return names
+}
+
+// acceptRoutes does what the controller of a gateway does: it accepts the routes
+// of the namespace whose Gateway exists.
+func acceptRoutes(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	var routes gwapiv1.HTTPRouteList
+	Expect(admin.List(ctx, &routes, client.InNamespace(namespace))).To(Succeed())
+	for i := range routes.Items {
+		route := &routes.Items[i]
+		parent := route.Spec.ParentRefs[0]
+		if admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: string(parent.Name)}, &gwapiv1.Gateway{}) != nil {
+			continue
+		}
+		env.UpdateStatus(ctx, admin, route, gen.Accepted)
+	}
 }

@@ -14,15 +14,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 var _ = Describe("Material of a SignatureKey", func() {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = env.NewNamespace(ctx, admin) })
 
 	It("is generated with two writes", func(ctx SpecContext) {
-		manager := startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("first"))))
+		manager := cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("first"))))
 
 		secret := managedSecret(Default, ctx, key)
 		Expect(secret.Type).To(BeEquivalentTo(signetv1alpha1.SecretType))
@@ -47,13 +50,13 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(key.Status.ObservedTrigger).To(Equal("first"))
 		Expect(key.Status.Bindings.Count).To(BeZero())
 		Expect(key.Finalizers).To(BeEmpty())
-		Expect(key).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
+		Expect(key).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
 
 		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
 			"POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
 		}))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ConsistOf(
+			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(
 				"Normal Generated: Made new material: Secret orders has version "+key.Status.KeyID+".",
 				"Normal Ready: The material is in Secret orders.",
 			))
@@ -61,64 +64,62 @@ var _ = Describe("Material of a SignatureKey", func() {
 	})
 
 	DescribeTable("of every type",
-		func(ctx SpecContext, option keyOption, identifier bool, data ...string) {
-			startManager(managerOptions{PublicKeyEnabled: true})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", option)))
+		func(ctx SpecContext, option gen.KeyOption, identifier bool, data ...string) {
+			cluster.StartManager(env.ManagerOptions{PublicKeyEnabled: true})
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), option)))
 			secret := managedSecret(Default, ctx, key)
 			for _, name := range data {
 				Expect(secret.Data).To(HaveKey(name))
 			}
 			Expect(key.Status.Identifier != "").To(Equal(identifier))
 		},
-		Entry("HMAC", withType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
-		Entry("Basic", withType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
-		Entry("AES", keyOption(func(key *signetv1alpha1.SignatureKey) {
-			key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
-		}), false, "key", "secret", "algorithm"),
-		Entry("PublicKey", withType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
+		Entry("HMAC", gen.WithType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
+		Entry("Basic", gen.WithType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),
+		Entry("AES", gen.WithAES(signetv1alpha1.AlgorithmAES256CFB), false, "key", "secret", "algorithm"),
+		Entry("PublicKey", gen.WithType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
 	)
 
 	It("takes what is supplied and generates the rest", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"), withShortDelays)))
+		cluster.StartManager(env.ManagerOptions{})
+		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"), gen.WithShortRotation())))
 		first := managedSecret(Default, ctx, key)
 		Expect(first.Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		Expect(first.Data["key"]).To(HaveLen(32))
 
 		By("rotating to a half that changes, and keeping the other")
-		source := newSource(namespace, "own", nil)
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
+		source := gen.SourceSecret("own", nil, gen.InNamespace(namespace))
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
 			second := managedSecret(g, ctx, key)
 			g.Expect(second.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
 			g.Expect(second.Data["key"]).To(Equal(first.Data["key"]))
 			g.Expect(second.Data["key-id"]).NotTo(Equal(first.Data["key-id"]))
-			g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(second.Data["key-id"]))
+			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).To(BeEquivalentTo(second.Data["key-id"]))
 		}).Should(Succeed())
 
 		By("keeping the bytes of a half that is not supplied any more")
-		change(ctx, source, func(s *corev1.Secret) { delete(s.Data, "secret"); s.Data["key"] = []byte(plantedKey) })
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { delete(s.Data, "secret"); s.Data["key"] = []byte(plantedKey) })
 		Eventually(func(g Gomega) {
 			third := managedSecret(g, ctx, key)
 			g.Expect(third.Data["key"]).To(BeEquivalentTo(plantedKey))
 			g.Expect(third.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
-			g.Expect(reload(g, ctx, key)).To(beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+			g.Expect(env.Reload(g, ctx, admin, key)).To(match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		}).Should(Succeed())
 	})
 
 	It("is not made before its source is there", func(ctx SpecContext) {
-		manager := startManager(managerOptions{})
-		key := create(ctx, newKey(namespace, "orders", withSource("own")))
-		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
+		manager := cluster.StartManager(env.ManagerOptions{})
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
+		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
 			"Create Secret own", `signet.dev/signature-material: "true"`))
 		Eventually(func() []string { return manager.Requests.Writes(namespace) }).Should(HaveLen(1))
 
 		By("creating it without its label, and labelling it")
-		source := newSource(namespace, "own", map[string]string{"key": plantedKey})
+		source := gen.SourceSecret("own", map[string]string{"key": plantedKey}, gen.InNamespace(namespace))
 		source.Labels = nil
-		create(ctx, source)
-		change(ctx, source, func(s *corev1.Secret) {
+		env.Create(ctx, admin, source)
+		env.Update(ctx, admin, source, func(s *corev1.Secret) {
 			s.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}
 		})
 		Expect(readyKey(ctx, key).Status.Identifier).To(Equal(plantedKey))
@@ -126,38 +127,38 @@ var _ = Describe("Material of a SignatureKey", func() {
 	})
 
 	It("is made once when the manager ends between Secret and status", func(ctx SpecContext) {
-		first := startManager(managerOptions{Fault: func(request *http.Request) error {
+		first := cluster.StartManager(env.ManagerOptions{Fault: func(request *http.Request) error {
 			if strings.HasSuffix(request.URL.Path, "/status") && strings.Contains(request.URL.Path, namespace) {
 				return errors.New("no status today")
 			}
 			return nil
 		}})
-		key := create(ctx, newKey(namespace, "orders"))
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		var made *corev1.Secret
 		Eventually(func(g Gomega) { made = managedSecret(g, ctx, key) }).Should(Succeed())
 		first.Stop()
-		Expect(reload(Default, ctx, key).Status.ObservedGeneration).To(BeEquivalentTo(-1))
+		Expect(env.Reload(Default, ctx, admin, key).Status.ObservedGeneration).To(BeEquivalentTo(-1))
 
-		second := startManager(managerOptions{})
+		second := cluster.StartManager(env.ManagerOptions{})
 		key = readyKey(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(made.Data))
 		Expect(second.Requests.Writes(namespace)).To(HaveLen(1))
 		Eventually(func(g Gomega) {
-			told := eventsOf(g, ctx, key)
+			told := env.Events(g, ctx, admin, key)
 			g.Expect(told).To(ContainElement(ContainSubstring("Ready")))
 			g.Expect(told).NotTo(ContainElement(ContainSubstring("Adopted")))
 		}).Should(Succeed())
 	})
 
 	It("is adopted from a Secret that an earlier key has left", func(ctx SpecContext) {
-		manager := startManager(managerOptions{})
-		old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+		manager := cluster.StartManager(env.ManagerOptions{})
+		old := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))))
 		secret := managedSecret(Default, ctx, old)
 		Expect(secret.OwnerReferences).To(BeEmpty())
 		Expect(admin.Delete(ctx, old)).To(Succeed())
 		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(old), old) }).ShouldNot(Succeed())
 
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("again"))))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("again"))))
 		adopted := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id", "created"} {
 			Expect(adopted.Data[name]).To(Equal(secret.Data[name]), name)
@@ -166,37 +167,37 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(metav1.IsControlledBy(adopted, key)).To(BeTrue())
 		Expect(key.Status.ObservedTrigger).To(Equal("again"))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(
 				"Normal Adopted: Secret orders was there already: its version " + key.Status.KeyID + " is in force."))
 		}).Should(Succeed())
 		Expect(manager.Requests.Writes(namespace)).To(HaveLen(4), "two for each key")
 	})
 
 	It("is generated afresh for an unbound key whose Secret is gone", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		unbound(ctx, key, "waits")
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 		Eventually(func(g Gomega) {
 			fresh := managedSecret(g, ctx, key)
 			g.Expect(fresh.Data["key-id"]).NotTo(Equal(secret.Data["key-id"]))
-			g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(fresh.Data["key-id"]))
+			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).To(BeEquivalentTo(fresh.Data["key-id"]))
 		}).Should(Succeed())
 	})
 })
 
 var _ = Describe("A managed Secret", func() {
 	var namespace string
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = env.NewNamespace(ctx, admin) })
 
 	DescribeTable("is healed with one write",
 		func(ctx SpecContext, harm func(*corev1.Secret)) {
-			manager := startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic))))
+			manager := cluster.StartManager(env.ManagerOptions{})
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypeBasic))))
 			sound := managedSecret(Default, ctx, key)
 			before := len(manager.Requests.Writes(namespace))
-			change(ctx, sound, harm)
+			env.Update(ctx, admin, sound, harm)
 			Eventually(func(g Gomega) {
 				healed := managedSecret(g, ctx, key)
 				g.Expect(healed.Labels).To(Equal(sound.Labels))
@@ -206,7 +207,7 @@ var _ = Describe("A managed Secret", func() {
 			// The write may be seen before its answer has been noted.
 			Eventually(func() []string { return manager.Requests.Writes(namespace)[before:] }).
 				Should(Equal([]string{"PATCH /api/v1/secrets/orders"}))
-			Expect(reload(Default, ctx, key).Status).To(Equal(key.Status))
+			Expect(env.Reload(Default, ctx, admin, key).Status).To(Equal(key.Status))
 		},
 		Entry("when a label is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) }),
 		Entry("when the label that caches select by is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelMaterial) }),
@@ -218,34 +219,34 @@ var _ = Describe("A managed Secret", func() {
 	)
 
 	It("gets a new version when somebody changes its bytes", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret) })
+		cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret) })
 		Eventually(func(g Gomega) {
 			secret := managedSecret(g, ctx, key)
 			g.Expect(secret.Data["secret"]).To(BeEquivalentTo(plantedSecret))
-			fresh := reload(g, ctx, key)
+			fresh := env.Reload(g, ctx, admin, key)
 			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
 			g.Expect(fresh.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			g.Expect(fresh).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning MaterialModified: Somebody has changed")))
+			g.Expect(fresh).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning MaterialModified: Somebody has changed")))
 		}).Should(Succeed())
 	})
 
 	It("follows the template, and drops what the template drops", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		key := newKey(namespace, "orders")
+		cluster.StartManager(env.ManagerOptions{})
+		key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{
 			Labels:      map[string]signetv1alpha1.LabelValue{"team": "shop", "tier": "1"},
 			Annotations: map[string]signetv1alpha1.AnnotationValue{"example.com/reflect": "true"},
 		}
-		key = readyKey(ctx, create(ctx, key))
+		key = readyKey(ctx, env.Create(ctx, admin, key))
 		secret := managedSecret(Default, ctx, key)
 		Expect(secret.Labels).To(And(HaveKeyWithValue("team", "shop"), HaveKeyWithValue("tier", "1")))
 		Expect(secret.Annotations).To(HaveKeyWithValue("example.com/reflect", "true"))
 
-		change(ctx, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+		env.Update(ctx, admin, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
 		})
 		Eventually(func(g Gomega) {
@@ -256,11 +257,11 @@ var _ = Describe("A managed Secret", func() {
 	})
 
 	It("follows the deletion policy", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withRetain)
+		cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		Eventually(func(g Gomega) { g.Expect(managedSecret(g, ctx, key).OwnerReferences).To(BeEmpty()) }).Should(Succeed())
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Target.DeletionPolicy = signetv1alpha1.DeletionPolicyDelete
 		})
 		Eventually(func(g Gomega) {
@@ -269,12 +270,12 @@ var _ = Describe("A managed Secret", func() {
 	})
 
 	It("has the display name that the key has", func(ctx SpecContext) {
-		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "orders_2" })
+		cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "orders_2" })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["display-name"]).To(BeEquivalentTo("orders_2"))
-			fresh := reload(g, ctx, key)
+			fresh := env.Reload(g, ctx, admin, key)
 			g.Expect(fresh.Status.DisplayName).To(Equal("orders_2"))
 			g.Expect(fresh.Status.KeyID).To(Equal(key.Status.KeyID))
 		}).Should(Succeed())
@@ -283,7 +284,7 @@ var _ = Describe("A managed Secret", func() {
 
 // reconcileMany reconciles a key a hundred times and returns what that asked of
 // the API server.
-func reconcileMany(ctx context.Context, manager *runningManager, key client.Object) []string {
+func reconcileMany(ctx context.Context, manager *env.Manager, key client.Object) []string {
 	GinkgoHelper()
 	before := len(manager.Requests.Of(key.GetNamespace()))
 	for range 100 {

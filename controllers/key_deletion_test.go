@@ -8,42 +8,39 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
-
-func beGone(g Gomega, ctx context.Context, object client.Object) {
-	fresh, ok := object.DeepCopyObject().(client.Object)
-	g.Expect(ok).To(BeTrue())
-	g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(object), fresh)).To(MatchError(apierrors.IsNotFound, "NotFound"))
-}
 
 var _ = Describe("Holding a SignatureKey", func() {
 	var (
 		namespace string
-		manager   *runningManager
+		manager   *env.Manager
 		key       *signetv1alpha1.SignatureKey
 	)
 	held := func(ctx context.Context) func(Gomega) {
 		return func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
+			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}
 	}
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
-		manager = startManager(managerOptions{})
-		key = readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		namespace = env.NewNamespace(ctx, admin)
+		manager = cluster.StartManager(env.ManagerOptions{})
+		key = readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 	})
 
 	It("tells which bindings use it", func(ctx SpecContext) {
 		for i := range 12 {
 			unbound(ctx, key, fmt.Sprintf("b%02d", i))
 		}
-		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
+		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
 			"Used by 12 bindings: b00, b01, ", "b09 and 2 more."))
 		Expect(after.Status.Bindings.Count).To(BeEquivalentTo(12))
 		Expect(after.Status.Bindings.Names).To(HaveLen(10))
@@ -54,15 +51,15 @@ var _ = Describe("Holding a SignatureKey", func() {
 		before := len(manager.Requests.Writes(namespace))
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
+		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
 		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
 		Expect(finalizers).To(Equal([]string{"PATCH /api/v1/secrets/orders", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders"}))
 
 		before = len(manager.Requests.Writes(namespace))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		Eventually(func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Finalizers).To(BeEmpty())
+			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(BeEmpty())
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(BeEmpty())
 		}).Should(Succeed())
 		Expect(onFinalizers(manager.Requests.Writes(namespace)[before:])).To(Equal(finalizers))
@@ -70,44 +67,44 @@ var _ = Describe("Holding a SignatureKey", func() {
 
 	It("goes at once when no binding uses it", func(ctx SpecContext) {
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 	})
 
 	It("is blocked until the last binding is gone", func(ctx SpecContext) {
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		after := eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
+		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
 			"The key is deleted and goes on signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
-		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))
 		}).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
 		By("serving and rotating on")
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withSource(source.Name)(k); withShortDelays(k) })
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithSource(source.Name)(k); gen.WithShortRotation()(k) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		}).Should(Succeed())
 
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 		Eventually(func(g Gomega) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}}
-			beGone(g, ctx, secret)
-		}).WithTimeout(long).Should(Succeed())
+			env.ExpectGone(g, ctx, admin, secret)
+		}).WithTimeout(proc.Long).Should(Succeed())
 	})
 
 	It("is not blocked by a binding that came too late", func(ctx SpecContext) {
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Finalizers = append(k.Finalizers, "example.com/stays") })
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Finalizers = append(k.Finalizers, "example.com/stays") })
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		deleted := reload(Default, ctx, key).DeletionTimestamp
+		deleted := env.Reload(Default, ctx, admin, key).DeletionTimestamp
 		Eventually(func() bool { return metav1.Now().After(deleted.Add(1e9)) }).Should(BeTrue())
 		unbound(ctx, key, "late")
 		Consistently(func(g Gomega) {
-			g.Expect(reload(g, ctx, key)).To(beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+			g.Expect(env.Reload(g, ctx, admin, key)).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		}).Should(Succeed())
 	})
 
@@ -116,28 +113,28 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Eventually(held(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
-		eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
 		By("keeping it when the binding goes")
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
+		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
 		Consistently(held(ctx)).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
 		By("letting it go with the key")
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
 	It("keeps the Secret with Retain", func(ctx SpecContext) {
-		change(ctx, key, withRetain)
+		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		binding := bound(ctx, key, "shop")
 		Eventually(held(ctx)).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 		left := managedSecret(Default, ctx, key)
 		Expect(left.Finalizers).To(BeEmpty())
 		Expect(left.OwnerReferences).To(BeEmpty())
@@ -149,14 +146,14 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Eventually(held(ctx)).Should(Succeed())
 		terminating := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, terminating)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, terminating) }).WithTimeout(long).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, terminating) }).WithTimeout(proc.Long).Should(Succeed())
 	})
 })
 
 var _ = Describe("A Secret without its key", func() {
 	orphan := func(ctx context.Context) (*corev1.Secret, string) {
-		namespace := newNamespace(ctx)
-		secret := create(ctx, &corev1.Secret{
+		namespace := env.NewNamespace(ctx, admin)
+		secret := env.Create(ctx, admin, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: namespace, Name: "orders", Finalizers: []string{signetv1alpha1.FinalizerProtection},
 				Labels: map[string]string{signetv1alpha1.LabelMaterial: "managed", signetv1alpha1.LabelKey: "orders"},
@@ -169,44 +166,44 @@ var _ = Describe("A Secret without its key", func() {
 
 	It("is held for a key that may come", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
-		manager := startManager(managerOptions{})
-		Consistently(func(g Gomega) { reload(g, ctx, secret) }).Should(Succeed())
+		manager := cluster.StartManager(env.ManagerOptions{})
+		Consistently(func(g Gomega) { env.Reload(g, ctx, admin, secret) }).Should(Succeed())
 		Expect(manager.Requests.Writes(namespace)).To(BeEmpty())
 	})
 
 	It("is taken over by a key that comes, deleted as it is", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		first := startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		namespace := env.NewNamespace(ctx, admin)
+		first := cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		first.Stop()
-		secret := change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
+		secret := env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
 			s.Finalizers = []string{signetv1alpha1.FinalizerProtection}
 		})
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 
-		startManager(managerOptions{})
-		key = eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		cluster.StartManager(env.ManagerOptions{})
+		key = eventually(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))), match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 		Eventually(func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection), "else the Secret would outlive it")
+			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection), "else the Secret would outlive it")
 		}).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
 	It("goes with its namespace", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
-		startManager(managerOptions{})
+		cluster.StartManager(env.ManagerOptions{})
 		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-		Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
 	It("goes with its namespace where the manager may not watch namespaces", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
 		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
-		startManager(managerOptions{Namespaces: []string{namespace}})
-		Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+		cluster.StartManager(env.ManagerOptions{Namespaces: []string{namespace}})
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 })
 
@@ -215,25 +212,25 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 
 	DescribeTable("keeps its bytes readable until the binding goes",
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
-			namespace := newNamespace(ctx)
-			startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			namespace := env.NewNamespace(ctx, admin)
+			cluster.StartManager(env.ManagerOptions{})
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			binding := bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
-				g.Expect(reload(g, ctx, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
+				g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
 			data := managedSecret(Default, ctx, key).Data
 
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
-			eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+			eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 			Consistently(func(g Gomega) {
 				g.Expect(managedSecret(g, ctx, key).Data).To(Equal(data))
-				g.Expect(reload(g, ctx, key).Status.KeyID).To(Equal(key.Status.KeyID))
+				g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).To(Equal(key.Status.KeyID))
 			}).WithTimeout(3 * time.Second).Should(Succeed())
 
 			secret := managedSecret(Default, ctx, key)
 			Expect(admin.Delete(ctx, binding)).To(Succeed())
-			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 			if stays {
 				Consistently(func(g Gomega) {
 					left := managedSecret(g, ctx, key)
@@ -241,7 +238,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 					g.Expect(left.Finalizers).To(BeEmpty())
 				}).Should(Succeed())
 			} else {
-				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+				Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 			}
 		},
 		Entry("in the background", metav1.DeletePropagationBackground, false),
@@ -251,18 +248,18 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 
 	DescribeTable("takes effect at once where no binding uses it",
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
-			namespace := newNamespace(ctx)
-			startManager(managerOptions{})
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			namespace := env.NewNamespace(ctx, admin)
+			cluster.StartManager(env.ManagerOptions{})
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			secret := managedSecret(Default, ctx, key)
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
-			Eventually(func(g Gomega) { beGone(g, ctx, key) }).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 			if stays {
 				left := managedSecret(Default, ctx, key)
 				Expect(left.OwnerReferences).To(BeEmpty())
 				Expect(left.Data).To(Equal(secret.Data))
 			} else {
-				Eventually(func(g Gomega) { beGone(g, ctx, secret) }).Should(Succeed())
+				Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 			}
 		},
 		Entry("in the background", metav1.DeletePropagationBackground, false),

@@ -7,6 +7,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 var _ = Describe("Material of a bound key that is lost", func() {
@@ -16,23 +19,23 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		lost      *corev1.Secret
 	)
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
-		startManager(managerOptions{})
-		key = readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("before"))))
+		namespace = env.NewNamespace(ctx, admin)
+		cluster.StartManager(env.ManagerOptions{})
+		key = readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("before"))))
 		lost = loseSecret(ctx, key)
-		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 	})
 
 	It("is not replaced by a trigger that was there before", func(ctx SpecContext) {
 		Expect(key.Status.ObservedTrigger).To(Equal("before"))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "another_name" })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.DisplayName = "another_name" })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 	})
 
 	It("is replaced by new material with consent", func(ctx SpecContext) {
-		change(ctx, key, withTrigger("renew"))
+		env.Update(ctx, admin, key, gen.WithTrigger("renew"))
 		after := readyKey(ctx, key)
 		secret := managedSecret(Default, ctx, key)
 		Expect(secret.Data["secret"]).NotTo(Equal(lost.Data["secret"]))
@@ -42,10 +45,10 @@ var _ = Describe("Material of a bound key that is lost", func() {
 	})
 
 	It("keeps the consent until it can be followed", func(ctx SpecContext) {
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k); withSource("own")(k) })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k); gen.WithSource("own")(k) })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
 			"New material may be made in place of the lost one, but cannot. Create Secret own"))
-		create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
+		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		readyKey(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 	})
@@ -55,7 +58,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders", Labels: lost.Labels, OwnerReferences: lost.OwnerReferences},
 			Type:       lost.Type, Data: lost.Data,
 		}
-		create(ctx, restored)
+		env.Create(ctx, admin, restored)
 		after := readyKey(ctx, key)
 		Expect(after.Status.KeyID).To(BeEquivalentTo(lost.Data["key-id"]))
 		Eventually(func(g Gomega) {
@@ -75,14 +78,14 @@ var _ = Describe("Material of a bound key that is lost", func() {
 
 var _ = Describe("Bytes that make no key", func() {
 	It("are overwritten with consent alone", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		startManager(managerOptions{})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		namespace := env.NewNamespace(ctx, admin)
+		cluster.StartManager(env.ManagerOptions{})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(map[string][]byte{"key": []byte("x")}))
 
-		change(ctx, key, withTrigger("renew"))
+		env.Update(ctx, admin, key, gen.WithTrigger("renew"))
 		after := readyKey(ctx, key)
 		Expect(after.Status.KeyID).To(BeEquivalentTo(managedSecret(Default, ctx, key).Data["key-id"]))
 	})

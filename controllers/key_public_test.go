@@ -14,23 +14,26 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 	var (
 		namespace string
-		manager   *runningManager
+		manager   *env.Manager
 	)
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
-		manager = startManager(managerOptions{PublicKeyEnabled: true})
+		namespace = env.NewNamespace(ctx, admin)
+		manager = cluster.StartManager(env.ManagerOptions{PublicKeyEnabled: true})
 	})
 	publicOf := func(g Gomega, ctx context.Context) *corev1.ConfigMap {
-		return reload(g, ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}})
+		return env.Reload(g, ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}})
 	}
 
 	It("is written before the Secret and holds public halves alone", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		secret, public := managedSecret(Default, ctx, key), publicOf(Default, ctx)
 		Expect(public.Data).To(Equal(map[string]string{
 			"type": "PublicKey", "key-id": key.Status.KeyID, "key": string(secret.Data["key"]),
@@ -44,23 +47,23 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 	})
 
 	It("is healed when it is changed or deleted", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		sound := publicOf(Default, ctx)
-		change(ctx, sound, func(c *corev1.ConfigMap) { c.Data["key"] = "another" })
+		env.Update(ctx, admin, sound, func(c *corev1.ConfigMap) { c.Data["key"] = "another" })
 		Eventually(func(g Gomega) { g.Expect(publicOf(g, ctx).Data).To(Equal(sound.Data)) }).Should(Succeed())
 		Expect(admin.Delete(ctx, sound)).To(Succeed())
 		Eventually(func(g Gomega) { g.Expect(publicOf(g, ctx).Data).To(Equal(sound.Data)) }).Should(Succeed())
-		Expect(reload(Default, ctx, key).Status).To(Equal(key.Status))
+		Expect(env.Reload(Default, ctx, admin, key).Status).To(Equal(key.Status))
 	})
 
 	It("is not taken from somebody else", func(ctx SpecContext) {
-		other := create(ctx, &corev1.ConfigMap{
+		other := env.Create(ctx, admin, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}, Data: map[string]string{"a": "b"},
 		})
-		key := create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
-		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey)))
+		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
 			"ConfigMap orders-public is not Signet's (nothing tells whose): delete or rename it"))
-		Expect(reload(Default, ctx, other)).To(Equal(other))
+		Expect(env.Reload(Default, ctx, admin, other)).To(Equal(other))
 		Expect(key.Status.KeyID).To(BeEmpty())
 		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "no Secret whose public half nobody would learn of")
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())

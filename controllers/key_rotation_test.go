@@ -18,6 +18,10 @@ import (
 	"k8s.io/utils/ptr"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -30,23 +34,23 @@ var _ = Describe("The rotation of a key", func() {
 	var (
 		namespace string
 		clock     *clocktesting.FakePassiveClock
-		manager   *runningManager
+		manager   *env.Manager
 	)
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = env.NewNamespace(ctx, admin)
 		clock = clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
-		manager = startManager(managerOptions{Clock: clock, PublicKeyEnabled: true, Add: withBindings(&scriptedRoutes{}, clock)})
+		manager = cluster.StartManager(env.ManagerOptions{Clock: clock, PublicKeyEnabled: true, Bindings: true, Routes: &scriptedRoutes{}})
 	})
 	bind := func(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) {
 		GinkgoHelper()
-		binding := create(ctx, newBinding(namespace, name, key.Name, name))
-		Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		binding := env.Create(ctx, admin, gen.SignatureBinding(name, key.Name, gen.InNamespace(namespace), gen.WithAPIs(name)))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	}
 	// pass lets time pass, and has the key looked at as its timer would.
 	pass := func(ctx context.Context, key *signetv1alpha1.SignatureKey, d time.Duration) {
 		GinkgoHelper()
 		clock.SetTime(clock.Now().Add(d))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Annotations = map[string]string{"example.com/at": clock.Now().String()}
 		})
 	}
@@ -56,31 +60,31 @@ var _ = Describe("The rotation of a key", func() {
 		version := managedSecret(Default, ctx, key).ResourceVersion
 		Consistently(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).ResourceVersion).To(Equal(version))
-		}, 10*poll, poll).Should(Succeed())
+		}, 10*proc.Poll, proc.Poll).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 	}
 	rotated := func(ctx context.Context, key *signetv1alpha1.SignatureKey) *signetv1alpha1.SignatureKey {
 		GinkgoHelper()
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
 		pass(ctx, key, retire)
-		return eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		return eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 	}
 
 	DescribeTable("takes three steps and six writes", func(ctx SpecContext, bindings int) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		for i := range bindings {
 			bind(ctx, key, fmt.Sprintf("shop-%d", i))
 		}
-		eventually(ctx, key, And(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady), beUsedBy(bindings)))
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Finalizers).NotTo(BeEmpty()) }).Should(Succeed())
+		eventually(ctx, key, And(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady), beUsedBy(bindings)))
+		Eventually(func(g Gomega) { g.Expect(env.Reload(g, ctx, admin, key).Finalizers).NotTo(BeEmpty()) }).Should(Succeed())
 		first := managedSecret(Default, ctx, key)
 		begin, before := clock.Now().UTC(), len(manager.Requests.Writes(namespace))
 
 		By("staging the next version")
-		change(ctx, key, withTrigger("2026-11"))
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged,
+		env.Update(ctx, admin, key, gen.WithTrigger("2026-11"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged,
 			"Version "+string(first.Data["key-id"])+" signs", "signs from "+begin.Add(stage).Format(time.RFC3339)+" on."))
 		staged := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id", "activated"} {
@@ -90,14 +94,14 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.Versions).To(HaveLen(2))
 		Expect(key.Status.Versions[1].State).To(Equal(signetv1alpha1.VersionNext))
 		Expect(key.Status.ObservedTrigger).To(Equal("2026-11"))
-		Expect(key).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
 
 		By("switching to it")
 		pass(ctx, key, time.Second)
 		retires := begin.Add(stage + retire).Format(time.RFC3339)
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "is still accepted until "+retires+"."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "is still accepted until "+retires+"."))
 		switched := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id"} {
 			Expect(switched.Data[name]).To(Equal(staged.Data["next."+name]), name)
@@ -112,7 +116,7 @@ var _ = Describe("The rotation of a key", func() {
 
 		By("dropping the previous version")
 		pass(ctx, key, time.Second)
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs, and no other is accepted."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs, and no other is accepted."))
 		Expect(managedSecret(Default, ctx, key).Data).NotTo(Or(HaveKey(HavePrefix("next.")), HaveKey(HavePrefix("previous."))))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		unmoved(ctx, key)
@@ -120,7 +124,7 @@ var _ = Describe("The rotation of a key", func() {
 		const secret, status = "PATCH /api/v1/secrets/orders", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status"
 		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{secret, status, secret, status, secret, status}))
 		Eventually(func(g Gomega) {
-			told := eventsOf(g, ctx, key)
+			told := env.Events(g, ctx, admin, key)
 			for _, reason := range []string{"Staged", "Retiring", "Settled"} {
 				g.Expect(told).To(ContainElement(HavePrefix("Normal "+reason+": Version ")), reason)
 			}
@@ -131,9 +135,7 @@ var _ = Describe("The rotation of a key", func() {
 	)
 
 	It("comes by schedule, every ninety days", func(ctx SpecContext) {
-		key := create(ctx, newKey(namespace, "orders", func(k *signetv1alpha1.SignatureKey) {
-			k.Spec.Rotation = &signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
-		}))
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)})))
 		key = readyKey(ctx, key)
 		for range 2 {
 			next := key.Status.LastRotationTime.Add(90 * day)
@@ -141,7 +143,7 @@ var _ = Describe("The rotation of a key", func() {
 			pass(ctx, key, next.Add(-time.Second).Sub(clock.Now()))
 			unmoved(ctx, key)
 			pass(ctx, key, time.Second)
-			Expect(eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged)).Status.NextRotationTime).To(BeNil())
+			Expect(eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged)).Status.NextRotationTime).To(BeNil())
 			after := rotated(ctx, key)
 			Expect(after.Status.KeyID).NotTo(Equal(key.Status.KeyID))
 			Expect(after.Status.LastRotationTime.Time).To(BeTemporally("==", next.Add(stage)))
@@ -150,54 +152,54 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("is asked for once by a trigger, also while another one runs", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("1"))))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		unmoved(ctx, key)
-		change(ctx, key, withTrigger("2"))
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
-		change(ctx, key, withTrigger("3"))
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since: another rotation follows."))
+		env.Update(ctx, admin, key, gen.WithTrigger("2"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		env.Update(ctx, admin, key, gen.WithTrigger("3"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since: another rotation follows."))
 		Expect(key.Status.ObservedTrigger).To(Equal("2"))
 		pass(ctx, key, stage)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "another rotation follows"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "another rotation follows"))
 		pass(ctx, key, retire)
 		key = rotated(ctx, key)
 		Expect(key.Status.ObservedTrigger).To(Equal("3"))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.StageSeconds = ptr.To[int32](600) })
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
-		eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.StageSeconds = ptr.To[int32](600) })
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation = nil })
+		eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		unmoved(ctx, key)
 	})
 
 	It("stages a supplied half that changes, and goes on when the source breaks", func(ctx SpecContext) {
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		first := managedSecret(Default, ctx, key)
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("planted-secret-mistyped") })
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("planted-secret-mistyped") })
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage/2)
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data).To(HaveKeyWithValue("next.secret", []byte(plantedSecret2)))
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Normal Staged: The supplied material has changed once more")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Normal Staged: The supplied material has changed once more")))
 		}).Should(Succeed())
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
 
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
 		pass(ctx, key, time.Second)
-		key = eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
-		Expect(key).To(beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		Expect(key).To(match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
 		second := managedSecret(Default, ctx, key)
 		Expect(second.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
 		Expect(second.Data["key"]).To(Equal(first.Data["key"]))
 
 		By("beginning nothing while the source is broken")
 		pass(ctx, key, retire)
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k) })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "no rotation begins until Ready says"))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "no rotation begins until Ready says"))
 		Expect(key.Status.ObservedTrigger).To(BeEmpty())
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		key = rotated(ctx, key)
 		third := managedSecret(Default, ctx, key)
 		Expect(third.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
@@ -205,29 +207,29 @@ var _ = Describe("The rotation of a key", func() {
 	})
 
 	It("is told if there is nothing to rotate", func(ctx SpecContext) {
-		create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey, "secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { withTrigger("renew")(k) })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
 		Expect(key.Status.ObservedTrigger).To(Equal("renew"))
-		Expect(key).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
+		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Key and secret are both supplied")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Key and secret are both supplied")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
 
 	It("drops everything at once when it is to be immediate", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withTrigger("1"))
-		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, key, gen.WithTrigger("1"))
+		staged := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.RevokeTrigger = "leak" })
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Spec.Rotation.RevokeTrigger = "leak" })
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		for _, version := range staged.Status.Versions {
 			Expect(key.Status.KeyID).NotTo(Equal(version.ID))
@@ -235,72 +237,74 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.ObservedRevokeTrigger).To(Equal("leak"))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.revokeTrigger asks")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.revokeTrigger asks")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
 
 	It("goes on in a Secret that is deleted and held", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		bind(ctx, key, "shop")
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		}).Should(Succeed())
-		change(ctx, key, withTrigger("1"))
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		env.Update(ctx, admin, key, gen.WithTrigger("1"))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		Expect(admin.Delete(ctx, managedSecret(Default, ctx, key))).To(Succeed())
-		eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		after := rotated(ctx, key)
 		Expect(after.Status.KeyID).NotTo(Equal(key.Status.KeyID))
-		Expect(after).To(beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 	})
 
 	It("is not asked for by a backup that is put over the Secret", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withTrigger("1"))))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		backup := managedSecret(Default, ctx, key)
-		change(ctx, key, func(k *signetv1alpha1.SignatureKey) {
+		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Rotation.Trigger, k.Spec.Rotation.RevokeTrigger = "2", "leak"
 		})
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.ObservedTrigger).To(Equal("2")) }).Should(Succeed())
-		change(ctx, backup, func(s *corev1.Secret) { s.Data = backup.Data })
-		Eventually(func(g Gomega) { g.Expect(reload(g, ctx, key).Status.KeyID).To(BeEquivalentTo(backup.Data["key-id"])) }).Should(Succeed())
-		key = eventually(ctx, key, beRotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
+		Eventually(func(g Gomega) { g.Expect(env.Reload(g, ctx, admin, key).Status.ObservedTrigger).To(Equal("2")) }).Should(Succeed())
+		env.Update(ctx, admin, backup, func(s *corev1.Secret) { s.Data = backup.Data })
+		Eventually(func(g Gomega) {
+			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).To(BeEquivalentTo(backup.Data["key-id"]))
+		}).Should(Succeed())
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled))
 		unmoved(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data).To(And(
 			HaveKeyWithValue("trigger", []byte("2")), HaveKeyWithValue("secret", backup.Data["secret"])))
 	})
 
 	It("stages anew what somebody has changed", func(ctx SpecContext) {
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		change(ctx, key, withTrigger("1"))
-		before := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		env.Update(ctx, admin, key, gen.WithTrigger("1"))
+		before := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		pass(ctx, key, stage-time.Second)
-		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["next.secret"] = []byte(plantedSecret) })
+		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["next.secret"] = []byte(plantedSecret) })
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(HavePrefix("Warning MaterialModified: ")))
-			for _, version := range reload(g, ctx, key).Status.Versions {
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning MaterialModified: ")))
+			for _, version := range env.Reload(g, ctx, admin, key).Status.Versions {
 				g.Expect(before.Status.Versions).NotTo(ContainElement(HaveField("ID", version.ID)))
 			}
 		}).Should(Succeed())
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
 		pass(ctx, key, time.Second)
-		eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
+		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring))
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 	})
 
 	It("tells backends by the ConfigMap first, and last when a version goes", func(ctx SpecContext) {
-		source := create(ctx, newSource(namespace, "own", pair()))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey), withSource("own"))))
+		source := env.Create(ctx, admin, gen.SourceSecret("own", pair(), gen.InNamespace(namespace)))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey), gen.WithSource("own"))))
 		before, next := len(manager.Requests.Writes(namespace)), pair()
-		change(ctx, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
-		staged := eventually(ctx, key, beRotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["key"], s.Data["secret"] = []byte(next["key"]), []byte(next["secret"]) })
+		staged := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		public := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}}
-		Expect(reload(Default, ctx, public).Data).To(And(
+		Expect(env.Reload(Default, ctx, admin, public).Data).To(And(
 			HaveKeyWithValue("key-id", key.Status.KeyID), HaveKeyWithValue("next.key-id", staged.Status.Versions[1].ID),
 			HaveKeyWithValue("next.key", next["key"]), Not(HaveKey(HaveSuffix("secret")))))
 		key = rotated(ctx, key)
-		Expect(reload(Default, ctx, public).Data).To(Equal(map[string]string{"type": "PublicKey", "key-id": key.Status.KeyID, "key": next["key"]}))
+		Expect(env.Reload(Default, ctx, admin, public).Data).To(Equal(map[string]string{"type": "PublicKey", "key-id": key.Status.KeyID, "key": next["key"]}))
 		const configMap, secret, status = "PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders",
 			"PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status"
 		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{
@@ -311,7 +315,7 @@ var _ = Describe("The rotation of a key", func() {
 
 var _ = Describe("A rotation under which the manager ends", func() {
 	It("goes on from the Secret alone, one step for each write", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		clock := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
 		var mute atomic.Bool
 		fault := func(request *http.Request) error {
@@ -320,14 +324,14 @@ var _ = Describe("A rotation under which the manager ends", func() {
 			}
 			return nil
 		}
-		manager := startManager(managerOptions{Clock: clock, Fault: fault})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+		manager := cluster.StartManager(env.ManagerOptions{Clock: clock, Fault: fault})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		for _, step := range []struct {
 			do   func()
 			data string
 			then string
 		}{
-			{func() { change(ctx, key, withTrigger("1")) }, "next.key-id", signetv1alpha1.ReasonStaged},
+			{func() { env.Update(ctx, admin, key, gen.WithTrigger("1")) }, "next.key-id", signetv1alpha1.ReasonStaged},
 			{func() { clock.SetTime(clock.Now().Add(stage)); touch(ctx, key) }, "previous.key-id", signetv1alpha1.ReasonRetiring},
 			{func() { clock.SetTime(clock.Now().Add(retire)); touch(ctx, key) }, "", signetv1alpha1.ReasonSettled},
 		} {
@@ -345,24 +349,18 @@ var _ = Describe("A rotation under which the manager ends", func() {
 			}
 
 			mute.Store(false)
-			manager = startManager(managerOptions{Clock: clock, Fault: fault})
+			manager = cluster.StartManager(env.ManagerOptions{Clock: clock, Fault: fault})
 			status := metav1.ConditionTrue
 			if step.data == "" {
 				status = metav1.ConditionFalse
 			}
-			eventually(ctx, key, beRotating(status, step.then))
+			eventually(ctx, key, match.Rotating(status, step.then))
 			Expect(managedSecret(Default, ctx, key).Data).To(Equal(written.Data))
 			Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "the status that was missing")
-			change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Annotations = nil })
+			env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Annotations = nil })
 		}
 	})
 })
-
-// beRotating matches a key with this condition Rotating. Words are parts of the
-// message.
-func beRotating(status metav1.ConditionStatus, reason string, words ...string) types.GomegaMatcher {
-	return haveCondition(signetv1alpha1.ConditionRotating, status, reason, words...)
-}
 
 func beUsedBy(bindings int) types.GomegaMatcher {
 	return HaveField("Status.Bindings.Count", BeEquivalentTo(bindings))

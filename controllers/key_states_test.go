@@ -12,6 +12,10 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // keyState is how a key comes to be in a state: it is made in the namespace,
@@ -28,38 +32,38 @@ type keyState struct {
 var keyStates = map[string]keyState{
 	"ready": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders"))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonReady,
 		message: []string{"The material is in Secret orders."}, signs: true,
 	},
 	"without its source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders", withSource("own")))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, message: []string{"Create Secret own"},
 	},
 	"with a managed source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other")))
-			return create(ctx, newKey(namespace, "orders", withSource("other")))
+			readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("other", gen.InNamespace(namespace))))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("other")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
 		message: []string{"Secret other is one that Signet writes"},
 	},
 	"with a source that breaks a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret + "\n"}))
-			return create(ctx, newKey(namespace, "orders", withSource("own")))
+			env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, gen.InNamespace(namespace)))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"Mend Secret own: data[secret]: ends in a newline"},
+		message: []string{"Mend Secret own: data[secret]: ends with a newline"},
 	},
 	"with a source that has come to break a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
-			change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
+			source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
+			env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte("short") })
 			return key
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
@@ -67,8 +71,8 @@ var keyStates = map[string]keyState{
 	},
 	"with a source that is gone": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
+			source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 			Expect(admin.Delete(ctx, source)).To(Succeed())
 			return key
 		},
@@ -76,8 +80,8 @@ var keyStates = map[string]keyState{
 	},
 	"with two identifiers": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "own", map[string]string{"key": plantedKey}))
-			return create(ctx, newKey(namespace, "orders", withSource("own"), func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = "another_key" }))
+			env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"key": plantedKey}, gen.InNamespace(namespace)))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"), gen.WithIdentifier("another_key")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
 		message: []string{"data[key]: differs from spec.identifier"},
@@ -85,7 +89,7 @@ var keyStates = map[string]keyState{
 	"with an unlabelled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			foreignSecret(ctx, namespace, nil)
-			return create(ctx, newKey(namespace, "orders"))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret orders is not Signet's (type Opaque, controlled by ConfigMap web, managed by Helm): delete or rename it"},
@@ -93,23 +97,23 @@ var keyStates = map[string]keyState{
 	"with a source Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			foreignSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
-			return create(ctx, newKey(namespace, "orders"))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{"Secret orders is not Signet's"},
 	},
 	"with another key's Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			readyKey(ctx, create(ctx, newKey(namespace, "other", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" })))
-			return create(ctx, newKey(namespace, "orders", func(key *signetv1alpha1.SignatureKey) { key.Spec.Target.Name = "shared" }))
+			readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("other", gen.InNamespace(namespace), gen.WithTarget("shared"))))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTarget("shared")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},
 	},
 	"whose Secret somebody else controls": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-			owner := create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
-			change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+			owner := env.Create(ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
+			env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
 				s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}
 			})
 			return key
@@ -118,33 +122,31 @@ var keyStates = map[string]keyState{
 	},
 	"with material of another type left behind": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			old := readyKey(ctx, create(ctx, newKey(namespace, "orders", withRetain)))
+			old := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))))
 			Expect(admin.Delete(ctx, old)).To(Succeed())
-			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypeBasic)))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypeBasic)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{"Secret orders holds material of a key of another type (HMAC): delete it"},
 	},
 	"whose source has the secret key of an AES key": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			create(ctx, newSource(namespace, "cipher", map[string]string{"key": "0123456789abcdef"}))
-			readyKey(ctx, create(ctx, newKey(namespace, "sealed", withType(signetv1alpha1.KeyTypeAES), withSource("cipher"), func(key *signetv1alpha1.SignatureKey) {
-				key.Spec.Algorithm = signetv1alpha1.AlgorithmAES128CFB
-			})))
-			return create(ctx, newKey(namespace, "orders", withSource("cipher")))
+			env.Create(ctx, admin, gen.SourceSecret("cipher", map[string]string{"key": "0123456789abcdef"}, gen.InNamespace(namespace)))
+			readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("sealed", gen.InNamespace(namespace), gen.WithAES(signetv1alpha1.AlgorithmAES128CFB), gen.WithSource("cipher"))))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("cipher")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
 		message: []string{"Secret cipher supplies SignatureKey sealed of type AES, whose key is secret"},
 	},
 	"of a type behind the gate": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			return create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey)))
+			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonTypeNotEnabled, message: []string{"--public-key-enable"},
 	},
 	"bound, with its Secret gone": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			loseSecret(ctx, key)
 			return key
 		},
@@ -153,8 +155,8 @@ var keyStates = map[string]keyState{
 	},
 	"with broken bytes": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-			change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("x") })
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+			env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("x") })
 			return key
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
@@ -162,7 +164,7 @@ var keyStates = map[string]keyState{
 	},
 	"bound, with its Secret deleted and held": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			key := readyKey(ctx, create(ctx, newKey(namespace, "orders")))
+			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			bound(ctx, key, "shop")
 			Eventually(func(g Gomega) {
 				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -178,77 +180,77 @@ var keyStates = map[string]keyState{
 // foreignSecret puts a Secret of somebody else under the key's name.
 func foreignSecret(ctx context.Context, namespace string, labels map[string]string) *corev1.Secret {
 	GinkgoHelper()
-	owner := create(ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
-	secret := newSource(namespace, "orders", map[string]string{"key": plantedKey, "secret": plantedSecret})
+	owner := env.Create(ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
+	secret := gen.SourceSecret("orders", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace))
 	secret.Labels = map[string]string{signetv1alpha1.LabelManagedBy: "Helm"}
 	for name, value := range labels {
 		secret.Labels[name] = value
 	}
 	secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(owner, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}
-	return create(ctx, secret)
+	return env.Create(ctx, admin, secret)
 }
 
 // loseSecret binds the key and does away with its Secret by force.
 func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	GinkgoHelper()
 	bound(ctx, key, "shop")
-	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
-		g.Expect(reload(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
+		g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 	}).Should(Succeed())
 	secret := managedSecret(Default, ctx, key)
 	Expect(admin.Delete(ctx, secret)).To(Succeed())
-	change(ctx, secret, func(s *corev1.Secret) { s.Finalizers = nil })
+	env.Update(ctx, admin, secret, func(s *corev1.Secret) { s.Finalizers = nil })
 	return secret
 }
 
 // touch has the key reconciled, as the clock would.
 func touch(ctx context.Context, key *signetv1alpha1.SignatureKey) {
 	GinkgoHelper()
-	change(ctx, key, func(k *signetv1alpha1.SignatureKey) { k.Annotations = map[string]string{"example.com/touched": "yes"} })
+	env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Annotations = map[string]string{"example.com/touched": "yes"} })
 }
 
 var _ = Describe("A SignatureKey", func() {
 	for name, state := range keyStates {
 		It(name+" says so, and costs nothing while nothing changes", func(ctx SpecContext) {
-			namespace := newNamespace(ctx)
-			manager := startManager(managerOptions{})
-			key := eventually(ctx, state.make(ctx, namespace), beReady(state.status, state.reason, state.message...))
+			namespace := env.NewNamespace(ctx, admin)
+			manager := cluster.StartManager(env.ManagerOptions{})
+			key := eventually(ctx, state.make(ctx, namespace), match.Ready(state.status, state.reason, state.message...))
 			Expect(key.Status.KeyID != "").To(Equal(state.signs))
 			Expect(key.Status.Versions != nil).To(Equal(state.signs))
 
 			By("telling it in an Event")
 			Eventually(func(g Gomega) {
-				g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring(state.reason + ": ")))
+				g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(ContainSubstring(state.reason + ": ")))
 			}).Should(Succeed())
 
 			By("reconciling it a hundred times")
-			Consistently(func() []string { return manager.Requests.Of(namespace) }, 10*poll, poll).
+			Consistently(func() []string { return manager.Requests.Of(namespace) }, 10*proc.Poll, proc.Poll).
 				Should(HaveLen(len(manager.Requests.Of(namespace))))
 			Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
-			Expect(reload(Default, ctx, key).ResourceVersion).To(Equal(key.ResourceVersion))
+			Expect(env.Reload(Default, ctx, admin, key).ResourceVersion).To(Equal(key.ResourceVersion))
 		})
 	}
 
 	It("turns red when it has waited for five minutes", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		late := clocktesting.NewFakePassiveClock(time.Now())
-		startManager(managerOptions{Clock: late})
-		key := create(ctx, newKey(namespace, "orders", withSource("own")))
-		eventually(ctx, key, beReady(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
+		cluster.StartManager(env.ManagerOptions{Clock: late})
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
+		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
 		late.SetTime(late.Now().Add(5 * time.Minute))
 		touch(ctx, key)
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
 	})
 
 	It("leaves a Secret of somebody else alone, and looks again", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		other := foreignSecret(ctx, namespace, nil)
 		late := clocktesting.NewFakePassiveClock(time.Now())
-		manager := startManager(managerOptions{Clock: late})
-		key := eventually(ctx, create(ctx, newKey(namespace, "orders")), beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
-		Expect(reload(Default, ctx, other)).To(Equal(other))
+		manager := cluster.StartManager(env.ManagerOptions{Clock: late})
+		key := eventually(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))), match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
+		Expect(env.Reload(Default, ctx, admin, other)).To(Equal(other))
 
 		Expect(admin.Delete(ctx, other)).To(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty(), "no watch tells, and a minute has not passed")
@@ -258,35 +260,35 @@ var _ = Describe("A SignatureKey", func() {
 	})
 
 	It("stays ready behind the gate if it has material", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		open := startManager(managerOptions{PublicKeyEnabled: true})
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withType(signetv1alpha1.KeyTypePublicKey))))
+		namespace := env.NewNamespace(ctx, admin)
+		open := cluster.StartManager(env.ManagerOptions{PublicKeyEnabled: true})
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		open.Stop()
-		startManager(managerOptions{})
-		after := eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
+		cluster.StartManager(env.ManagerOptions{})
+		after := eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
 		Expect(after.Status.KeyID).To(Equal(key.Status.KeyID))
 	})
 
 	It("never shows material outside its Secret", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
-		startManager(managerOptions{})
-		source := create(ctx, newSource(namespace, "own", map[string]string{"secret": plantedSecret}))
-		key := readyKey(ctx, create(ctx, newKey(namespace, "orders", withSource("own"))))
-		change(ctx, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2 + "\n") })
-		eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
-		change(ctx, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("planted secret with blanks") })
-		key = eventually(ctx, key, beReady(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
+		namespace := env.NewNamespace(ctx, admin)
+		cluster.StartManager(env.ManagerOptions{})
+		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
+		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
+		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2 + "\n") })
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial))
+		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte("planted secret with blanks") })
+		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost))
 		Eventually(func(g Gomega) {
-			g.Expect(eventsOf(g, ctx, key)).To(ContainElement(ContainSubstring("SecretLost")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(ContainSubstring("SecretLost")))
 		}).Should(Succeed())
 
 		planted := []string{plantedSecret, plantedSecret2, "planted secret with blanks"}
 		text, err := json.Marshal(key)
 		Expect(err).NotTo(HaveOccurred())
-		secretless(string(text), planted...)
-		secretless(logs.String(), planted...)
-		for _, told := range eventsOf(Default, ctx, key) {
-			secretless(told, planted...)
+		expectNoMaterial(string(text), planted...)
+		expectNoMaterial(logs.String(), planted...)
+		for _, told := range env.Events(Default, ctx, admin, key) {
+			expectNoMaterial(told, planted...)
 		}
 	})
 })

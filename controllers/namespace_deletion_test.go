@@ -11,24 +11,27 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // boundNamespace is a new namespace with a key and a binding that holds an API
 // with it.
 func boundNamespace(ctx context.Context) string {
 	GinkgoHelper()
-	namespace := newNamespace(ctx)
-	create(ctx, newKey(namespace, "orders"))
-	binding := create(ctx, newBinding(namespace, "orders", "orders", "orders"))
-	Ready(ctx, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	namespace := env.NewNamespace(ctx, admin)
+	env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+	binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+	env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	return namespace
 }
 
 // deletions are what somebody who tidies up deletes, in some order.
 func deletions(namespace string) []client.Object {
 	return []client.Object{
-		newKey(namespace, "orders"),
-		newBinding(namespace, "orders", "orders"),
+		gen.SignatureKey("orders", gen.InNamespace(namespace)),
+		gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace)),
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders"}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}},
 	}
@@ -53,8 +56,8 @@ var _ = Describe("A namespace with a bound key", func() {
 				startBoth()
 			}
 			for i, namespace := range namespaces {
-				Eventually(func(g Gomega) { beGone(g, ctx, deletions(namespace)[3]) }).
-					WithTimeout(long).Should(Succeed(), fmt.Sprintf("order %v", orders[i]))
+				Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, deletions(namespace)[3]) }).
+					WithTimeout(proc.Long).Should(Succeed(), fmt.Sprintf("order %v", orders[i]))
 			}
 		},
 		Entry("while the manager runs", true),

@@ -12,6 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // permutations are all orders of the numbers below n.
@@ -50,33 +54,30 @@ func inParallel(n int, work func(int)) {
 // shop is what a team applies for one signed route: half of the key's material
 // is its own, the other half is generated.
 func shop(namespace string) []client.Object {
-	binding := newBinding(namespace, "orders", "orders", "orders")
-	binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+	binding := gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
 	return []client.Object{
-		newKey(namespace, "orders", withSource("own")),
-		newSource(namespace, "own", map[string]string{"secret": plantedSecret}),
+		gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")),
+		gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)),
 		binding,
-		newRoute(namespace, "orders", "web"),
-		newGateway(namespace, "web"),
+		gen.HTTPRoute("orders", gen.InNamespace(namespace), gen.WithParents("web")),
+		gen.Gateway("web", gen.InNamespace(namespace)),
 	}
 }
 
-var _ = Describe("Key, source, binding, route and Gateway", Ordered, func() {
-	BeforeAll(installGatewayAPI)
-
+var _ = Describe("Key, source, binding, route and Gateway", func() {
 	// Invariant 4. All namespaces take their first step before any takes its
 	// second, so that the controllers have acted upon each step.
 	It("come to the same in whatever order they are applied", func(ctx SpecContext) {
-		manager := startManager(managerOptions{Add: withObservedRoutes})
+		manager := cluster.StartManager(env.ManagerOptions{Bindings: true})
 		orders := permutations(5)
 		Expect(orders).To(HaveLen(120))
 		namespaces := make([]string, len(orders))
 		for step := range 5 {
 			inParallel(len(orders), func(i int) {
 				if step == 0 {
-					namespaces[i] = newNamespace(ctx)
+					namespaces[i] = env.NewNamespace(ctx, admin)
 				}
-				create(ctx, shop(namespaces[i])[orders[i][step]])
+				env.Create(ctx, admin, shop(namespaces[i])[orders[i][step]])
 				acceptRoutes(ctx, namespaces[i])
 			})
 			settled(manager, "spec-")
@@ -84,21 +85,21 @@ var _ = Describe("Key, source, binding, route and Gateway", Ordered, func() {
 		want := theShopAtWork(ctx, namespaces[0])
 		inParallel(len(orders), func(i int) {
 			Eventually(func(g Gomega) {
-				g.Expect(cmp.Diff(want, worldOf(g, ctx, namespaces[i]))).To(BeEmpty())
-			}).WithTimeout(long).Should(Succeed(), fmt.Sprintf("order %v", orders[i]))
+				g.Expect(cmp.Diff(want, stateOf(g, ctx, namespaces[i]))).To(BeEmpty())
+			}).WithTimeout(proc.Long).Should(Succeed(), fmt.Sprintf("order %v", orders[i]))
 		})
 	})
 })
 
-// theShopAtWork is the world of a namespace whose shop has all that it needs.
-func theShopAtWork(ctx context.Context, namespace string) world {
+// theShopAtWork is the state of a namespace whose shop has all that it needs.
+func theShopAtWork(ctx context.Context, namespace string) namespaceState {
 	GinkgoHelper()
-	Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-	key := readyKey(ctx, newKey(namespace, "orders"))
-	eventually(ctx, key, beInUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
+	env.ExpectReady(ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+	key := readyKey(ctx, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+	eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
 		g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 	}).Should(Succeed())
-	return worldOf(Default, ctx, namespace)
+	return stateOf(Default, ctx, namespace)
 }

@@ -11,14 +11,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // backup is what a tool saves of a namespace: metadata, specs and data, with
 // the owners' UIDs of the time, but no status.
 func backup(ctx context.Context, namespace string) []client.Object {
 	GinkgoHelper()
-	key := reload(Default, ctx, newKey(namespace, "orders"))
-	binding := reload(Default, ctx, newBinding(namespace, "orders", ""))
+	key := env.Reload(Default, ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+	binding := env.Reload(Default, ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))
 	key.Status, binding.Status = signetv1alpha1.SignatureKeyStatus{}, signetv1alpha1.SignatureBindingStatus{}
 	saved := []client.Object{managedSecret(Default, ctx, key), key, binding}
 	for _, object := range saved {
@@ -39,7 +41,7 @@ func destroy(ctx context.Context, objects []client.Object) {
 		Expect(client.IgnoreNotFound(admin.Patch(ctx, object.DeepCopyObject().(client.Object), patch))).To(Succeed())
 	}
 	for _, object := range objects {
-		Eventually(func(g Gomega) { beGone(g, ctx, object) }).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, object) }).Should(Succeed())
 	}
 }
 
@@ -49,7 +51,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 	restore := func(ctx context.Context, saved []client.Object, order []int) {
 		GinkgoHelper()
 		for _, next := range order {
-			create(ctx, saved[next].DeepCopyObject().(client.Object))
+			env.Create(ctx, admin, saved[next].DeepCopyObject().(client.Object))
 		}
 	}
 	expectSame := func(ctx context.Context, namespace string, saved []client.Object, order []int) {
@@ -57,10 +59,10 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		what := fmt.Sprintf("order %v", order)
 		before, ok := saved[0].(*corev1.Secret)
 		Expect(ok).To(BeTrue())
-		Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Expect(holders(Default, ctx, namespace, "orders")).To(ConsistOf("orders"), what)
-		Expect(managedSecret(Default, ctx, newKey(namespace, "orders")).Data).To(Equal(before.Data), what)
-		status := reload(Default, ctx, newKey(namespace, "orders")).Status
+		Expect(managedSecret(Default, ctx, gen.SignatureKey("orders", gen.InNamespace(namespace))).Data).To(Equal(before.Data), what)
+		status := env.Reload(Default, ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))).Status
 		Expect(status.KeyID).To(BeEquivalentTo(before.Data["key-id"]), what)
 		Expect(status.Versions).To(HaveLen(1), what)
 	}
@@ -88,7 +90,7 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		inParallel(len(orders), func(i int) {
 			namespace := boundNamespace(ctx)
 			saved := backup(ctx, namespace)
-			// As the README says: while no binding names the key, a Secret that the
+			// As config/README.md says: while no binding names the key, a Secret that the
 			// garbage collector deletes for its dead owner is let go.
 			saved[0].SetOwnerReferences(nil)
 			destroy(ctx, []client.Object{saved[2], saved[1], saved[0]})

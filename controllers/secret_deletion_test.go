@@ -3,7 +3,6 @@ package controllers_test
 import (
 	"bytes"
 	"context"
-	"os/exec"
 	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,6 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
 )
 
 // reader reads a Secret over and over, as a kubelet or a signer may at any
@@ -48,32 +50,26 @@ func readOn(ctx context.Context, secret *corev1.Secret) *reader {
 	return r
 }
 
-func kubectl(ctx context.Context, arguments ...string) {
-	GinkgoHelper()
-	command := exec.CommandContext(ctx, plane.Kubectl, append([]string{"--kubeconfig=" + plane.Kubeconfig}, arguments...)...)
-	output, err := command.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(output))
-}
-
 var _ = Describe("kubectl delete secret, of a bound key", func() {
 	DescribeTable("takes the bytes from nobody",
 		func(ctx SpecContext, running bool) {
 			manager := startBoth()
 			namespace := boundNamespace(ctx)
-			key := newKey(namespace, "orders")
+			key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 			secret := managedSecret(Default, ctx, key)
 			reading := readOn(ctx, secret)
 			if !running {
 				manager.Stop()
 			}
-			kubectl(ctx, "--namespace="+namespace, "delete", "secret", "orders", "--wait=false")
+			_, err := cluster.Run(ctx, "--namespace="+namespace, "delete", "secret", "orders", "--wait=false")
+			Expect(err).NotTo(HaveOccurred())
 			Expect(managedSecret(Default, ctx, key).DeletionTimestamp).NotTo(BeNil())
 			if !running {
 				manager = startBoth()
 			}
-			key = eventually(ctx, key, beReady(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
+			key = eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 			Expect(key.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
-			Ready(ctx, newBinding(namespace, "orders", ""), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+			env.ExpectReady(ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 			settled(manager, namespace)
 			reading.stop()
 			Expect(reading.faults).To(BeEmpty())
@@ -81,9 +77,9 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
 			By("letting it go in the end")
-			Expect(admin.Delete(ctx, newBinding(namespace, "orders", ""))).To(Succeed())
+			Expect(admin.Delete(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))).To(Succeed())
 			Expect(admin.Delete(ctx, key)).To(Succeed())
-			Eventually(func(g Gomega) { beGone(g, ctx, key); beGone(g, ctx, secret) }).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 		},
 		Entry("while the manager runs", true),
 		Entry("while the manager is stopped", false),

@@ -10,14 +10,15 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/clock"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// dam lets a manager's watches of bindings through until an event comes that
+// watchBlocker lets a manager's watches of bindings through until an event comes that
 // holds all of the words; that one and all later ones wait for open.
-type dam struct {
+type watchBlocker struct {
 	words []string
 	open  chan struct{}
 
@@ -25,26 +26,26 @@ type dam struct {
 	stopped bool
 }
 
-func (d *dam) wrap(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(request *http.Request) (*http.Response, error) {
+func (b *watchBlocker) wrap(next http.RoundTripper) http.RoundTripper {
+	return env.RoundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
 		watch := strings.HasSuffix(request.URL.Path, "/signaturebindings") && request.URL.Query().Get("watch") != ""
 		if err == nil && watch {
-			response.Body = d.through(response.Body)
+			response.Body = b.through(response.Body)
 		}
 		return response, err
 	})
 }
 
 // through passes a stream on event by event: each is a line.
-func (d *dam) through(stream io.ReadCloser) io.ReadCloser {
+func (b *watchBlocker) through(stream io.ReadCloser) io.ReadCloser {
 	reader, writer := io.Pipe()
 	go func() {
 		events := bufio.NewReader(stream)
 		for {
 			event, err := events.ReadString('\n')
-			if d.stops(event) {
-				<-d.open
+			if b.stops(event) {
+				<-b.open
 			}
 			if _, broken := io.WriteString(writer, event); broken != nil {
 				return
@@ -61,31 +62,31 @@ func (d *dam) through(stream io.ReadCloser) io.ReadCloser {
 	}{reader, stream}
 }
 
-func (d *dam) stops(event string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, word := range d.words {
+func (b *watchBlocker) stops(event string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, word := range b.words {
 		if !strings.Contains(event, word) {
-			return d.stopped
+			return b.stopped
 		}
 	}
-	d.stopped = true
+	b.stopped = true
 	return true
 }
 
-// stopping says that the dam has something to hold back.
-func (d *dam) stopping() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.stopped
+// stopping reports whether the blocker holds events back.
+func (b *watchBlocker) stopping() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.stopped
 }
 
 var _ = Describe("A manager whose watch lags behind its own writes", func() {
 	// To the cache nobody holds the API, and the older binding comes first.
 	It("does not give an older claimant what it has just granted to a younger", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		watchNamespace(ctx, namespace)
-		lag := &dam{words: []string{`"name":"younger"`, "boundAt"}, open: make(chan struct{})}
+		lag := &watchBlocker{words: []string{`"name":"younger"`, "boundAt"}, open: make(chan struct{})}
 		open := sync.OnceFunc(func() { close(lag.open) })
 		DeferCleanup(open)
 		granting, claimed := make(chan struct{}), make(chan struct{})
@@ -93,7 +94,7 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 			close(granting)
 			<-claimed
 		})
-		startManager(managerOptions{
+		cluster.StartManager(env.ManagerOptions{
 			Transport: lag.wrap,
 			Fault: func(request *http.Request) error {
 				if request.Method == http.MethodPut && strings.HasSuffix(request.URL.Path, namespace+"/signaturebindings/younger/status") {
@@ -101,24 +102,24 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 				}
 				return nil
 			},
-			Add: withBindings(&scriptedRoutes{}, clock.RealClock{}),
+			Bindings: true, Routes: &scriptedRoutes{},
 		})
-		readyKey(ctx, create(ctx, newKey(namespace, "orders")))
-		older := create(ctx, newBinding(namespace, "older", "orders", "own"))
-		Ready(ctx, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
+		older := env.Create(ctx, admin, gen.SignatureBinding("older", "orders", gen.InNamespace(namespace), gen.WithAPIs("own")))
+		env.ExpectReady(ctx, admin, older, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
-		younger := create(ctx, newRival(namespace, "younger", "orders", "shared"))
+		younger := env.Create(ctx, admin, gen.SignatureBinding("younger", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
 		Eventually(granting).Should(BeClosed())
-		change(ctx, older, func(b *signetv1alpha1.SignatureBinding) {
+		env.Update(ctx, admin, older, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.APIs = append(b.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "shared"))
 		})
 		close(claimed)
-		Ready(ctx, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
+		env.ExpectReady(ctx, admin, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		Expect(lag.stopping()).To(BeTrue(), "the manager has seen its own write")
 		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"younger"}))
 
 		open()
-		Ready(ctx, younger, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		env.ExpectReady(ctx, admin, younger, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		Consistently(func(g Gomega) []string { return holders(g, ctx, namespace, "shared") }).Should(Equal([]string{"younger"}))
 	})
 })

@@ -40,7 +40,9 @@ type Reconciler struct {
 	Options
 
 	announcer events.Recorder
-	memory    *keyMemory
+	expected  *expectations
+	liveReads *liveReadCache
+	rotations *rotationClock
 }
 
 // keyPhase is a step of a reconcile; an error ends it.
@@ -58,7 +60,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if lag := r.memory.lag(run); lag > 0 {
+	if lag := r.expected.pending(run.key, run.objects()...); lag > 0 {
 		return ctrl.Result{RequeueAfter: lag}, nil
 	}
 	defer func() { result, err = r.report(ctx, run, err) }()

@@ -26,7 +26,9 @@ func (r *Reconciler) reconcileDeletion(ctx context.Context, run *keyRun) error {
 // carries our finalizer is kept for a key that may be restored, but not in a
 // namespace that is going as a whole.
 func (r *Reconciler) cleanUp(ctx context.Context, key types.NamespacedName) (ctrl.Result, error) {
-	r.memory.forget(key)
+	r.expected.forget(key)
+	r.liveReads.forget(key)
+	r.rotations.forget(key)
 	var secrets corev1.SecretList
 	err := r.Client.List(ctx, &secrets, client.InNamespace(key.Namespace),
 		client.MatchingLabels{signetv1alpha1.LabelKey: key.Name})
@@ -41,7 +43,7 @@ func (r *Reconciler) cleanUp(ctx context.Context, key types.NamespacedName) (ctr
 		}
 		if kept && !r.ClusterWide {
 			// No watch will tell that the namespace is being deleted too.
-			result.RequeueAfter = askAgain
+			result.RequeueAfter = liveReadInterval
 		}
 	}
 	return result, nil

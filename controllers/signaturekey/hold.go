@@ -130,6 +130,6 @@ func (r *Reconciler) patchKey(ctx context.Context, run *keyRun, before *signetv1
 	if err := r.Client.Patch(ctx, run.key, patch); err != nil {
 		return fmt.Errorf("write finalizers of SignatureKey %s: %w", client.ObjectKeyFromObject(run.key), err)
 	}
-	r.memory.wrote(run, run.key)
+	r.expected.expect(run.key, run.key)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/status"
 )
@@ -58,7 +59,7 @@ func (r *Reconciler) writePublic(ctx context.Context, run *keyRun, data map[stri
 			return fmt.Errorf("write ConfigMap %s: %w", client.ObjectKeyFromObject(desired), err)
 		}
 	}
-	r.memory.wrote(run, desired)
+	r.expected.expect(run.key, desired)
 	run.public = desired
 	return nil
 }
@@ -68,7 +69,7 @@ func (r *Reconciler) writePublic(ctx context.Context, run *keyRun, data map[stri
 // could not learn of it.
 func (r *Reconciler) findPublic(ctx context.Context, run *keyRun) error {
 	if run.public == nil {
-		if answer, left := r.memory.answer(run.key); answer.Reason == signetv1alpha1.ReasonSecretOwnedByOther {
+		if answer, left := r.liveReads.lookup(run.key); answer.Reason == signetv1alpha1.ReasonSecretOwnedByOther {
 			run.again = left
 			run.refusePublic(answer)
 			return nil
@@ -84,8 +85,8 @@ func (r *Reconciler) findPublic(ctx context.Context, run *keyRun) error {
 	}
 	other := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("ConfigMap", run.public, ""))
 	if _, cached := run.public.Labels[signetv1alpha1.LabelMaterial]; !cached {
-		r.memory.answered(run.key, other)
-		run.again = askAgain
+		r.liveReads.store(run.key, other)
+		run.again = liveReadInterval
 	}
 	run.refusePublic(other)
 	return nil
@@ -127,8 +128,8 @@ func desiredPublic(run *keyRun, data map[string]string) *corev1.ConfigMap {
 	if run.public != nil {
 		desired = run.public.DeepCopy()
 	}
-	setLabels(desired, run.key)
-	setOwner(desired, run.key)
+	keyplan.SetLabels(desired, run.key)
+	keyplan.SetOwner(desired, run.key)
 	desired.Data, desired.BinaryData = data, nil
 	return desired
 }

@@ -25,6 +25,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -80,7 +81,8 @@ func newKeyBench(t *testing.T, cached, live client.WithWatch) *keyBench {
 		Reconciler: &Reconciler{
 			Client: cached, Live: live, Holds: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
 			Options:   Options{ClusterWide: true},
-			announcer: events.Recorder{Sink: told, Action: "Reconcile"}, memory: newKeyMemory(now),
+			announcer: events.Recorder{Sink: told, Action: "Reconcile"},
+			expected:  newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
 		},
 		cached: cached, live: live, told: told, clock: now,
 	}
@@ -122,8 +124,8 @@ func benchSecret(t *testing.T, finalizers ...string) *corev1.Secret {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", Finalizers: finalizers},
 		Type:       signetv1alpha1.SecretType, Data: set.Encode(),
 	}
-	setLabels(secret, benchKey())
-	setOwner(secret, benchKey())
+	keyplan.SetLabels(secret, benchKey())
+	keyplan.SetOwner(secret, benchKey())
 	return secret
 }
 

@@ -30,7 +30,9 @@ func (r *Reconciler) rotate(run *keyRun) error {
 		return nil
 	}
 	before := run.next
-	outcome, err := before.Advance(run.plan(), r.memory.watch(run.key, before), r.Rand)
+	state := before.RotationState()
+	r.rotations.observe(run.key, state)
+	outcome, err := before.Advance(run.plan(), r.rotations.watch(run.key).Moment(state, r.Clock.Now()), r.Rand)
 	if err != nil {
 		return fmt.Errorf("rotate: %w", err)
 	}

@@ -80,7 +80,7 @@ func TestRotationUnderAnotherManager(t *testing.T) {
 	if _, reason := b.after(t, 90*24*time.Hour); reason != signetv1alpha1.ReasonStaged {
 		t.Fatal(reason)
 	}
-	b.memory = newKeyMemory(b.clock)
+	b.rotations = newRotationClock(b.clock)
 	if again, reason := b.after(t, time.Hour); reason != signetv1alpha1.ReasonStaged || again != 2*time.Minute {
 		t.Errorf("%s, again after %s", reason, again)
 	}

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/status"
 )
@@ -41,8 +42,8 @@ func (r *Reconciler) inspect(ctx context.Context, run *keyRun) error {
 		return err
 	}
 	lost := status.Stalled(signetv1alpha1.ReasonSecretLost, lostSecret(run.key))
-	r.memory.answered(run.key, lost)
-	run.again = askAgain
+	r.liveReads.store(run.key, lost)
+	run.again = liveReadInterval
 	run.lose(lost.Message)
 	return nil
 }
@@ -71,7 +72,7 @@ func (r *Reconciler) ensureAbsent(ctx context.Context, run *keyRun) error {
 // search asks the API server for a managed Secret that the cache does not have.
 // An answer stands for a while, if the key has not changed.
 func (r *Reconciler) search(ctx context.Context, run *keyRun) error {
-	if answer, left := r.memory.answer(run.key); answer.Reason == signetv1alpha1.ReasonSecretOwnedByOther {
+	if answer, left := r.liveReads.lookup(run.key); answer.Reason == signetv1alpha1.ReasonSecretOwnedByOther {
 		run.again = left
 		run.say(answer)
 		run.settle()
@@ -87,8 +88,8 @@ func (r *Reconciler) search(ctx context.Context, run *keyRun) error {
 		return err
 	case !material.IsOwnedBy(secret, run.key) || material.OtherController(secret, run.key) != nil:
 		other := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", secret, secret.Type))
-		r.memory.answered(run.key, other)
-		run.again = askAgain
+		r.liveReads.store(run.key, other)
+		run.again = liveReadInterval
 		run.say(other)
 		run.settle()
 		return nil
@@ -124,7 +125,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, run *keyRun) error {
 		} else if err != nil {
 			return fmt.Errorf("create Secret %s: %w", client.ObjectKeyFromObject(desired), err)
 		}
-		r.memory.wrote(run, desired)
+		r.expected.expect(run.key, desired)
 		run.secret, run.owned = desired, true
 	case !equality.Semantic.DeepEqual(run.secret, desired):
 		if err := r.patchSecret(ctx, run, run.secret, desired); err != nil {
@@ -135,7 +136,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, run *keyRun) error {
 	if run.change != nil {
 		run.news = append(run.news, *run.change)
 	}
-	r.memory.watch(run.key, run.next) // from its acknowledgement on
+	r.rotations.observe(run.key, run.next.RotationState()) // from its acknowledgement on
 	run.show(run.next)
 	return nil
 }
@@ -151,10 +152,10 @@ func desiredSecret(run *keyRun) *corev1.Secret {
 		desired = run.secret.DeepCopy()
 	}
 	if !run.specBroken {
-		setTemplate(desired, run.key.Spec.Target.Template)
+		keyplan.SetTemplate(desired, run.key.Spec.Target.Template)
 	}
-	setLabels(desired, run.key)
-	setOwner(desired, run.key)
+	keyplan.SetLabels(desired, run.key)
+	keyplan.SetOwner(desired, run.key)
 	if run.held && desired.DeletionTimestamp.IsZero() && !run.namespaceTerminating {
 		controllerutil.AddFinalizer(desired, signetv1alpha1.FinalizerProtection)
 	}
@@ -174,7 +175,7 @@ func (r *Reconciler) patchSecret(ctx context.Context, run *keyRun, before, after
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return fmt.Errorf("write Secret %s: %w", client.ObjectKeyFromObject(before), err)
 	}
-	r.memory.wrote(run, after)
+	r.expected.expect(run.key, after)
 	return nil
 }
 

@@ -189,7 +189,7 @@ func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, susp
 		if !suspected {
 			return false, nil
 		}
-		if terminating, known := r.memory.namespaceAnswer(name); known {
+		if terminating, known := r.liveReads.lookupNamespace(name); known {
 			return terminating, nil
 		}
 		reader = r.Live
@@ -201,7 +201,7 @@ func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, susp
 	}
 	terminating := !namespace.DeletionTimestamp.IsZero()
 	if !r.ClusterWide {
-		r.memory.namespaceAnswered(name, terminating)
+		r.liveReads.storeNamespace(name, terminating)
 	}
 	return terminating, nil
 }

@@ -98,7 +98,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, run *keyRun) error {
 	if err := r.Client.Status().Patch(ctx, after, patch); err != nil {
 		return fmt.Errorf("write status of SignatureKey %s: %w", client.ObjectKeyFromObject(run.key), err)
 	}
-	r.memory.wrote(run, after)
+	r.expected.expect(run.key, after)
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
 	r.Options = options
 	r.announcer = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
-	r.memory = newKeyMemory(r.Clock)
+	r.expected, r.liveReads, r.rotations = newExpectations(r.Clock), newLiveReadCache(r.Clock), newRotationClock(r.Clock)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
 		For(&signetv1alpha1.SignatureKey{}).

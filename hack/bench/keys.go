@@ -86,7 +86,7 @@ func (b *bench) signetRound(ctx context.Context, namespace string) (took time.Du
 	if err != nil {
 		return 0, nil, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	before, err := b.requests(ctx)
 	if err != nil {
 		return 0, nil, err
@@ -107,12 +107,12 @@ func (b *bench) bareRound(ctx context.Context, namespace string) (took time.Dura
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, doors.stop()) }()
+	defer func() { err = errors.Join(err, doors.Stop()) }()
 	loop, err := b.start(roleBare, "--namespaces="+namespace)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, loop.stop()) }()
+	defer func() { err = errors.Join(err, loop.Stop()) }()
 	// The loop is at work when it has made a key ready.
 	first := newKeys(namespace, 1)
 	first[0].SetName("first")

@@ -23,7 +23,7 @@ func (b *bench) measureBindings(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	before, err := b.requests(ctx)
 	if err != nil {
 		return err
@@ -116,11 +116,11 @@ func (b *bench) weigh(ctx context.Context, args ...string) (heap int64, err erro
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	if err := b.quiet(ctx); err != nil {
 		return 0, err
 	}
-	return p.heapBytes()
+	return p.heapBytes(ctx)
 }
 
 func mebi(bytes int64) float64 { return float64(bytes) / (1 << 20) }
@@ -136,7 +136,7 @@ func (b *bench) measureAdmission(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() { err = errors.Join(err, p.Stop()) }()
 	if _, err := b.apply(ctx, namespace, &signetv1alpha1.SignatureKeyList{}, newKeys(namespace, b.slotBindings)); err != nil {
 		return err
 	}

@@ -1,17 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/signet-dev/signet/internal/testing/proc"
@@ -22,9 +20,8 @@ const patience = 10 * time.Minute
 
 // process is the bench in one of its other roles.
 type process struct {
-	cmd       *exec.Cmd
-	log, heap string
-	done      chan error
+	*proc.Process
+	heap string
 }
 
 func (b *bench) start(role string, args ...string) (*process, error) {
@@ -32,23 +29,18 @@ func (b *bench) start(role string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{log: filepath.Join(b.cluster.Dir, role+"-"+time.Now().Format("150405.000")+".log"), heap: heap, done: make(chan error, 1)}
-	file, err := os.Create(p.log)
+	// Ctrl-C reaches the bench only, which stops the others in order.
+	started, err := proc.Start(proc.Command{
+		Name: role, Program: os.Args[0], OwnGroup: true,
+		Log: filepath.Join(b.cluster.Dir, role+"-"+time.Now().Format("150405.000")+".log"),
+		Args: append([]string{
+			role, "--heap-bind-address=" + heap, "--kubeconfig=" + b.kubeconfigs[role], "--metrics-bind-address=0",
+		}, args...),
+	})
 	if err != nil {
-		return nil, fmt.Errorf("create the log: %w", err)
+		return nil, err
 	}
-	args = append([]string{
-		role, "--heap-bind-address=" + heap, "--kubeconfig=" + b.kubeconfigs[role], "--metrics-bind-address=0",
-	}, args...)
-	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Stdout, p.cmd.Stderr = file, file
-	// Ctrl-C comes to the bench alone, which stops the rest in order.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", role, err), file.Close())
-	}
-	go func() { p.done <- errors.Join(p.cmd.Wait(), file.Close()) }()
-	return p, nil
+	return &process{Process: started, heap: heap}, nil
 }
 
 // startManager starts Signet's manager and waits until it serves admission.
@@ -64,36 +56,20 @@ func (b *bench) startManager(ctx context.Context, args ...string) (*process, err
 		return nil, err
 	}
 	err = until(ctx, "the manager to be ready", func() error {
-		select {
-		case err := <-p.done:
-			return fmt.Errorf("the manager has ended: %w", err)
-		default:
-		}
-		if _, err := get("http://" + probes + "/readyz"); err != nil {
+		if _, err := p.Get(ctx, "http://"+probes+"/readyz", nil); err != nil {
 			return err
 		}
 		return b.admissionAnswers(ctx)
 	})
 	if err != nil {
-		return nil, errors.Join(err, p.stop())
+		return nil, errors.Join(err, p.Stop())
 	}
 	return p, nil
 }
 
-func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop %s: %w", p.cmd.Args[1], err)
-	}
-	if err := <-p.done; err != nil {
-		text, _ := os.ReadFile(p.log)
-		return fmt.Errorf("%s: %w\n%s", p.cmd.Args[1], err, text[max(0, len(text)-2000):])
-	}
-	return nil
-}
-
 // heapBytes is the live heap of the process.
-func (p *process) heapBytes() (int64, error) {
-	text, err := get("http://" + p.heap)
+func (p *process) heapBytes(ctx context.Context) (int64, error) {
+	text, err := p.Get(ctx, "http://"+p.heap, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -104,22 +80,7 @@ func (p *process) heapBytes() (int64, error) {
 	return bytes, nil
 }
 
-func get(url string) (string, error) {
-	response, err := http.Get(url) //nolint:noctx // loopback, and the process is ours
-	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", url, err)
-	}
-	body, err := io.ReadAll(response.Body)
-	if err := errors.Join(err, response.Body.Close()); err != nil {
-		return "", fmt.Errorf("read %s: %w", url, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s answers %s", url, response.Status)
-	}
-	return string(body), nil
-}
-
-// until asks again until there is no error.
-func until(ctx context.Context, what string, ask func() error) error {
-	return proc.Until(ctx, patience, what, ask)
+// until calls check until it returns nil.
+func until(ctx context.Context, what string, check func() error) error {
+	return proc.Until(ctx, patience, what, check)
 }

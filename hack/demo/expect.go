@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,40 +12,29 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
 	// patience is how long the demo waits for what should take a second or two.
-	patience = 60 * time.Second
+	patience = proc.Soon
 	// collection is for what the garbage collector has to do, which learns of
 	// new kinds every half minute.
-	collection = 120 * time.Second
-	glance     = 200 * time.Millisecond
+	collection = proc.Long
 )
 
 // expect waits until the check finds nothing wrong, and prints the outcome. An
 // expectation that is not met does not end the demo.
 func (d *demo) expect(ctx context.Context, what string, within time.Duration, check func(context.Context) error) {
-	deadline := time.NewTimer(within)
-	defer deadline.Stop()
-	tick := time.NewTicker(glance)
-	defer tick.Stop()
-	for {
-		err := check(ctx)
-		if err == nil {
-			d.screen.met(what)
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			d.unmet++
-			d.screen.unmet(what, err)
-			return
-		case <-ctx.Done():
-			d.unmet++
-			return
-		}
+	err := proc.Until(ctx, within, what, func() error { return check(ctx) })
+	switch {
+	case err == nil:
+		d.screen.met(what)
+	case ctx.Err() != nil:
+		d.unmet++
+	default:
+		d.unmet++
+		d.screen.unmet(what, errors.Unwrap(err))
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 func (d *demo) startControlPlane(ctx context.Context) error {
@@ -59,7 +59,7 @@ func (d *demo) install(ctx context.Context) error {
 	if output, err := d.kubectl.run(ctx, nil, "apply", "--server-side", "-f", crds); err != nil {
 		return fmt.Errorf("%w\n%s", err, output)
 	}
-	if d.webhooks, err = freeAddress(ctx); err != nil {
+	if d.webhooks, err = proc.FindAddress(); err != nil {
 		return err
 	}
 	objects, err := d.cluster.Render(ctx, "config/default")
@@ -78,17 +78,4 @@ func (d *demo) install(ctx context.Context) error {
 		d.screen.output(fmt.Sprintf("%-34s %s", object.GetKind(), name))
 	}
 	return nil
-}
-
-// freeAddress is an address of this machine alone that nobody listens at.
-func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		return "", fmt.Errorf("free the port again: %w", err)
-	}
-	return address, nil
 }

@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const namespace = "signet-samples"
@@ -35,10 +37,10 @@ func main() {
 type demo struct {
 	screen  *screen
 	cluster *controlplane.ControlPlane
-	manager *process
+	manager *proc.Process
 	// traffic are the programs that come into play for requests, in the order
 	// of starting.
-	traffic []*process
+	traffic []*proc.Process
 	// binary is the path of signet.
 	binary  string
 	kubectl kubectl
@@ -86,7 +88,7 @@ func (d *demo) explained(err error) error {
 	if d.manager == nil {
 		return err
 	}
-	return fmt.Errorf("%w\n\nThe manager's log ends with:\n%s", err, d.manager.logTail())
+	return fmt.Errorf("%w\n\nThe manager's log ends with:\n%s", err, d.manager.Tail())
 }
 
 // interrupted is the end that the user asked for: an error only for who wanted
@@ -114,14 +116,23 @@ func (d *demo) stayUp(ctx context.Context) error {
 		"kubectl -n "+namespace+" delete signaturebinding orders     # orders-takeover moves up",
 		"kubectl -n "+namespace+" delete signaturebinding inventory  # and the key goes, too",
 	)
-	d.screen.say("The manager's log: " + d.manager.log)
+	d.screen.say("The manager's log: " + d.logOf("manager"))
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-d.manager.ended:
-		return d.explained(fmt.Errorf("the manager has ended: %w", d.manager.err))
+	case <-d.manager.Ended():
+		return d.explained(fmt.Errorf("the manager has ended with exit status %d", d.manager.ExitCode()))
 	}
 }
+
+// start starts a program that a terminal's Ctrl-C does not reach, so that
+// takeDown ends everything in order.
+func (d *demo) start(name, program, log string, args []string) (*proc.Process, error) {
+	return proc.Start(proc.Command{Name: name, Program: program, Args: args, Log: log, OwnGroup: true})
+}
+
+// logOf is the path of the log of Signet's manager or signer.
+func (d *demo) logOf(command string) string { return filepath.Join(d.cluster.Dir, command+".log") }
 
 func (d *demo) takeDown() error {
 	if d.cluster == nil {
@@ -130,10 +141,10 @@ func (d *demo) takeDown() error {
 	d.screen.chapter("Taking it down")
 	var err error
 	for _, p := range slices.Backward(d.traffic) {
-		err = errors.Join(err, p.stop())
+		err = errors.Join(err, p.Stop())
 	}
 	if d.manager != nil {
-		err = errors.Join(err, d.manager.stop())
+		err = errors.Join(err, d.manager.Stop())
 	}
 	d.cluster.Stop()
 	return err

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -36,7 +37,7 @@ func (d *demo) startManager(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probes, err := freeAddress(ctx)
+	probes, err := proc.FindAddress()
 	if err != nil {
 		return err
 	}
@@ -51,10 +52,10 @@ func (d *demo) startManager(ctx context.Context) error {
 		"--health-probe-bind-address=" + probes,
 	}
 	d.screen.command("signet " + strings.Join(args, " \\\n    "))
-	if d.manager, err = startProcess("manager", d.binary, filepath.Join(d.cluster.Dir, "manager.log"), args); err != nil {
+	if d.manager, err = d.start("manager", d.binary, d.logOf("manager"), args); err != nil {
 		return err
 	}
-	if err := d.manager.waitReady(ctx, "http://"+probes+"/readyz"); err != nil {
+	if err := d.manager.WaitReady(ctx, "http://"+probes+"/readyz"); err != nil {
 		return err
 	}
 	d.screen.met("the manager is ready")

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 	"github.com/signet-dev/signet/hack/e2e/gateways"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -77,7 +78,7 @@ func (d *demo) startSigner(ctx context.Context, at *traffic) error {
 	if err != nil {
 		return err
 	}
-	addresses, err := freeAddresses(ctx, 2)
+	addresses, err := freeAddresses(2)
 	if err != nil {
 		return err
 	}
@@ -90,12 +91,12 @@ func (d *demo) startSigner(ctx context.Context, at *traffic) error {
 		"--metrics-bind-address=0", "--health-probe-bind-address=" + addresses[1], "--shutdown-delay=0s",
 	}
 	d.screen.command("signet " + strings.Join(args, " \\\n    "))
-	signer, err := startProcess("signer", d.binary, filepath.Join(d.cluster.Dir, "signer.log"), args)
+	signer, err := d.start("signer", d.binary, d.logOf("signer"), args)
 	if err != nil {
 		return err
 	}
 	d.traffic = append(d.traffic, signer)
-	if err := signer.waitReady(ctx, "http://"+addresses[1]+"/readyz"); err != nil {
+	if err := signer.WaitReady(ctx, "http://"+addresses[1]+"/readyz"); err != nil {
 		return err
 	}
 	d.screen.met("the signer is ready")
@@ -148,7 +149,7 @@ func (d *demo) startBackend(ctx context.Context, at *traffic) error {
 // that config/gateways shows.
 func (d *demo) startGateway(ctx context.Context, at *traffic) error {
 	d.screen.chapter("A gateway")
-	address, err := freeAddress(ctx)
+	address, err := proc.FindAddress()
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (d *demo) startGateway(ctx context.Context, at *traffic) error {
 func (d *demo) startNginx(program, dir string, at *traffic) error {
 	const shown = "nginx/signed.conf"
 	d.screen.say("nginx, with config/gateways/" + shown + " and this machine's addresses in it.")
-	text, err := gateways.Shown(shown, map[string]string{
+	text, err := gateways.ShippedConfig(shown, map[string]string{
 		"server signet-signer.signet-system.svc:8443": "server " + at.signer, "orders.shop.svc:8080": at.backend,
 		"listen 8080": "listen " + at.gateway, "/sign/shop/RELEASE/API/orders": "/sign/" + demoAPI,
 		"/etc/nginx/signet": filepath.Join(d.certs(), "sign-"+namespace),
@@ -191,7 +192,7 @@ func (d *demo) startCaddy(program, dir string, at *traffic) error {
 	if err != nil {
 		return fmt.Errorf("read an address: %w", err)
 	}
-	text, err := gateways.Shown(shown, map[string]string{
+	text, err := gateways.ShippedConfig(shown, map[string]string{
 		"https://signet-signer.signet-system.svc:8443": "https://" + at.signer, "orders.shop.svc:8080": at.backend,
 		"orders.example.com:8080": "orders.example.com:" + port, "orders.example.com:8081": "orders.example.com:0",
 		"/sign/shop/RELEASE/API/orders?": "/sign/" + demoAPI + "?",
@@ -210,7 +211,7 @@ func (d *demo) runGateway(dir string, files map[string]string, program string, a
 			return fmt.Errorf("write the gateway's configuration: %w", err)
 		}
 	}
-	gateway, err := startProcess("gateway", program, filepath.Join(dir, "log"), args)
+	gateway, err := d.start("gateway", program, filepath.Join(dir, "log"), args)
 	if err != nil {
 		return err
 	}
@@ -218,11 +219,11 @@ func (d *demo) runGateway(dir string, files map[string]string, program string, a
 	return nil
 }
 
-func freeAddresses(ctx context.Context, count int) ([]string, error) {
+func freeAddresses(count int) ([]string, error) {
 	addresses := make([]string, count)
 	for i := range addresses {
 		var err error
-		if addresses[i], err = freeAddress(ctx); err != nil {
+		if addresses[i], err = proc.FindAddress(); err != nil {
 			return nil, err
 		}
 	}

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -21,15 +22,15 @@ type bindingValidator struct {
 	rejectTaken bool
 }
 
-// ValidateCreate asks the rules, and warns of what the binding will wait for.
+// ValidateCreate checks the rules and warns about what the binding will wait for.
 func (v *bindingValidator) ValidateCreate(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
 	if errs := validation.ValidateSignatureBinding(binding); len(errs) > 0 {
 		return nil, invalidBinding(binding, errs)
 	}
-	return v.surroundings(ctx, &signetv1alpha1.SignatureBinding{}, binding)
+	return v.checkOthers(ctx, &signetv1alpha1.SignatureBinding{}, binding)
 }
 
-// ValidateUpdate asks the rules about what has changed, and warns.
+// ValidateUpdate checks the rules for what has changed, and warns.
 func (v *bindingValidator) ValidateUpdate(ctx context.Context, old, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
 	if !binding.DeletionTimestamp.IsZero() {
 		return nil, nil
@@ -38,30 +39,30 @@ func (v *bindingValidator) ValidateUpdate(ctx context.Context, old, binding *sig
 		return nil, invalidBinding(binding, errs)
 	}
 	if equality.Semantic.DeepEqual(old.Spec, binding.Spec) {
-		return nil, nil // said when it was written
+		return nil, nil // the warnings were given when the spec was written
 	}
-	return v.surroundings(ctx, old, binding)
+	return v.checkOthers(ctx, old, binding)
 }
 
-// ValidateDelete lets every binding go.
+// ValidateDelete admits every deletion.
 func (*bindingValidator) ValidateDelete(context.Context, *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
 	return nil, nil
 }
 
-// surroundings looks at the key and at who else has the APIs. What cannot be
-// looked up is a reason to refuse only where --reject-taken-slots is a promise.
-func (v *bindingValidator) surroundings(ctx context.Context, old, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
-	look := newLookup(v.reader, binding)
-	found, err := look.taken(ctx)
+// checkOthers checks the key and the other claimants of the APIs. A failed lookup
+// is a reason to refuse only with --reject-taken-slots, which is a promise.
+func (v *bindingValidator) checkOthers(ctx context.Context, old, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
+	lookup := newLookup(v.reader, binding)
+	found, err := lookup.taken(ctx)
 	if err != nil && v.rejectTaken {
 		return nil, apierrors.NewInternalError(err)
 	}
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "cannot tell whether APIs are taken")
+		logf.FromContext(ctx).Error(err, "Failed to check for taken APIs")
 		return nil, nil
 	}
 	var warnings admission.Warnings
-	if key, err := look.key(ctx, binding.Spec.KeyRef.Name); err == nil {
+	if key, err := lookup.key(ctx, binding.Spec.KeyRef.Name); err == nil {
 		if warning := keyStateWarning(binding, key); warning != "" {
 			warnings = append(warnings, warning)
 		}
@@ -78,8 +79,8 @@ func (v *bindingValidator) surroundings(ctx context.Context, old, binding *signe
 	return append(warnings, takenWarnings(found, binding.Spec.Environment)...), nil
 }
 
-// newlyTaken are those that were not taken from the binding before: what was
-// conflicted already does not stop another change.
+// newlyTaken returns the APIs that were not taken before: an existing conflict
+// does not stop another change.
 func newlyTaken(found, before []taken, old, binding *signetv1alpha1.SignatureBinding) []taken {
 	if old.Spec.Environment != binding.Spec.Environment {
 		return found
@@ -94,9 +95,9 @@ func rejections(found []taken, environment string) field.ErrorList {
 	var errs field.ErrorList
 	for i, t := range found {
 		if i == maxNamed {
-			return append(errs, field.Forbidden(path, fmt.Sprintf("taken by other SignatureBindings, too: %d more", len(found)-maxNamed)))
+			return append(errs, field.Forbidden(path, moreTaken(len(found)-maxNamed)))
 		}
-		errs = append(errs, field.Forbidden(path.Index(t.at), t.message(environment)))
+		errs = append(errs, field.Forbidden(path.Index(t.position), t.state(environment)+": remove the API from one of the two bindings"))
 	}
 	return errs
 }

@@ -12,14 +12,16 @@ import (
 )
 
 const (
-	warnNoKey       = "spec.keyRef.name: there is no SignatureKey orders in this namespace: the binding waits until you create it, or correct the name"
-	warnKeyWaits    = "spec.keyRef.name: SignatureKey orders has no material to sign with: the binding waits. The key's condition Ready says for what"
-	warnKeyGoes     = "spec.keyRef.name: SignatureKey orders is being deleted and takes no new bindings: name another key"
-	takenByHolder   = "SignatureBinding holder has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two"
-	warnTaken       = "spec.apis[0]: " + takenByHolder
+	warnNoKey       = `spec.keyRef.name: SignatureKey "orders" does not exist in this namespace, so the binding waits. Create the key or fix the name.`
+	warnKeyWaits    = `spec.keyRef.name: SignatureKey "orders" has no material yet, so the binding waits. See the key's condition Ready.`
+	warnKeyGoes     = `spec.keyRef.name: SignatureKey "orders" is being deleted and accepts no new bindings. Use another key.`
+	takenByHolder   = `HTTPRoute "orders" in environment "RELEASE" is taken by SignatureBinding "holder"`
+	adviseTaken     = ". Remove the API from one of the two bindings."
+	refuseAdvice    = ": remove the API from one of the two bindings"
+	warnTaken       = "spec.apis[0]: " + takenByHolder + adviseTaken
 	invalidBy       = `SignatureBinding.signet.dev "late" is invalid: `
-	refuseTaken     = invalidBy + "spec.apis[0]: Forbidden: " + takenByHolder
-	refuseBlindness = "Internal error occurred: list the claimants of slot team-a/RELEASE/HTTPRoute/orders: the cache cannot be read"
+	refuseTaken     = invalidBy + "spec.apis[0]: Forbidden: " + takenByHolder + refuseAdvice
+	refuseBlindness = `Internal error occurred: list bindings for HTTPRoute "orders": the cache cannot be read`
 )
 
 // late is a binding of two hours after the beginning, which signs in another way
@@ -47,13 +49,13 @@ func TestBindingIsCreated(t *testing.T) {
 		"the key is in another namespace": {
 			binding: late(), others: []client.Object{foreignKey}, warnings: []string{warnNoKey},
 		},
-		"a key without material": {binding: late(), others: []client.Object{newKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
-		"a key that goes":        {binding: late(), others: []client.Object{newKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
+		"a key without material":      {binding: late(), others: []client.Object{newKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
+		"a key that is being deleted": {binding: late(), others: []client.Object{newKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
 		"older than its key's deletion": {
 			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour))},
 		},
-		"older than its key's deletion, which nothing holds": {
-			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour), unheld)}, warnings: []string{warnKeyGoes},
+		"older than its key's deletion, which is not protected": {
+			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
 		},
 		"taken by who holds it": {
 			binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
@@ -85,9 +87,9 @@ func TestBindingIsCreated(t *testing.T) {
 			binding: late(withAPIs(signetv1alpha1.APIKindHTTPRoute, "free", "orders")),
 			others:  []client.Object{newKey("orders"), newBinding("older"), newBinding("holder", createdAt(90*time.Minute), holding)},
 			warnings: []string{
-				"spec.apis[1]: " + takenByHolder,
+				"spec.apis[1]: " + takenByHolder + adviseTaken,
 			},
-			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder,
+			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder + refuseAdvice,
 		},
 		"taken in another environment": {
 			binding: late(inEnvironment("staging")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
@@ -96,7 +98,7 @@ func TestBindingIsCreated(t *testing.T) {
 			binding: late(withAPIs(signetv1alpha1.APIKindGRPCRoute, "orders")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
 		},
 		"taken in another namespace":     {binding: late(), others: []client.Object{newKey("orders"), foreign}},
-		"the holder goes":                {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, leaving)}},
+		"the holder is being deleted":    {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, leaving)}},
 		"the holder has dropped the API": {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "other"))}},
 		"the other came after its key's deletion": {
 			binding: late(), others: []client.Object{newKey("orders"), newKey("old", deletedAt(time.Minute)), newBinding("holder", withKey("old"))},
@@ -158,12 +160,12 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 	reader := newReader(t, newKey("orders"), newBinding("holder", withAPIs(signetv1alpha1.APIKindAPI, names...), holding))
 	var warned, refused []string
 	for i, name := range names[:10] {
-		taken := fmt.Sprintf("SignatureBinding holder has API %s in environment RELEASE, and keeps it: take the API out of one of the two", name)
-		warned = append(warned, fmt.Sprintf("spec.apis[%d]: %s", i, taken))
-		refused = append(refused, fmt.Sprintf("spec.apis[%d]: Forbidden: %s", i, taken))
+		taken := fmt.Sprintf(`API %q in environment "RELEASE" is taken by SignatureBinding "holder"`, name)
+		warned = append(warned, fmt.Sprintf("spec.apis[%d]: %s", i, taken+adviseTaken))
+		refused = append(refused, fmt.Sprintf("spec.apis[%d]: Forbidden: %s", i, taken+refuseAdvice))
 	}
-	warned = append(warned, "spec.apis: taken by other SignatureBindings, too: 2 more. See status.apis")
-	refused = append(refused, "spec.apis: Forbidden: taken by other SignatureBindings, too: 2 more")
+	warned = append(warned, "spec.apis: 2 more APIs are taken by other SignatureBindings. See status.apis.")
+	refused = append(refused, "spec.apis: Forbidden: 2 more APIs are taken by other SignatureBindings")
 
 	warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), binding)
 	expectAnswer(t, warnings, err, warned, "")
@@ -175,22 +177,22 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 // does, under --reject-taken-slots.
 func TestBindingIsUpdated(t *testing.T) {
 	both := withAPIs(signetv1alpha1.APIKindHTTPRoute, "orders", "invoices")
-	labelled := func(binding *signetv1alpha1.SignatureBinding) { binding.Labels = map[string]string{"team": "a"} }
-	takenInvoices := strings.ReplaceAll(takenByHolder, "HTTPRoute orders", "HTTPRoute invoices")
+	labeled := func(binding *signetv1alpha1.SignatureBinding) { binding.Labels = map[string]string{"team": "a"} }
+	takenInvoices := strings.ReplaceAll(takenByHolder, `"orders"`, `"invoices"`)
 	cases := map[string]struct {
 		old, binding *signetv1alpha1.SignatureBinding
 		warnings     []string
 		rejection    string
 	}{
-		"an unchanged spec was warned about": {old: late(), binding: late(labelled)},
-		"a conflict of old": {
+		"an unchanged spec was warned about": {old: late(), binding: late(labeled)},
+		"an existing conflict": {
 			old: late(), binding: late(withKey("payments")),
 			warnings: []string{strings.ReplaceAll(warnNoKey, "orders", "payments"), warnTaken},
 		},
-		"a new claim beside a conflict of old": {
+		"a new claim in addition to an existing conflict": {
 			old: late(), binding: late(both),
-			warnings:  []string{warnTaken, "spec.apis[1]: " + takenInvoices},
-			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenInvoices,
+			warnings:  []string{warnTaken, "spec.apis[1]: " + takenInvoices + adviseTaken},
+			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenInvoices + refuseAdvice,
 		},
 		"a move to another environment": {
 			old: late(inEnvironment("staging")), binding: late(),

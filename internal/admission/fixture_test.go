@@ -78,13 +78,13 @@ func expectAnswer(t *testing.T, warnings []string, err error, wantWarnings []str
 		t.Errorf("refusal (-want +got):\n%s", diff)
 	}
 	if refusal != "" && !apierrors.IsInvalid(err) && !apierrors.IsInternalError(err) {
-		t.Errorf("the refusal is no API error with a reason: %#v", err)
+		t.Errorf("the refusal is not an API error with a reason: %#v", err)
 	}
 }
 
 type keyOption func(*signetv1alpha1.SignatureKey)
 
-// newKey is an HMAC key that is in force.
+// newKey returns an HMAC key with material.
 func newKey(name string, options ...keyOption) *signetv1alpha1.SignatureKey {
 	key := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{
@@ -123,7 +123,7 @@ func elsewhere(object client.Object) { object.SetNamespace("team-b") }
 // notReady is a key without material.
 func notReady(key *signetv1alpha1.SignatureKey) { key.Status.KeyID = "" }
 
-// deletedAt is held by Signet's finalizer.
+// deletedAt deletes a key, which Signet's finalizer protects.
 func deletedAt(after time.Duration) keyOption {
 	return func(key *signetv1alpha1.SignatureKey) {
 		when := metav1.NewTime(born.Add(after))
@@ -131,8 +131,8 @@ func deletedAt(after time.Duration) keyOption {
 	}
 }
 
-// unheld is a key that nothing of Signet's holds.
-func unheld(key *signetv1alpha1.SignatureKey) {
+// unprotected removes Signet's finalizer from a key.
+func unprotected(key *signetv1alpha1.SignatureKey) {
 	key.Finalizers = []string{metav1.FinalizerDeleteDependents}
 }
 
@@ -193,7 +193,7 @@ func holding(binding *signetv1alpha1.SignatureBinding) {
 	}
 }
 
-// leaving is a binding that is being deleted and held by somebody's finalizer.
+// leaving is a binding that is being deleted and has another client's finalizer.
 func leaving(binding *signetv1alpha1.SignatureBinding) {
 	when := metav1.NewTime(born.Add(2 * time.Hour))
 	binding.DeletionTimestamp = &when
@@ -208,8 +208,8 @@ func newSource(name string, data map[string]string) *corev1.Secret {
 		},
 		Data: map[string][]byte{},
 	}
-	for half, value := range data {
-		secret.Data[half] = []byte(value)
+	for name, value := range data {
+		secret.Data[name] = []byte(value)
 	}
 	return secret
 }

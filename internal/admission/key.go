@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -20,12 +22,12 @@ type keyValidator struct {
 	publicKeyEnabled bool
 }
 
-// ValidateCreate asks the rules, and the gate for PublicKey.
+// ValidateCreate checks the rules and the gate for PublicKey.
 func (v *keyValidator) ValidateCreate(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	errs := validation.ValidateSignatureKey(key)
 	if key.Spec.Type == signetv1alpha1.KeyTypePublicKey && !v.publicKeyEnabled {
 		errs = append(errs, field.Forbidden(field.NewPath("spec", "type"),
-			"type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"))
+			"type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC"))
 	}
 	if len(errs) > 0 {
 		return nil, invalidKey(key, errs)
@@ -33,7 +35,7 @@ func (v *keyValidator) ValidateCreate(ctx context.Context, key *signetv1alpha1.S
 	return keyWarnings(key, v.supplied(ctx, key)), nil
 }
 
-// ValidateUpdate asks the rules about what has changed.
+// ValidateUpdate checks the rules for what has changed.
 func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	if !key.DeletionTimestamp.IsZero() {
 		return nil, nil
@@ -42,7 +44,7 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 		return nil, invalidKey(key, errs)
 	}
 	if equality.Semantic.DeepEqual(old.Spec, key.Spec) {
-		return nil, nil // said when it was written
+		return nil, nil // the warnings were given when the spec was written
 	}
 	warnings := keyWarnings(key, v.supplied(ctx, key))
 	if warning := revokeWarning(key, old); warning != "" {
@@ -51,8 +53,8 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 	return warnings, nil
 }
 
-// ValidateDelete warns that bindings will hold the key. A warning is not worth
-// a refusal: what cannot be looked up is not said.
+// ValidateDelete warns if bindings still use the key. A failed lookup drops the
+// warning: it is not worth a refusal.
 func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
 	var bindings signetv1alpha1.SignatureBindingList
 	err := v.reader.List(ctx, &bindings, client.InNamespace(key.Namespace),
@@ -67,16 +69,16 @@ func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.S
 	return admission.Warnings{boundWarning(key.Name, names)}, nil
 }
 
-// supplied looks which halves the key's source has.
+// supplied returns the components that the key's source has.
 func (v *keyValidator) supplied(ctx context.Context, key *signetv1alpha1.SignatureKey) components {
 	source := &corev1.Secret{}
 	name := client.ObjectKey{Namespace: key.Namespace, Name: key.SourceName()}
 	if name.Name == "" || v.reader.Get(ctx, name, source) != nil || source.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialSource {
 		return assumedComponents(key)
 	}
-	_, hasKey := source.Data[validation.DataKey]
+	_, hasIdentifier := source.Data[validation.DataKey]
 	_, hasSecret := source.Data[validation.DataSecret]
-	return components{key: hasKey, secret: hasSecret}
+	return components{identifier: hasIdentifier, secret: hasSecret}
 }
 
 func invalidKey(key *signetv1alpha1.SignatureKey, errs field.ErrorList) error {

@@ -15,13 +15,13 @@ import (
 const (
 	plantedSecret = "planted-secret-0123456789"
 
-	warnAES     = "spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"
-	warnNothing = "spec.rotation: nothing to rotate, since key and secret are both supplied and only generated halves are renewed: " +
-		"leave one of them out, or intervalDays, trigger and revokeTrigger"
-	warnStage = "spec.rotation.stageSeconds: a kubelet may need 120 seconds to refresh a mounted Secret, and 119 are less: " +
-		"backends that mount it would refuse requests after a rotation. Leave it out, or set at least 120"
+	warnAES     = "spec.type: AES has no advantage over HMAC, and both of its components are secret. Use HMAC."
+	warnNothing = "spec.rotation: Nothing rotates, because both components are supplied and only generated components are renewed. " +
+		"Omit one of them, or omit intervalDays, trigger and revokeTrigger."
+	warnStage = "spec.rotation.stageSeconds: 119 is shorter than the 120 seconds that a kubelet may need to refresh a mounted Secret: " +
+		"backends that mount it may refuse requests after a rotation. Omit the field or set it to at least 120."
 	closedGate = `SignatureKey.signet.dev "orders" is invalid: spec.type: Forbidden: ` +
-		"type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"
+		"type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC"
 )
 
 var interval = signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
@@ -29,9 +29,9 @@ var interval = signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
 func TestKeyIsCreated(t *testing.T) {
 	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
 	whole := newSource("own", map[string]string{"key": "orders_app", "secret": plantedSecret})
-	half := newSource("own", map[string]string{"secret": plantedSecret})
-	unlabelled := whole.DeepCopy()
-	unlabelled.Labels = nil
+	secretOnly := newSource("own", map[string]string{"secret": plantedSecret})
+	unlabeled := whole.DeepCopy()
+	unlabeled.Labels = nil
 	foreign := whole.DeepCopy()
 	elsewhere(foreign)
 	cases := map[string]struct {
@@ -55,23 +55,23 @@ func TestKeyIsCreated(t *testing.T) {
 		"two broken rules": {
 			key: newKey("orders", publicKey, withIdentifier("orders_app")),
 			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef), ` +
-				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC]",
+				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC]",
 		},
 		"rotates what is generated": {
 			key: newKey("orders", withRotation(interval)),
 		},
-		"rotates the half that the source leaves out": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: half,
+		"rotates the component that the source omits": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: secretOnly,
 		},
 		"nothing to rotate": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: whole,
 			warnings: []string{warnNothing},
 		},
-		"nothing to rotate beside spec.identifier": {
-			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: half,
+		"nothing to rotate with spec.identifier": {
+			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: secretOnly,
 			warnings: []string{warnNothing},
 		},
-		"nothing to rotate beside spec.identifier, source to come": {
+		"nothing to rotate with spec.identifier and a future source": {
 			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), withIdentifier("orders_app"), withSource("own")),
 			warnings: []string{warnNothing},
 		},
@@ -79,13 +79,13 @@ func TestKeyIsCreated(t *testing.T) {
 			key: newKey("orders", publicKey, withRotation(interval), withSource("own")), enabled: true,
 			warnings: []string{warnNothing},
 		},
-		"a source to come may leave out a half": {
+		"a future source may omit a component": {
 			key: newKey("orders", withRotation(interval), withSource("own")),
 		},
-		"a Secret without the label is not looked into": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: unlabelled,
+		"a Secret without the label is not read": {
+			key: newKey("orders", withRotation(interval), withSource("own")), source: unlabeled,
 		},
-		"a Secret elsewhere is not looked into": {
+		"a Secret elsewhere is not read": {
 			key: newKey("orders", withRotation(interval), withSource("own")), source: foreign,
 		},
 		"a short stage": {
@@ -112,15 +112,15 @@ func TestKeyIsCreated(t *testing.T) {
 func TestKeyIsUpdated(t *testing.T) {
 	aes := withType(signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES128CFB)
 	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
-	labelled := func(key *signetv1alpha1.SignatureKey) { key.Labels = map[string]string{"team": "a"} }
+	labeled := func(key *signetv1alpha1.SignatureKey) { key.Labels = map[string]string{"team": "a"} }
 	cases := map[string]struct {
 		old, key *signetv1alpha1.SignatureKey
 		warnings []string
 		refusal  string
 	}{
-		"the gate is asked on create alone": {old: newKey("orders", publicKey), key: newKey("orders", publicKey, withSource("own"))},
+		"the gate is checked on create only": {old: newKey("orders", publicKey), key: newKey("orders", publicKey, withSource("own"))},
 		"an unchanged spec was warned about": {
-			old: newKey("orders", aes), key: newKey("orders", aes, labelled),
+			old: newKey("orders", aes), key: newKey("orders", aes, labeled),
 		},
 		"a changed spec is warned about": {
 			old: newKey("orders", aes), key: newKey("orders", aes, withRotation(interval)),
@@ -130,8 +130,8 @@ func TestKeyIsUpdated(t *testing.T) {
 			old: newKey("orders"), key: newKey("orders", withType(signetv1alpha1.KeyTypeBasic, "")),
 			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.type: Invalid value: "Basic": type is immutable: create another key and move the bindings to it`,
 		},
-		"what was broken before and is left alone": {
-			old: newKey("orders", withIdentifier("short")), key: newKey("orders", withIdentifier("short"), labelled),
+		"an unchanged broken field": {
+			old: newKey("orders", withIdentifier("short")), key: newKey("orders", withIdentifier("short"), labeled),
 		},
 		"a key that is being deleted passes": {
 			old: newKey("orders"), key: newKey("orders", withIdentifier("short"), deletedAt(time.Hour)),
@@ -147,8 +147,8 @@ func TestKeyIsUpdated(t *testing.T) {
 }
 
 func TestKeyIsDeleted(t *testing.T) {
-	const inUse = "SignatureKey orders is in use and goes on signing until no SignatureBinding uses it. " +
-		"To let it go, delete these bindings or change their spec.keyRef: "
+	const inUse = `SignatureKey "orders" is in use and keeps signing until no SignatureBinding uses it. ` +
+		"To release it, delete these bindings or change their spec.keyRef: "
 	var many []client.Object
 	for i := range 12 {
 		many = append(many, newBinding(fmt.Sprintf("binding-%02d", i)))
@@ -163,13 +163,13 @@ func TestKeyIsDeleted(t *testing.T) {
 		warnings []string
 	}{
 		"not bound":                     {},
-		"bound":                         {bindings: []client.Object{newBinding("b"), newBinding("a")}, warnings: []string{inUse + "a, b"}},
-		"still used by one that moves":  {bindings: []client.Object{moved}, warnings: []string{inUse + "moved"}},
-		"still used by one that moved":  {bindings: []client.Object{previous}, warnings: []string{inUse + "previous"}},
+		"bound":                         {bindings: []client.Object{newBinding("b"), newBinding("a")}, warnings: []string{inUse + "a, b."}},
+		"still used by one that moves":  {bindings: []client.Object{moved}, warnings: []string{inUse + "moved."}},
+		"still used by one that moved":  {bindings: []client.Object{previous}, warnings: []string{inUse + "previous."}},
 		"bindings of other keys":        {bindings: []client.Object{newBinding("a", withKey("payments"))}},
 		"bindings of another namespace": {bindings: []client.Object{foreign}},
 		"more than are named": {bindings: many, warnings: []string{
-			inUse + "binding-00, binding-01, binding-02, binding-03, binding-04, binding-05, binding-06, binding-07, binding-08, binding-09 and 2 more",
+			inUse + "binding-00, binding-01, binding-02, binding-03, binding-04, binding-05, binding-06, binding-07, binding-08, binding-09 and 2 more.",
 		}},
 	}
 	for name, tc := range cases {
@@ -179,7 +179,7 @@ func TestKeyIsDeleted(t *testing.T) {
 			expectAnswer(t, warnings, err, tc.warnings, "")
 		})
 	}
-	t.Run("what cannot be looked up is not said", func(t *testing.T) {
+	t.Run("a failed lookup drops the warning", func(t *testing.T) {
 		warnings, err := (&keyValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), newKey("orders"))
 		expectAnswer(t, warnings, err, nil, "")
 	})

@@ -1,6 +1,5 @@
-// Package admission answers the API server's questions about SignatureKeys,
-// SignatureBindings and source Secrets: rules refuse, and what depends on other
-// objects only warns, since GitOps applies in any order.
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -19,20 +18,21 @@ const (
 	sourcePath  = "/validate-v1-secret"
 )
 
-// Options are what the manager's flags say about admission.
+// Options are the manager's flags that concern admission.
 type Options struct {
-	// PublicKeyEnabled lets keys of type PublicKey be created.
+	// PublicKeyEnabled allows the creation of keys of type PublicKey.
 	PublicKeyEnabled bool
 	// RejectTakenSlots refuses bindings that list an API which another binding
-	// visibly has, instead of warning.
+	// visibly holds, instead of warning.
 	RejectTakenSlots bool
 }
 
 // Setup registers the webhooks with the manager. The indexes of package index
 // must be registered with its caches.
 func Setup(mgr ctrl.Manager, options Options) error {
-	// Every replica answers, and only the leader's controllers watch: this
-	// cache has to be there in any case. Those of the kinds have indexes.
+	// Every replica answers, but only the leader's controllers watch Secrets, so
+	// this informer has to be started here. Those of the kinds start with their
+	// indexes.
 	if _, err := mgr.GetCache().GetInformer(context.Background(), &corev1.Secret{}); err != nil {
 		return fmt.Errorf("cache Secrets for the webhooks: %w", err)
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -17,19 +19,18 @@ import (
 	"github.com/signet-dev/signet/internal/validation"
 )
 
-// sourceValidator checks Secrets labelled as sources against every key that
-// names them. One that no key names is admitted: the key may come later.
+// sourceValidator checks Secrets labeled as sources against every key that
+// references them. A Secret without such a key is admitted: the key may follow.
 type sourceValidator struct {
 	reader client.Reader
 }
 
-// ValidateCreate asks the rules for each key.
+// ValidateCreate checks the rules of each key.
 func (v *sourceValidator) ValidateCreate(ctx context.Context, secret *corev1.Secret) (admission.Warnings, error) {
 	return nil, v.validate(ctx, secret)
 }
 
-// ValidateUpdate asks the rules for each key, unless nothing has changed that
-// they are about.
+// ValidateUpdate checks the rules of each key if the data has changed.
 func (v *sourceValidator) ValidateUpdate(ctx context.Context, old, secret *corev1.Secret) (admission.Warnings, error) {
 	if !secret.DeletionTimestamp.IsZero() || (isSource(old) && maps.EqualFunc(old.Data, secret.Data, bytes.Equal)) {
 		return nil, nil
@@ -37,25 +38,25 @@ func (v *sourceValidator) ValidateUpdate(ctx context.Context, old, secret *corev
 	return nil, v.validate(ctx, secret)
 }
 
-// ValidateDelete lets every Secret go: the last good material stays in force.
+// ValidateDelete admits every deletion: the last good material stays in effect.
 func (*sourceValidator) ValidateDelete(context.Context, *corev1.Secret) (admission.Warnings, error) {
 	return nil, nil
 }
 
 func (v *sourceValidator) validate(ctx context.Context, secret *corev1.Secret) error {
 	if !isSource(secret) {
-		return nil // the label has just been taken away
+		return nil // the update removes the label
 	}
 	var keys signetv1alpha1.SignatureKeyList
 	err := v.reader.List(ctx, &keys, client.InNamespace(secret.Namespace),
 		client.MatchingFields{index.KeySource: secret.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		return apierrors.NewInternalError(fmt.Errorf("look up the keys that name the Secret: %w", err))
+		return apierrors.NewInternalError(fmt.Errorf("list SignatureKeys that reference the Secret: %w", err))
 	}
 	var errs field.ErrorList
 	for i := range keys.Items {
 		for _, found := range validation.ValidateSource(&keys.Items[i], secret.Data) {
-			found.Detail = fmt.Sprintf("%s (for SignatureKey %s)", found.Detail, keys.Items[i].Name)
+			found.Detail = fmt.Sprintf("%s (for SignatureKey %q)", found.Detail, keys.Items[i].Name)
 			errs = append(errs, found)
 		}
 	}

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	hmacSecretRule  = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"
-	basicKeyRule    = "a Basic key (user name) has 4 to 32 letters, digits and any of _ -, first a letter"
+	hmacSecretRule  = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"
+	basicKeyRule    = "a Basic key (user name) has 4 to 32 letters, digits and any of _ -, starting with a letter"
 	invalidSource   = `Secret "own" is invalid: `
-	refuseShort     = invalidSource + "data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey orders)"
-	refuseBlindRead = "Internal error occurred: look up the keys that name the Secret: the cache cannot be read"
+	refuseShort     = invalidSource + "data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"orders\")"
+	refuseBlindRead = "Internal error occurred: list SignatureKeys that reference the Secret: the cache cannot be read"
 )
 
 func TestSourceIsCreated(t *testing.T) {
@@ -45,23 +45,23 @@ func TestSourceIsCreated(t *testing.T) {
 			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{newKey("orders", withSource("own"))},
 			refusal: refuseShort,
 		},
-		"no source any more": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
+		"no longer a source": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
 		"a trailing newline": {
 			source: newSource("own", map[string]string{"secret": plantedSecret + "\n"}), keys: []client.Object{newKey("orders", withSource("own"))},
-			refusal: invalidSource + "data[secret]: Invalid value: ends in a newline: make the value without one, " +
-				"with printf or kubectl create secret --from-literal (for SignatureKey orders)",
+			refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value without one, " +
+				"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
 		},
 		"differs from spec.identifier": {
 			source: newSource("own", map[string]string{"key": "other_app"}), keys: []client.Object{newKey("orders", withSource("own"), withIdentifier("orders_app"))},
-			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey orders: give one of the two, or the same (for SignatureKey orders)",
+			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\": supply only one of them, or equal values (for SignatureKey \"orders\")",
 		},
-		"neither half": {
+		"neither component": {
 			source: newSource("own", map[string]string{"token": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
-			refusal: invalidSource + "data: Required value: must have key, secret or both (for SignatureKey orders)",
+			refusal: invalidSource + "data: Required value: must contain key, secret or both (for SignatureKey \"orders\")",
 		},
-		"half a pair": {
+		"one component of a pair": {
 			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"), publicKey)},
-			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both halves: key and secret (for SignatureKey orders)",
+			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both components: key and secret (for SignatureKey \"orders\")",
 		},
 		"for every key that names it": {
 			source: newSource("own", map[string]string{"key": "12345678", "secret": "ten_digits"}),
@@ -70,8 +70,8 @@ func TestSourceIsCreated(t *testing.T) {
 				newKey("hmac", withSource("own")),
 				newKey("other"),
 			},
-			refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey basic), " +
-				"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey hmac)]",
+			refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey \"basic\"), " +
+				"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"hmac\")]",
 		},
 	}
 	for name, tc := range cases {
@@ -86,8 +86,8 @@ func TestSourceIsCreated(t *testing.T) {
 func TestSourceIsUpdated(t *testing.T) {
 	valid := newSource("own", map[string]string{"secret": plantedSecret})
 	broken := newSource("own", map[string]string{"secret": "short"})
-	unlabelled := broken.DeepCopy()
-	unlabelled.Labels = nil
+	unlabeled := broken.DeepCopy()
+	unlabeled.Labels = nil
 	annotated := broken.DeepCopy()
 	annotated.Annotations = map[string]string{"team": "a"}
 	leaving := broken.DeepCopy()
@@ -97,12 +97,12 @@ func TestSourceIsUpdated(t *testing.T) {
 		old, source *corev1.Secret
 		refusal     string
 	}{
-		"becomes invalid":                        {old: valid, source: broken, refusal: refuseShort},
-		"becomes valid":                          {old: broken, source: valid},
-		"becomes a source":                       {old: unlabelled, source: broken, refusal: refuseShort},
-		"stops being a source":                   {old: broken, source: unlabelled},
-		"was invalid before and is left alone":   {old: broken, source: annotated},
-		"a Secret that is being deleted, passes": {old: valid, source: leaving},
+		"becomes invalid":                       {old: valid, source: broken, refusal: refuseShort},
+		"becomes valid":                         {old: broken, source: valid},
+		"becomes a source":                      {old: unlabeled, source: broken, refusal: refuseShort},
+		"stops being a source":                  {old: broken, source: unlabeled},
+		"was invalid before and is unchanged":   {old: broken, source: annotated},
+		"a Secret that is being deleted passes": {old: valid, source: leaving},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -13,7 +15,7 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// lookup answers one request from the cache.
+// lookup reads what one request needs from the cache.
 type lookup struct {
 	reader  client.Reader
 	binding *signetv1alpha1.SignatureBinding
@@ -24,7 +26,8 @@ func newLookup(reader client.Reader, binding *signetv1alpha1.SignatureBinding) *
 	return &lookup{reader: reader, binding: binding, keys: map[string]*signetv1alpha1.SignatureKey{}}
 }
 
-// key reads a key of the binding's namespace, once; nil if there is none.
+// key reads a key of the binding's namespace once. It returns nil if the key does
+// not exist.
 func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.SignatureKey, error) {
 	if key, known := l.keys[name]; known {
 		return key, nil
@@ -37,17 +40,17 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 	return key, nil
 }
 
-// taken finds the APIs that another binding holds or will get, as far as the
-// cache shows, except those that it signs exactly as the binding would. The
-// leader's claim cache decides; this only informs the user.
+// taken returns the APIs that another binding holds or will hold, as far as the
+// cache shows, except for those that are signed exactly as the binding would.
+// The leader's claim cache decides; this only informs users early.
 func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	rivals, err := l.rivals(ctx)
 	if err != nil || len(rivals) == 0 {
 		return nil, err
 	}
-	at := make(map[signetv1alpha1.APIReference]int, len(l.binding.Spec.APIs))
+	positions := make(map[signetv1alpha1.APIReference]int, len(l.binding.Spec.APIs))
 	for i, api := range l.binding.Spec.APIs {
-		at[api] = i
+		positions[api] = i
 	}
 	claims := make([][]slots.Candidate, len(l.binding.Spec.APIs))
 	signsAlike := map[string]bool{}
@@ -58,7 +61,7 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 			return nil, err
 		}
 		if eligible {
-			l.addClaims(claims, candidate, at)
+			l.addClaims(claims, candidate, positions)
 		}
 	}
 	var found []taken
@@ -66,13 +69,13 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 		holder := slots.Holder(claims[i])
 		standby, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return signsAlike[name] })
 		if holder != "" && holder != l.binding.Name && !standby {
-			found = append(found, taken{at: i, api: api, holder: holder})
+			found = append(found, taken{position: i, api: api, holder: holder})
 		}
 	}
 	return found, nil
 }
 
-// rivals are the other bindings that list one of the APIs, each once.
+// rivals returns the other bindings that list one of the APIs, each once.
 func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
 	var rivals []*signetv1alpha1.SignatureBinding
 	seen := map[string]bool{l.binding.Name: true}
@@ -81,7 +84,7 @@ func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding
 		err := l.reader.List(ctx, &list, client.InNamespace(l.binding.Namespace),
 			client.MatchingFields{index.BindingSlots: slot.String()}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			return nil, fmt.Errorf("list the claimants of slot %s: %w", slot, err)
+			return nil, fmt.Errorf("list bindings for %s %q: %w", slot.Kind, slot.Name, err)
 		}
 		for i := range list.Items {
 			if other := &list.Items[i]; !seen[other.Name] {
@@ -93,7 +96,7 @@ func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding
 	return rivals, nil
 }
 
-// eligible says that the binding can claim anything.
+// eligible reports whether the binding can claim any API.
 func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.SignatureBinding) (bool, error) {
 	if !binding.DeletionTimestamp.IsZero() {
 		return false, nil
@@ -102,25 +105,25 @@ func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.Signature
 	return key == nil || !slots.CreatedAfterDeletion(binding, key), err
 }
 
-// addClaims adds the candidate's claims to those APIs whose place is known. One
-// that it holds and does not list any more it is about to release.
-func (l *lookup) addClaims(claims [][]slots.Candidate, candidate *signetv1alpha1.SignatureBinding, at map[signetv1alpha1.APIReference]int) {
+// addClaims adds the candidate's claims to the APIs of the binding. An API that
+// the candidate holds but no longer lists is about to be released: no claim.
+func (l *lookup) addClaims(claims [][]slots.Candidate, candidate *signetv1alpha1.SignatureBinding, positions map[signetv1alpha1.APIReference]int) {
 	environment := l.binding.Spec.Environment
 	if candidate.Spec.Environment != environment {
 		return
 	}
 	since := map[int]time.Time{}
 	for i := range candidate.Status.APIs {
-		mark := &candidate.Status.APIs[i]
-		place, wanted := at[signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)]
-		if wanted && mark.BoundAt != nil && candidate.Status.Environment == environment {
-			since[place] = mark.BoundAt.Time
+		apiStatus := &candidate.Status.APIs[i]
+		position, wanted := positions[signetv1alpha1.NewAPIReference(apiStatus.Kind, apiStatus.Name)]
+		if wanted && apiStatus.BoundAt != nil && candidate.Status.Environment == environment {
+			since[position] = apiStatus.BoundAt.Time
 		}
 	}
 	for _, api := range candidate.Spec.APIs {
-		if place, wanted := at[api]; wanted {
-			claims[place] = append(claims[place], slots.Candidate{
-				Name: candidate.Name, Created: candidate.CreationTimestamp.Time, BoundAt: since[place],
+		if position, wanted := positions[api]; wanted {
+			claims[position] = append(claims[position], slots.Candidate{
+				Name: candidate.Name, Created: candidate.CreationTimestamp.Time, BoundAt: since[position],
 			})
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -69,8 +70,8 @@ type observedResource struct {
 func newObservedResources(opts Options) map[string]*observedResource {
 	routes, gateways := []string{metav1.NamespaceAll}, []string{metav1.NamespaceAll}
 	if len(opts.Namespaces) > 0 {
-		routes = distinct(opts.Namespaces)
-		gateways = distinct(append(slices.Clone(opts.Namespaces), opts.GatewayNamespaces...))
+		routes = sets.List(sets.New(opts.Namespaces...))
+		gateways = sets.List(sets.New(opts.Namespaces...).Insert(opts.GatewayNamespaces...))
 	}
 	resources := map[string]*observedResource{}
 	for name, kind := range gatewayKinds {
@@ -79,11 +80,6 @@ func newObservedResources(opts Options) map[string]*observedResource {
 	resources[resourceHTTPRoutes].namespaces = routes
 	resources[resourceGRPCRoutes].namespaces = routes
 	return resources
-}
-
-func distinct(names []string) []string {
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // watchOf is the watch that sees the namespace, nil if none does.

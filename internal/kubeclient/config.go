@@ -1,4 +1,5 @@
-// Package kubeclient finds the API server that a command talks to.
+// SPDX-License-Identifier: Apache-2.0
+
 package kubeclient
 
 import (
@@ -9,22 +10,22 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
-// Config is that of a kubeconfig file; without one, of KUBECONFIG, else of the
-// Pod's ServiceAccount.
+// Config loads the configuration from a kubeconfig file. Without one it uses
+// KUBECONFIG, else the Pod's ServiceAccount.
 func Config(kubeconfig string) (*rest.Config, error) {
-	find := ctrl.GetConfig
+	load := ctrl.GetConfig
 	if kubeconfig != "" {
-		find = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
+		load = func() (*rest.Config, error) { return clientcmd.BuildConfigFromFlags("", kubeconfig) }
 	}
-	config, err := find()
+	config, err := load()
 	if err != nil {
-		return nil, fmt.Errorf("find the API server (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
+		return nil, fmt.Errorf("load kubeconfig (--kubeconfig, KUBECONFIG, or a Pod's ServiceAccount): %w", err)
 	}
 	return config, nil
 }
 
-// DaemonConfig is that of a command that goes on running. It has no rate limit
-// of the client's own: the API server's priority and fairness knows better.
+// DaemonConfig loads the configuration of a long-running command. It has no
+// client-side rate limit: the API server's priority and fairness takes its place.
 func DaemonConfig(kubeconfig, userAgent string) (*rest.Config, error) {
 	config, err := Config(kubeconfig)
 	if err != nil {

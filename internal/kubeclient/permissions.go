@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubeclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -17,56 +20,56 @@ import (
 )
 
 const (
-	// askTimeout is how long all questions about rights may take.
-	askTimeout = 10 * time.Second
-	// asksAtATime bounds the questions of a command that has many namespaces.
-	asksAtATime = 8
+	// reviewTimeout bounds the time of all reviews together.
+	reviewTimeout = 10 * time.Second
+	// maxConcurrentReviews bounds the load of a command with many namespaces.
+	maxConcurrentReviews = 8
 )
 
-// Permission is what a command cannot do without: verbs on one resource.
+// Permission is a set of verbs on one resource.
 type Permission struct {
 	Group, Resource, Subresource string
 	Verbs                        []string
-	// Namespace in which; empty: in all.
+	// Namespace is empty for all namespaces.
 	Namespace string
-	// Name of the one object; empty: of all.
+	// Name is empty for all objects.
 	Name string
 }
 
-func (r Permission) String() string {
-	what, where := r.Resource, "in the whole cluster"
-	if r.Subresource != "" {
-		what += "/" + r.Subresource
+func (p Permission) String() string {
+	what, where := p.Resource, "in the whole cluster"
+	if p.Subresource != "" {
+		what += "/" + p.Subresource
 	}
-	if r.Group != "" {
-		what += "." + r.Group
+	if p.Group != "" {
+		what += "." + p.Group
 	}
-	if r.Name != "" {
-		what += " " + r.Name
+	if p.Name != "" {
+		what += " " + p.Name
 	}
-	if r.Namespace != "" {
-		where = "in namespace " + r.Namespace
+	if p.Namespace != "" {
+		where = "in namespace " + p.Namespace
 	}
-	return fmt.Sprintf("%s %s %s", strings.Join(r.Verbs, ", "), what, where)
+	return fmt.Sprintf("%s %s %s", strings.Join(p.Verbs, ", "), what, where)
 }
 
-// ForNamespaces are the rights in each of the namespaces; without any, in the whole
-// cluster.
-func ForNamespaces(namespaces []string, rights ...Permission) []Permission {
+// ForNamespaces returns the permissions in each of the namespaces; without any,
+// in the whole cluster.
+func ForNamespaces(namespaces []string, permissions ...Permission) []Permission {
 	if len(namespaces) == 0 {
-		return rights
+		return permissions
 	}
-	all := make([]Permission, 0, len(namespaces)*len(rights))
+	all := make([]Permission, 0, len(namespaces)*len(permissions))
 	for _, namespace := range namespaces {
-		for _, right := range rights {
-			right.Namespace = namespace
-			all = append(all, right)
+		for _, permission := range permissions {
+			permission.Namespace = namespace
+			all = append(all, permission)
 		}
 	}
 	return all
 }
 
-// MissingPermissionsError says what an identity may not do.
+// MissingPermissionsError lists what an identity is not allowed to do.
 type MissingPermissionsError struct {
 	// User is the identity; empty if it is not known.
 	User        string
@@ -74,63 +77,66 @@ type MissingPermissionsError struct {
 }
 
 func (e *MissingPermissionsError) Error() string {
-	missing := make([]string, 0, len(e.Permissions))
-	for _, right := range e.Permissions {
-		missing = append(missing, right.String())
-	}
-	user := e.User
-	if user == "" {
-		user = "this identity"
-	}
-	return user + " lacks the right to " + strings.Join(missing, "; ") + ": bind it to the roles in Signet's config/"
+	return e.Summary() + ": bind it to the roles in Signet's config/"
 }
 
-// CheckAccess returns a MissingPermissionsError if the identity lacks one of the
-// rights for certain, and another error if that cannot be asked now. Without the question a
-// command would wait for ever for caches that nothing fills.
-func CheckAccess(ctx context.Context, config *rest.Config, rights []Permission) error {
+// Summary names the identity and what it is not allowed to do, without what to
+// do about it.
+func (e *MissingPermissionsError) Summary() string {
+	missing := make([]string, 0, len(e.Permissions))
+	for _, permission := range e.Permissions {
+		missing = append(missing, permission.String())
+	}
+	return cmp.Or(e.User, "this identity") + " is not allowed to " + strings.Join(missing, "; ")
+}
+
+// CheckAccess returns a MissingPermissionsError if the API server reports that
+// the identity lacks one of the permissions, and another error if the API server
+// cannot be asked. Without this check a command would wait forever for caches
+// that never fill.
+func CheckAccess(ctx context.Context, config *rest.Config, permissions []Permission) error {
 	clients, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return fmt.Errorf("make a client: %w", err)
+		return fmt.Errorf("create client: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
-	missing := make([]Permission, len(rights))
-	asking, ctx := errgroup.WithContext(ctx)
-	asking.SetLimit(asksAtATime)
-	for i, right := range rights {
-		asking.Go(func() error {
-			refused, err := refusedVerbs(ctx, clients, right)
-			missing[i] = right
+	missing := make([]Permission, len(permissions))
+	reviews, ctx := errgroup.WithContext(ctx)
+	reviews.SetLimit(maxConcurrentReviews)
+	for i, permission := range permissions {
+		reviews.Go(func() error {
+			refused, err := refusedVerbs(ctx, clients, permission)
+			missing[i] = permission
 			missing[i].Verbs = refused
 			return err
 		})
 	}
-	if err := asking.Wait(); err != nil {
+	if err := reviews.Wait(); err != nil {
 		return err
 	}
-	missing = slices.DeleteFunc(missing, func(r Permission) bool { return len(r.Verbs) == 0 })
+	missing = slices.DeleteFunc(missing, func(p Permission) bool { return len(p.Verbs) == 0 })
 	if len(missing) == 0 {
 		return nil
 	}
 	return &MissingPermissionsError{User: whoami(clients), Permissions: missing}
 }
 
-func refusedVerbs(ctx context.Context, clients kubernetes.Interface, right Permission) ([]string, error) {
+func refusedVerbs(ctx context.Context, clients kubernetes.Interface, permission Permission) ([]string, error) {
 	var refused []string
-	for _, verb := range right.Verbs {
+	for _, verb := range permission.Verbs {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Verb: verb, Group: right.Group, Resource: right.Resource, Subresource: right.Subresource,
-				Namespace: right.Namespace, Name: right.Name,
+				Verb: verb, Group: permission.Group, Resource: permission.Resource, Subresource: permission.Subresource,
+				Namespace: permission.Namespace, Name: permission.Name,
 			},
 		}}
 		answer, err := clients.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
 		if apierrors.IsForbidden(err) {
-			return nil, nil // not even the question is allowed: nothing is known
+			return nil, nil // not even the review is allowed: nothing is known
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ask for the right to %s %s: %w", verb, right.Resource, err)
+			return nil, fmt.Errorf("review the permission to %s %s: %w", verb, permission.Resource, err)
 		}
 		if !answer.Status.Allowed {
 			refused = append(refused, verb)
@@ -140,7 +146,7 @@ func refusedVerbs(ctx context.Context, clients kubernetes.Interface, right Permi
 }
 
 func whoami(clients kubernetes.Interface) string {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), reviewTimeout)
 	defer cancel()
 	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {

@@ -56,7 +56,7 @@ func (s *Set) Encode() map[string][]byte {
 		dataType:        []byte(s.Type),
 		dataDisplayName: []byte(s.DisplayName),
 		dataTrigger:     []byte(s.Trigger),
-		dataRevoke:   []byte(s.RevokeTrigger),
+		dataRevoke:      []byte(s.RevokeTrigger),
 	}
 	if s.Algorithm != "" {
 		data[dataAlgorithm] = []byte(s.Algorithm)

@@ -1,15 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package material
 
 import "time"
 
-// minWatch is how long a previous version is watched at least, by the process
-// that drops it. See Moment.
+// minWatch is the least time for which the process that drops a previous version
+// has to have watched it. See Moment.
 const minWatch = 900 * time.Second
 
-// Moment is when a set is looked at. A wall clock alone cannot measure a delay:
-// it may be stepped, and another process may have another one. So whoever looks
-// says, too, for how long it has watched the set as it is, by a clock that is
-// never stepped.
+// Watch records since when a process has seen a rotation in one state.
+type Watch struct {
+	// State is the RotationState that is being watched; empty if none is.
+	State string
+	// FirstSeen is what the wall clock showed when the process first saw it.
+	FirstSeen time.Time
+	// Watched is how long ago that was, by a clock that is never stepped.
+	Watched time.Duration
+}
+
+// Moment returns the moment at which a rotation in the given state is examined.
+// A state that has not been watched is seen for the first time now.
+func (w Watch) Moment(state string, now time.Time) Moment {
+	if w.State != state {
+		return Moment{Now: now, FirstSeen: now}
+	}
+	return Moment{Now: now, FirstSeen: w.FirstSeen, Watched: w.Watched}
+}
+
+// Moment is when a set is examined. A wall clock alone cannot measure a delay,
+// because it may be stepped, and another process may have another one. So the
+// moment includes for how long this process has watched the set as it is, by a
+// clock that is never stepped.
 type Moment struct {
 	// Now is what the wall clock shows, and FirstSeen what it showed when this
 	// process first saw the set as it is.
@@ -18,10 +39,11 @@ type Moment struct {
 	Watched time.Duration
 }
 
-// left is how much of a delay since a time is still to come; not more than the
-// delay, so that a time in the future holds up nothing for ever. Of the delay
-// this process has to have watched what was left when it first saw the set, and
-// least at any rate: then a wall clock that is ahead cannot shorten it.
+// left returns how much of a delay since a time remains, which is never more
+// than the delay, so that a time in the future does not block forever. This
+// process has to have watched what remained of the delay when it first saw the
+// set, and least in any case, so that a wall clock that is ahead cannot shorten
+// the delay.
 func (m Moment) left(since time.Time, delay, least time.Duration) time.Duration {
 	atFirst := min(delay, since.Add(delay).Sub(m.FirstSeen))
 	left := max(0, atFirst, min(delay, least)) - m.Watched

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package material_test
 
 import (
@@ -29,27 +31,27 @@ const (
 // act is what happens in a round, before the controller looks.
 type act struct {
 	name string
-	do   func(*world)
+	do   func(*model)
 }
 
 var acts = []act{
-	{"nothing", func(*world) {}},
-	{"trigger", func(w *world) { w.triggers++; w.plan.Trigger = fmt.Sprint(w.triggers) }},
-	{"edit source", func(w *world) { w.edits++; w.source.Key = material.Bytes(fmt.Sprintf("planted_key_%d", w.edits%2)) }},
-	{"break or mend source", func(w *world) { w.broken = !w.broken }},
-	{"crash", func(w *world) { w.crash() }},
-	{"crash before the write", func(w *world) { w.dies = true }},
-	{"step ahead", func(w *world) { w.offset += time.Hour }},
-	{"step back", func(w *world) { w.offset -= time.Hour }},
-	{"step ahead a little", func(w *world) { w.offset += 45 * time.Second }},
-	{"step back a little", func(w *world) { w.offset -= 45 * time.Second }},
-	{"immediate", func(w *world) { w.leaks++; w.plan.RevokeTrigger = fmt.Sprint(w.leaks) }},
-	{"sleep", func(w *world) { w.asleep = 3 }},
+	{"nothing", func(*model) {}},
+	{"trigger", func(m *model) { m.triggers++; m.plan.Trigger = fmt.Sprint(m.triggers) }},
+	{"edit source", func(m *model) { m.edits++; m.source.Key = material.Bytes(fmt.Sprintf("planted_key_%d", m.edits%2)) }},
+	{"break or fix source", func(m *model) { m.broken = !m.broken }},
+	{"crash", func(m *model) { m.crash() }},
+	{"crash before the write", func(m *model) { m.dies = true }},
+	{"step ahead", func(m *model) { m.offset += time.Hour }},
+	{"step back", func(m *model) { m.offset -= time.Hour }},
+	{"step ahead a little", func(m *model) { m.offset += 45 * time.Second }},
+	{"step back a little", func(m *model) { m.offset -= 45 * time.Second }},
+	{"immediate", func(m *model) { m.leaks++; m.plan.RevokeTrigger = fmt.Sprint(m.leaks) }},
+	{"sleep", func(m *model) { m.asleep = 3 }},
 }
 
-// world is one state of the model. It is copied by value: nothing in it is
+// model is one state of the model. It is copied by value: nothing in it is
 // changed in place but the history, which only grows.
-type world struct {
+type model struct {
 	// time is the true time; offset is what the wall clock is wrong by.
 	time, offset time.Duration
 	// history are all sets that the Secret has held, with the true time.
@@ -74,6 +76,13 @@ type held struct {
 	since time.Duration
 	set   *material.Set
 	step  material.Step
+	// state is that of the set, which does not change: most rounds need it, and
+	// few write.
+	state string
+}
+
+func newHeld(since time.Duration, set *material.Set, step material.Step) held {
+	return held{since: since, set: set, step: step, state: set.RotationState()}
 }
 
 // counter is a source of randomness that never repeats itself, and is fast.
@@ -90,74 +99,75 @@ func (c *counter) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *world) now() time.Time { return began.Add(w.time + w.offset) }
+func (m *model) now() time.Time { return began.Add(m.time + m.offset) }
 
-func (w *world) crash() { w.standing = "" }
+func (m *model) crash() { m.standing = "" }
 
-func (w *world) last() held { return w.history[len(w.history)-1] }
+func (m *model) last() held { return m.history[len(m.history)-1] }
 
 // look is one reconcile of the controller. It reads the Secret as it is.
-func (w *world) look() error {
-	if w.asleep > 0 {
-		w.asleep--
+func (m *model) look() error {
+	if m.asleep > 0 {
+		m.asleep--
 		return nil
 	}
-	set := w.last().set
-	if w.standing == "" { // begins anew, with what is in the Secret alone
+	set, standing := m.last().set, m.last().state
+	if m.standing == "" { // begins anew, with what is in the Secret alone
 		var err error
 		if set, err = material.Decode(set.Encode()); err != nil {
 			return fmt.Errorf("the Secret cannot be read: %w", err)
 		}
+		standing = set.RotationState()
 	}
-	if standing := set.RotationState(); standing != w.standing {
-		w.standing, w.seen, w.watchedSince = standing, w.time+w.offset, w.time
+	if standing != m.standing {
+		m.standing, m.seen, m.watchedSince = standing, m.time+m.offset, m.time
 	}
-	plan, source := w.plan, w.source
+	plan, source := m.plan, m.source
 	plan.Supplied = &source
-	if w.broken {
+	if m.broken {
 		plan.Supplied = nil
 	}
-	moment := material.Moment{Now: w.now(), FirstSeen: began.Add(w.seen), Watched: w.time - w.watchedSince}
-	outcome, err := set.Advance(plan, moment, &w.random)
+	moment := material.Moment{Now: m.now(), FirstSeen: began.Add(m.seen), Watched: m.time - m.watchedSince}
+	outcome, err := set.Advance(plan, moment, &m.random)
 	if err != nil || outcome.Step == material.NoStep {
 		return err
 	}
-	if w.dies {
-		w.dies = false
-		w.crash()
+	if m.dies {
+		m.dies = false
+		m.crash()
 		return nil
 	}
-	w.history = append(slices.Clip(w.history), held{w.time, outcome.Set, outcome.Step})
+	m.history = append(slices.Clip(m.history), newHeld(m.time, outcome.Set, outcome.Step))
 	if outcome.Step == material.Replaced {
-		return w.replaced()
+		return m.replaced()
 	}
-	return w.check()
+	return m.check()
 }
 
 // replaced says that nothing that was there before is accepted any more. From
 // there on the invariants hold as in the beginning.
-func (w *world) replaced() error {
-	newest := w.last()
-	for _, old := range w.history[:len(w.history)-1] {
+func (m *model) replaced() error {
+	newest := m.last()
+	for _, old := range m.history[:len(m.history)-1] {
 		for _, v := range []*material.Version{&old.set.Active, old.set.Next, old.set.Previous} {
 			if v != nil && accepts(newest.set, *v) {
 				return fmt.Errorf("version %s has leaked and is accepted", v.ID)
 			}
 		}
 	}
-	if len(newest.set.Versions()) != 1 || newest.set.RevokeTrigger != w.plan.RevokeTrigger {
+	if len(newest.set.Versions()) != 1 || newest.set.RevokeTrigger != m.plan.RevokeTrigger {
 		return errors.New("the leak is not dealt with")
 	}
-	w.history = []held{newest}
+	m.history = []held{newest}
 	return nil
 }
 
 // check compares the newest write with what signers and backends may still have
 // from before it.
-func (w *world) check() error {
-	newest := w.last()
-	for i, old := range w.history[:len(w.history)-1] {
-		until := w.history[i+1].since
+func (m *model) check() error {
+	newest := m.last()
+	for i, old := range m.history[:len(m.history)-1] {
+		until := m.history[i+1].since
 		if until+modelRetire > newest.since && !accepts(newest.set, old.set.Active) {
 			return fmt.Errorf("invariant 9: a signer that is %s behind signs with version %s, which is refused", newest.since-until, old.set.Active.ID)
 		}
@@ -168,7 +178,7 @@ func (w *world) check() error {
 	if newest.set.Next != nil && newest.set.Next.ID == newest.set.Active.ID {
 		return errors.New("invariant 8: next signs")
 	}
-	return w.unchanged()
+	return m.unchanged()
 }
 
 // accepts says that a backend with the set accepts what the version signs: it
@@ -182,8 +192,8 @@ func accepts(set *material.Set, v material.Version) bool {
 
 // unchanged says that no version has got other bytes, and that the active one
 // has changed by the steps of a rotation alone (invariant 2).
-func (w *world) unchanged() error {
-	before, newest := w.history[len(w.history)-2], w.last()
+func (m *model) unchanged() error {
+	before, newest := m.history[len(m.history)-2], m.last()
 	for _, old := range []*material.Version{&before.set.Active, before.set.Next, before.set.Previous} {
 		for _, v := range []*material.Version{&newest.set.Active, newest.set.Next, newest.set.Previous} {
 			if old != nil && v != nil && old.ID == v.ID && (!old.Key.Equal(v.Key) || !old.Secret.Equal(v.Secret)) {
@@ -208,84 +218,95 @@ func (w *world) unchanged() error {
 }
 
 // settle lets time pass without an act and says what has not come to an end.
-func (w *world) settle() error {
-	w.broken = false
+func (m *model) settle() error {
+	m.broken = false
 	for range modelEnd {
-		if err := w.look(); err != nil {
+		if err := m.look(); err != nil {
 			return err
 		}
-		w.time += modelRound
+		m.time += modelRound
 	}
-	set := w.last().set
+	set := m.last().set
 	switch {
 	case set.Next != nil || set.Previous != nil:
 		return errors.New("the rotation does not come to an end")
-	case set.Trigger != w.plan.Trigger || set.RevokeTrigger != w.plan.RevokeTrigger:
-		return fmt.Errorf("trigger %q or %q has been forgotten", w.plan.Trigger, w.plan.RevokeTrigger)
-	case !set.Active.Key.Equal(w.source.Key):
+	case set.Trigger != m.plan.Trigger || set.RevokeTrigger != m.plan.RevokeTrigger:
+		return fmt.Errorf("trigger %q or %q has been forgotten", m.plan.Trigger, m.plan.RevokeTrigger)
+	case !set.Active.Key.Equal(m.source.Key):
 		return errors.New("what is supplied is not in force")
 	}
-	writes := len(w.history)
-	w.crash()
+	writes := len(m.history)
+	m.crash()
 	for range 2 {
-		if err := w.look(); err != nil {
+		if err := m.look(); err != nil {
 			return err
 		}
-		w.time += modelRound
+		m.time += modelRound
 	}
-	if len(w.history) != writes {
-		return fmt.Errorf("%s with nothing asked for", w.last().step)
+	if len(m.history) != writes {
+		return fmt.Errorf("%s with nothing asked for", m.last().step)
 	}
 	return nil
 }
 
-// explore runs all sequences of acts, and returns how many.
-func (w world) explore(t *testing.T, path []string) int {
+// explore runs all sequences of acts that begin with the path, and returns how
+// many.
+func (m *model) explore(t *testing.T, path []string) int {
 	if len(path) == modelDepth {
-		if err := w.settle(); err != nil {
-			t.Fatalf("%v after %q: %v", w.time, path, err)
+		if err := m.settle(); err != nil {
+			t.Fatalf("%v after %q: %v", m.time, path, err)
 		}
 		return 1
 	}
 	runs := 0
 	for _, act := range acts {
-		next, path := w, append(slices.Clip(path), act.name)
-		act.do(&next)
-		if err := next.look(); err != nil {
-			t.Fatalf("%v after %q: %v", next.time, path, err)
-		}
-		next.time += modelRound
-		runs += next.explore(t, path)
+		runs += m.after(t, act, path).explore(t, append(slices.Clip(path), act.name))
 	}
 	return runs
+}
+
+// after is the model after one more act and one round.
+func (m *model) after(t *testing.T, act act, path []string) *model {
+	next := *m
+	act.do(&next)
+	if err := next.look(); err != nil {
+		t.Fatalf("%v after %q and %s: %v", next.time, path, act.name, err)
+	}
+	next.time += modelRound
+	return &next
 }
 
 func TestEveryInterleaving(t *testing.T) {
 	source := material.Supplied{Key: material.Bytes("planted_key_0")}
 	key := &signetv1alpha1.SignatureKey{Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}
-	w := world{source: source, plan: material.RotationSpec{Stage: modelStage, Retire: modelRetire}}
-	set, err := material.First(key, source, began, &w.random)
+	m := model{source: source, plan: material.RotationSpec{Stage: modelStage, Retire: modelRetire}}
+	set, err := material.First(key, source, began, &m.random)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.history = []held{{0, set, material.Replaced}}
+	m.history = []held{newHeld(0, set, material.Replaced)}
 	// The acts begin where a rotation stands: at rest, staged, and switched.
 	for name, rounds := range map[string]int{"settled": 0, "staged": 1, "switched": 3} {
 		t.Run(name, func(t *testing.T) {
-			w := w
+			m := m
 			if rounds > 0 {
-				w.triggers, w.plan.Trigger = 1, "1"
+				m.triggers, m.plan.Trigger = 1, "1"
 			}
 			for range rounds {
-				if err := w.look(); err != nil {
+				if err := m.look(); err != nil {
 					t.Fatal(err)
 				}
-				w.time += modelRound
+				m.time += modelRound
 			}
-			if got := len(w.last().set.Versions()) > 1; got != (rounds > 0) {
+			if got := len(m.last().set.Versions()) > 1; got != (rounds > 0) {
 				t.Fatal("the model does not begin where it should")
 			}
-			t.Logf("%d sequences", w.explore(t, nil))
+			for _, act := range acts {
+				t.Run(act.name, func(t *testing.T) {
+					t.Parallel()
+					t.Logf("%d sequences", m.after(t, act, nil).explore(t, []string{act.name}))
+				})
+			}
 		})
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"cmp"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
@@ -80,11 +82,11 @@ func OfGRPCRoute(route *gwapiv1.GRPCRoute) Route {
 // false if its parent is of another kind.
 func GatewayOfListenerSet(set *gwapiv1.ListenerSet) (types.NamespacedName, bool) {
 	ref := set.Spec.ParentRef
-	if deref(ref.Group, gwapiv1.GroupName) != gwapiv1.GroupName || deref(ref.Kind, KindGateway) != KindGateway {
+	if ptr.Deref(ref.Group, gwapiv1.GroupName) != gwapiv1.GroupName || ptr.Deref(ref.Kind, KindGateway) != KindGateway {
 		return types.NamespacedName{}, false
 	}
 	return types.NamespacedName{
-		Namespace: string(deref(ref.Namespace, gwapiv1.Namespace(set.Namespace))),
+		Namespace: string(ptr.Deref(ref.Namespace, gwapiv1.Namespace(set.Namespace))),
 		Name:      string(ref.Name),
 	}, true
 }
@@ -100,25 +102,18 @@ type reference struct {
 func newReference(namespace string, ref gwapiv1.ParentReference) reference {
 	return reference{
 		ParentKey: ParentKey{
-			Kind:      string(deref(ref.Kind, KindGateway)),
-			Namespace: string(deref(ref.Namespace, gwapiv1.Namespace(namespace))),
+			Kind:      string(ptr.Deref(ref.Kind, KindGateway)),
+			Namespace: string(ptr.Deref(ref.Namespace, gwapiv1.Namespace(namespace))),
 			Name:      string(ref.Name),
 		},
-		group:       deref(ref.Group, gwapiv1.GroupName),
-		sectionName: deref(ref.SectionName, ""),
-		port:        deref(ref.Port, 0),
+		group:       ptr.Deref(ref.Group, gwapiv1.GroupName),
+		sectionName: ptr.Deref(ref.SectionName, ""),
+		port:        ptr.Deref(ref.Port, 0),
 	}
 }
 
 func (r reference) counts() bool {
 	return r.group == gwapiv1.GroupName && (r.Kind == KindGateway || r.Kind == KindListenerSet)
-}
-
-func deref[T any](value *T, otherwise T) T {
-	if value == nil {
-		return otherwise
-	}
-	return *value
 }
 
 // acceptance orders what parents say of a route by what prevails where a parent
@@ -169,7 +164,7 @@ func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.Ro
 		if newReference(route.Namespace, statuses[i].ParentRef) != ref {
 			continue
 		}
-		condition := acceptedCondition(statuses[i].Conditions)
+		condition := meta.FindStatusCondition(statuses[i].Conditions, string(gwapiv1.RouteConditionAccepted))
 		switch {
 		case condition == nil:
 		case isStale(condition, route.Generation):
@@ -190,13 +185,4 @@ func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.Ro
 // that names none (zero) is taken as of the present one: it will never name any.
 func isStale(condition *metav1.Condition, generation int64) bool {
 	return condition.ObservedGeneration != 0 && condition.ObservedGeneration < generation
-}
-
-func acceptedCondition(conditions []metav1.Condition) *metav1.Condition {
-	for i := range conditions {
-		if conditions[i].Type == string(gwapiv1.RouteConditionAccepted) {
-			return &conditions[i]
-		}
-	}
-	return nil
 }

@@ -4,16 +4,17 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/utils/ptr"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 func urlRewrite(path, host bool) gwapiv1.HTTPRouteFilter {
 	rewrite := &gwapiv1.HTTPURLRewriteFilter{}
 	if path {
-		rewrite.Path = &gwapiv1.HTTPPathModifier{Type: gwapiv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: ptr("/v2")}
+		rewrite.Path = &gwapiv1.HTTPPathModifier{Type: gwapiv1.PrefixMatchHTTPPathModifier, ReplacePrefixMatch: ptr.To("/v2")}
 	}
 	if host {
-		rewrite.Hostname = ptr(gwapiv1.PreciseHostname("orders.internal"))
+		rewrite.Hostname = ptr.To(gwapiv1.PreciseHostname("orders.internal"))
 	}
 	return gwapiv1.HTTPRouteFilter{Type: gwapiv1.HTTPRouteFilterURLRewrite, URLRewrite: rewrite}
 }
@@ -51,7 +52,7 @@ func TestHTTPRewrites(t *testing.T) {
 		}, nil},
 		"redirects": {gwapiv1.HTTPRouteFilter{
 			Type:            gwapiv1.HTTPRouteFilterRequestRedirect,
-			RequestRedirect: &gwapiv1.HTTPRequestRedirectFilter{Hostname: ptr(gwapiv1.PreciseHostname("a.example"))},
+			RequestRedirect: &gwapiv1.HTTPRequestRedirectFilter{Hostname: ptr.To(gwapiv1.PreciseHostname("a.example"))},
 		}, nil},
 		"extension": {gwapiv1.HTTPRouteFilter{Type: gwapiv1.HTTPRouteFilterExtensionRef}, nil},
 	}

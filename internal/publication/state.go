@@ -1,6 +1,9 @@
 package publication
 
-import "k8s.io/apimachinery/pkg/types"
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+)
 
 // Topology looks up what a route's parents are. Both functions must be set.
 type Topology struct {
@@ -27,7 +30,7 @@ type State struct {
 
 // KeepLast is the verdict when nothing can be known at the moment.
 func KeepLast(last *int32) State {
-	return newState(last, deref(last, 0), true)
+	return newState(last, ptr.Deref(last, 0), true)
 }
 
 // NotThere is the verdict on a route that does not exist.
@@ -68,7 +71,7 @@ func (r Route) State(environment string, topology Topology, last *int32) State {
 			open++
 		}
 	}
-	gateways := min(max(deref(last, 0), certain), certain+open)
+	gateways := min(max(ptr.Deref(last, 0), certain), certain+open)
 	return newState(last, gateways, open > 0)
 }
 

@@ -6,12 +6,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
 const generation = 7
-
-func ptr[T any](value T) *T { return &value }
 
 type refOption func(*gwapiv1.ParentReference)
 
@@ -24,21 +23,21 @@ func ref(name string, options ...refOption) gwapiv1.ParentReference {
 }
 
 func inNamespace(namespace string) refOption {
-	return func(r *gwapiv1.ParentReference) { r.Namespace = ptr(gwapiv1.Namespace(namespace)) }
+	return func(r *gwapiv1.ParentReference) { r.Namespace = ptr.To(gwapiv1.Namespace(namespace)) }
 }
 
 func ofKind(group, kind string) refOption {
 	return func(r *gwapiv1.ParentReference) {
-		r.Group, r.Kind = ptr(gwapiv1.Group(group)), ptr(gwapiv1.Kind(kind))
+		r.Group, r.Kind = ptr.To(gwapiv1.Group(group)), ptr.To(gwapiv1.Kind(kind))
 	}
 }
 
 func listener(name string) refOption {
-	return func(r *gwapiv1.ParentReference) { r.SectionName = ptr(gwapiv1.SectionName(name)) }
+	return func(r *gwapiv1.ParentReference) { r.SectionName = ptr.To(gwapiv1.SectionName(name)) }
 }
 
 func onPort(port int32) refOption {
-	return func(r *gwapiv1.ParentReference) { r.Port = ptr(port) }
+	return func(r *gwapiv1.ParentReference) { r.Port = ptr.To(port) }
 }
 
 func listenerSet(name string, options ...refOption) gwapiv1.ParentReference {
@@ -120,7 +119,7 @@ type statuses = []gwapiv1.RouteParentStatus
 
 var (
 	never   = State{}
-	offline = State{Gateways: ptr(int32(0))}
+	offline = State{Gateways: ptr.To(int32(0))}
 
 	one = ref("one")
 	two = ref("two")
@@ -143,20 +142,20 @@ var verdictCases = map[string]struct {
 	want     State
 }{
 	"no parents":                    {want: never},
-	"no parents any more":           {last: ptr(int32(2)), want: offline},
+	"no parents any more":           {last: ptr.To(int32(2)), want: offline},
 	"not judged yet":                {refs: refs{one}, want: never},
 	"accepted":                      {refs: refs{one}, statuses: statuses{acceptedBy(one)}, want: published(1)},
 	"refused":                       {refs: refs{one}, statuses: statuses{refusedBy(one)}, want: never},
-	"refused now":                   {refs: refs{one}, statuses: statuses{refusedBy(one)}, last: ptr(int32(1)), want: offline},
+	"refused now":                   {refs: refs{one}, statuses: statuses{refusedBy(one)}, last: ptr.To(int32(1)), want: offline},
 	"undecided":                     {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionUnknown, generation)}, want: never},
 	"no Accepted condition":         {refs: refs{one}, statuses: statuses{{ParentRef: one}}, want: never},
-	"offline stays offline":         {refs: refs{one}, last: ptr(int32(0)), want: offline},
-	"back from offline":             {refs: refs{one}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(0)), want: published(1)},
+	"offline stays offline":         {refs: refs{one}, last: ptr.To(int32(0)), want: offline},
+	"back from offline":             {refs: refs{one}, statuses: statuses{acceptedBy(one)}, last: ptr.To(int32(0)), want: published(1)},
 	"two Gateways":                  {refs: refs{one, two}, statuses: statuses{acceptedBy(one), acceptedBy(two)}, want: published(2)},
-	"one of two":                    {refs: refs{one, two}, statuses: statuses{acceptedBy(one), refusedBy(two)}, last: ptr(int32(2)), want: published(1)},
+	"one of two":                    {refs: refs{one, two}, statuses: statuses{acceptedBy(one), refusedBy(two)}, last: ptr.To(int32(2)), want: published(1)},
 	"other environment":             {refs: refs{ref("staging")}, statuses: statuses{acceptedBy(ref("staging"))}, want: never},
 	"Gateway without label":         {refs: refs{ref("bare")}, statuses: statuses{acceptedBy(ref("bare"))}, want: never},
-	"Gateway gone":                  {refs: refs{ref("gone")}, statuses: statuses{acceptedBy(ref("gone"))}, last: ptr(int32(1)), want: offline},
+	"Gateway gone":                  {refs: refs{ref("gone")}, statuses: statuses{acceptedBy(ref("gone"))}, last: ptr.To(int32(1)), want: offline},
 	"namespace left out in status":  {refs: refs{ref("one", inNamespace("shop"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
 	"namespace left out in spec":    {refs: refs{one}, statuses: statuses{acceptedBy(ref("one", inNamespace("shop")))}, want: published(1)},
 	"Gateway elsewhere":             {refs: refs{ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("one", inNamespace("infra")))}, want: published(1)},
@@ -166,30 +165,30 @@ var verdictCases = map[string]struct {
 	"a Service of a mesh":           {refs: refs{ref("one", ofKind("", "Service"))}, statuses: statuses{acceptedBy(ref("one", ofKind("", "Service")))}, want: never},
 	"a Gateway of another group":    {refs: refs{ref("one", ofKind("networking.istio.io", "Gateway"))}, statuses: statuses{acceptedBy(ref("one", ofKind("networking.istio.io", "Gateway")))}, want: never},
 	"an experimental XListenerSet":  {refs: refs{ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet"))}, statuses: statuses{acceptedBy(ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet")))}, want: never},
-	"not listed any more":           {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr(int32(1)), want: offline},
+	"not listed any more":           {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr.To(int32(1)), want: offline},
 	"listener not listed any more":  {refs: refs{ref("one", listener("web"))}, statuses: statuses{acceptedBy(ref("one", listener("tls")))}, want: never},
 	"port not listed any more":      {refs: refs{ref("one", onPort(80))}, statuses: statuses{acceptedBy(ref("one", onPort(443)))}, want: never},
 	"two listeners of one Gateway":  {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{acceptedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
 	"one of two listeners":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{refusedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
 	"other listener stale":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
-	"refused, other listener stale": {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), refusedBy(ref("one", listener("b")))}, last: ptr(int32(1)), want: resting(published(1))},
+	"refused, other listener stale": {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), refusedBy(ref("one", listener("b")))}, last: ptr.To(int32(1)), want: resting(published(1))},
 
 	"stale, never published":           {refs: refs{one}, statuses: statuses{staleBy(one)}, want: resting(never)},
-	"stale, published":                 {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: resting(published(1))},
-	"stale, offline":                   {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(0)), want: resting(offline)},
-	"stale refusal, published":         {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionFalse, generation-1)}, last: ptr(int32(1)), want: resting(published(1))},
-	"stale, of another environment":    {refs: refs{ref("staging")}, statuses: statuses{staleBy(ref("staging"))}, last: ptr(int32(1)), want: offline},
-	"stale, not listed any more":       {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr(int32(1)), want: offline},
-	"stale, but fewer can be":          {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr(int32(3)), want: resting(published(1))},
-	"both stale":                       {refs: refs{one, two}, statuses: statuses{staleBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
-	"one accepted, one stale":          {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(2))},
+	"stale, published":                 {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"stale, offline":                   {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(0)), want: resting(offline)},
+	"stale refusal, published":         {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionFalse, generation-1)}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"stale, of another environment":    {refs: refs{ref("staging")}, statuses: statuses{staleBy(ref("staging"))}, last: ptr.To(int32(1)), want: offline},
+	"stale, not listed any more":       {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(1)), want: offline},
+	"stale, but fewer can be":          {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(3)), want: resting(published(1))},
+	"both stale":                       {refs: refs{one, two}, statuses: statuses{staleBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(2))},
+	"one accepted, one stale":          {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(2))},
 	"one accepted, one stale, first":   {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, want: resting(published(1))},
-	"one accepted, one stale, offline": {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr(int32(0)), want: resting(published(1))},
-	"one refused, one stale":           {refs: refs{one, two}, statuses: statuses{refusedBy(one), staleBy(two)}, last: ptr(int32(2)), want: resting(published(1))},
+	"one accepted, one stale, offline": {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr.To(int32(0)), want: resting(published(1))},
+	"one refused, one stale":           {refs: refs{one, two}, statuses: statuses{refusedBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(1))},
 	"generation not named":             {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionTrue, 0)}, want: published(1)},
 
 	"accepted by a second controller":  {refs: refs{one}, statuses: statuses{refusedBy(one), acceptedBy(one)}, want: published(1)},
-	"stale word of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr(int32(1)), want: offline},
+	"stale word of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr.To(int32(1)), want: offline},
 
 	"ListenerSet":                       {refs: refs{listenerSet("set-one")}, statuses: statuses{acceptedBy(listenerSet("set-one"))}, want: published(1)},
 	"ListenerSet elsewhere":             {refs: refs{listenerSet("set-one", inNamespace("infra"))}, statuses: statuses{acceptedBy(listenerSet("set-one", inNamespace("infra")))}, want: published(1)},
@@ -197,16 +196,16 @@ var verdictCases = map[string]struct {
 	"ListenerSet accepted, Gateway not": {refs: refs{one, listenerSet("set-one")}, statuses: statuses{refusedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
 	"ListenerSets of two Gateways":      {refs: refs{listenerSet("set-one"), listenerSet("set-two")}, statuses: statuses{acceptedBy(listenerSet("set-one")), acceptedBy(listenerSet("set-two"))}, want: published(2)},
 	"ListenerSet of other environment":  {refs: refs{listenerSet("set-staging")}, statuses: statuses{acceptedBy(listenerSet("set-staging"))}, want: never},
-	"ListenerSet without its Gateway":   {refs: refs{listenerSet("set-nowhere")}, statuses: statuses{acceptedBy(listenerSet("set-nowhere"))}, last: ptr(int32(1)), want: offline},
-	"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr(int32(1)), want: offline},
+	"ListenerSet without its Gateway":   {refs: refs{listenerSet("set-nowhere")}, statuses: statuses{acceptedBy(listenerSet("set-nowhere"))}, last: ptr.To(int32(1)), want: offline},
+	"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr.To(int32(1)), want: offline},
 	"Gateway named like a ListenerSet":  {refs: refs{listenerSet("one")}, statuses: statuses{acceptedBy(one)}, want: never},
 
-	"Gateway unreadable":                     {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
+	"Gateway unreadable":                     {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
 	"Gateway unreadable, never published":    {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, want: resting(never)},
-	"Gateway unreadable, refused":            {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr(int32(1)), want: offline},
-	"ListenerSet unreadable":                 {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr(int32(1)), want: resting(published(1))},
-	"ListenerSet of unreadable Gateway":      {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(1))},
-	"unreadable beside one that is accepted": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr(int32(2)), want: resting(published(2))},
+	"Gateway unreadable, refused":            {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr.To(int32(1)), want: offline},
+	"ListenerSet unreadable":                 {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"ListenerSet of unreadable Gateway":      {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(1))},
+	"unreadable beside one that is accepted": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(2))},
 }
 
 func TestVerdict(t *testing.T) {
@@ -227,7 +226,7 @@ func TestVerdict(t *testing.T) {
 func TestVerdictIsOfOneEnvironment(t *testing.T) {
 	parents := refs{ref("one"), ref("staging")}
 	route := OfHTTPRoute(httpRoute(parents, statuses{acceptedBy(parents[0]), staleBy(parents[1])}))
-	if diff := cmp.Diff(State{Gateways: ptr(int32(1)), Published: true}, route.State("RELEASE", testTopology(), nil)); diff != "" {
+	if diff := cmp.Diff(State{Gateways: ptr.To(int32(1)), Published: true}, route.State("RELEASE", testTopology(), nil)); diff != "" {
 		t.Errorf("RELEASE (-want +got)\n%s", diff)
 	}
 	if diff := cmp.Diff(State{RestsOnLast: true}, route.State("staging", testTopology(), nil)); diff != "" {
@@ -238,10 +237,10 @@ func TestVerdictIsOfOneEnvironment(t *testing.T) {
 func TestVerdictWithoutRoute(t *testing.T) {
 	cases := map[string]struct{ got, want State }{
 		"gone, never published":    {NotThere(nil), State{}},
-		"gone, published":          {NotThere(ptr(int32(2))), State{Gateways: ptr(int32(0))}},
+		"gone, published":          {NotThere(ptr.To(int32(2))), State{Gateways: ptr.To(int32(0))}},
 		"unknown, never published": {KeepLast(nil), State{RestsOnLast: true}},
-		"unknown, offline":         {KeepLast(ptr(int32(0))), State{Gateways: ptr(int32(0)), RestsOnLast: true}},
-		"unknown, published":       {KeepLast(ptr(int32(2))), State{Gateways: ptr(int32(2)), Published: true, RestsOnLast: true}},
+		"unknown, offline":         {KeepLast(ptr.To(int32(0))), State{Gateways: ptr.To(int32(0)), RestsOnLast: true}},
+		"unknown, published":       {KeepLast(ptr.To(int32(2))), State{Gateways: ptr.To(int32(2)), Published: true, RestsOnLast: true}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -255,7 +254,7 @@ func TestVerdictWithoutRoute(t *testing.T) {
 // The verdict's count is the caller's to keep: it must not share memory with
 // the last one.
 func TestVerdictDoesNotAliasLast(t *testing.T) {
-	last := ptr(int32(1))
+	last := ptr.To(int32(1))
 	verdict := KeepLast(last)
 	*last = 5
 	if *verdict.Gateways != 1 {
@@ -306,9 +305,9 @@ func TestGatewayOfListenerSet(t *testing.T) {
 		ok     bool
 	}{
 		"defaults":      {parent{Name: "one"}, types.NamespacedName{Namespace: "shop", Name: "one"}, true},
-		"spelt out":     {parent{Name: "one", Namespace: ptr(gwapiv1.Namespace("infra")), Group: ptr(gwapiv1.Group(gwapiv1.GroupName)), Kind: ptr(gwapiv1.Kind("Gateway"))}, types.NamespacedName{Namespace: "infra", Name: "one"}, true},
-		"another kind":  {parent{Name: "one", Kind: ptr(gwapiv1.Kind("ListenerSet"))}, types.NamespacedName{}, false},
-		"another group": {parent{Name: "one", Group: ptr(gwapiv1.Group("example.com"))}, types.NamespacedName{}, false},
+		"spelt out":     {parent{Name: "one", Namespace: ptr.To(gwapiv1.Namespace("infra")), Group: ptr.To(gwapiv1.Group(gwapiv1.GroupName)), Kind: ptr.To(gwapiv1.Kind("Gateway"))}, types.NamespacedName{Namespace: "infra", Name: "one"}, true},
+		"another kind":  {parent{Name: "one", Kind: ptr.To(gwapiv1.Kind("ListenerSet"))}, types.NamespacedName{}, false},
+		"another group": {parent{Name: "one", Group: ptr.To(gwapiv1.Group("example.com"))}, types.NamespacedName{}, false},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -12,10 +14,10 @@ import (
 	"time"
 )
 
-// BenchmarkSign is a request of 1 KiB through the sign face, without the network.
+// BenchmarkSign signs a request of 1 KiB for the sign endpoint, without network.
 func BenchmarkSign(b *testing.B) {
 	body := bytes.Repeat([]byte("x"), 1<<10)
-	b.Run("the hashes alone", func(b *testing.B) {
+	b.Run("only the hashes", func(b *testing.B) {
 		secret := bytes.Repeat([]byte("s"), 64)
 		for b.Loop() {
 			first := sha256.Sum256(body)
@@ -27,29 +29,29 @@ func BenchmarkSign(b *testing.B) {
 		}
 	})
 	b.Run("HMAC", func(b *testing.B) {
-		bench := newBench(b, signedPayload)
-		grant, err := bench.signer.lookup(slotOf(b), time.Now())
+		fixture := newFixture(b, signedPayload)
+		grant, err := fixture.signer.lookup(testSlot(b), time.Now())
 		if err != nil {
 			b.Fatal(err)
 		}
 		header := http.Header{headerMethod: {"POST"}, headerURI: {"/v1/items?b=2"}, headerHost: {host}}
 		b.ReportAllocs()
 		for b.Loop() {
-			request, err := forwarded(header, "")
+			request, err := parseForwarded(header, "")
 			if err != nil {
 				b.Fatal(err)
 			}
 			sum := sha256.Sum256(body)
 			request.Payload = hex.EncodeToString(sum[:])
-			if _, err := bench.signer.sign(grant, request, time.Now()); err != nil {
+			if _, err := fixture.signer.sign(grant, request, time.Now()); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
-	b.Run("the whole handler", func(b *testing.B) {
-		bench := newBench(b, signedPayload)
-		handler := bench.signer.SignHandler(true)
-		recorder, request := recorded(forwardedRequest("/sign/"+slotPath, "POST", "/v1/items?b=2", host))
+	b.Run("handler", func(b *testing.B) {
+		fixture := newFixture(b, signedPayload)
+		handler := fixture.signer.SignHandler(true)
+		recorder, request := recordRequest(forwardedRequest("/sign/"+slotPath, "POST", "/v1/items?b=2", host))
 		b.ReportAllocs()
 		for b.Loop() {
 			request.Body = io.NopCloser(strings.NewReader(string(body)))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -11,24 +13,23 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// headerPartialBody is how Envoy says that it handed over only the beginning of
-// the body (allow_partial_message).
+// headerPartialBody is the header with which Envoy reports that it passed only
+// the beginning of the body (allow_partial_message).
 const headerPartialBody = "X-Envoy-Auth-Partial-Body"
 
-// bodyBuffer is how much of a body is in memory at a time.
+// bodyBuffer is the number of bytes of a body that are in memory at a time.
 const bodyBuffer = 16 << 10
 
-// buffers are lent to requests, and hold no material: bodies alone.
+// buffers holds bodies only, never material.
 var buffers = sync.Pool{New: func() any { return new([bodyBuffer]byte) }}
 
-var errPartialBody = errors.New("the gateway handed over a part of the body only")
+var errPartialBody = errors.New("the gateway passed only a part of the body")
 
-// payload reads the body that the gateway handed over, whole, and returns what
-// stands for it in the signature. A body that is not signed is read all the
-// same: a gateway that is answered before it has sent everything reports an
-// error. Nothing is kept in memory.
-func (s *Signer) payload(w http.ResponseWriter, r *http.Request, signed bool) (string, error) {
-	if signed && partial(r.Header.Values(headerPartialBody)) {
+// readPayload reads the whole body that the gateway passed and returns the
+// payload to sign. It also reads a body that is not signed: a gateway that gets
+// a response before it has sent everything reports an error.
+func (s *Signer) readPayload(w http.ResponseWriter, r *http.Request, signed bool) (string, error) {
+	if signed && isPartial(r.Header.Values(headerPartialBody)) {
 		return "", tooLarge(errPartialBody)
 	}
 	sum := sha256.New()
@@ -44,15 +45,15 @@ func (s *Signer) payload(w http.ResponseWriter, r *http.Request, signed bool) (s
 	case errors.As(err, &exceeded):
 		return "", tooLarge(err)
 	case err != nil:
-		return "", cutOff("the body", err)
+		return "", truncated("body", err)
 	case !signed:
 		return signature.UnsignedPayload, nil
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// partial says that the values are anything but a plain no.
-func partial(values []string) bool {
+// isPartial reports whether any of the values is not "false".
+func isPartial(values []string) bool {
 	for _, value := range values {
 		if value != "false" {
 			return true

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -11,46 +13,49 @@ import (
 	"time"
 )
 
-// Client certificates carry what they are for as URIs:
+// Client certificates carry their permissions as URIs:
 // signet://sign/<namespace>, signet://sign/* and signet://verify/<namespace>.
 const (
-	scheme        = "signet"
-	verbSign      = "sign"
-	verbVerify    = "verify"
-	anyNamespace  = "*"
-	noCertificate = "no client certificate"
+	scheme       = "signet"
+	verbSign     = "sign"
+	verbVerify   = "verify"
+	anyNamespace = "*"
 )
 
-// caller is who calls a face.
+// reasonNoCertificate is the reason of a refusal.
+const reasonNoCertificate = "no client certificate"
+
+// caller is a client of an endpoint.
 type caller struct {
-	// certificate is the client's, verified; nil on a face without TLS, which
-	// only this machine reaches.
+	// certificate is the verified client certificate. It is nil on an endpoint
+	// without TLS, which only this machine can reach.
 	certificate *x509.Certificate
 	local       bool
-	who         identity
-	// over is the connection that the certificate came by.
-	over *trackedConn
+	identity    identity
+	// conn is the connection on which the certificate was presented.
+	conn *trackedConn
 }
 
-// identity tells callers apart.
+// identity distinguishes callers.
 type identity [sha256.Size]byte
 
-// callerOf is who is at the other end of a connection. Without one, on a face
-// without TLS, it is believed to be local only where the face is: on loopback.
-func callerOf(over *trackedConn, local bool) caller {
-	if over == nil {
+// callerOf returns the caller at the other end of a connection. Without a
+// tracked connection the caller is local if the endpoint is: on loopback, without
+// TLS.
+func callerOf(conn *trackedConn, local bool) caller {
+	if conn == nil {
 		return caller{local: local}
 	}
-	return over.caller
+	return conn.caller
 }
 
-// newCaller is who has shown the certificate.
-func newCaller(certificate *x509.Certificate, over *trackedConn) caller {
-	return caller{certificate: certificate, who: identityOf(certificate), over: over}
+// newCaller returns the caller that has presented the certificate.
+func newCaller(certificate *x509.Certificate, conn *trackedConn) caller {
+	return caller{certificate: certificate, identity: identityOf(certificate), conn: conn}
 }
 
-// identityOf is made of what a certificate is for: several certificates for the
-// same give nobody more than one does.
+// identityOf hashes the permissions of a certificate: several certificates with
+// the same permissions share one quota.
 func identityOf(certificate *x509.Certificate) identity {
 	var uris []string
 	for _, uri := range certificate.URIs {
@@ -62,17 +67,17 @@ func identityOf(certificate *x509.Certificate) identity {
 	return sha256.Sum256([]byte(strings.Join(slices.Compact(uris), " ")))
 }
 
-// may says whether the caller may do that in the namespace; the error says why
-// not, for the log. A connection may outlive its certificate and its authority,
-// so they are asked each time.
+// authorize returns an error unless the caller may do that in the namespace. The
+// error's reason is for the log. A connection can outlive its certificate and
+// its authority, so both are checked each time.
 func (c caller) authorize(verb, namespace string, now time.Time) error {
 	switch {
 	case c.local:
 		return nil
 	case c.certificate == nil:
-		return forbidden(noCertificate)
+		return forbidden(reasonNoCertificate)
 	}
-	if err := c.over.checkPeer(now); err != nil {
+	if err := c.conn.checkPeer(now); err != nil {
 		return err
 	}
 	for _, uri := range c.certificate.URIs {
@@ -80,11 +85,11 @@ func (c caller) authorize(verb, namespace string, now time.Time) error {
 			return nil
 		}
 	}
-	return forbidden("the client's certificate has no " + scheme + "://" + verb + "/" + namespace)
+	return forbidden("client certificate without " + scheme + "://" + verb + "/" + namespace)
 }
 
-// grantedNamespace is the namespace of a URI for the verb; empty if it is not
-// one, to the letter.
+// grantedNamespace returns the namespace of a URI for the verb. It returns an
+// empty string unless the URI has exactly that form.
 func grantedNamespace(uri *url.URL, verb string) string {
 	namespace, found := strings.CutPrefix(uri.EscapedPath(), "/")
 	if !found || uri.Scheme != scheme || uri.Host != verb || uri.User != nil || uri.RawQuery != "" || uri.ForceQuery || uri.Fragment != "" {
@@ -93,10 +98,12 @@ func grantedNamespace(uri *url.URL, verb string) string {
 	return namespace
 }
 
-var errNotLoopback = errors.New("without --tls-cert only loopback addresses can be served")
+// ErrNotLoopback is the error for an address that other machines can reach, on an
+// endpoint without TLS.
+var ErrNotLoopback = errors.New("only loopback addresses are allowed without --tls-cert")
 
-// onLoopback says that only this machine reaches the address.
-func onLoopback(address net.Addr) bool {
+// isLoopback reports whether only this machine can reach the address.
+func isLoopback(address net.Addr) bool {
 	tcp, ok := address.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }

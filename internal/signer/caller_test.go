@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -12,8 +14,8 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// recorded is a request as the server would read it, for a handler.
-func recorded(text string) (*httptest.ResponseRecorder, *http.Request) {
+// recordRequest parses a request as the server does, for a handler.
+func recordRequest(text string) (*httptest.ResponseRecorder, *http.Request) {
 	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {
 		panic(err)
@@ -21,7 +23,7 @@ func recorded(text string) (*httptest.ResponseRecorder, *http.Request) {
 	return httptest.NewRecorder(), request
 }
 
-func slotOf(t testing.TB) slots.Slot {
+func testSlot(t testing.TB) slots.Slot {
 	t.Helper()
 	slot, err := parseSlot(slotPath)
 	if err != nil {
@@ -30,7 +32,7 @@ func slotOf(t testing.TB) slots.Slot {
 	return slot
 }
 
-func TestWhatCertificatesAllow(t *testing.T) {
+func TestPermissionsOfCertificates(t *testing.T) {
 	for uri, want := range map[string]struct{ sign, verify bool }{
 		"signet://sign/team-a":        {sign: true},
 		"signet://sign/*":             {sign: true},
@@ -55,7 +57,7 @@ func TestWhatCertificatesAllow(t *testing.T) {
 		"spiffe://cluster/ns/team-a":  {},
 		"signet://sign/team-a,team-b": {},
 	} {
-		c := callerOf(as(t, uri), false)
+		c := callerOf(connWith(t, uri), false)
 		if got := c.authorize(verbSign, team, time.Now()) == nil; got != want.sign {
 			t.Errorf("%s signs: %t", uri, got)
 		}
@@ -63,18 +65,18 @@ func TestWhatCertificatesAllow(t *testing.T) {
 			t.Errorf("%s verifies: %t", uri, got)
 		}
 	}
-	several := callerOf(as(t, "signet://verify/team-a", "signet://sign/team-b", "signet://sign/team-a"), false)
+	several := callerOf(connWith(t, "signet://verify/team-a", "signet://sign/team-b", "signet://sign/team-a"), false)
 	if several.authorize(verbSign, team, time.Now()) != nil || several.authorize(verbSign, "team-b", time.Now()) != nil || several.authorize(verbVerify, "team-b", time.Now()) == nil {
-		t.Error("several URIs")
+		t.Error("certificate with several URIs")
 	}
 }
 
 func TestCallersWithoutAValidCertificate(t *testing.T) {
 	now := time.Now()
-	ended := as(t, "signet://sign/*")
-	ended.proof.Store(&verifiedPeer{until: now.Add(-time.Second)})
+	expired := connWith(t, "signet://sign/*")
+	expired.verified.Store(&verifiedPeer{until: now.Add(-time.Second)})
 	for name, c := range map[string]caller{
-		"none": callerOf(nil, false), "ended meanwhile": callerOf(ended, true), "without a handshake": callerOf(&trackedConn{}, true), "without URIs": callerOf(as(t), true),
+		"none": callerOf(nil, false), "expired": callerOf(expired, true), "without a handshake": callerOf(&trackedConn{}, true), "without URIs": callerOf(connWith(t), true),
 	} {
 		if c.authorize(verbSign, team, now) == nil || c.authorize(verbVerify, team, now) == nil {
 			t.Errorf("%s: allowed", name)
@@ -85,71 +87,71 @@ func TestCallersWithoutAValidCertificate(t *testing.T) {
 	}
 }
 
-// Whether a foreign slot exists cannot be told from the answer, nor from one's
-// own which of the reasons it was (invariant 7).
-func TestAnswersTellNothing(t *testing.T) {
-	b := newBench(t)
-	broken := b.add(team, "broken", b.keySpec())
+// A response does not reveal whether a slot of another namespace exists, nor why
+// a slot of the caller's namespace is unusable (invariant 7).
+func TestResponsesRevealNothing(t *testing.T) {
+	f := newFixture(t)
+	broken := f.add(team, "broken", f.keySpec())
 	broken.Status.KeyName = "gone"
-	b.store.SetBinding(broken, time.Now())
-	ask := func(handler http.Handler, prefix, slot, uri string) string {
-		recorder, request := recorded(forwardedRequest(prefix+slot, "GET", "/x", host))
-		handler.ServeHTTP(recorder, by(request, as(t, uri)))
-		honest(t, recorder.Result())
+	f.store.SetBinding(broken, time.Now())
+	request := func(handler http.Handler, prefix, slot, uri string) string {
+		recorder, request := recordRequest(forwardedRequest(prefix+slot, "GET", "/x", host))
+		handler.ServeHTTP(recorder, withConn(request, connWith(t, uri)))
+		checkResponse(t, recorder.Result())
 		var text strings.Builder
 		_ = recorder.Result().Write(&text)
 		return text.String()
 	}
-	for prefix, handler := range map[string]http.Handler{"/sign/": b.signer.SignHandler(false), "/verify/": b.signer.VerifyHandler(false)} {
+	for prefix, handler := range map[string]http.Handler{"/sign/": f.signer.SignHandler(false), "/verify/": f.signer.VerifyHandler(false)} {
 		verb := strings.Trim(prefix, "/")
-		foreign := ask(handler, prefix, slotPath, "signet://"+verb+"/team-b")
-		if !strings.Contains(foreign, "403 Forbidden") || strings.Contains(foreign, "team-a") {
-			t.Errorf("foreign: %s", foreign)
+		forbidden := request(handler, prefix, slotPath, "signet://"+verb+"/team-b")
+		if !strings.HasSuffix(forbidden, "\r\n\r\ncertificate not valid for this namespace\n") || !strings.Contains(forbidden, "403 Forbidden") {
+			t.Errorf("another namespace: %s", forbidden)
 		}
 		for _, slot := range []string{"team-a/RELEASE/API/nothing", "team-a/nowhere/API/orders", "nobody/RELEASE/API/orders"} {
-			if got := ask(handler, prefix, slot, "signet://"+verb+"/team-b"); got != foreign {
-				t.Errorf("%s differs from a slot that is there:\n%s", slot, got)
+			if got := request(handler, prefix, slot, "signet://"+verb+"/team-b"); got != forbidden {
+				t.Errorf("%s: the response differs from that for an existing slot:\n%s", slot, got)
 			}
 		}
-		unknown := ask(handler, prefix, "team-a/RELEASE/API/nothing", "signet://"+verb+"/team-a")
-		if got := ask(handler, prefix, "team-a/RELEASE/API/broken", "signet://"+verb+"/team-a"); got != unknown || !strings.Contains(got, "503 Service") {
-			t.Errorf("broken differs from unknown:\n%s%s", got, unknown)
+		unknown := request(handler, prefix, "team-a/RELEASE/API/nothing", "signet://"+verb+"/team-a")
+		if got := request(handler, prefix, "team-a/RELEASE/API/broken", "signet://"+verb+"/team-a"); got != unknown || !strings.HasSuffix(got, "\r\n\r\nno signing key available\n") || !strings.Contains(got, "503 Service") {
+			t.Errorf("the responses for a broken and an unknown slot differ:\n%s%s", got, unknown)
 		}
 	}
 	for _, reason := range []string{string(snapshot.ReasonNoKey), string(snapshot.ReasonNoBinding)} {
-		if !strings.Contains(b.log.String(), reason) {
-			t.Errorf("the log does not say %s:\n%s", reason, b.log.String())
+		if !strings.Contains(f.log.String(), reason) {
+			t.Errorf("the log does not contain %s:\n%s", reason, f.log.String())
 		}
 	}
 }
 
 func TestVerifyCertificateCannotSign(t *testing.T) {
-	b := newBench(t)
-	for _, face := range []struct {
+	f := newFixture(t)
+	for _, endpoint := range []struct {
 		handler http.Handler
 		path    string
-	}{{b.signer.SignHandler(false), "/sign/" + slotPath}, {b.signer.EnvoyHandler(false), "/envoy/" + slotPath + "/x"}} {
-		recorder, request := recorded(forwardedRequest(face.path, "GET", "/x", host))
-		face.handler.ServeHTTP(recorder, by(request, as(t, "signet://verify/team-a")))
-		if honest(t, recorder.Result()); recorder.Code != http.StatusForbidden {
-			t.Errorf("%s: %d", face.path, recorder.Code)
+	}{{f.signer.SignHandler(false), "/sign/" + slotPath}, {f.signer.EnvoyHandler(false), "/envoy/" + slotPath + "/x"}} {
+		recorder, request := recordRequest(forwardedRequest(endpoint.path, "GET", "/x", host))
+		endpoint.handler.ServeHTTP(recorder, withConn(request, connWith(t, "signet://verify/team-a")))
+		if checkResponse(t, recorder.Result()); recorder.Code != http.StatusForbidden {
+			t.Errorf("%s: %d", endpoint.path, recorder.Code)
 		}
 	}
-	recorder, request := recorded(forwardedRequest("/verify/"+slotPath, "GET", "/x", host))
-	b.signer.VerifyHandler(false).ServeHTTP(recorder, by(request, as(t, "signet://sign/*")))
+	recorder, request := recordRequest(forwardedRequest("/verify/"+slotPath, "GET", "/x", host))
+	f.signer.VerifyHandler(false).ServeHTTP(recorder, withConn(request, connWith(t, "signet://sign/*")))
 	if recorder.Code != http.StatusForbidden {
-		t.Errorf("a sign certificate verifies: %d", recorder.Code)
+		t.Errorf("a signing certificate may verify: %d", recorder.Code)
 	}
 }
 
-func TestBrokenSignerNeverAnswersWell(t *testing.T) {
-	b := newBench(t)
-	b.signer.store = nil
-	for prefix, handler := range map[string]http.Handler{"/sign/": b.signer.SignHandler(true), "/verify/": b.signer.VerifyHandler(true)} {
-		recorder, request := recorded(forwardedRequest(prefix+slotPath, "GET", "/x", host))
+func TestPanicIsAnInternalError(t *testing.T) {
+	f := newFixture(t)
+	f.signer.store = nil
+	for prefix, handler := range map[string]http.Handler{"/sign/": f.signer.SignHandler(true), "/verify/": f.signer.VerifyHandler(true)} {
+		recorder, request := recordRequest(forwardedRequest(prefix+slotPath, "GET", "/x", host))
 		handler.ServeHTTP(recorder, request)
-		if honest(t, recorder.Result()); recorder.Code != http.StatusInternalServerError {
-			t.Errorf("%s: %d", prefix, recorder.Code)
+		if checkResponse(t, recorder.Result()); recorder.Code != http.StatusInternalServerError || recorder.Body.String() != "internal error\n" {
+			t.Errorf("%s: %d %s", prefix, recorder.Code, recorder.Body)
 		}
 	}
 }

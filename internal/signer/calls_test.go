@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -15,8 +17,8 @@ import (
 
 const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
 
-// begun is a call that sends no message.
-func begun(t *testing.T, connection *grpc.ClientConn) grpc.ClientStream {
+// beginCall begins a call and sends no message.
+func beginCall(t *testing.T, connection *grpc.ClientConn) grpc.ClientStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -27,73 +29,73 @@ func begun(t *testing.T, connection *grpc.ClientConn) grpc.ClientStream {
 	return stream
 }
 
-// taken waits until so many calls have a place.
-func (b *bench) taken(t *testing.T, want int) {
+// waitForCalls waits until the calls in progress are that many.
+func (f *fixture) waitForCalls(t *testing.T, want int) {
 	t.Helper()
 	eventually(t, func() error {
-		b.calls.mu.Lock()
-		defer b.calls.mu.Unlock()
-		if got := grpcCalls - b.calls.free; got != want {
-			return fmt.Errorf("%d calls have a place, want %d", got, want)
+		f.callQuota.mu.Lock()
+		defer f.callQuota.mu.Unlock()
+		if got := grpcCalls - f.callQuota.free; got != want {
+			return fmt.Errorf("%d calls in progress, want %d", got, want)
 		}
 		return nil
 	})
 }
 
-// holds begins as many calls as a caller alone gets.
-func (b *bench) holds(t *testing.T, connection *grpc.ClientConn) {
+// holdCalls begins as many calls as a single caller may have.
+func (f *fixture) holdCalls(t *testing.T, connection *grpc.ClientConn) {
 	t.Helper()
-	b.taken(t, 0)
+	f.waitForCalls(t, 0)
 	for range grpcCalls / 2 {
-		begun(t, connection)
+		beginCall(t, connection)
 	}
-	b.taken(t, grpcCalls/2)
+	f.waitForCalls(t, grpcCalls/2)
 }
 
-// Who keeps calls waiting is answered with a verdict when its share is used up,
-// and everybody else is served.
-func TestCallsAreShared(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	b.signer.limits.ReadTimeout = patience
-	address, _ := b.secureGRPC(keys)
-	one, other := b.dialGRPC(address, keys.client("signet://sign/team-a", "signet://sign/team-b")), b.dialGRPC(address, keys.client("signet://sign/team-a"))
-	if status := checked(t, one); status != http.StatusOK {
-		t.Fatalf("at first: %d", status)
+// A caller whose quota of calls is used gets a response with a verdict, and other
+// callers are served.
+func TestCallsHaveAQuota(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	f.signer.limits.ReadTimeout = timeout
+	address, _ := f.serveGRPC(keys)
+	one, other := f.dialGRPC(address, keys.client("signet://sign/team-a", "signet://sign/team-b")), f.dialGRPC(address, keys.client("signet://sign/team-a"))
+	if status := checkStatus(t, one); status != http.StatusOK {
+		t.Fatalf("first: %d", status)
 	}
-	b.holds(t, one)
-	if status := checked(t, one); status != http.StatusServiceUnavailable {
-		t.Errorf("beyond its share: %d", status)
+	f.holdCalls(t, one)
+	if status := checkStatus(t, one); status != http.StatusServiceUnavailable {
+		t.Errorf("beyond the quota: %d", status)
 	}
-	if status := checked(t, other); status != http.StatusOK {
+	if status := checkStatus(t, other); status != http.StatusOK {
 		t.Errorf("another caller: %d", status)
 	}
 }
 
-func TestPlacesOfCallsComeBack(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	b.signer.limits.ReadTimeout = patience
-	address, _ := b.secureGRPC(keys)
+func TestEndedCallsFreeTheQuota(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	f.signer.limits.ReadTimeout = timeout
+	address, _ := f.serveGRPC(keys)
 	config := keys.client("signet://sign/team-a")
-	one := b.dialGRPC(address, config)
-	b.holds(t, one)
+	one := f.dialGRPC(address, config)
+	f.holdCalls(t, one)
 	_ = one.Close()
-	b.taken(t, 0)
-	if status := checked(t, b.dialGRPC(address, config)); status != http.StatusOK {
+	f.waitForCalls(t, 0)
+	if status := checkStatus(t, f.dialGRPC(address, config)); status != http.StatusOK {
 		t.Errorf("after its calls have ended: %d", status)
 	}
 }
 
-func TestCallsThatCannotBeRead(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	address, _ := b.secureGRPC(keys)
-	connection := b.dialGRPC(address, keys.client("signet://sign/team-a"))
+func TestCallsWithoutAMessage(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	address, _ := f.serveGRPC(keys)
+	connection := f.dialGRPC(address, keys.client("signet://sign/team-a"))
 	for name, c := range map[string]struct {
 		send   func(grpc.ClientStream) error
 		want   codes.Code
 		result result
 	}{
-		"nothing, for too long": {func(grpc.ClientStream) error { return nil }, codes.DeadlineExceeded, resultMalformed},
-		"nothing":               {func(s grpc.ClientStream) error { return s.CloseSend() }, codes.Internal, resultMalformed},
+		"nothing until the deadline": {func(grpc.ClientStream) error { return nil }, codes.DeadlineExceeded, resultMalformed},
+		"nothing":                    {func(s grpc.ClientStream) error { return s.CloseSend() }, codes.Internal, resultMalformed},
 		"too much": {func(s grpc.ClientStream) error {
 			request := check(slotPath, "POST", "/x")
 			request.Attributes.Request.Http.RawBody = make([]byte, 4*testLimits().MaxBody)
@@ -101,17 +103,17 @@ func TestCallsThatCannotBeRead(t *testing.T) {
 		}, codes.ResourceExhausted, resultTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := counted(t, b, c.result)
-			stream := begun(t, connection)
+			before := counted(t, f, c.result)
+			stream := beginCall(t, connection)
 			if err := c.send(stream); err != nil {
 				t.Fatal(err)
 			}
 			if err := stream.RecvMsg(&envoyauth.CheckResponse{}); status.Code(err) != c.want {
-				t.Errorf("answered %v, want %s", err, c.want)
+				t.Errorf("error %v, want %s", err, c.want)
 			}
 			eventually(t, func() error {
-				if got := counted(t, b, c.result) - before; got != 1 {
-					return fmt.Errorf("%v requests are counted as %s", got, c.result)
+				if got := counted(t, f, c.result) - before; got != 1 {
+					return fmt.Errorf("%v requests counted as %s", got, c.result)
 				}
 				return nil
 			})
@@ -119,8 +121,8 @@ func TestCallsThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// counted is how many requests to ext_authz have ended like that.
-func counted(t *testing.T, b *bench, ended result) float64 {
+// counted returns how many requests to ext_authz ended with the result.
+func counted(t *testing.T, f *fixture, want result) float64 {
 	t.Helper()
-	return testutil.ToFloat64(b.signer.metrics.requests.WithLabelValues(string(faceExtAuthz), string(ended)))
+	return testutil.ToFloat64(f.signer.metrics.requests.WithLabelValues(string(endpointExtAuthz), string(want)))
 }

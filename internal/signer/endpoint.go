@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -8,36 +10,36 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// endpoint is one way to call the signer, with a listener of its own.
+// endpoint names a listener of the signer.
 type endpoint string
 
-// The faces.
+// The endpoints. Metrics and logs use these values.
 const (
-	faceSign     endpoint = "sign"
-	faceEnvoy    endpoint = "envoy"
-	faceExtAuthz endpoint = "ext_authz"
-	faceVerify   endpoint = "verify"
+	endpointSign     endpoint = "sign"
+	endpointEnvoy    endpoint = "envoy"
+	endpointExtAuthz endpoint = "ext_authz"
+	endpointVerify   endpoint = "verify"
 )
 
-var faces = []endpoint{faceSign, faceEnvoy, faceExtAuthz, faceVerify}
+var endpoints = []endpoint{endpointSign, endpointEnvoy, endpointExtAuthz, endpointVerify}
 
-// call is one request to a face.
+// call is one request to an endpoint.
 type call struct {
 	caller caller
-	// slot is what the request is about, once that is known.
+	// slot is the slot that the request names. It is empty until that is known.
 	slot slots.Slot
 }
 
-// answer is how a face over HTTP deals with a request: with a signature, with
-// none if all is well without one, or with an error.
-type answer func(w http.ResponseWriter, r *http.Request, c *call) (*signed, error)
+// handleFunc handles a request to an HTTP endpoint. It returns a signature, nil
+// if the request succeeds without one, or an error.
+type handleFunc func(w http.ResponseWriter, r *http.Request, c *call) (*signed, error)
 
-// handler serves a face over HTTP. There is no ServeMux: it would clean paths,
-// and redirect to what it has cleaned.
-func (s *Signer) handler(at endpoint, local bool, answer answer) http.Handler {
+// handler serves an HTTP endpoint. It does not use a ServeMux, which cleans paths
+// and redirects to the cleaned ones.
+func (s *Signer) handler(at endpoint, local bool, handle handleFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{caller: callerOf(trackedConnOf(r.Context()), local)}
-		result, err := s.attempt(func() (*signed, error) { return answer(w, r, c) })
+		result, err := recoverPanic(func() (*signed, error) { return handle(w, r, c) })
 		refused := s.finish(at, c, err)
 		w.Header().Set("Cache-Control", "no-store")
 		switch {
@@ -55,46 +57,48 @@ func (s *Signer) handler(at endpoint, local bool, answer answer) http.Handler {
 	})
 }
 
-// attempt makes an error of a panic: what is answered then must not be a 2xx
-// either, nor a connection that breaks off, which gateways may be told to
-// let pass.
-func (s *Signer) attempt(how func() (*signed, error)) (result *signed, err error) {
+// recoverPanic returns an error if handle panics. A panic must cause neither a
+// 2xx nor a broken connection: gateways can be configured to forward requests
+// after the latter.
+func recoverPanic(handle func() (*signed, error)) (result *signed, err error) {
 	defer func() {
-		if broken := recover(); broken != nil {
-			result, err = nil, failed(&panicked{stack: debug.Stack()})
+		if value := recover(); value != nil {
+			result, err = nil, internalError(&panicError{stack: debug.Stack()})
 		}
 	}()
-	return how()
+	return handle()
 }
 
-// panicked has where something went wrong. What it was might quote a request.
-type panicked struct{ stack []byte }
+// panicError has the stack of a panic, but not its value, which may quote a
+// request.
+type panicError struct{ stack []byte }
 
-func (p *panicked) Error() string { return "panic at " + string(p.stack) }
+// Error returns the stack.
+func (p *panicError) Error() string { return "panic at " + string(p.stack) }
 
-// finish counts and logs how a request ended.
-func (s *Signer) finish(at endpoint, c *call, err error) *refusal {
+// finish counts and logs how a request ended. It returns nil if it succeeded.
+func (s *Signer) finish(at endpoint, c *call, err error) *refusalError {
 	if err == nil {
-		s.metrics.ended(at, resultOK, "")
+		s.metrics.countRequest(at, resultOK, "")
 		return nil
 	}
-	refused := refusalOf(err)
-	s.metrics.ended(at, refused.result, reasonOf(refused))
-	s.remarks.refused(at, c, refused, s.now())
+	refused := asRefusal(err)
+	s.metrics.countRequest(at, refused.result, snapshotReason(refused))
+	s.refusalLog.record(at, c, refused, s.now())
 	return refused
 }
 
-// SignHandler serves gateways that say in X-Forwarded-Method, -Uri and -Host what
-// the request is: Traefik, nginx, Caddy. Local says that only this machine
-// reaches it.
+// SignHandler serves gateways that describe the request in X-Forwarded-Method,
+// -Uri and -Host: Traefik, nginx, Caddy. Set local if only this machine can reach
+// the listener: it then needs no client certificates.
 func (s *Signer) SignHandler(local bool) http.Handler {
-	return s.handler(faceSign, local, s.answerSign)
+	return s.handler(endpointSign, local, s.handleSign)
 }
 
-func (s *Signer) answerSign(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
+func (s *Signer) handleSign(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
 	var err error
 	if c.slot, err = exactSlot(r.RequestURI, prefixSign); err != nil {
-		return nil, unknownPath()
+		return nil, notFound()
 	}
 	now := s.now()
 	if err := c.caller.authorize(verbSign, c.slot.Namespace, now); err != nil {
@@ -104,27 +108,27 @@ func (s *Signer) answerSign(w http.ResponseWriter, r *http.Request, c *call) (*s
 	if err != nil {
 		return nil, err
 	}
-	request, err := forwarded(r.Header, grant.Host)
+	request, err := parseForwarded(r.Header, grant.Host)
 	if err != nil {
 		return nil, err
 	}
-	if request.Payload, err = s.payload(w, r, grant.SignedPayload); err != nil {
+	if request.Payload, err = s.readPayload(w, r, grant.SignedPayload); err != nil {
 		return nil, err
 	}
 	return s.sign(grant, request, now)
 }
 
-// EnvoyHandler serves gateways that append the request's target to a path of
-// their configuration: Envoy's ext_authz over HTTP. Method and host are those of
-// the request itself.
+// EnvoyHandler serves gateways that append the target of the request to a
+// configured path: Envoy's ext_authz over HTTP. Method and host are those of the
+// request itself. For local, see SignHandler.
 func (s *Signer) EnvoyHandler(local bool) http.Handler {
-	return s.handler(faceEnvoy, local, s.answerEnvoy)
+	return s.handler(endpointEnvoy, local, s.handleEnvoy)
 }
 
-func (s *Signer) answerEnvoy(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
+func (s *Signer) handleEnvoy(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
 	slot, target, err := cutSlot(r.RequestURI, prefixEnvoy)
 	if err != nil {
-		return nil, unknownPath()
+		return nil, notFound()
 	}
 	c.slot = slot
 	now := s.now()
@@ -136,13 +140,13 @@ func (s *Signer) answerEnvoy(w http.ResponseWriter, r *http.Request, c *call) (*
 		return nil, err
 	}
 	if target == "" {
-		return nil, malformed("there is no target behind the slot")
+		return nil, malformed("no request target after the slot")
 	}
 	request := &signature.Request{Method: r.Method, Target: target, Host: r.Host, Header: r.Header}
 	if grant.Host != "" {
 		request.Host = grant.Host
 	}
-	if request.Payload, err = s.payload(w, r, grant.SignedPayload); err != nil {
+	if request.Payload, err = s.readPayload(w, r, grant.SignedPayload); err != nil {
 		return nil, err
 	}
 	return s.sign(grant, request, now)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -20,9 +22,9 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// contextSlot is the context extension that says which slot a route belongs to,
-// as <namespace>/<environment>/<kind>/<name>. It is one, and not four: Envoy
-// merges the extensions of a route with those of its virtual host.
+// contextSlot is the context extension with the slot of a route, as
+// <namespace>/<environment>/<kind>/<name>. It is one extension and not four:
+// Envoy merges the extensions of a route with those of its virtual host.
 const contextSlot = "slot"
 
 // ExtAuthz serves Envoy's external authorization over gRPC, version 3.
@@ -30,79 +32,79 @@ type ExtAuthz struct {
 	envoyauth.UnimplementedAuthorizationServer
 	signer *Signer
 	local  bool
-	calls  *fairLimiter
+	quota  *fairLimiter
 }
 
-// ExtAuthz is the face for Envoy over gRPC.
+// ExtAuthz returns the endpoint for Envoy over gRPC. For local, see SignHandler.
 func (s *Signer) ExtAuthz(local bool) *ExtAuthz {
-	return &ExtAuthz{signer: s, local: local, calls: newFairLimiter(grpcCalls)}
+	return &ExtAuthz{signer: s, local: local, quota: newFairLimiter(grpcCalls)}
 }
 
-// extAuthzService is the service as Envoy knows it, with Check as a stream of one
-// message each way: on the wire they are the same. So a call can be answered, and
-// with a verdict, before its message is in memory.
+// extAuthzService is Envoy's service, with Check as a stream of one message in
+// each direction, which is the same on the wire. This way a call can be denied
+// before its message is in memory.
 var extAuthzService = grpc.ServiceDesc{
 	ServiceName: envoyauth.Authorization_ServiceDesc.ServiceName,
 	HandlerType: (*envoyauth.AuthorizationServer)(nil),
 	Streams: []grpc.StreamDesc{{
 		StreamName: "Check",
-		Handler:    func(face any, stream grpc.ServerStream) error { return face.(*ExtAuthz).serve(stream) },
+		Handler:    func(server any, stream grpc.ServerStream) error { return server.(*ExtAuthz).serve(stream) },
 	}},
 }
 
-// serve answers a call. gRPC reads a message whole, so it is read only while the
-// caller has a place.
+// serve handles one call. gRPC reads a message as a whole, so it is read only
+// while the caller is within its quota.
 func (e *ExtAuthz) serve(stream grpc.ServerStream) error {
 	c := &call{caller: e.caller(stream.Context())}
-	if !e.calls.take(c.caller.who) {
-		return stream.SendMsg(denied(e.signer.finish(faceExtAuthz, c, busy("calls"))))
+	if !e.quota.acquire(c.caller.identity) {
+		return stream.SendMsg(denied(e.signer.finish(endpointExtAuthz, c, quotaExceeded("calls"))))
 	}
-	defer e.calls.give(c.caller.who)
-	check := &envoyauth.CheckRequest{}
-	if err := stream.RecvMsg(check); err != nil {
-		_ = e.signer.finish(faceExtAuthz, c, unread(err))
-		return err // gRPC has sent it already
+	defer e.quota.release(c.caller.identity)
+	request := &envoyauth.CheckRequest{}
+	if err := stream.RecvMsg(request); err != nil {
+		_ = e.signer.finish(endpointExtAuthz, c, notReceived(err))
+		return err // gRPC has already sent it
 	}
-	answer, err := e.Check(stream.Context(), check)
+	response, err := e.Check(stream.Context(), request)
 	if err != nil {
 		return err
 	}
-	return stream.SendMsg(answer)
+	return stream.SendMsg(response)
 }
 
-// unread is why there is no message.
-func unread(err error) error {
+// notReceived returns the refusal for a message that could not be received.
+func notReceived(err error) error {
 	if grpcstatus.Code(err) == codes.ResourceExhausted {
 		return tooLarge(err)
 	}
-	return cutOff("the check", err)
+	return truncated("message", err)
 }
 
 func (e *ExtAuthz) caller(ctx context.Context) caller {
 	if from, ok := peer.FromContext(ctx); ok {
-		if shown, ok := from.AuthInfo.(peerAuthInfo); ok {
-			return callerOf(shown.connection, false)
+		if info, ok := from.AuthInfo.(peerAuthInfo); ok {
+			return callerOf(info.conn, false)
 		}
 	}
 	return callerOf(nil, e.local)
 }
 
-// Check signs the request that Envoy asks about. Its error is always nil: with
-// failure_mode_allow Envoy lets pass what it got an error for, and what is
-// refused must not pass.
-func (e *ExtAuthz) Check(ctx context.Context, check *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
+// Check signs the request that Envoy describes. Its error is always nil: with
+// failure_mode_allow Envoy forwards requests after an error, and a refused request
+// must not be forwarded.
+func (e *ExtAuthz) Check(ctx context.Context, request *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
 	c := &call{caller: e.caller(ctx)}
-	result, err := e.signer.attempt(func() (*signed, error) { return e.signer.answerCheck(check.GetAttributes(), c) })
-	if refused := e.signer.finish(faceExtAuthz, c, err); refused != nil {
+	result, err := recoverPanic(func() (*signed, error) { return e.signer.handleCheck(request.GetAttributes(), c) })
+	if refused := e.signer.finish(endpointExtAuthz, c, err); refused != nil {
 		return denied(refused), nil
 	}
 	return granted(result), nil
 }
 
-func (s *Signer) answerCheck(attributes *envoyauth.AttributeContext, c *call) (*signed, error) {
+func (s *Signer) handleCheck(attributes *envoyauth.AttributeContext, c *call) (*signed, error) {
 	var err error
 	if c.slot, err = parseSlot(attributes.GetContextExtensions()[contextSlot]); err != nil {
-		return nil, unknownPath()
+		return nil, notFound()
 	}
 	now := s.now()
 	if err := c.caller.authorize(verbSign, c.slot.Namespace, now); err != nil {
@@ -112,35 +114,35 @@ func (s *Signer) answerCheck(attributes *envoyauth.AttributeContext, c *call) (*
 	if err != nil {
 		return nil, err
 	}
-	asked := attributes.GetRequest().GetHttp()
-	if asked.GetPath() == "" {
-		return nil, malformed("the request has no path")
+	described := attributes.GetRequest().GetHttp()
+	if described.GetPath() == "" {
+		return nil, malformed("request without a path")
 	}
 	request := &signature.Request{
-		Method: asked.GetMethod(), Target: asked.GetPath(), Host: asked.GetHost(),
-		Header: envoyHeaders(asked), Payload: signature.UnsignedPayload,
+		Method: described.GetMethod(), Target: described.GetPath(), Host: described.GetHost(),
+		Header: envoyHeaders(described), Payload: signature.UnsignedPayload,
 	}
 	if grant.Host != "" {
 		request.Host = grant.Host
 	}
 	if grant.SignedPayload {
-		if request.Payload, err = s.envoyPayload(asked, request.Header); err != nil {
+		if request.Payload, err = s.envoyPayload(described, request.Header); err != nil {
 			return nil, err
 		}
 	}
 	return s.sign(grant, request, now)
 }
 
-// envoyHeaders are the request's headers. Envoy hands them over either one by one
-// or, by default, as a map, with the values of a repeated header in one.
-func envoyHeaders(asked *envoyauth.AttributeContext_HttpRequest) http.Header {
-	header := make(http.Header, len(asked.GetHeaders()))
-	for name, value := range asked.GetHeaders() {
+// envoyHeaders returns the headers of the request. Envoy passes them either one
+// by one or, by default, as a map that joins the values of a repeated header.
+func envoyHeaders(described *envoyauth.AttributeContext_HttpRequest) http.Header {
+	header := make(http.Header, len(described.GetHeaders()))
+	for name, value := range described.GetHeaders() {
 		if !strings.HasPrefix(name, ":") {
 			header.Add(name, value)
 		}
 	}
-	for _, field := range asked.GetHeaderMap().GetHeaders() {
+	for _, field := range described.GetHeaderMap().GetHeaders() {
 		value := field.GetValue()
 		if raw := field.GetRawValue(); len(raw) > 0 {
 			value = string(raw)
@@ -152,25 +154,27 @@ func envoyHeaders(asked *envoyauth.AttributeContext_HttpRequest) http.Header {
 	return header
 }
 
-// envoyPayload is the digest of the body, if Envoy has handed over all of it as
-// it is. Body, the text, is not: Envoy replaces what is no UTF-8 in it.
-func (s *Signer) envoyPayload(asked *envoyauth.AttributeContext_HttpRequest, header http.Header) (string, error) {
-	body := asked.GetRawBody()
+// envoyPayload returns the digest of the body, provided that Envoy has passed all
+// of its bytes. The text field is not usable: in it, Envoy replaces bytes that are
+// not valid UTF-8.
+func (s *Signer) envoyPayload(described *envoyauth.AttributeContext_HttpRequest, header http.Header) (string, error) {
+	body := described.GetRawBody()
 	switch {
-	case partial(header.Values(headerPartialBody)):
+	case isPartial(header.Values(headerPartialBody)):
 		return "", tooLarge(errPartialBody)
 	case int64(len(body)) > s.limits.MaxBody:
 		return "", tooLarge(&http.MaxBytesError{Limit: s.limits.MaxBody})
-	case asked.GetBody() != "":
-		return "", malformed("the body came as text: with_request_body needs pack_as_bytes")
-	case int64(len(body)) < asked.GetSize(), int64(len(body)) < declaredLength(header):
-		return "", malformed("of the body %d bytes came: does with_request_body let all of it through?", len(body))
+	case described.GetBody() != "":
+		return "", malformed("body passed as text: set with_request_body.pack_as_bytes")
+	case int64(len(body)) < described.GetSize(), int64(len(body)) < declaredLength(header):
+		return "", malformed("body incomplete: with_request_body must pass all of it")
 	}
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// declaredLength is the Content-Length of the request, or 0 if it says nothing.
+// declaredLength returns the Content-Length of the request, or 0 without a valid
+// one.
 func declaredLength(header http.Header) int64 {
 	length, err := strconv.ParseInt(header.Get("Content-Length"), 10, 64)
 	if err != nil {
@@ -195,11 +199,11 @@ func granted(result *signed) *envoyauth.CheckResponse {
 	}
 }
 
-func denied(refused *refusal) *envoyauth.CheckResponse {
+func denied(refused *refusalError) *envoyauth.CheckResponse {
 	return &envoyauth.CheckResponse{
 		Status: &status.Status{Code: int32(codes.PermissionDenied), Message: refused.text},
 		HttpResponse: &envoyauth.CheckResponse_DeniedResponse{DeniedResponse: &envoyauth.DeniedHttpResponse{
-			Status: &envoytype.HttpStatus{Code: envoytype.StatusCode(refused.status)}, //nolint:gosec // a status of HTTP
+			Status: &envoytype.HttpStatus{Code: envoytype.StatusCode(refused.status)}, //nolint:gosec // an HTTP status fits
 			Body:   refused.text,
 		}},
 	}

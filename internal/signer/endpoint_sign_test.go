@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -12,19 +14,19 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-func TestSignedRequestIsWhatTheGatewaySays(t *testing.T) {
-	b := newBench(t)
-	address := b.serve(b.signer.SignHandler(true))
+func TestSignsTheForwardedRequest(t *testing.T) {
+	f := newFixture(t)
+	address := f.serve(f.signer.SignHandler(true))
 	for _, tc := range []struct{ method, uri string }{
 		{"GET", "/"}, {"POST", "/v1/items?b=2&a=1&a="}, {"DELETE", "/a%2Fb/%C3%A9//x/../y?q=%41+c"}, {"PATCH", "/items?"},
 		{"OPTIONS", "/x?a"}, {"QUERY", "/../sign/team-b/RELEASE/API/orders"},
 	} {
-		for _, query := range []string{"", "?b=2&a=1"} { // Caddy appends the client's
-			response := raw(t, address, forwardedRequest("/sign/"+slotPath+query, tc.method, tc.uri, host, "Authorization: Bearer x", "X-Sdk-Date: 20000101T000000Z"))
+		for _, query := range []string{"", "?b=2&a=1"} { // Caddy appends the query of the client
+			response := sendRaw(t, address, forwardedRequest("/sign/"+slotPath+query, tc.method, tc.uri, host, "Authorization: Bearer x", "X-Sdk-Date: 20000101T000000Z"))
 			if response.StatusCode != http.StatusOK {
 				t.Fatalf("%s %s: %s", tc.method, tc.uri, response.Status)
 			}
-			b.verifies(&signature.Request{Method: tc.method, Target: tc.uri, Host: host, Header: response.Header}, unsigned)
+			f.expectVerified(&signature.Request{Method: tc.method, Target: tc.uri, Host: host, Header: response.Header}, unsigned)
 			if got := response.Header.Get("X-Sdk-Content-Sha256"); got != signature.UnsignedPayload {
 				t.Errorf("payload %s", got)
 			}
@@ -32,55 +34,55 @@ func TestSignedRequestIsWhatTheGatewaySays(t *testing.T) {
 	}
 }
 
-func TestEveryTypeHasThreeHeaders(t *testing.T) {
+func TestEveryTypeSetsThreeHeaders(t *testing.T) {
 	for _, spec := range []signetv1alpha1.SignatureKeySpec{
 		{Type: signetv1alpha1.KeyTypeHMAC}, {Type: signetv1alpha1.KeyTypeBasic}, {Type: signetv1alpha1.KeyTypePublicKey},
 		{Type: signetv1alpha1.KeyTypeAES, Algorithm: signetv1alpha1.AlgorithmAES128CFB},
 		{Type: signetv1alpha1.KeyTypeAES, Algorithm: signetv1alpha1.AlgorithmAES256CFB},
 	} {
-		b := newBench(t)
-		b.add(team, "orders", spec)
-		response := raw(t, b.serve(b.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "GET", "/x", host))
-		for _, name := range three {
+		f := newFixture(t)
+		f.add(team, "orders", spec)
+		response := sendRaw(t, f.serve(f.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "GET", "/x", host))
+		for _, name := range signatureHeaders {
 			if len(response.Header.Values(name)) != 1 {
 				t.Errorf("%s %s: %s is %q", spec.Type, spec.Algorithm, name, response.Header.Values(name))
 			}
 		}
-		b.verifies(&signature.Request{Method: "GET", Target: "/x", Host: host, Header: response.Header}, unsigned)
+		f.expectVerified(&signature.Request{Method: "GET", Target: "/x", Host: host, Header: response.Header}, unsigned)
 	}
 }
 
-func TestBindingSaysHowToSign(t *testing.T) {
-	b := newBench(t, signedPayload, func(binding *signetv1alpha1.SignatureBinding) {
+func TestPolicyOfTheBinding(t *testing.T) {
+	f := newFixture(t, signedPayload, func(binding *signetv1alpha1.SignatureBinding) {
 		binding.Spec.SignatureHeader, binding.Spec.BackendHost, binding.Spec.SignedHeaders = "X-Signature", "orders.internal:8443", []string{"content-type", "x-tenant"}
 	})
 	body := `{"a":1}`
-	response := raw(t, b.serve(b.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "PUT", "/x", host,
+	response := sendRaw(t, f.serve(f.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "PUT", "/x", host,
 		"Content-Type: application/json", "X-Tenant: a", "X-Tenant: b", fmt.Sprintf("Content-Length: %d", len(body)))+body)
 	if response.Header.Get("Authorization") != "" {
-		t.Error("Authorization in place of X-Signature")
+		t.Error("Authorization instead of X-Signature")
 	}
 	got := response.Header.Clone()
 	got.Set("Content-Type", "application/json")
 	got["X-Tenant"] = []string{"a", "b"}
 	seen := signature.Request{Method: "PUT", Target: "/x", Host: "orders.internal:8443", Header: got, Payload: signature.Digest([]byte(body))}
-	b.verifies(&seen, signature.VerifierOptions{Header: "X-Signature", RequiredHeaders: []string{"content-type", "x-tenant"}})
+	f.expectVerified(&seen, signature.VerifierOptions{Header: "X-Signature", RequiredHeaders: []string{"content-type", "x-tenant"}})
 }
 
-func TestHostOfTheBindingNeedsNoForwardedOne(t *testing.T) {
-	b := newBench(t, func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.BackendHost = "orders.internal" })
-	address := b.serve(b.signer.SignHandler(true))
-	response := raw(t, address, "GET /sign/"+slotPath+" HTTP/1.1\r\nHost: s\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /x\r\n\r\n")
-	b.verifies(&signature.Request{Method: "GET", Target: "/x", Host: "orders.internal", Header: response.Header}, unsigned)
-	response = raw(t, address, forwardedRequest("/sign/"+slotPath, "GET", "/x", host, "X-Forwarded-Host: b"))
+func TestBackendHostReplacesForwardedHost(t *testing.T) {
+	f := newFixture(t, func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.BackendHost = "orders.internal" })
+	address := f.serve(f.signer.SignHandler(true))
+	response := sendRaw(t, address, "GET /sign/"+slotPath+" HTTP/1.1\r\nHost: s\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /x\r\n\r\n")
+	f.expectVerified(&signature.Request{Method: "GET", Target: "/x", Host: "orders.internal", Header: response.Header}, unsigned)
+	response = sendRaw(t, address, forwardedRequest("/sign/"+slotPath, "GET", "/x", host, "X-Forwarded-Host: b"))
 	if response.StatusCode != http.StatusBadRequest {
 		t.Errorf("two forwarded hosts: %s", response.Status)
 	}
 }
 
-func TestWholeBodyIsHashed(t *testing.T) {
-	b := newBench(t, signedPayload)
-	address := b.serve(b.signer.SignHandler(true))
+func TestHashesTheWholeBody(t *testing.T) {
+	f := newFixture(t, signedPayload)
+	address := f.serve(f.signer.SignHandler(true))
 	chunked := func(parts ...string) string {
 		var text strings.Builder
 		for _, part := range parts {
@@ -101,80 +103,80 @@ func TestWholeBodyIsHashed(t *testing.T) {
 			if tc.head != "" {
 				lines = append(lines, tc.head)
 			}
-			response := raw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, lines...)+tc.body)
+			response := sendRaw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, lines...)+tc.body)
 			if got := response.Header.Get("X-Sdk-Content-Sha256"); got != signature.Digest([]byte(tc.want)) {
 				t.Fatalf("%s: digest %q", response.Status, got)
 			}
-			b.verifies(&signature.Request{Method: "POST", Target: "/x", Host: host, Header: response.Header, Payload: signature.Digest([]byte(tc.want))}, signature.VerifierOptions{})
+			f.expectVerified(&signature.Request{Method: "POST", Target: "/x", Host: host, Header: response.Header, Payload: signature.Digest([]byte(tc.want))}, signature.VerifierOptions{})
 		})
 	}
 }
 
-func TestTruncatedAndLargeBodiesAreNeverSigned(t *testing.T) {
+func TestNeverSignsTruncatedOrLargeBodies(t *testing.T) {
 	large := strings.Repeat("x", int(testLimits().MaxBody)+1)
 	for name, how := range map[string][]func(*signetv1alpha1.SignatureBinding){"signed": {signedPayload}, "unsigned": nil} {
-		b := newBench(t, how...)
-		address := b.serve(b.signer.SignHandler(true))
+		f := newFixture(t, how...)
+		address := f.serve(f.signer.SignHandler(true))
 		for fault, tc := range map[string]struct {
 			head, body string
 			want       int
 		}{
-			"cut off":              {"Content-Length: 10", "abc", http.StatusBadRequest},
-			"nothing of it":        {"Content-Length: 10", "", http.StatusBadRequest},
-			"chunks cut off":       {"Transfer-Encoding: chunked", "3\r\nabc\r\n", http.StatusBadRequest},
-			"chunk cut off":        {"Transfer-Encoding: chunked", "5\r\nabc", http.StatusBadRequest},
+			"truncated":            {"Content-Length: 10", "abc", http.StatusBadRequest},
+			"missing":              {"Content-Length: 10", "", http.StatusBadRequest},
+			"missing last chunk":   {"Transfer-Encoding: chunked", "3\r\nabc\r\n", http.StatusBadRequest},
+			"truncated chunk":      {"Transfer-Encoding: chunked", "5\r\nabc", http.StatusBadRequest},
 			"mangled chunk":        {"Transfer-Encoding: chunked", "zz\r\nabc\r\n0\r\n\r\n", http.StatusBadRequest},
 			"too large":            {fmt.Sprintf("Content-Length: %d", len(large)), large, http.StatusRequestEntityTooLarge},
 			"too large, in chunks": {"Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(large), large), http.StatusRequestEntityTooLarge},
 			"two lengths":          {"Content-Length: 3\r\nContent-Length: 4", "abc", http.StatusBadRequest},
 		} {
-			response := raw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, tc.head)+tc.body)
+			response := sendRaw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, tc.head)+tc.body)
 			if response.StatusCode != tc.want {
 				t.Errorf("%s, %s: %s", name, fault, response.Status)
 			}
 		}
-		partial := raw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, "X-Envoy-Auth-Partial-Body: true", "Content-Length: 3")+"abc")
+		partial := sendRaw(t, address, forwardedRequest("/sign/"+slotPath, "POST", "/x", host, "X-Envoy-Auth-Partial-Body: true", "Content-Length: 3")+"abc")
 		if want := map[string]int{"signed": 413, "unsigned": 200}[name]; partial.StatusCode != want {
 			t.Errorf("%s, partial: %s", name, partial.Status)
 		}
 	}
 }
 
-// A gateway that announces a body and never sends it must not hang for ever:
-// nginx without `proxy_set_header Content-Length ""`.
-func TestAnnouncedBodyThatNeverComes(t *testing.T) {
-	b := newBench(t)
-	b.signer.limits.ReadTimeout = 300 * time.Millisecond
-	address := b.serve(b.signer.SignHandler(true))
+// A gateway that announces a body and never sends it must not hang forever: nginx
+// without `proxy_set_header Content-Length ""`.
+func TestMissingBodyTimesOut(t *testing.T) {
+	f := newFixture(t)
+	f.signer.limits.ReadTimeout = 300 * time.Millisecond
+	address := f.serve(f.signer.SignHandler(true))
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	request, _ := http.NewRequest(http.MethodPost, "http://"+address+"/sign/"+slotPath, neverEnding{t.Context().Done()})
+	request, _ := http.NewRequest(http.MethodPost, "http://"+address+"/sign/"+slotPath, blockingBody{t.Context().Done()})
 	request.ContentLength = 10
 	request.Header.Set("X-Forwarded-Method", "POST")
 	request.Header.Set("X-Forwarded-Uri", "/x")
 	request.Header.Set("X-Forwarded-Host", host)
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return // the connection was closed: as good
+		return // closing the connection is fine, too
 	}
 	defer response.Body.Close() //nolint:errcheck // only read
-	honest(t, response)
+	checkResponse(t, response)
 	text, _ := io.ReadAll(response.Body)
-	if response.StatusCode != http.StatusBadRequest || string(text) != "the body was cut off\n" {
+	if response.StatusCode != http.StatusBadRequest || string(text) != "body truncated\n" {
 		t.Errorf("%s: %s", response.Status, text)
 	}
 }
 
-type neverEnding struct{ done <-chan struct{} }
+type blockingBody struct{ done <-chan struct{} }
 
-func (n neverEnding) Read([]byte) (int, error) {
+func (n blockingBody) Read([]byte) (int, error) {
 	<-n.done
-	return 0, fmt.Errorf("the end")
+	return 0, io.ErrUnexpectedEOF
 }
 
-func TestMalformedDescriptions(t *testing.T) {
-	b := newBench(t)
-	address := b.serve(b.signer.SignHandler(true))
+func TestRefusesMalformedRequests(t *testing.T) {
+	f := newFixture(t)
+	address := f.serve(f.signer.SignHandler(true))
 	path := "/sign/" + slotPath
 	for name, request := range map[string]string{
 		"no method":        "GET " + path + " HTTP/1.1\r\nHost: s\r\nX-Forwarded-Uri: /x\r\nX-Forwarded-Host: h\r\n\r\n",
@@ -194,18 +196,18 @@ func TestMalformedDescriptions(t *testing.T) {
 		"space in target":  forwardedRequest(path, "GET", "/x y", host),
 		"host with a path": forwardedRequest(path, "GET", "/x", "a/b"),
 	} {
-		if response := raw(t, address, request); response.StatusCode != http.StatusBadRequest {
+		if response := sendRaw(t, address, request); response.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %s", name, response.Status)
 		}
 	}
 }
 
-func TestPathsOfNoFace(t *testing.T) {
-	b := newBench(t)
-	address := b.serve(b.signer.SignHandler(true))
+func TestRefusesOtherPaths(t *testing.T) {
+	f := newFixture(t)
+	address := f.serve(f.signer.SignHandler(true))
 	for name, line := range map[string]string{
 		"the root":       "GET / HTTP/1.1",
-		"another face":   "GET /envoy/" + slotPath + "/x HTTP/1.1",
+		"other endpoint": "GET /envoy/" + slotPath + "/x HTTP/1.1",
 		"to be cleaned":  "GET /sign//" + slotPath + " HTTP/1.1",
 		"dot segments":   "GET /x/../sign/" + slotPath + " HTTP/1.1",
 		"a whole URL":    "GET http://signer/sign/" + slotPath + " HTTP/1.1",
@@ -216,16 +218,19 @@ func TestPathsOfNoFace(t *testing.T) {
 		"an escape":      "GET /sign/team-a/RELEASE/API/order%73 HTTP/1.1",
 		"the debugger's": "GET /debug/pprof/ HTTP/1.1",
 	} {
-		response := raw(t, address, line+"\r\nHost: s\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /x\r\nX-Forwarded-Host: h\r\n\r\n")
+		response := sendRaw(t, address, line+"\r\nHost: s\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /x\r\nX-Forwarded-Host: h\r\n\r\n")
 		if response.StatusCode != http.StatusNotFound {
 			t.Errorf("%s: %s", name, response.Status)
+		}
+		if text, _ := io.ReadAll(response.Body); string(text) != "not found\n" {
+			t.Errorf("%s: body %q", name, text)
 		}
 	}
 }
 
 func TestHeadersHaveALimit(t *testing.T) {
-	b := newBench(t)
-	response := raw(t, b.serve(b.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "GET", "/x", host, "X-Large: "+strings.Repeat("x", 16<<10)))
+	f := newFixture(t)
+	response := sendRaw(t, f.serve(f.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "GET", "/x", host, "X-Large: "+strings.Repeat("x", 16<<10)))
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Error(response.Status)
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -6,17 +8,18 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// VerifyHandler serves backends that do not verify for themselves: they hand
-// over the request as they got it, its headers and its body, and what it was in
-// X-Forwarded-Method, -Uri and -Host.
+// VerifyHandler serves backends that do not verify signatures themselves. They
+// pass the headers and the body of the request that they received, and its
+// method, target and host in X-Forwarded-Method, -Uri and -Host. For local, see
+// SignHandler.
 func (s *Signer) VerifyHandler(local bool) http.Handler {
-	return s.handler(faceVerify, local, s.answerVerify)
+	return s.handler(endpointVerify, local, s.handleVerify)
 }
 
-func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
+func (s *Signer) handleVerify(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
 	var err error
 	if c.slot, err = exactSlot(r.RequestURI, prefixVerify); err != nil {
-		return nil, unknownPath()
+		return nil, notFound()
 	}
 	now := s.now()
 	if err := c.caller.authorize(verbVerify, c.slot.Namespace, now); err != nil {
@@ -26,32 +29,32 @@ func (s *Signer) answerVerify(w http.ResponseWriter, r *http.Request, c *call) (
 	if err != nil {
 		return nil, err
 	}
-	who := failing{caller: c.caller.who, slot: c.slot}
-	if s.failures.exhausted(who, now) {
-		return nil, limited()
+	key := failureKey{caller: c.caller.identity, slot: c.slot}
+	if s.failures.exhausted(key, now) {
+		return nil, rateLimited()
 	}
-	// The binding's host is what the backend should have got; what it says that
-	// it got is what counts.
-	request, err := forwarded(r.Header, "")
+	// The host of the binding is what the backend should have received. What it
+	// reports to have received is what counts.
+	request, err := parseForwarded(r.Header, "")
 	if err != nil {
 		return nil, err
 	}
-	if request.Payload, err = s.payload(w, r, true); err != nil {
+	if request.Payload, err = s.readPayload(w, r, true); err != nil {
 		return nil, err
 	}
-	// The body may have taken its time, and others may have failed meanwhile.
-	if now = s.now(); s.failures.exhausted(who, now) {
-		return nil, limited()
+	// Other requests may have failed while the body arrived.
+	if now = s.now(); s.failures.exhausted(key, now) {
+		return nil, rateLimited()
 	}
 	verifier, err := signature.NewVerifier(grant, signature.VerifierOptions{
 		Header: grant.Header, AllowUnsignedPayload: !grant.SignedPayload,
 		RequiredHeaders: grant.SignedHeaders, Now: s.now,
 	})
 	if err != nil {
-		return nil, failed(err)
+		return nil, internalError(err)
 	}
 	if _, err := verifier.VerifyRequest(request); err != nil {
-		s.failures.note(who, now)
+		s.failures.add(key, now)
 		return nil, unverified(err)
 	}
 	return nil, nil

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -12,30 +14,30 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// signedBy is what a gateway would send to the backend.
-func (b *bench) signedBy(target, body string, at time.Time) []string {
-	b.t.Helper()
-	answered, err := b.store.Snapshot().Lookup(slotOf(b.t), at)
+// signFor returns the headers that a gateway would send to the backend.
+func (f *fixture) signFor(target, body string, at time.Time) []string {
+	f.t.Helper()
+	grant, err := f.store.Snapshot().Lookup(testSlot(f.t), at)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	request := &signature.Request{Method: "POST", Target: target, Host: host, Payload: signature.UnsignedPayload, Header: http.Header{"Content-Type": {"text/plain"}}}
-	if answered.SignedPayload {
+	if grant.SignedPayload {
 		request.Payload = signature.Digest([]byte(body))
 	}
-	result, err := b.signer.sign(answered, request, at)
+	result, err := f.signer.sign(grant, request, at)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return []string{result.name + ": " + result.Signature, "X-Sdk-Date: " + result.Date, "X-Sdk-Content-Sha256: " + result.Payload, "Content-Type: text/plain", fmt.Sprintf("Content-Length: %d", len(body))}
 }
 
-func (b *bench) ask(address, target, body string, headers []string) int {
-	b.t.Helper()
-	return raw(b.t, address, forwardedRequest("/verify/"+slotPath, "POST", target, host, headers...)+body).StatusCode
+func (f *fixture) verifyStatus(address, target, body string, headers []string) int {
+	f.t.Helper()
+	return sendRaw(f.t, address, forwardedRequest("/verify/"+slotPath, "POST", target, host, headers...)+body).StatusCode
 }
 
-func TestVerifyIsTheMirrorOfSign(t *testing.T) {
+func TestVerifyAcceptsWhatSignReturns(t *testing.T) {
 	for name, how := range map[string]func(*signetv1alpha1.SignatureBinding){
 		"plain":   func(*signetv1alpha1.SignatureBinding) {},
 		"payload": signedPayload,
@@ -43,24 +45,24 @@ func TestVerifyIsTheMirrorOfSign(t *testing.T) {
 		"header":  func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignatureHeader = "X-Signature" },
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBench(t, how)
-			b.signer.failures.rate = 0
-			address := b.serve(b.signer.VerifyHandler(true))
-			headers := b.signedBy("/x?a=b", "abc", time.Now())
-			if status := b.ask(address, "/x?a=b", "abc", headers); status != http.StatusNoContent {
+			f := newFixture(t, how)
+			f.signer.failures.rate = 0
+			address := f.serve(f.signer.VerifyHandler(true))
+			headers := f.signFor("/x?a=b", "abc", time.Now())
+			if status := f.verifyStatus(address, "/x?a=b", "abc", headers); status != http.StatusNoContent {
 				t.Fatalf("status %d", status)
 			}
 			for fault, tc := range map[string]struct {
 				target, body string
 				headers      []string
 			}{
-				"another target":    {"/x?a=c", "abc", headers},
-				"no signature":      {"/x?a=b", "abc", headers[1:]},
-				"no date":           {"/x?a=b", "abc", append(headers[:1:1], headers[2:]...)},
-				"another signature": {"/x?a=b", "abc", append([]string{strings.Replace(headers[0], "Signature=", "Signature=0", 1)}, headers[1:]...)},
-				"an old one":        {"/x?a=b", "abc", b.signedBy("/x?a=b", "abc", time.Now().Add(-time.Hour))},
+				"other target":    {"/x?a=c", "abc", headers},
+				"no signature":    {"/x?a=b", "abc", headers[1:]},
+				"no date":         {"/x?a=b", "abc", append(headers[:1:1], headers[2:]...)},
+				"other signature": {"/x?a=b", "abc", append([]string{strings.Replace(headers[0], "Signature=", "Signature=0", 1)}, headers[1:]...)},
+				"old signature":   {"/x?a=b", "abc", f.signFor("/x?a=b", "abc", time.Now().Add(-time.Hour))},
 			} {
-				if status := b.ask(address, tc.target, tc.body, tc.headers); status != http.StatusUnauthorized {
+				if status := f.verifyStatus(address, tc.target, tc.body, tc.headers); status != http.StatusUnauthorized {
 					t.Errorf("%s: %d", fault, status)
 				}
 			}
@@ -68,53 +70,53 @@ func TestVerifyIsTheMirrorOfSign(t *testing.T) {
 			if want == 0 {
 				want = http.StatusNoContent
 			}
-			if status := b.ask(address, "/x?a=b", "abd", headers); status != want {
-				t.Errorf("another body: %d, want %d", status, want)
+			if status := f.verifyStatus(address, "/x?a=b", "abd", headers); status != want {
+				t.Errorf("other body: %d, want %d", status, want)
 			}
 			added := append(headers[:3:3], "Content-Type: text/html", headers[4])
 			want = map[string]int{"headers": http.StatusUnauthorized}[name]
 			if want == 0 {
 				want = http.StatusNoContent
 			}
-			if status := b.ask(address, "/x?a=b", "abc", added); status != want {
-				t.Errorf("another content-type: %d, want %d", status, want)
+			if status := f.verifyStatus(address, "/x?a=b", "abc", added); status != want {
+				t.Errorf("other content-type: %d, want %d", status, want)
 			}
 		})
 	}
 }
 
-// What the gateway signs only where there is one cannot be added on the way.
-func TestVerifyNoticesAnAddedHeader(t *testing.T) {
-	b := newBench(t, func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignedHeaders = []string{"x-tenant"} })
-	address := b.serve(b.signer.VerifyHandler(true))
-	headers := b.signedBy("/x", "", time.Now())
-	if status := b.ask(address, "/x", "", headers); status != http.StatusNoContent {
+// A header that the gateway signs if the request has it cannot be added later.
+func TestVerifyRefusesAnAddedHeader(t *testing.T) {
+	f := newFixture(t, func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignedHeaders = []string{"x-tenant"} })
+	address := f.serve(f.signer.VerifyHandler(true))
+	headers := f.signFor("/x", "", time.Now())
+	if status := f.verifyStatus(address, "/x", "", headers); status != http.StatusNoContent {
 		t.Errorf("status %d", status)
 	}
-	if status := b.ask(address, "/x", "", append(headers, "X-Tenant: other")); status != http.StatusUnauthorized {
-		t.Errorf("with one more: %d", status)
+	if status := f.verifyStatus(address, "/x", "", append(headers, "X-Tenant: other")); status != http.StatusUnauthorized {
+		t.Errorf("added header: %d", status)
 	}
 }
 
-// A binding may demand the body although the signature leaves it out.
-func TestVerifyDemandsWhatTheBindingSays(t *testing.T) {
-	b := newBench(t)
-	headers := b.signedBy("/x", "abc", time.Now())
-	signedPayload(b.binding)
-	b.store.SetBinding(b.binding, time.Now())
-	if status := b.ask(b.serve(b.signer.VerifyHandler(true)), "/x", "abc", headers); status != http.StatusUnauthorized {
+// The binding may require a signed body although the signature does not cover it.
+func TestVerifyAppliesThePolicyOfTheBinding(t *testing.T) {
+	f := newFixture(t)
+	headers := f.signFor("/x", "abc", time.Now())
+	signedPayload(f.binding)
+	f.store.SetBinding(f.binding, time.Now())
+	if status := f.verifyStatus(f.serve(f.signer.VerifyHandler(true)), "/x", "abc", headers); status != http.StatusUnauthorized {
 		t.Errorf("status %d", status)
 	}
 }
 
-func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
-	b := newBench(t)
-	b.add(team, "payments", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC})
-	good := b.signedBy("/x", "", time.Now())
+func TestFailureLimitPerCallerAndSlot(t *testing.T) {
+	f := newFixture(t)
+	f.add(team, "payments", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC})
+	good := f.signFor("/x", "", time.Now())
 	serve := func(uris string, slot string, headers []string) int {
-		recorder, request := recorded(forwardedRequest("/verify/"+slot, "POST", "/x", host, headers...))
-		b.signer.VerifyHandler(false).ServeHTTP(recorder, by(request, as(t, strings.Fields(uris)...)))
-		honest(t, recorder.Result())
+		recorder, request := recordRequest(forwardedRequest("/verify/"+slot, "POST", "/x", host, headers...))
+		f.signer.VerifyHandler(false).ServeHTTP(recorder, withConn(request, connWith(t, strings.Fields(uris)...)))
+		checkResponse(t, recorder.Result())
 		return recorder.Code
 	}
 	const one, other = "signet://verify/team-a", "signet://verify/team-a signet://verify/team-b"
@@ -128,12 +130,12 @@ func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
 		headers      []string
 		want         int
 	}{
-		"once more":          {one, slotPath, good[1:], http.StatusTooManyRequests},
-		"a right one, too":   {one, slotPath, good, http.StatusTooManyRequests},
-		"another caller":     {other, slotPath, good, http.StatusNoContent},
-		"another slot":       {one, "team-a/RELEASE/API/payments", good, http.StatusUnauthorized},
-		"a foreign one":      {one, "team-b/RELEASE/API/payments", good, http.StatusForbidden},
-		"one that is not so": {one, "team-a/RELEASE/API/nothing", good, http.StatusServiceUnavailable},
+		"invalid again":             {one, slotPath, good[1:], http.StatusTooManyRequests},
+		"valid":                     {one, slotPath, good, http.StatusTooManyRequests},
+		"other caller":              {other, slotPath, good, http.StatusNoContent},
+		"other slot":                {one, "team-a/RELEASE/API/payments", good, http.StatusUnauthorized},
+		"slot of another namespace": {one, "team-b/RELEASE/API/payments", good, http.StatusForbidden},
+		"unknown slot":              {one, "team-a/RELEASE/API/nothing", good, http.StatusServiceUnavailable},
 	} {
 		if status := serve(tc.caller, tc.slot, tc.headers); status != tc.want {
 			t.Errorf("%s: %d, want %d", name, status, tc.want)
@@ -141,7 +143,7 @@ func TestFailuresAreLimitedForCallerAndSlot(t *testing.T) {
 	}
 }
 
-// slowBody says when it is read, and ends when it is told to.
+// slowBody reports when it is read, and ends when end is closed.
 type slowBody struct {
 	read chan<- struct{}
 	end  <-chan struct{}
@@ -153,28 +155,28 @@ func (b slowBody) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Requests whose bodies are on their way have passed the limit before any of
+// Requests whose bodies are still arriving have passed the limit before any of
 // them has failed.
-func TestFailuresAreLimitedWhileBodiesArrive(t *testing.T) {
+func TestFailureLimitWhileBodiesArrive(t *testing.T) {
 	const together = 4
-	b := newBench(t)
+	f := newFixture(t)
 	now := time.Now()
-	b.signer.now = func() time.Time { return now }
-	handler := b.signer.VerifyHandler(true)
+	f.signer.now = func() time.Time { return now }
+	handler := f.signer.VerifyHandler(true)
 	read := make(chan struct{}, testLimits().FailureBurst*together)
-	begin := func() (end chan<- struct{}, answer <-chan int) {
-		ends, answers := make(chan struct{}), make(chan int, 1)
-		recorder, request := recorded(forwardedRequest("/verify/"+slotPath, "POST", "/x", host))
-		request.Body = io.NopCloser(slowBody{read, ends})
-		go func() { handler.ServeHTTP(recorder, request); answers <- recorder.Code }()
-		return ends, answers
+	begin := func() (end chan<- struct{}, status <-chan int) {
+		ended, statuses := make(chan struct{}), make(chan int, 1)
+		recorder, request := recordRequest(forwardedRequest("/verify/"+slotPath, "POST", "/x", host))
+		request.Body = io.NopCloser(slowBody{read, ended})
+		go func() { handler.ServeHTTP(recorder, request); statuses <- recorder.Code }()
+		return ended, statuses
 	}
 	var ends []chan<- struct{}
-	var answers []<-chan int
+	var statuses []<-chan int
 	for range testLimits().FailureBurst * together {
-		end, answer := begin()
+		end, status := begin()
 		<-read
-		ends, answers = append(ends, end), append(answers, answer)
+		ends, statuses = append(ends, end), append(statuses, status)
 	}
 	now = now.Add(time.Second)
 	for i := range ends {
@@ -183,34 +185,34 @@ func TestFailuresAreLimitedWhileBodiesArrive(t *testing.T) {
 		if i >= testLimits().FailureBurst {
 			want = http.StatusTooManyRequests
 		}
-		if status := <-answers[i]; status != want {
-			t.Errorf("request %d: %d, want %d", i, status, want)
+		if got := <-statuses[i]; got != want {
+			t.Errorf("request %d: %d, want %d", i, got, want)
 		}
 	}
-	_, answer := begin()
+	_, status := begin()
 	select {
-	case status := <-answer:
-		if status != http.StatusTooManyRequests {
-			t.Errorf("beyond the limit: %d", status)
+	case got := <-status:
+		if got != http.StatusTooManyRequests {
+			t.Errorf("beyond the limit: %d", got)
 		}
 	case <-read:
 		t.Error("a body is read beyond the limit")
 	}
 }
 
-func TestFailuresAreForgivenAndForgotten(t *testing.T) {
-	f := newFailures(Limits{FailureRate: 10, FailureBurst: 2})
-	now, who := time.Now(), failing{slot: slotOf(t)}
+func TestFailuresExpireAndAreBounded(t *testing.T) {
+	counts := newFailures(Limits{FailureRate: 10, FailureBurst: 2})
+	now, key := time.Now(), failureKey{slot: testSlot(t)}
 	for range 10 {
-		f.note(who, now)
+		counts.add(key, now)
 	}
-	if !f.exhausted(who, now) || f.exhausted(who, now.Add(time.Second)) {
-		t.Error("ten a second are forgiven")
+	if !counts.exhausted(key, now) || counts.exhausted(key, now.Add(time.Second)) {
+		t.Error("ten failures per second do not count")
 	}
-	for i := range rememberedFailures * 2 {
-		f.note(failing{slot: slotOf(t), caller: [32]byte{byte(i), byte(i >> 8), byte(i >> 16)}}, now)
+	for i := range maxFailureKeys * 2 {
+		counts.add(failureKey{slot: testSlot(t), caller: [32]byte{byte(i), byte(i >> 8), byte(i >> 16)}}, now)
 	}
-	if f.buckets.Len() != rememberedFailures {
-		t.Errorf("%d are remembered", f.buckets.Len())
+	if counts.limiters.Len() != maxFailureKeys {
+		t.Errorf("%d keys", counts.limiters.Len())
 	}
 }

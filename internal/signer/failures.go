@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -10,51 +12,52 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// rememberedFailures bounds the memory of failures: the oldest are forgotten.
-const rememberedFailures = 16_384
+// maxFailureKeys bounds the memory of failures: the least recently used are
+// dropped.
+const maxFailureKeys = 16_384
 
-// failures counts failed verifications for each caller and slot, so that nobody
-// can try signatures or passwords without end. Who has used up what is granted
-// is not looked at for a while, right or wrong.
+// failures counts failed verifications for each caller and slot, so that no
+// client can try out signatures or passwords without end. Beyond the limit, no
+// request of the two is verified for a while, valid or not.
 type failures struct {
 	rate  rate.Limit
 	burst int
 
-	mu      sync.Mutex
-	buckets *lru.Cache
+	mu       sync.Mutex
+	limiters *lru.Cache
 }
 
-type failing struct {
+type failureKey struct {
 	caller identity
 	slot   slots.Slot
 }
 
 func newFailures(limits Limits) *failures {
-	return &failures{rate: rate.Limit(limits.FailureRate), burst: limits.FailureBurst, buckets: lru.New(rememberedFailures)}
+	return &failures{rate: rate.Limit(limits.FailureRate), burst: limits.FailureBurst, limiters: lru.New(maxFailureKeys)}
 }
 
-// exhausted says that the caller has failed too often.
-func (f *failures) exhausted(who failing, now time.Time) bool {
+// exhausted reports whether the caller has failed too often.
+func (f *failures) exhausted(key failureKey, now time.Time) bool {
 	if f.rate <= 0 {
 		return false
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bucket, known := f.buckets.Get(who)
-	return known && bucket.(*rate.Limiter).TokensAt(now) < 1
+	limiter, known := f.limiters.Get(key)
+	return known && limiter.(*rate.Limiter).TokensAt(now) < 1
 }
 
-// note counts a failure.
-func (f *failures) note(who failing, now time.Time) {
+// add counts a failure.
+func (f *failures) add(key failureKey, now time.Time) {
 	if f.rate <= 0 {
 		return
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	bucket, known := f.buckets.Get(who)
+	limiter, known := f.limiters.Get(key)
 	if !known {
-		bucket = rate.NewLimiter(f.rate, f.burst)
-		f.buckets.Add(who, bucket)
+		limiter = rate.NewLimiter(f.rate, f.burst)
+		f.limiters.Add(key, limiter)
 	}
-	bucket.(*rate.Limiter).AllowN(now, 1)
+	limiter.(*rate.Limiter).AllowN(now, 1)
 }

@@ -1,37 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import "sync"
 
-// fairLimiter give out places so that nobody can have all of them: a caller gets
-// another one while it has fewer than are free. Alone it gets half, of two each a
-// third, and whoever has none yet finds one.
+// fairLimiter shares a number of units, such as connections, among callers so
+// that none can hold all of them: a caller gets another unit while it holds fewer
+// than are free. A single caller gets half of them, two get a third each, and a
+// caller without any always finds one.
 type fairLimiter struct {
 	mu   sync.Mutex
 	free int
 	held map[identity]int
 }
 
-func newFairLimiter(places int) *fairLimiter {
-	return &fairLimiter{free: places, held: map[identity]int{}}
+func newFairLimiter(units int) *fairLimiter {
+	return &fairLimiter{free: units, held: map[identity]int{}}
 }
 
-// take says whether the caller gets a place. It has to be given back.
-func (s *fairLimiter) take(who identity) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held[who] >= s.free {
+// acquire reports whether the caller gets a unit. The caller has to release it.
+func (l *fairLimiter) acquire(id identity) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held[id] >= l.free {
 		return false
 	}
-	s.free--
-	s.held[who]++
+	l.free--
+	l.held[id]++
 	return true
 }
 
-func (s *fairLimiter) give(who identity) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.free++
-	if s.held[who]--; s.held[who] == 0 {
-		delete(s.held, who)
+func (l *fairLimiter) release(id identity) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free++
+	if l.held[id]--; l.held[id] == 0 {
+		delete(l.held, id)
 	}
 }

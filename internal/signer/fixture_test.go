@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -28,9 +30,9 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/pki"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
-	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
 const (
@@ -40,11 +42,10 @@ const (
 	host        = "orders.example"
 )
 
-var three = []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"}
+var signatureHeaders = []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"}
 
-// bench is a signer in which API orders of team-a is signed, and what to call
-// it with.
-type bench struct {
+// fixture is a signer that signs for API orders of team-a.
+type fixture struct {
 	t        testing.TB
 	signer   *Signer
 	store    *snapshot.Store
@@ -52,8 +53,8 @@ type bench struct {
 	binding  *signetv1alpha1.SignatureBinding
 	set      *material.Set
 	log      *lockedBuffer
-	// calls are the places of the face that secureGRPC serves.
-	calls *fairLimiter
+	// callQuota is the quota of the endpoint that serveGRPC serves.
+	callQuota *fairLimiter
 }
 
 type lockedBuffer struct {
@@ -77,26 +78,26 @@ func testLimits() Limits {
 	return Limits{MaxBody: 1 << 16, MaxHeader: 8 << 10, ReadTimeout: 2 * time.Second, MaxConnections: 64, FailureRate: 0.001, FailureBurst: 5}
 }
 
-func newBench(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *bench {
+func newFixture(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *fixture {
 	t.Helper()
-	b := &bench{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
-	b.binding = b.add(team, "orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
-	b.store.Complete(time.Now())
-	metrics := NewMetrics(b.registry, b.store, time.Now)
-	b.signer = New(b.store, testLimits(), time.Now, metrics, b.logger())
-	return b
+	f := &fixture{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
+	f.binding = f.add(team, "orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
+	f.store.Complete(time.Now())
+	metrics := NewMetrics(f.registry, f.store, time.Now)
+	f.signer = New(f.store, testLimits(), time.Now, metrics, f.logger())
+	return f
 }
 
-func (b *bench) logger() logr.Logger { return funcr.New(b.log.add, funcr.Options{}) }
+func (f *fixture) logger() logr.Logger { return funcr.New(f.log.add, funcr.Options{}) }
 
-// add puts a key of that name, with material and a binding, into the store.
-func (b *bench) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec, how ...func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.SignatureBinding {
-	b.t.Helper()
+// add adds a key with material and a binding of the same name to the store.
+func (f *fixture) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec, how ...func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.SignatureBinding {
+	f.t.Helper()
 	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
 	key := &signetv1alpha1.SignatureKey{ObjectMeta: meta, Spec: spec}
 	set, err := material.First(key, material.Supplied{}, time.Now(), rand.Reader)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	secret := &corev1.Secret{ObjectMeta: meta, Type: signetv1alpha1.SecretType, Data: set.Encode()}
 	secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: name}
@@ -114,11 +115,11 @@ func (b *bench) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec
 	for _, change := range how {
 		change(binding)
 	}
-	b.store.SetKey(key, time.Now())
-	b.store.SetSecret(secret, time.Now())
-	b.store.SetBinding(binding, time.Now())
+	f.store.SetKey(key, time.Now())
+	f.store.SetSecret(secret, time.Now())
+	f.store.SetBinding(binding, time.Now())
 	if name == "orders" {
-		b.set = set
+		f.set = set
 	}
 	return binding
 }
@@ -127,21 +128,21 @@ func signedPayload(binding *signetv1alpha1.SignatureBinding) {
 	binding.Spec.Payload = signetv1alpha1.PayloadSigned
 }
 
-// serve serves a face over HTTP in plain text, as to this machine.
-func (b *bench) serve(handler http.Handler) string {
-	b.t.Helper()
+// serve serves an HTTP endpoint in plain text on loopback.
+func (f *fixture) serve(handler http.Handler) string {
+	f.t.Helper()
 	opened, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	server := httpServer(handler, b.signer.limits, nil, b.logger())
+	server := httpServer(handler, f.signer.limits, nil, f.logger())
 	go func() { _ = server.Serve(opened) }()
-	b.t.Cleanup(func() { _ = server.Close() })
+	f.t.Cleanup(func() { _ = server.Close() })
 	return opened.Addr().String()
 }
 
-// raw sends the bytes as they are, and reads the answer.
-func raw(t testing.TB, address, request string) *http.Response {
+// sendRaw sends the bytes unchanged and reads the response.
+func sendRaw(t testing.TB, address, request string) *http.Response {
 	t.Helper()
 	connection, err := net.Dial("tcp", address)
 	if err != nil {
@@ -153,23 +154,23 @@ func raw(t testing.TB, address, request string) *http.Response {
 		t.Fatal(err)
 	}
 	if connection, ok := connection.(*net.TCPConn); ok {
-		_ = connection.CloseWrite() // what was announced and is missing will not come
+		_ = connection.CloseWrite() // a missing part of the body will not follow
 	}
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
-		t.Fatalf("no answer: %v", err)
+		t.Fatalf("no response: %v", err)
 	}
 	body, _ := io.ReadAll(response.Body)
 	response.Body = io.NopCloser(bytes.NewReader(body))
-	honest(t, response)
+	checkResponse(t, response)
 	return response
 }
 
-// honest holds every answer to the rule: 2xx with all three headers, and nothing
-// else with any of them. 204 is that of the verify face, to backends.
-func honest(t testing.TB, response *http.Response) {
+// checkResponse checks the rule for every response: 200 has all three headers, and
+// no other status has any of them. The verify endpoint responds with 204.
+func checkResponse(t testing.TB, response *http.Response) {
 	t.Helper()
-	for _, name := range append(three, "X-Signature") {
+	for _, name := range append(signatureHeaders, "X-Signature") {
 		value := response.Header.Get(name)
 		switch {
 		case response.StatusCode == http.StatusOK && value == "" && name != "X-Signature" && response.Header.Get("X-Signature") == "":
@@ -183,7 +184,7 @@ func honest(t testing.TB, response *http.Response) {
 	}
 }
 
-// forwardedRequest is what a gateway sends, with more headers if given.
+// forwardedRequest returns what a gateway sends, with further headers.
 func forwardedRequest(path, method, uri, host string, headers ...string) string {
 	lines := []string{
 		"GET " + path + " HTTP/1.1", "Host: signer.example",
@@ -192,26 +193,26 @@ func forwardedRequest(path, method, uri, host string, headers ...string) string 
 	return strings.Join(append(lines, headers...), "\r\n") + "\r\n\r\n"
 }
 
-// verifies demands that the backend's library accepts what was signed.
-func (b *bench) verifies(request *signature.Request, options signature.VerifierOptions) {
-	b.t.Helper()
-	grant, err := b.store.Snapshot().Lookup(slots.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
+// expectVerified expects that a backend accepts the signature.
+func (f *fixture) expectVerified(request *signature.Request, options signature.VerifierOptions) {
+	f.t.Helper()
+	grant, err := f.store.Snapshot().Lookup(slots.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	verifier, err := signature.NewVerifier(grant, options)
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if _, err := verifier.VerifyRequest(request); err != nil {
-		b.t.Fatalf("the backend refuses %s %s: %v", request.Method, request.Target, err)
+		f.t.Fatalf("verify %s %s: %v", request.Method, request.Target, err)
 	}
 }
 
 var unsigned = signature.VerifierOptions{AllowUnsignedPayload: true}
 
-// as is the connection of who has shown a certificate with the URIs.
-func as(t testing.TB, uris ...string) *trackedConn {
+// connWith returns the connection of a client whose certificate has the URIs.
+func connWith(t testing.TB, uris ...string) *trackedConn {
 	t.Helper()
 	certificate := &x509.Certificate{NotAfter: time.Now().Add(time.Hour), Raw: []byte(strings.Join(uris, " "))}
 	for _, text := range uris {
@@ -223,35 +224,35 @@ func as(t testing.TB, uris ...string) *trackedConn {
 	}
 	opened, other := net.Pipe()
 	t.Cleanup(func() { _ = other.Close() })
-	by := &certificates{}
-	by.current.Store(&tls.Config{}) //nolint:gosec // no connection is made with it
-	over := &trackedConn{Conn: opened, door: newTrackingListener(nil, 1, nil), certificates: by, intermediates: x509.NewCertPool()}
-	over.caller = newCaller(certificate, over)
-	over.proof.Store(&verifiedPeer{until: certificate.NotAfter})
-	over.door.places.take(over.caller.who)
-	return over
+	certs := &certificates{}
+	certs.current.Store(&tls.Config{}) //nolint:gosec // not used for a connection
+	conn := &trackedConn{Conn: opened, listener: newTrackingListener(nil, 1, nil), certificates: certs, intermediates: x509.NewCertPool()}
+	conn.caller = newCaller(certificate, conn)
+	conn.verified.Store(&verifiedPeer{until: certificate.NotAfter})
+	conn.listener.quota.acquire(conn.caller.identity)
+	return conn
 }
 
-// by says which connection a request came by.
-func by(request *http.Request, over *trackedConn) *http.Request {
-	return request.WithContext(context.WithValue(request.Context(), connectionKey{}, over))
+// withConn returns the request as received on the connection.
+func withConn(request *http.Request, conn *trackedConn) *http.Request {
+	return request.WithContext(context.WithValue(request.Context(), connKey{}, conn))
 }
 
-// pki writes certificates to files.
-type pki struct {
+// testPKI issues certificates and writes them to files.
+type testPKI struct {
 	t         testing.TB
 	dir       string
-	authority *webhookcert.Authority
+	authority *pki.Authority
 	pool      *x509.CertPool
 }
 
-func newPKI(t testing.TB) *pki {
+func newPKI(t testing.TB) *testPKI {
 	t.Helper()
-	authority, err := webhookcert.NewAuthority("test", time.Now(), time.Hour)
+	authority, err := pki.NewAuthority("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &pki{t: t, dir: t.TempDir(), authority: authority, pool: x509.NewCertPool()}
+	p := &testPKI{t: t, dir: t.TempDir(), authority: authority, pool: x509.NewCertPool()}
 	data, err := authority.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -260,10 +261,10 @@ func newPKI(t testing.TB) *pki {
 	return p
 }
 
-// files writes a serving certificate, and the authority for clients.
-func (p *pki) files() TLSFiles {
+// files writes a server certificate and the authority of the clients.
+func (p *testPKI) files() TLSFiles {
 	p.t.Helper()
-	issued, err := p.authority.Issue(webhookcert.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
+	issued, err := p.authority.Issue(pki.Subject{Name: "signer", Hosts: []string{"127.0.0.1"}}, time.Now(), time.Hour)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -279,14 +280,14 @@ func (p *pki) files() TLSFiles {
 	return TLSFiles{Certificate: filepath.Join(p.dir, "tls.crt"), Key: filepath.Join(p.dir, "tls.key"), ClientCA: filepath.Join(p.dir, "ca.crt")}
 }
 
-// client is a configuration with a certificate of those URIs, or none.
-func (p *pki) client(uris ...string) *tls.Config {
+// client returns a configuration with a certificate for the URIs, or without one.
+func (p *testPKI) client(uris ...string) *tls.Config {
 	p.t.Helper()
 	config := &tls.Config{RootCAs: p.pool, MinVersion: tls.VersionTLS12}
 	if len(uris) == 0 {
 		return config
 	}
-	subject := webhookcert.Subject{Name: "client"}
+	subject := pki.Subject{Name: "client"}
 	for _, text := range uris {
 		uri, err := url.Parse(text)
 		if err != nil {
@@ -302,6 +303,6 @@ func (p *pki) client(uris ...string) *tls.Config {
 	return config
 }
 
-func (b *bench) keySpec() signetv1alpha1.SignatureKeySpec {
+func (f *fixture) keySpec() signetv1alpha1.SignatureKeySpec {
 	return signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -14,14 +16,15 @@ import (
 )
 
 const (
-	listenMetrics = "metrics"
-	listenProbes  = "probes"
+	listenerMetrics = "metrics"
+	listenerProbes  = "probes"
 
+	probeMaxHeader   = 4 << 10
 	probeTimeout     = 10 * time.Second
 	probeConnections = 64
 )
 
-// health answers the kubelet and Prometheus.
+// health serves metrics and probes.
 type health struct {
 	store     *snapshot.Store
 	draining  atomic.Bool
@@ -29,19 +32,19 @@ type health struct {
 }
 
 // open opens the listeners of metrics and probes. They have no TLS: neither
-// tells anything of material.
-func (h *health) open(options Options, registry *prometheus.Registry, logger logr.Logger) error {
+// reveals anything about material.
+func (h *health) open(config Config, registry *prometheus.Registry, logger logr.Logger) error {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	probes := http.NewServeMux()
-	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { tell(w, "") })
-	probes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { tell(w, h.unready()) })
-	limits := Limits{MaxHeader: minMaxHeader, ReadTimeout: probeTimeout}
+	probes.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, "") })
+	probes.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { writeProbe(w, h.unreadyReason()) })
+	limits := Limits{MaxHeader: probeMaxHeader, ReadTimeout: probeTimeout}
 	for _, at := range []struct {
 		name, address string
 		handler       http.Handler
-	}{{listenMetrics, options.MetricsBindAddress, metrics}, {listenProbes, options.HealthProbeBindAddress, probes}} {
-		if at.address == none {
+	}{{listenerMetrics, config.MetricsBindAddress, metrics}, {listenerProbes, config.HealthProbeBindAddress, probes}} {
+		if at.address == Disabled {
 			continue
 		}
 		opened, err := listen(at.name, at.address, true)
@@ -55,21 +58,22 @@ func (h *health) open(options Options, registry *prometheus.Registry, logger log
 	return nil
 }
 
-// drain makes the signer not ready.
+// drain makes the signer unready.
 func (h *health) drain() { h.draining.Store(true) }
 
-// unready says why no requests should come; empty if they should.
-func (h *health) unready() string {
+// unreadyReason returns why no requests should arrive. It returns an empty string
+// if the signer is ready.
+func (h *health) unreadyReason() string {
 	switch {
 	case h.draining.Load():
-		return "it stops"
+		return "shutting down"
 	case !h.store.Snapshot().Complete():
-		return "the first snapshot is not complete"
+		return "first snapshot not complete"
 	}
 	return ""
 }
 
-func tell(w http.ResponseWriter, problem string) {
+func writeProbe(w http.ResponseWriter, problem string) {
 	if problem != "" {
 		http.Error(w, problem, http.StatusServiceUnavailable)
 		return

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -19,66 +21,69 @@ import (
 
 const (
 	// idleTimeout is longer than gateways keep idle connections, so that they
-	// are the ones to close: a request that crosses our closing would fail.
+	// close them first: a request sent while the signer closes would fail.
 	idleTimeout = 10 * time.Minute
-	// headerTimeout is how long the headers of a request may take.
+	// headerTimeout limits how long the headers of a request may take.
 	headerTimeout = 5 * time.Second
-	// writeSlack is what writing an answer may take beyond reading the request.
+	// writeSlack is the time to write a response, in addition to the time to read
+	// the request.
 	writeSlack = 10 * time.Second
-	// grpcStreams is how many requests a gateway has under way on a connection.
+	// grpcStreams limits the concurrent requests on one connection.
 	grpcStreams = 256
-	// grpcCalls is how many there are on all connections together, of which
-	// nobody gets more than half: each may have a message of Limits.MaxBody in
-	// memory.
+	// grpcCalls limits the concurrent requests on all connections together, of
+	// which no caller gets more than half. Each may hold a message of
+	// Limits.MaxBody in memory.
 	grpcCalls = 256
-	// grpcWindow is what a call may send before it has a place.
+	// grpcWindow is the number of bytes that a call may send before it is within
+	// the caller's quota.
 	grpcWindow = 64 << 10
-	// grpcConnectionWindow is what the calls of a connection may have on their
-	// way.
+	// grpcConnectionWindow is the number of bytes that the calls of a connection
+	// may have in flight.
 	grpcConnectionWindow = 1 << 20
-	// grpcOverhead is what a message may have beside body and headers.
+	// grpcOverhead is the size of a message besides body and headers.
 	grpcOverhead = 64 << 10
 	keepaliveMin = 10 * time.Second
 )
 
-// listener is a face that is being served.
+// listener is an open listener with the server for it.
 type listener struct {
 	net.Listener
-	// plain says that it never has TLS: metrics and probes.
+	// plain is true for listeners that never have TLS: metrics and probes.
 	plain bool
 	name  string
-	// serve returns when the listener is closed, stop ends it: requests under
-	// way are finished while the context lasts.
+	// serve returns when the listener is closed. stop closes it and finishes
+	// requests in progress until the context ends.
 	serve func(net.Listener) error
 	stop  func(context.Context) error
 }
 
-// listen opens an address. Without TLS it has to be one that only this machine
-// reaches, which is asked of what was opened, since a name may be any address.
+// listen opens an address. Without TLS it has to be a loopback address. That is
+// checked on the open listener, since a name can resolve to any address.
 func listen(name, address string, secured bool) (net.Listener, error) {
 	opened, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
 	}
-	if !secured && !onLoopback(opened.Addr()) {
-		return nil, errors.Join(fmt.Errorf("listen for %s on %s: %w", name, opened.Addr(), errNotLoopback), opened.Close())
+	if !secured && !isLoopback(opened.Addr()) {
+		return nil, errors.Join(fmt.Errorf("listen for %s on %s: %w", name, opened.Addr(), ErrNotLoopback), opened.Close())
 	}
 	return opened, nil
 }
 
-// bounded lets in so many connections at a time as the limits say. Without TLS
-// nobody is told from anybody else, and more have to wait; with it each caller
-// has its share.
-func (s *Signer) bounded(at endpoint, opened net.Listener, secured bool) net.Listener {
+// limitConnections limits the concurrent connections of a listener. With TLS each
+// caller has a quota. Without TLS callers cannot be told apart, and further
+// connections wait.
+func (s *Signer) limitConnections(at endpoint, opened net.Listener, secured bool) net.Listener {
 	if !secured {
 		return netutil.LimitListener(opened, s.limits.MaxConnections)
 	}
-	return newTrackingListener(opened, s.limits.MaxConnections, func(who caller) error {
-		return s.finish(at, &call{caller: who}, busy("connections"))
+	return newTrackingListener(opened, s.limits.MaxConnections, func(rejected caller) error {
+		return s.finish(at, &call{caller: rejected}, quotaExceeded("connections"))
 	})
 }
 
-// httpServer serves a face over HTTP.
+// httpServer returns a server for an HTTP endpoint. Without certificates it
+// serves plain text.
 func httpServer(handler http.Handler, limits Limits, certificates *certificates, logger logr.Logger) *http.Server {
 	server := &http.Server{
 		Handler:           handler,
@@ -88,11 +93,11 @@ func httpServer(handler http.Handler, limits Limits, certificates *certificates,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    limits.MaxHeader,
 		ErrorLog:          slog.NewLogLogger(logr.ToSlogHandler(logger), slog.LevelDebug),
-		// It answers OPTIONS * with 200 by itself, without a signature.
+		// The general handler answers OPTIONS * with 200, without a signature.
 		DisableGeneralOptionsHandler: true,
 	}
 	if certificates != nil {
-		server.TLSConfig, server.ConnContext = certificates.config(), inContext
+		server.TLSConfig, server.ConnContext = certificates.config(), withTrackedConn
 	}
 	return server
 }
@@ -119,50 +124,50 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 	}
 }
 
-// withDeadline gives a call as long as a request over HTTP has to arrive.
-func withDeadline(within time.Duration) tap.ServerInHandle {
+// withDeadline gives a gRPC call as much time to arrive as an HTTP request has.
+func withDeadline(timeout time.Duration) tap.ServerInHandle {
 	return func(ctx context.Context, _ *tap.Info) (context.Context, error) {
-		// The context ends with the call, or when its time is up.
-		ctx, cancel := context.WithTimeout(ctx, within)
+		// The context ends with the call or at its deadline, whichever is first.
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		context.AfterFunc(ctx, cancel)
 		return ctx, nil
 	}
 }
 
-// connCredentials are credentials that tell a call by which connection it came.
+// connCredentials adds the tracked connection to the peer of a call.
 type connCredentials struct {
 	credentials.TransportCredentials
 }
 
-// peerAuthInfo is TLS on a connection that came in by a door.
+// peerAuthInfo is the TLS state of a tracked connection.
 type peerAuthInfo struct {
 	credentials.AuthInfo
-	connection *trackedConn
+	conn *trackedConn
 }
 
-// ServerHandshake is that of TLS.
-func (a connCredentials) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	over, ok := opened.(*trackedConn)
+// ServerHandshake implements credentials.TransportCredentials.
+func (c connCredentials) ServerHandshake(opened net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	conn, ok := opened.(*trackedConn)
 	if !ok {
-		return nil, nil, errNoDoor
+		return nil, nil, errUntracked
 	}
-	secured, info, err := a.TransportCredentials.ServerHandshake(opened)
+	secured, info, err := c.TransportCredentials.ServerHandshake(opened)
 	if err != nil {
 		return nil, nil, err
 	}
-	return secured, peerAuthInfo{info, over}, nil
+	return secured, peerAuthInfo{info, conn}, nil
 }
 
-// Clone is for gRPC.
-func (a connCredentials) Clone() credentials.TransportCredentials {
-	return connCredentials{a.TransportCredentials.Clone()}
+// Clone implements credentials.TransportCredentials.
+func (c connCredentials) Clone() credentials.TransportCredentials {
+	return connCredentials{c.TransportCredentials.Clone()}
 }
 
 // grpcListener serves Envoy's external authorization.
-func grpcListener(name string, opened net.Listener, face *ExtAuthz, limits Limits, certificates *certificates) *listener {
+func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Limits, certificates *certificates) *listener {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(int(limits.MaxBody) + limits.MaxHeader + grpcOverhead),
-		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // validated
+		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // Limits documents the range
 		grpc.MaxConcurrentStreams(grpcStreams),
 		grpc.StaticStreamWindowSize(grpcWindow), grpc.StaticConnWindowSize(grpcConnectionWindow),
 		grpc.InTapHandle(withDeadline(limits.ReadTimeout)),
@@ -174,7 +179,7 @@ func grpcListener(name string, opened net.Listener, face *ExtAuthz, limits Limit
 		options = append(options, grpc.Creds(connCredentials{credentials.NewTLS(certificates.config())}))
 	}
 	server := grpc.NewServer(options...)
-	server.RegisterService(&extAuthzService, face)
+	server.RegisterService(&extAuthzService, service)
 	return &listener{
 		Listener: opened, name: name, serve: server.Serve,
 		stop: func(ctx context.Context) error {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -9,12 +11,12 @@ import (
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
-// Metrics are what the signer tells Prometheus. No label has the name of an
-// object: labels are sets that are known beforehand.
+// Metrics are the metrics of a signer. No label contains the name of an object:
+// all label values are known in advance.
 type Metrics struct {
 	requests *prometheus.CounterVec
 	unusable *prometheus.CounterVec
-	inForce  *prometheus.HistogramVec
+	inEffect *prometheus.HistogramVec
 	expiry   *prometheus.GaugeVec
 }
 
@@ -23,39 +25,39 @@ func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func(
 	m := &Metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_signer_requests_total",
-			Help: "Requests to the signer, by face and by how they ended.",
-		}, []string{"face", "result"}),
+			Help: "Requests to the signer, by endpoint and result.",
+		}, []string{"endpoint", "result"}),
 		unusable: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_signer_unusable_total",
-			Help: "Requests for slots that could not be signed for, by face and by why.",
-		}, []string{"face", "reason"}),
-		inForce: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Help: "Requests for slots without a usable key, by endpoint and reason.",
+		}, []string{"endpoint", "reason"}),
+		inEffect: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "signet_signer_change_in_force_seconds",
-			Help:    "Time from a change in the cluster to its being in force in this signer, by kind of object. The API server keeps the time of a change in whole seconds: up to one second is too much.",
+			Help:    "Time from a change in the cluster until it is in effect in this signer, by kind. Up to one second too long: the API server records changes in whole seconds.",
 			Buckets: []float64{0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300},
 		}, []string{"kind"}),
 		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "signet_signer_certificate_expiry_timestamp_seconds",
-			Help: "When the signer's certificates end, in seconds since 1970: the serving certificate, and the first to end of the authorities for clients.",
+			Help: "Expiry of the signer's certificates in seconds since 1970, by certificate: the serving certificate, and the first of the client authorities to expire.",
 		}, []string{"certificate"}),
 	}
 	gauge := func(name, help string, value func(*snapshot.Snapshot) float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(store.Snapshot()) })
 	}
-	registry.MustRegister(m.requests, m.unusable, m.inForce, m.expiry,
-		gauge("signet_signer_snapshot_slots", "Slots that bindings claim, in the snapshot in force.",
+	registry.MustRegister(m.requests, m.unusable, m.inEffect, m.expiry,
+		gauge("signet_signer_snapshot_slots", "Slots that bindings claim, in the current snapshot.",
 			func(s *snapshot.Snapshot) float64 { return float64(s.Slots()) }),
-		gauge("signet_signer_snapshot_secrets", "Managed Secrets in the snapshot in force.",
+		gauge("signet_signer_snapshot_secrets", "Managed Secrets in the current snapshot.",
 			func(s *snapshot.Snapshot) float64 { return float64(s.Secrets()) }),
-		gauge("signet_signer_snapshot_age_seconds", "Time since the last change of the snapshot in force; a quiet cluster makes it old.",
+		gauge("signet_signer_snapshot_age_seconds", "Time since the snapshot last changed. It grows while nothing changes in the cluster.",
 			func(s *snapshot.Snapshot) float64 { return age(s, now()) }),
-		gauge("signet_signer_snapshot_complete", "1 once all that there was at the start is in the snapshot.",
-			func(s *snapshot.Snapshot) float64 { return truth(s.Complete()) }),
+		gauge("signet_signer_snapshot_complete", "1 once the snapshot contains everything that existed when the signer started, else 0.",
+			func(s *snapshot.Snapshot) float64 { return boolValue(s.Complete()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	for _, at := range faces {
-		for _, ended := range results {
-			m.requests.WithLabelValues(string(at), string(ended))
+	for _, at := range endpoints {
+		for _, r := range results {
+			m.requests.WithLabelValues(string(at), string(r))
 		}
 	}
 	return m
@@ -68,29 +70,30 @@ func age(s *snapshot.Snapshot, now time.Time) float64 {
 	return now.Sub(s.Changed()).Seconds()
 }
 
-func truth(is bool) float64 {
-	if is {
+func boolValue(b bool) float64 {
+	if b {
 		return 1
 	}
 	return 0
 }
 
-// ended counts a request.
-func (m *Metrics) ended(at endpoint, ended result, reason snapshot.Reason) {
-	m.requests.WithLabelValues(string(at), string(ended)).Inc()
+// countRequest counts a request that has ended. The reason is empty unless the
+// slot was unusable.
+func (m *Metrics) countRequest(at endpoint, r result, reason snapshot.Reason) {
+	m.requests.WithLabelValues(string(at), string(r)).Inc()
 	if reason != "" {
 		m.unusable.WithLabelValues(string(at), string(reason)).Inc()
 	}
 }
 
-// took measures how long a change has taken to be in force.
-func (m *Metrics) took(kind string, changed, now time.Time) {
+// observeChange measures how long a change took until it was in effect.
+func (m *Metrics) observeChange(kind string, changed, now time.Time) {
 	if !changed.IsZero() {
-		m.inForce.WithLabelValues(kind).Observe(max(0, now.Sub(changed).Seconds()))
+		m.inEffect.WithLabelValues(kind).Observe(max(0, now.Sub(changed).Seconds()))
 	}
 }
 
-// expires notes when a certificate ends.
-func (m *Metrics) expires(certificate string, at time.Time) {
+// setExpiry records when a certificate expires.
+func (m *Metrics) setExpiry(certificate string, at time.Time) {
 	m.expiry.WithLabelValues(certificate).Set(float64(at.Unix()))
 }

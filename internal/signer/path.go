@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -8,20 +10,20 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// The first segments of the faces' paths.
+// The first segments of the paths of the HTTP endpoints.
 const (
 	prefixSign   = "/sign/"
 	prefixEnvoy  = "/envoy/"
 	prefixVerify = "/verify/"
 )
 
-// maxSegment is the longest name that any part of a slot can have.
+// maxSegment is the maximum length of a part of a slot.
 const maxSegment = 253
 
-var errPath = errors.New("the path is not one of this face")
+var errPath = errors.New("not a path of this endpoint")
 
-// exactSlot reads a target that is the slot and nothing else. The query is
-// whatever the gateway's client sent: Caddy appends it.
+// exactSlot parses a target that names a slot and nothing else. It ignores the
+// query, which can be the client's: Caddy appends it.
 func exactSlot(target, prefix string) (slots.Slot, error) {
 	path, _, _ := strings.Cut(target, "?")
 	slot, rest, err := cutSlot(path, prefix)
@@ -32,9 +34,9 @@ func exactSlot(target, prefix string) (slots.Slot, error) {
 }
 
 // cutSlot splits a raw request target into the slot and the rest, which is empty
-// or begins with a slash. Nothing is decoded and nothing cleaned before the
-// split, so that no rest can change the slot: `..`, `%2e` and `//` in it are
-// only more characters. The names of slots need no escapes.
+// or starts with a slash. Nothing is decoded or cleaned before the split, so that
+// the rest cannot change the slot: `..`, `%2e` and `//` in it have no special
+// meaning. The names of slots need no escapes.
 func cutSlot(target, prefix string) (slot slots.Slot, rest string, err error) {
 	rest, found := strings.CutPrefix(target, prefix)
 	if !found {
@@ -56,39 +58,39 @@ func cutSlot(target, prefix string) (slot slots.Slot, rest string, err error) {
 		}
 	}
 	slot = slots.Slot{Namespace: parts[0], Environment: parts[1], Kind: signetv1alpha1.APIKind(parts[2]), Name: parts[3]}
-	if !wellFormed(slot) {
+	if !isWellFormed(slot) {
 		return slots.Slot{}, "", errPath
 	}
 	return slot, rest, nil
 }
 
-// parseSlot reads a slot that stands alone: <namespace>/<environment>/<kind>/<name>.
+// parseSlot parses <namespace>/<environment>/<kind>/<name>.
 func parseSlot(text string) (slots.Slot, error) { return exactSlot("/"+text, "/") }
 
-// wellFormed says that such a slot could be, not that it is.
-func wellFormed(slot slots.Slot) bool {
+// isWellFormed reports whether such a slot can exist.
+func isWellFormed(slot slots.Slot) bool {
 	switch slot.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
 	default:
 		return false
 	}
-	return plainName(slot.Namespace) && plainName(slot.Environment) && plainName(slot.Name)
+	return isPlainName(slot.Namespace) && isPlainName(slot.Environment) && isPlainName(slot.Name)
 }
 
-// plainName says that the text has the characters of names, and so neither an
-// escape nor a dot segment.
-func plainName(text string) bool {
-	if text == "" || len(text) > maxSegment || !alphanumeric(text[0]) {
+// isPlainName reports whether the text consists of the characters of names, and
+// thus contains neither an escape nor a dot segment.
+func isPlainName(text string) bool {
+	if text == "" || len(text) > maxSegment || !isAlphanumeric(text[0]) {
 		return false
 	}
 	for i := range len(text) {
-		if c := text[i]; !alphanumeric(c) && c != '.' && c != '_' && c != '-' {
+		if c := text[i]; !isAlphanumeric(c) && c != '.' && c != '_' && c != '-' {
 			return false
 		}
 	}
 	return true
 }
 
-func alphanumeric(c byte) bool {
+func isAlphanumeric(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -17,19 +19,19 @@ func TestExactSlot(t *testing.T) {
 		}
 	}
 	for name, target := range map[string]string{
-		"slash at the end":    "/sign/team-a/RELEASE/API/orders/",
+		"trailing slash":      "/sign/team-a/RELEASE/API/orders/",
 		"six segments":        "/sign/team-a/RELEASE/API/orders/more",
 		"four segments":       "/sign/team-a/RELEASE/API",
 		"empty segment":       "/sign/team-a//API/orders",
 		"empty name":          "/sign/team-a/RELEASE/API/",
-		"doubled slash":       "//sign/team-a/RELEASE/API/orders",
+		"double slash":        "//sign/team-a/RELEASE/API/orders",
 		"dot segments":        "/sign/../sign/team-a/RELEASE/API/orders",
 		"dots as a name":      "/sign/team-a/RELEASE/API/..",
 		"escaped letter":      "/sign/team%2da/RELEASE/API/orders",
 		"escaped slash":       "/sign/team-a%2fRELEASE/API/orders",
-		"another face":        "/verify/team-a/RELEASE/API/orders",
+		"other endpoint":      "/verify/team-a/RELEASE/API/orders",
 		"upper case":          "/SIGN/team-a/RELEASE/API/orders",
-		"no kind":             "/sign/team-a/RELEASE/Route/orders",
+		"unknown kind":        "/sign/team-a/RELEASE/Route/orders",
 		"a whole URL":         "http://signer/sign/team-a/RELEASE/API/orders",
 		"asterisk":            "*",
 		"empty":               "",
@@ -44,8 +46,8 @@ func TestExactSlot(t *testing.T) {
 	}
 }
 
-// FuzzNoClientChangesTheSlot: a gateway's configuration gives the beginning of
-// the target, its client the rest.
+// FuzzNoClientChangesTheSlot: the gateway's configuration sets the beginning of
+// the target, the client the rest.
 func FuzzNoClientChangesTheSlot(f *testing.F) {
 	for _, rest := range []string{
 		"/", "", "/v1/items?b=2", "/../../../payments", "/%2e%2e/%2e%2e/payments", "//x//../..", "/..;/x", "/\\..\\", "?/../x", "#", "/a?/envoy/team-b/RELEASE/API/x",
@@ -54,15 +56,15 @@ func FuzzNoClientChangesTheSlot(f *testing.F) {
 	}
 	want := slots.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "orders"}
 	f.Fuzz(func(t *testing.T, rest string) {
-		// Envoy's path begins with a slash, Caddy's query with a question mark.
+		// Envoy appends a path that begins with a slash, Caddy a query.
 		if slot, target, err := cutSlot("/envoy/team-a/RELEASE/API/orders/"+rest, prefixEnvoy); err != nil || slot != want || target != "/"+rest {
 			t.Errorf("envoy: %v %q %v", slot, target, err)
 		}
 		if slot, err := exactSlot("/sign/team-a/RELEASE/API/orders?"+rest, prefixSign); err != nil || slot != want {
 			t.Errorf("sign: %v %v", slot, err)
 		}
-		// Without a separator it must be another path, or this very slot: never
-		// a slot of other names.
+		// Without a separator, the rest can only extend the name of the slot or
+		// make the path invalid.
 		if slot, err := exactSlot("/sign/team-a/RELEASE/API/orders"+rest, prefixSign); err == nil && slot != want && !strings.HasPrefix(slot.Name, "orders") {
 			t.Errorf("sign: %v", slot)
 		}

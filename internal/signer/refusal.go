@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -9,7 +11,7 @@ import (
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
-// result is how a request to a face ended, as the metric has it.
+// result is how a request to an endpoint ended, as a label value of a metric.
 type result string
 
 // The results.
@@ -30,77 +32,83 @@ var results = []result{
 	resultTooLarge, resultRefused, resultLimited, resultFailed,
 }
 
-// refusal is why a request does not get a 2xx. Callers are told its text alone;
-// the reason is for the log.
-type refusal struct {
+// refusalError is the error of a request that does not get a 2xx. The caller
+// receives only its text; the reason is for the log.
+type refusalError struct {
 	result result
 	status int
 	text   string
 	reason error
 }
 
-func (r *refusal) Error() string { return r.reason.Error() }
+// Error returns the reason.
+func (r *refusalError) Error() string { return r.reason.Error() }
 
-func (r *refusal) Unwrap() error { return r.reason }
+// Unwrap returns the reason.
+func (r *refusalError) Unwrap() error { return r.reason }
 
-// The texts are the same whatever the slot: nothing tells whether a foreign one
-// exists (invariant 7).
-func unknownPath() error {
-	return &refusal{resultUnknown, http.StatusNotFound, "there is nothing under this path", errPath}
+// The texts do not depend on the slot: they do not reveal whether an object in
+// another namespace exists (invariant 7).
+
+func notFound() error {
+	return &refusalError{resultUnknown, http.StatusNotFound, "not found", errPath}
 }
 
 func forbidden(reason string) error {
-	return &refusal{resultForbidden, http.StatusForbidden, "the certificate is not for this namespace", errors.New(reason)}
+	return &refusalError{resultForbidden, http.StatusForbidden, "certificate not valid for this namespace", errors.New(reason)}
 }
 
 func unusable(reason error) error {
-	return &refusal{resultUnusable, http.StatusServiceUnavailable, "there is no key to sign with for now", reason}
+	return &refusalError{resultUnusable, http.StatusServiceUnavailable, "no signing key available", reason}
 }
 
-// malformed tells what is wrong: the caller has sent it.
+// malformed sends its reason to the caller, which has sent the request.
 func malformed(format string, args ...any) error {
 	reason := fmt.Errorf(format, args...)
-	return &refusal{resultMalformed, http.StatusBadRequest, reason.Error(), reason}
+	return &refusalError{resultMalformed, http.StatusBadRequest, reason.Error(), reason}
 }
 
-// cutOff keeps to itself what the connection said: it has addresses in it.
-func cutOff(what string, reason error) error {
-	return &refusal{resultMalformed, http.StatusBadRequest, what + " was cut off", reason}
+// truncated does not send its reason to the caller: errors of a connection
+// contain addresses.
+func truncated(what string, reason error) error {
+	return &refusalError{resultMalformed, http.StatusBadRequest, what + " truncated", reason}
 }
 
 func tooLarge(reason error) error {
-	return &refusal{resultTooLarge, http.StatusRequestEntityTooLarge, "the body is larger than the limit", reason}
+	return &refusalError{resultTooLarge, http.StatusRequestEntityTooLarge, "body too large", reason}
 }
 
 func unverified(reason error) error {
-	return &refusal{resultRefused, http.StatusUnauthorized, signature.PublicText, reason}
+	return &refusalError{resultRefused, http.StatusUnauthorized, signature.PublicText, reason}
 }
 
-func limited() error {
-	return &refusal{resultLimited, http.StatusTooManyRequests, "too many requests of this slot failed", errors.New("too many requests of the slot failed")}
+func rateLimited() error {
+	return &refusalError{resultLimited, http.StatusTooManyRequests, "too many failed requests", errors.New("too many failed requests for the slot")}
 }
 
-// busy is for who has its share of what there is for all.
-func busy(what string) error {
-	return &refusal{resultLimited, http.StatusServiceUnavailable, "too many " + what + " of this caller at a time", errors.New("the caller has its share of the " + what)}
+// quotaExceeded refuses a caller that holds its quota of connections or calls.
+func quotaExceeded(what string) error {
+	return &refusalError{resultLimited, http.StatusServiceUnavailable, "too many concurrent " + what, errors.New("quota of concurrent " + what + " exceeded")}
 }
 
-// failed is for what must not happen.
-func failed(reason error) error {
-	return &refusal{resultFailed, http.StatusInternalServerError, "the signer failed", reason}
+// internalError is for errors that are defects of the signer.
+func internalError(reason error) error {
+	return &refusalError{resultFailed, http.StatusInternalServerError, "internal error", reason}
 }
 
-// refusalOf is the refusal that an error is, or a failure.
-func refusalOf(err error) *refusal {
-	var refused *refusal
+// asRefusal returns the refusal in an error. An error without one is an internal
+// error.
+func asRefusal(err error) *refusalError {
+	var refused *refusalError
 	if errors.As(err, &refused) {
 		return refused
 	}
-	errors.As(failed(err), &refused)
+	errors.As(internalError(err), &refused)
 	return refused
 }
 
-// unsignable says who is to blame when a request could not be signed.
+// unsignable returns the refusal for a signing error: the request is malformed,
+// or the signer has failed.
 func unsignable(err error) error {
 	for _, known := range []error{
 		signature.ErrMethod, signature.ErrTarget, signature.ErrHost, signature.ErrHeaderName, signature.ErrHeaderValue, signature.ErrPayload,
@@ -109,11 +117,12 @@ func unsignable(err error) error {
 			return malformed("%w", err)
 		}
 	}
-	return failed(err)
+	return internalError(err)
 }
 
-// reasonOf is why a slot cannot be used, or empty.
-func reasonOf(err error) snapshot.Reason {
+// snapshotReason returns why a slot is unusable. It returns an empty string for
+// any other error.
+func snapshotReason(err error) snapshot.Reason {
 	var unusable *snapshot.UnusableError
 	if errors.As(err, &unusable) {
 		return unusable.Reason

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -13,93 +15,99 @@ import (
 )
 
 const (
-	// quiet is how long the same refusal of the same slot is not logged again.
-	quiet = 10 * time.Second
-	// rememberedRemarks bounds what is remembered for that.
-	rememberedRemarks = 4096
-	// remarksAtOnce is how many slots are named to a caller for one reason, and
-	// remarksRate how many a second in the long run: callers can invent names.
-	remarksAtOnce = 50
-	remarksRate   = 1
-	// rememberedAllowances bounds what is remembered for that.
-	rememberedAllowances = 1024
+	// logInterval is the time during which the same refusal of the same slot is
+	// logged once.
+	logInterval = 10 * time.Second
+	// maxRefusalKeys bounds the memory for that.
+	maxRefusalKeys = 4096
+	// logBurst is the number of slots that are logged for one caller and reason
+	// at once, and logRate the number per second in the long run: callers can
+	// invent names.
+	logBurst = 50
+	logRate  = 1
+	// maxLimitKeys bounds the memory for that.
+	maxLimitKeys = 1024
 )
 
-// refusalLog logs what was refused, but not each time: an API that cannot be signed
-// is refused as often as it is called. Nor all of it: the metrics have that.
+// refusalLog logs refusals, but not all of them: an API that cannot be signed is
+// refused as often as it is called. The metrics count them all.
 type refusalLog struct {
-	logger logr.Logger
-	mu     sync.Mutex
-	last   *lru.Cache
-	// allowances are what a caller's refusals for a reason may fill of the log.
-	allowances *lru.Cache
+	logger   logr.Logger
+	mu       sync.Mutex
+	last     *lru.Cache
+	limiters *lru.Cache
 }
 
-// limitKey is what was refused to whom, and why.
+// limitKey identifies the refusals that share a rate limit.
 type limitKey struct {
-	face   endpoint
-	caller identity
-	result result
-	reason snapshot.Reason
+	endpoint endpoint
+	caller   identity
+	result   result
+	reason   snapshot.Reason
 }
 
+// refusalKey identifies refusals that are the same.
 type refusalKey struct {
 	limitKey
 	slot slots.Slot
 }
 
-type allowance struct {
+// logLimiter limits the refusals of one limitKey.
+type logLimiter struct {
 	*rate.Limiter
-	// unlogged is how many remarks it has kept out since the last one.
-	unlogged int
+	// suppressed is the number of refusals that were not logged since the last
+	// one that was.
+	suppressed int
 }
 
 func newRefusalLog(logger logr.Logger) *refusalLog {
-	return &refusalLog{logger: logger, last: lru.New(rememberedRemarks), allowances: lru.New(rememberedAllowances)}
+	return &refusalLog{logger: logger, last: lru.New(maxRefusalKeys), limiters: lru.New(maxLimitKeys)}
 }
 
-func (r *refusalLog) refused(at endpoint, c *call, refused *refusal, now time.Time) {
-	what := refusalKey{limitKey{at, c.caller.who, refused.result, reasonOf(refused)}, c.slot}
+// record logs the refusal if it is due.
+func (l *refusalLog) record(at endpoint, c *call, refused *refusalError, now time.Time) {
+	key := refusalKey{limitKey{at, c.caller.identity, refused.result, snapshotReason(refused)}, c.slot}
 	if refused.result == resultUnknown || refused.result == resultForbidden {
-		what.slot = slots.Slot{} // whoever calls chooses it
+		key.slot = slots.Slot{} // any client can choose it
 	}
-	due, unlogged := r.due(what, now)
+	due, suppressed := l.due(key, now)
 	if !due {
 		return
 	}
-	fields := []any{"face", string(at), "slot", c.slot.String(), "result", string(refused.result), "reason", refused.Error()}
-	if unlogged > 0 {
-		fields = append(fields, "unlogged", unlogged)
+	fields := []any{"endpoint", string(at), "slot", c.slot.String(), "result", string(refused.result), "reason", refused.Error()}
+	if suppressed > 0 {
+		fields = append(fields, "suppressed", suppressed)
 	}
 	if refused.result == resultFailed {
-		r.logger.Error(refused.reason, "a request failed", fields...)
+		l.logger.Error(refused.reason, "Failed to handle request", fields...)
 		return
 	}
-	r.logger.Info("refused a request", fields...)
+	l.logger.Info("Refused request", fields...)
 }
 
-// due says whether to log it, and how many of its ground were not.
-func (r *refusalLog) due(what refusalKey, now time.Time) (due bool, unlogged int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if last, known := r.last.Get(what); known && now.Sub(last.(time.Time)) < quiet {
+// due reports whether to log the refusal, and how many of its limitKey were not
+// logged before it.
+func (l *refusalLog) due(key refusalKey, now time.Time) (due bool, suppressed int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, known := l.last.Get(key); known && now.Sub(last.(time.Time)) < logInterval {
 		return false, 0
 	}
-	allowed := r.allowanceOf(what.limitKey)
-	if !allowed.AllowN(now, 1) {
-		allowed.unlogged++
+	limiter := l.limiter(key.limitKey)
+	if !limiter.AllowN(now, 1) {
+		limiter.suppressed++
 		return false, 0
 	}
-	r.last.Add(what, now)
-	unlogged, allowed.unlogged = allowed.unlogged, 0
-	return true, unlogged
+	l.last.Add(key, now)
+	suppressed, limiter.suppressed = limiter.suppressed, 0
+	return true, suppressed
 }
 
-func (r *refusalLog) allowanceOf(what limitKey) *allowance {
-	if known, ok := r.allowances.Get(what); ok {
-		return known.(*allowance)
+func (l *refusalLog) limiter(key limitKey) *logLimiter {
+	if known, ok := l.limiters.Get(key); ok {
+		return known.(*logLimiter)
 	}
-	fresh := &allowance{Limiter: rate.NewLimiter(remarksRate, remarksAtOnce)}
-	r.allowances.Add(what, fresh)
-	return fresh
+	limiter := &logLimiter{Limiter: rate.NewLimiter(logRate, logBurst)}
+	l.limiters.Add(key, limiter)
+	return limiter
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -6,44 +8,45 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// The headers in which gateways, and backends, say what the request is.
+// The headers in which gateways and backends describe the request.
 const (
 	headerMethod = "X-Forwarded-Method"
 	headerURI    = "X-Forwarded-Uri"
 	headerHost   = "X-Forwarded-Host"
 )
 
-// forwarded is the request that X-Forwarded-Method, -Uri and -Host describe.
-// Where the host is known already, it need not be said.
-func forwarded(header http.Header, host string) (*signature.Request, error) {
-	described := &signature.Request{Header: header}
+// parseForwarded returns the request that X-Forwarded-Method, -Uri and -Host
+// describe. If a host is given, it replaces X-Forwarded-Host, which may then be
+// missing.
+func parseForwarded(header http.Header, host string) (*signature.Request, error) {
+	request := &signature.Request{Header: header}
 	var err error
-	if described.Method, err = single(header, headerMethod, true); err != nil {
+	if request.Method, err = singleValue(header, headerMethod, true); err != nil {
 		return nil, err
 	}
-	if described.Target, err = single(header, headerURI, true); err != nil {
+	if request.Target, err = singleValue(header, headerURI, true); err != nil {
 		return nil, err
 	}
-	if described.Host, err = single(header, headerHost, host == ""); err != nil {
+	if request.Host, err = singleValue(header, headerHost, host == ""); err != nil {
 		return nil, err
 	}
 	if host != "" {
-		described.Host = host
+		request.Host = host
 	}
-	return described, nil
+	return request, nil
 }
 
-// single is the one value of a header. Of two nobody knows which one the backend
-// will see.
-func single(header http.Header, name string, required bool) (string, error) {
+// singleValue returns the value of a header that must not be repeated: the
+// backend could see either of two values.
+func singleValue(header http.Header, name string, required bool) (string, error) {
 	values := header[name]
 	switch {
 	case len(values) > 1:
-		return "", malformed("%s came %d times", name, len(values))
+		return "", malformed("duplicate header %s", name)
 	case len(values) == 1 && values[0] != "":
 		return values[0], nil
 	case required:
-		return "", malformed("%s is missing", name)
+		return "", malformed("missing header %s", name)
 	}
 	return "", nil
 }

@@ -1,6 +1,5 @@
-// Package signer is the data plane: it signs for gateways, and verifies for
-// backends, what bindings say, from a snapshot in memory. It only reads from the
-// cluster, and fails closed.
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -14,49 +13,51 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// Signer answers for all faces.
+// Signer handles the requests to all endpoints.
 type Signer struct {
-	store    *snapshot.Store
-	limits   Limits
-	now      func() time.Time
-	metrics  *Metrics
-	failures *failures
-	remarks  *refusalLog
+	store      *snapshot.Store
+	limits     Limits
+	now        func() time.Time
+	metrics    *Metrics
+	failures   *failures
+	refusalLog *refusalLog
 }
 
-// Limits are what callers are held to.
+// Limits bound what callers can use.
 type Limits struct {
-	// MaxBody is how many bytes of a body are read.
+	// MaxBody is the maximum size of a body in bytes.
 	MaxBody int64
-	// MaxHeader is how many bytes the headers of a request may have.
+	// MaxHeader is the maximum size of the headers of a request in bytes. It must
+	// fit into 32 bits.
 	MaxHeader int
-	// ReadTimeout is how long a request may take to arrive.
+	// ReadTimeout limits how long a request may take to arrive.
 	ReadTimeout time.Duration
-	// MaxConnections is how many connections a face has at a time.
+	// MaxConnections is the maximum number of concurrent connections to an
+	// endpoint.
 	MaxConnections int
-	// FailureRate is how many failed verifications a second a caller has for
-	// each slot in the long run, and FailureBurst how many at once; without
-	// rate there is no limit.
+	// FailureRate is the number of failed verifications per second that a caller
+	// may cause for each slot in the long run, and FailureBurst the number at
+	// once. A rate of 0 disables the limit.
 	FailureRate  float64
 	FailureBurst int
 }
 
-// New makes a signer of what the store knows.
+// New returns a signer that uses the snapshots of the store.
 func New(store *snapshot.Store, limits Limits, now func() time.Time, metrics *Metrics, logger logr.Logger) *Signer {
 	return &Signer{
 		store: store, limits: limits, now: now, metrics: metrics,
-		failures: newFailures(limits), remarks: newRefusalLog(logger),
+		failures: newFailures(limits), refusalLog: newRefusalLog(logger),
 	}
 }
 
-// signed is an answer to a gateway.
+// signed is the signature of a request.
 type signed struct {
 	signature.Headers
-	// name of the header that carries the signature.
+	// name is the name of the header that carries the signature.
 	name string
 }
 
-// lookup finds what a slot is signed with.
+// lookup returns the policy and the material of a slot.
 func (s *Signer) lookup(slot slots.Slot, now time.Time) (snapshot.Grant, error) {
 	grant, err := s.store.Snapshot().Lookup(slot, now)
 	if err != nil {
@@ -65,19 +66,20 @@ func (s *Signer) lookup(slot slots.Slot, now time.Time) (snapshot.Grant, error) 
 	return grant, nil
 }
 
-// sign signs a request as the grant says: with all three headers, or not at all.
+// sign signs a request as the grant specifies. It returns all three headers or an
+// error.
 func (s *Signer) sign(grant snapshot.Grant, request *signature.Request, now time.Time) (*signed, error) {
 	request.SignedHeaders = grant.SignedHeaders
 	key, err := grant.SigningKey()
 	if err != nil {
-		return nil, failed(err)
+		return nil, internalError(err)
 	}
 	headers, err := key.Sign(request, now)
 	if err != nil {
 		return nil, unsignable(err)
 	}
 	if headers.Signature == "" || headers.Date == "" || headers.Payload == "" {
-		return nil, failed(errors.New("the signature is not complete"))
+		return nil, internalError(errors.New("incomplete signature"))
 	}
 	return &signed{Headers: headers, name: grant.Header}, nil
 }

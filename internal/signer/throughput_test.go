@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -16,24 +18,24 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 )
 
-// callers is how many clients ask at a time, each over a connection of its own.
+// callers is the number of concurrent clients, each with its own connection.
 const callers = 16
 
-// BenchmarkThroughput asks the signer on loopback, in turn with a server of the
-// same kind that answers without signing. Budget: signing costs at most 15% of
-// the requests per second of the empty answer.
+// BenchmarkThroughput measures the signer on loopback, in turn with a server of
+// the same kind that responds without signing. Budget: signing costs at most 15%
+// of the requests per second without it.
 func BenchmarkThroughput(b *testing.B) {
-	bench := newBench(b)
-	for name, ask := range map[string][2]func(){
-		"HTTP": {bench.overHTTP(bench.signer.SignHandler(true)), bench.overHTTP(http.HandlerFunc(emptyAnswer))},
-		"gRPC": {bench.overGRPC(&extAuthzService, bench.signer.ExtAuthz(true)), bench.overGRPC(&envoyauth.Authorization_ServiceDesc, emptyFace{})},
+	fixture := newFixture(b)
+	for name, send := range map[string][2]func(){
+		"HTTP": {fixture.httpCaller(fixture.signer.SignHandler(true)), fixture.httpCaller(http.HandlerFunc(unsignedResponse))},
+		"gRPC": {fixture.grpcCaller(&extAuthzService, fixture.signer.ExtAuthz(true)), fixture.grpcCaller(&envoyauth.Authorization_ServiceDesc, unsignedService{})},
 	} {
 		b.Run(name, func(b *testing.B) {
 			var signing, empty []time.Duration
 			var forSigning, forEmpty time.Duration
 			for b.Loop() {
-				forSigning += pressed(ask[0], &signing)
-				forEmpty += pressed(ask[1], &empty)
+				forSigning += measure(send[0], &signing)
+				forEmpty += measure(send[1], &empty)
 			}
 			signed, unsigned := float64(len(signing))/forSigning.Seconds(), float64(len(empty))/forEmpty.Seconds()
 			b.ReportMetric(signed, "signed/s")
@@ -46,8 +48,8 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// pressed has all callers ask for a while, and notes how long each answer took.
-func pressed(ask func(), took *[]time.Duration) time.Duration {
+// measure lets all callers send requests and records how long each took.
+func measure(send func(), took *[]time.Duration) time.Duration {
 	const each = 200
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -56,9 +58,9 @@ func pressed(ask func(), took *[]time.Duration) time.Duration {
 		all.Go(func() {
 			own := make([]time.Duration, each)
 			for i := range own {
-				asked := time.Now()
-				ask()
-				own[i] = time.Since(asked)
+				sent := time.Now()
+				send()
+				own[i] = time.Since(sent)
 			}
 			mu.Lock()
 			*took = append(*took, own...)
@@ -74,18 +76,18 @@ func p99(took []time.Duration) float64 {
 	return float64(took[len(took)*99/100].Microseconds()) / 1000
 }
 
-// emptyAnswer has the three headers, of which none was computed.
-func emptyAnswer(w http.ResponseWriter, _ *http.Request) {
+// unsignedResponse sets the three headers to constants.
+func unsignedResponse(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Authorization", strings.Repeat("a", 180))
 	w.Header().Set("X-Sdk-Date", "20260101T000000Z")
 	w.Header().Set("X-Sdk-Content-Sha256", "UNSIGNED-PAYLOAD")
 }
 
-type emptyFace struct {
+type unsignedService struct {
 	envoyauth.UnimplementedAuthorizationServer
 }
 
-func (emptyFace) Check(context.Context, *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
+func (unsignedService) Check(context.Context, *envoyauth.CheckRequest) (*envoyauth.CheckResponse, error) {
 	var headers []*envoycore.HeaderValueOption
 	for name, value := range map[string]string{
 		"authorization": strings.Repeat("a", 180), "x-sdk-date": "20260101T000000Z", "x-sdk-content-sha256": "UNSIGNED-PAYLOAD",
@@ -98,55 +100,55 @@ func (emptyFace) Check(context.Context, *envoyauth.CheckRequest) (*envoyauth.Che
 	return &envoyauth.CheckResponse{HttpResponse: &envoyauth.CheckResponse_OkResponse{OkResponse: &envoyauth.OkHttpResponse{Headers: headers}}}, nil
 }
 
-// overHTTP serves the handler and returns what asks it.
-func (b *bench) overHTTP(handler http.Handler) func() {
-	b.t.Helper()
-	address := b.serve(handler)
-	asking := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
-	b.t.Cleanup(asking.CloseIdleConnections)
+// httpCaller serves the handler and returns a function that calls it.
+func (f *fixture) httpCaller(handler http.Handler) func() {
+	f.t.Helper()
+	address := f.serve(handler)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
+	f.t.Cleanup(client.CloseIdleConnections)
 	return func() {
 		request, err := http.NewRequest(http.MethodGet, "http://"+address+"/sign/"+slotPath, http.NoBody)
 		if err != nil {
-			b.t.Error(err)
+			f.t.Error(err)
 			return
 		}
 		request.Header = http.Header{
 			headerMethod: {"POST"}, headerURI: {"/v1/items?b=2&a=1"}, headerHost: {host},
 			"Cookie": {strings.Repeat("c", 200)}, "User-Agent": {"bench"}, "Accept": {"*/*"},
 		}
-		response, err := asking.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
-			b.t.Error(err)
+			f.t.Error(err)
 			return
 		}
 		_ = response.Body.Close()
 		if response.StatusCode != http.StatusOK || response.Header.Get("Authorization") == "" {
-			b.t.Errorf("answered %s", response.Status)
+			f.t.Errorf("status %s", response.Status)
 		}
 	}
 }
 
-// overGRPC serves the face and returns what asks it.
-func (b *bench) overGRPC(service *grpc.ServiceDesc, face envoyauth.AuthorizationServer) func() {
-	b.t.Helper()
+// grpcCaller serves the service and returns a function that calls it.
+func (f *fixture) grpcCaller(description *grpc.ServiceDesc, service envoyauth.AuthorizationServer) func() {
+	f.t.Helper()
 	opened, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	server := grpc.NewServer()
-	server.RegisterService(service, face)
+	server.RegisterService(description, service)
 	go func() { _ = server.Serve(opened) }()
-	b.t.Cleanup(server.Stop)
+	f.t.Cleanup(server.Stop)
 	connection, err := grpc.NewClient(opened.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = connection.Close() })
-	asking := envoyauth.NewAuthorizationClient(connection)
+	f.t.Cleanup(func() { _ = connection.Close() })
+	client := envoyauth.NewAuthorizationClient(connection)
 	return func() {
-		answer, err := asking.Check(context.Background(), check(slotPath, "POST", "/v1/items?b=2&a=1"))
-		if err != nil || len(answer.GetOkResponse().GetHeaders()) != 3 {
-			b.t.Errorf("answered %v, %v", answer, err)
+		response, err := client.Check(context.Background(), check(slotPath, "POST", "/v1/items?b=2&a=1"))
+		if err != nil || len(response.GetOkResponse().GetHeaders()) != 3 {
+			f.t.Errorf("response %v, %v", response, err)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -15,23 +17,13 @@ import (
 	"github.com/go-logr/logr"
 )
 
-// lookAtFiles is how often the files are read again. A kubelet swaps a mounted
-// Secret as a whole; whoever writes files one by one may be read in between, and
-// is read again.
-const lookAtFiles = 10 * time.Second
+// reloadInterval is the time between two reads of the files. The kubelet replaces
+// a mounted Secret atomically. If files are written one by one, a read in between
+// fails and the next one succeeds.
+const reloadInterval = 10 * time.Second
 
-// TLSFiles are the paths of what the faces are served with.
-type TLSFiles struct {
-	// Certificate and Key are the signer's own, ClientCA the authorities that
-	// may issue certificates to callers.
-	Certificate, Key, ClientCA string
-}
-
-// Given says that there are any.
-func (f TLSFiles) Given() bool { return f != TLSFiles{} }
-
-// certificates follows the files: what is read last and makes sense is in force
-// for new connections.
+// certificates reloads the files when they change. New connections use the last
+// valid content.
 type certificates struct {
 	files   TLSFiles
 	metrics *Metrics
@@ -46,9 +38,9 @@ func newCertificates(files TLSFiles, metrics *Metrics, logger logr.Logger) (*cer
 	return c, err
 }
 
-// follow reads the files again and again until the context ends.
-func (c *certificates) follow(ctx context.Context) {
-	ticker := time.NewTicker(lookAtFiles)
+// watch reads the files at each interval until the context ends.
+func (c *certificates) watch(ctx context.Context) {
+	ticker := time.NewTicker(reloadInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -58,19 +50,19 @@ func (c *certificates) follow(ctx context.Context) {
 		}
 		switch changed, err := c.load(); {
 		case err != nil:
-			c.logger.Error(err, "the certificates' files make no sense: those before stay in force")
+			c.logger.Error(err, "Failed to reload certificates, keeping the previous ones")
 		case changed:
-			c.logger.Info("took up changed certificates")
+			c.logger.Info("Reloaded certificates")
 		}
 	}
 }
 
-// load puts what is in the files into force, if that has changed.
+// load reads the files and applies their content if it has changed.
 func (c *certificates) load() (changed bool, err error) {
 	var read [3][]byte
 	for i, path := range []string{c.files.Certificate, c.files.Key, c.files.ClientCA} {
 		if read[i], err = os.ReadFile(path); err != nil {
-			return false, fmt.Errorf("read a certificate: %w", err)
+			return false, fmt.Errorf("read certificates: %w", err)
 		}
 	}
 	if bytes.Equal(read[0], c.read[0]) && bytes.Equal(read[1], c.read[1]) && bytes.Equal(read[2], c.read[2]) {
@@ -78,11 +70,11 @@ func (c *certificates) load() (changed bool, err error) {
 	}
 	pair, err := tls.X509KeyPair(read[0], read[1])
 	if err != nil {
-		return false, fmt.Errorf("read %s and %s: %w", c.files.Certificate, c.files.Key, err)
+		return false, fmt.Errorf("parse %s and %s: %w", c.files.Certificate, c.files.Key, err)
 	}
-	authorities, ends, err := readAuthorities(read[2])
+	authorities, expiry, err := parseAuthorities(read[2])
 	if err != nil {
-		return false, fmt.Errorf("read %s: %w", c.files.ClientCA, err)
+		return false, fmt.Errorf("parse %s: %w", c.files.ClientCA, err)
 	}
 	c.current.Store(&tls.Config{
 		Certificates: []tls.Certificate{pair},
@@ -91,50 +83,51 @@ func (c *certificates) load() (changed bool, err error) {
 		MinVersion:   tls.VersionTLS12,
 		NextProtos:   []string{"h2", "http/1.1"},
 	})
-	c.metrics.expires("serving", pair.Leaf.NotAfter)
-	c.metrics.expires("client-authority", ends)
+	c.metrics.setExpiry("serving", pair.Leaf.NotAfter)
+	c.metrics.setExpiry("client-authority", expiry)
 	c.read = read
 	return true, nil
 }
 
-// config is what a listener behind a door uses: each connection gets what is in
-// force, and is told of the certificate that it has shown.
+// config returns the TLS configuration for a tracking listener. Each connection
+// uses the current certificates and records the certificate of its client.
 func (c *certificates) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ClientAuth: tls.RequireAndVerifyClientCert,
 		NextProtos: []string{"h2", "http/1.1"},
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			over, ok := hello.Conn.(*trackedConn)
+			conn, ok := hello.Conn.(*trackedConn)
 			if !ok {
-				return nil, errNoDoor
+				return nil, errUntracked
 			}
 			config := c.current.Load().Clone()
 			config.VerifyConnection = func(state tls.ConnectionState) error {
-				return over.shown(state, c, config.ClientCAs)
+				return conn.acceptPeer(state, c, config.ClientCAs)
 			}
 			return config, nil
 		},
 	}
 }
 
-// readAuthorities reads certificates from PEM, and says when the first ends.
-func readAuthorities(text []byte) (pool *x509.CertPool, ends time.Time, err error) {
+// parseAuthorities parses certificates in PEM. It also returns when the first of
+// them expires.
+func parseAuthorities(text []byte) (pool *x509.CertPool, expiry time.Time, err error) {
 	pool = x509.NewCertPool()
 	found := false
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		certificate, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, ends, fmt.Errorf("read an authority: %w", err)
+			return nil, expiry, fmt.Errorf("parse authority: %w", err)
 		}
 		pool.AddCert(certificate)
-		if !found || certificate.NotAfter.Before(ends) {
-			ends = certificate.NotAfter
+		if !found || certificate.NotAfter.Before(expiry) {
+			expiry = certificate.NotAfter
 		}
 		found = true
 	}
 	if !found {
-		return nil, ends, errors.New("there is no certificate in it")
+		return nil, expiry, errors.New("no certificate found")
 	}
-	return pool, ends, nil
+	return pool, expiry, nil
 }

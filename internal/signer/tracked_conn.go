@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -13,150 +15,155 @@ import (
 )
 
 const (
-	// maxStrangers is how many connections a face has that have not shown a
-	// certificate yet. The oldest makes room for the newest: a handshake takes
-	// milliseconds, and who never ends one keeps nobody waiting.
-	maxStrangers = 512
-	// lastAnswer is how long the answers that end a connection may take.
-	lastAnswer = time.Second
+	// maxUnauthenticated is the number of connections to an endpoint that have
+	// not presented a certificate yet. The newest replaces the oldest: a handshake
+	// takes milliseconds, so a client that never completes one delays no other.
+	maxUnauthenticated = 512
+	// closeDelay is the time to send the last responses on a connection before it
+	// is closed.
+	closeDelay = time.Second
 )
 
 var (
-	errTooLate = errors.New("the connection was given up before its handshake had ended")
-	errNoDoor  = errors.New("the connection came in by no door")
+	errClosed    = errors.New("connection closed before its handshake completed")
+	errUntracked = errors.New("connection not accepted by a tracking listener")
 )
 
-// trackingListener lets connections in to a face with TLS. Who calls is known only after the
-// handshake: from then on a connection counts towards its caller's share.
+// trackingListener accepts the connections of an endpoint with TLS. The caller is
+// known only after the handshake: from then on a connection counts toward the
+// caller's quota.
 type trackingListener struct {
 	net.Listener
-	places *fairLimiter
-	// full is told of connections that are turned away.
-	full func(who caller) error
+	quota *fairLimiter
+	// reject returns the error for a connection of a caller whose quota is used.
+	reject func(caller) error
 
 	mu sync.Mutex
-	// unauthenticated are the connections without a certificate yet, oldest first.
+	// unauthenticated lists the connections without a certificate, oldest first.
 	unauthenticated *list.List
 }
 
-func newTrackingListener(opened net.Listener, connections int, full func(caller) error) *trackingListener {
-	return &trackingListener{Listener: opened, places: newFairLimiter(connections), full: full, unauthenticated: list.New()}
+func newTrackingListener(opened net.Listener, connections int, reject func(caller) error) *trackingListener {
+	return &trackingListener{Listener: opened, quota: newFairLimiter(connections), reject: reject, unauthenticated: list.New()}
 }
 
 // Accept waits for the next connection.
-func (d *trackingListener) Accept() (net.Conn, error) {
-	opened, err := d.Listener.Accept()
+func (l *trackingListener) Accept() (net.Conn, error) {
+	opened, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	c := &trackedConn{Conn: opened, door: d}
+	c := &trackedConn{Conn: opened, listener: l}
 	var oldest *trackedConn
-	d.mu.Lock()
-	c.stranger = d.unauthenticated.PushBack(c)
-	if d.unauthenticated.Len() > maxStrangers {
-		oldest = d.unauthenticated.Front().Value.(*trackedConn)
+	l.mu.Lock()
+	c.pending = l.unauthenticated.PushBack(c)
+	if l.unauthenticated.Len() > maxUnauthenticated {
+		oldest = l.unauthenticated.Front().Value.(*trackedConn)
 	}
-	d.mu.Unlock()
+	l.mu.Unlock()
 	if oldest != nil {
 		_ = oldest.Close()
 	}
 	return c, nil
 }
 
-// trackedConn is one that came in by a door.
+// trackedConn is a connection that a tracking listener has accepted.
 type trackedConn struct {
 	net.Conn
-	door *trackingListener
-	// stranger is its place among the strangers; nil once it has one of its
-	// caller's. It and closed are guarded by the door.
-	stranger *list.Element
-	closed   bool
+	listener *trackingListener
+	// pending is the element in the listener's unauthenticated connections. It is
+	// nil once the connection counts toward its caller's quota. The listener's
+	// mutex guards pending and closed.
+	pending *list.Element
+	closed  bool
 
-	// These are known when the handshake has ended.
+	// The handshake sets these.
 	caller        caller
 	intermediates *x509.CertPool
 	certificates  *certificates
-	proof         atomic.Pointer[verifiedPeer]
-	ending        sync.Once
+	verified      atomic.Pointer[verifiedPeer]
+	closing       sync.Once
 }
 
-// verifiedPeer is that a certificate leads to the authorities, until then.
+// verifiedPeer records that a client certificate was verified against the
+// authorities, and until when the chain is valid.
 type verifiedPeer struct {
 	authorities *x509.CertPool
 	until       time.Time
 }
 
-// shown takes note of the certificate that a handshake has ended with. The error
-// is why the connection cannot stay.
-func (c *trackedConn) shown(state tls.ConnectionState, by *certificates, authorities *x509.CertPool) error {
+// acceptPeer records the client certificate of a completed handshake. It returns
+// an error if the connection must be closed.
+func (c *trackedConn) acceptPeer(state tls.ConnectionState, current *certificates, authorities *x509.CertPool) error {
 	if len(state.VerifiedChains) == 0 {
-		return errors.New(noCertificate)
+		return errors.New(reasonNoCertificate)
 	}
-	c.caller, c.certificates, c.intermediates = newCaller(state.PeerCertificates[0], c), by, x509.NewCertPool()
+	c.caller, c.certificates, c.intermediates = newCaller(state.PeerCertificates[0], c), current, x509.NewCertPool()
 	for _, certificate := range state.PeerCertificates[1:] {
 		c.intermediates.AddCert(certificate)
 	}
-	// The chains of a resumed session are those of its beginning.
+	// A resumed session has the chains from when it began.
 	if !state.DidResume {
-		c.proof.Store(&verifiedPeer{authorities: authorities, until: lastEnd(state.VerifiedChains)})
-	} else if err := c.prove(authorities, time.Now()); err != nil {
+		c.verified.Store(&verifiedPeer{authorities: authorities, until: lastExpiry(state.VerifiedChains)})
+	} else if err := c.verifyPeer(authorities, time.Now()); err != nil {
 		return err
 	}
 	return c.admit()
 }
 
-// admit takes one of the caller's places.
+// admit counts the connection toward the caller's quota.
 func (c *trackedConn) admit() error {
-	c.door.mu.Lock()
-	late := c.closed
-	settled := !late && c.door.places.take(c.caller.who)
-	if settled {
-		c.door.unauthenticated.Remove(c.stranger)
-		c.stranger = nil
+	c.listener.mu.Lock()
+	closed := c.closed
+	admitted := !closed && c.listener.quota.acquire(c.caller.identity)
+	if admitted {
+		c.listener.unauthenticated.Remove(c.pending)
+		c.pending = nil
 	}
-	c.door.mu.Unlock()
+	c.listener.mu.Unlock()
 	switch {
-	case late:
-		return errTooLate
-	case !settled:
-		return c.door.full(c.caller)
+	case closed:
+		return errClosed
+	case !admitted:
+		return c.listener.reject(c.caller)
 	}
 	return nil
 }
 
-// Close gives the connection's place back.
+// Close closes the connection and releases its part of the quota.
 func (c *trackedConn) Close() error {
-	c.door.mu.Lock()
+	c.listener.mu.Lock()
 	switch {
 	case c.closed:
-	case c.stranger != nil:
-		c.door.unauthenticated.Remove(c.stranger)
+	case c.pending != nil:
+		c.listener.unauthenticated.Remove(c.pending)
 	default:
-		c.door.places.give(c.caller.who)
+		c.listener.quota.release(c.caller.identity)
 	}
 	c.closed = true
-	c.door.mu.Unlock()
+	c.listener.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// checkPeer says whether the caller's certificate still leads to the authorities. It
-// is asked with every request, and looks only when they have changed or a
-// certificate has ended. If it does not, the connection ends.
+// checkPeer returns an error unless the client certificate is still valid and
+// issued by one of the current authorities. It is called for every request, and
+// verifies again only if the authorities have changed or a certificate has
+// expired. After an error the connection is closed.
 func (c *trackedConn) checkPeer(now time.Time) error {
 	authorities := c.certificates.current.Load().ClientCAs
-	if held := c.proof.Load(); held.authorities == authorities && !now.After(held.until) {
+	if last := c.verified.Load(); last.authorities == authorities && !now.After(last.until) {
 		return nil
 	}
-	if err := c.prove(authorities, now); err != nil {
-		// Not at once: what is broken off instead of answered, gateways may be
-		// told to let pass.
-		c.ending.Do(func() { time.AfterFunc(lastAnswer, func() { _ = c.Close() }) })
-		return forbidden("the client's certificate leads to none of the authorities any more: " + err.Error())
+	if err := c.verifyPeer(authorities, now); err != nil {
+		// Close it later: gateways can be configured to forward a request if the
+		// connection breaks before the response.
+		c.closing.Do(func() { time.AfterFunc(closeDelay, func() { _ = c.Close() }) })
+		return forbidden("client certificate no longer valid: " + err.Error())
 	}
 	return nil
 }
 
-func (c *trackedConn) prove(authorities *x509.CertPool, now time.Time) error {
+func (c *trackedConn) verifyPeer(authorities *x509.CertPool, now time.Time) error {
 	chains, err := c.caller.certificate.Verify(x509.VerifyOptions{
 		Roots: authorities, Intermediates: c.intermediates, CurrentTime: now,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
@@ -164,40 +171,40 @@ func (c *trackedConn) prove(authorities *x509.CertPool, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	c.proof.Store(&verifiedPeer{authorities: authorities, until: lastEnd(chains)})
+	c.verified.Store(&verifiedPeer{authorities: authorities, until: lastExpiry(chains)})
 	return nil
 }
 
-// lastEnd is when the last of the chains ends. A chain ends with the first of
-// its certificates.
-func lastEnd(chains [][]*x509.Certificate) time.Time {
+// lastExpiry returns when the last of the chains expires. A chain expires with
+// the first of its certificates.
+func lastExpiry(chains [][]*x509.Certificate) time.Time {
 	var last time.Time
 	for _, chain := range chains {
-		ends := chain[0].NotAfter
+		expiry := chain[0].NotAfter
 		for _, certificate := range chain {
-			if certificate.NotAfter.Before(ends) {
-				ends = certificate.NotAfter
+			if certificate.NotAfter.Before(expiry) {
+				expiry = certificate.NotAfter
 			}
 		}
-		if ends.After(last) {
-			last = ends
+		if expiry.After(last) {
+			last = expiry
 		}
 	}
 	return last
 }
 
-// connectionKey is under what a request's context has its connection.
-type connectionKey struct{}
+// connKey is the key of the connection in a request's context.
+type connKey struct{}
 
-// inContext is for a server over HTTP.
-func inContext(ctx context.Context, by net.Conn) context.Context {
-	if secured, ok := by.(*tls.Conn); ok {
-		return context.WithValue(ctx, connectionKey{}, secured.NetConn())
+// withTrackedConn is the ConnContext of an HTTP server.
+func withTrackedConn(ctx context.Context, conn net.Conn) context.Context {
+	if secured, ok := conn.(*tls.Conn); ok {
+		return context.WithValue(ctx, connKey{}, secured.NetConn())
 	}
 	return ctx
 }
 
 func trackedConnOf(ctx context.Context) *trackedConn {
-	over, _ := ctx.Value(connectionKey{}).(*trackedConn)
-	return over
+	conn, _ := ctx.Value(connKey{}).(*trackedConn)
+	return conn
 }

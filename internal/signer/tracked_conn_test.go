@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -19,13 +21,13 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// patience bears a busy machine.
-const patience = 20 * time.Second
+// timeout is long enough for a busy machine.
+const timeout = 20 * time.Second
 
-// eventually polls until the condition says nothing any more.
+// eventually polls until the condition returns nil.
 func eventually(t *testing.T, condition func() error) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		err := condition()
 		if err == nil {
@@ -38,31 +40,31 @@ func eventually(t *testing.T, condition func() error) {
 	}
 }
 
-// ways are how a caller keeps one connection and asks over it, with the status of
-// the answer; 0 if there is none.
-var ways = map[string]func(b *bench, keys *pki, config *tls.Config) (ask func() int, followed *certificates){
-	"HTTP/1.1": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
-		address, followed := b.secure(keys)
-		return b.asking(address, &http.Transport{TLSClientConfig: config}), followed
+// transports are the ways to send requests on one connection. The function returns
+// the status of the response, or 0 without one.
+var transports = map[string]func(f *fixture, keys *testPKI, config *tls.Config) (send func() int, certs *certificates){
+	"HTTP/1.1": func(f *fixture, keys *testPKI, config *tls.Config) (func() int, *certificates) {
+		address, certs := f.serveTLS(keys)
+		return f.httpStatus(address, &http.Transport{TLSClientConfig: config}), certs
 	},
-	"HTTP/2": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
-		address, followed := b.secure(keys)
-		return b.asking(address, &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}), followed
+	"HTTP/2": func(f *fixture, keys *testPKI, config *tls.Config) (func() int, *certificates) {
+		address, certs := f.serveTLS(keys)
+		return f.httpStatus(address, &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}), certs
 	},
-	"gRPC": func(b *bench, keys *pki, config *tls.Config) (func() int, *certificates) {
-		address, followed := b.secureGRPC(keys)
-		asking := b.dialGRPC(address, config)
-		return func() int { return checked(b.t, asking) }, followed
+	"gRPC": func(f *fixture, keys *testPKI, config *tls.Config) (func() int, *certificates) {
+		address, certs := f.serveGRPC(keys)
+		connection := f.dialGRPC(address, config)
+		return func() int { return checkStatus(f.t, connection) }, certs
 	},
 }
 
-func (b *bench) asking(address string, transport *http.Transport) func() int {
-	b.t.Cleanup(transport.CloseIdleConnections)
-	client := &http.Client{Transport: transport, Timeout: patience}
+func (f *fixture) httpStatus(address string, transport *http.Transport) func() int {
+	f.t.Cleanup(transport.CloseIdleConnections)
+	client := &http.Client{Transport: transport, Timeout: timeout}
 	return func() int {
 		request, err := http.NewRequest(http.MethodGet, "https://"+address+"/sign/"+slotPath, nil)
 		if err != nil {
-			b.t.Error(err)
+			f.t.Error(err)
 			return 0
 		}
 		request.Header = http.Header{headerMethod: {"GET"}, headerURI: {"/x"}, headerHost: {host}}
@@ -76,34 +78,34 @@ func (b *bench) asking(address string, transport *http.Transport) func() int {
 	}
 }
 
-func (b *bench) dialGRPC(address string, config *tls.Config) *grpc.ClientConn {
-	b.t.Helper()
+func (f *fixture) dialGRPC(address string, config *tls.Config) *grpc.ClientConn {
+	f.t.Helper()
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	if err != nil {
-		b.t.Fatal(err)
+		f.t.Fatal(err)
 	}
-	b.t.Cleanup(func() { _ = connection.Close() })
+	f.t.Cleanup(func() { _ = connection.Close() })
 	return connection
 }
 
-// checked asks ext_authz; 0 if gRPC has an error for it.
-func checked(t testing.TB, connection *grpc.ClientConn) int {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+// checkStatus calls ext_authz. It returns 0 after an error of gRPC.
+func checkStatus(t testing.TB, connection *grpc.ClientConn) int {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	answer, err := envoyauth.NewAuthorizationClient(connection).Check(ctx, check(slotPath, "GET", "/x"))
+	response, err := envoyauth.NewAuthorizationClient(connection).Check(ctx, check(slotPath, "GET", "/x"))
 	switch {
 	case err != nil:
 		return 0
-	case answer.GetDeniedResponse() != nil:
-		return int(answer.GetDeniedResponse().GetStatus().GetCode())
-	case len(answer.GetOkResponse().GetHeaders()) != 3:
-		t.Errorf("answered %v", answer)
+	case response.GetDeniedResponse() != nil:
+		return int(response.GetDeniedResponse().GetStatus().GetCode())
+	case len(response.GetOkResponse().GetHeaders()) != 3:
+		t.Errorf("response %v", response)
 	}
 	return http.StatusOK
 }
 
-// trust writes the bundle of the authorities that may issue certificates.
-func trust(t *testing.T, followed *certificates, authorities ...*pki) {
+// writeAuthorities replaces the authorities that may issue client certificates.
+func writeAuthorities(t *testing.T, certs *certificates, authorities ...*testPKI) {
 	t.Helper()
 	var bundle []byte
 	for _, authority := range authorities {
@@ -113,82 +115,82 @@ func trust(t *testing.T, followed *certificates, authorities ...*pki) {
 		}
 		bundle = append(bundle, data["ca.crt"]...)
 	}
-	if err := os.WriteFile(followed.files.ClientCA, bundle, 0o600); err != nil {
+	if err := os.WriteFile(certs.files.ClientCA, bundle, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if changed, err := followed.load(); err != nil || !changed {
-		t.Fatalf("the bundle was not taken up: %t, %v", changed, err)
+	if changed, err := certs.load(); err != nil || !changed {
+		t.Fatalf("bundle not reloaded: %t, %v", changed, err)
 	}
 }
 
-// A connection may be older than the bundle of authorities. A caller whose
-// authority is not in it any more is refused at once, and the connection ends.
+// A connection can be older than the bundle of authorities. A caller whose
+// authority was removed is refused immediately, and its connection is closed.
 func TestConnectionsEndWithTheirAuthority(t *testing.T) {
-	for name, way := range ways {
+	for name, connect := range transports {
 		t.Run(name, func(t *testing.T) {
-			b, keys, others := newBench(t), newPKI(t), newPKI(t)
-			ask, followed := way(b, keys, keys.client("signet://sign/team-a"))
-			if status := ask(); status != http.StatusOK {
-				t.Fatalf("at first: %d", status)
+			f, keys, others := newFixture(t), newPKI(t), newPKI(t)
+			send, certs := connect(f, keys, keys.client("signet://sign/team-a"))
+			if status := send(); status != http.StatusOK {
+				t.Fatalf("first: %d", status)
 			}
-			trust(t, followed, keys, others)
-			if status := ask(); status != http.StatusOK {
-				t.Fatalf("with an authority more: %d", status)
+			writeAuthorities(t, certs, keys, others)
+			if status := send(); status != http.StatusOK {
+				t.Fatalf("with a second authority: %d", status)
 			}
-			trust(t, followed, others)
-			if status := ask(); status != http.StatusForbidden {
+			writeAuthorities(t, certs, others)
+			if status := send(); status != http.StatusForbidden {
 				t.Fatalf("without its authority: %d", status)
 			}
 			eventually(t, func() error {
-				if status := ask(); status != 0 {
-					return fmt.Errorf("the connection goes on: %d", status)
+				if status := send(); status != 0 {
+					return fmt.Errorf("connection not closed: %d", status)
 				}
 				return nil
 			})
-			if !strings.Contains(b.log.String(), "leads to none of the authorities any more") {
-				t.Errorf("the log does not say why:\n%s", b.log.String())
+			if !strings.Contains(f.log.String(), "client certificate no longer valid: x509: certificate signed by unknown authority") {
+				t.Errorf("the log does not contain the reason:\n%s", f.log.String())
 			}
 		})
 	}
 }
 
 func TestConnectionsEndWithTheirCertificate(t *testing.T) {
-	for name, way := range ways {
+	for name, connect := range transports {
 		t.Run(name, func(t *testing.T) {
-			b, keys := newBench(t), newPKI(t)
+			f, keys := newFixture(t), newPKI(t)
 			var ahead time.Duration
-			b.signer.now = func() time.Time { return time.Now().Add(ahead) }
-			ask, _ := way(b, keys, keys.client("signet://sign/team-a"))
-			if status := ask(); status != http.StatusOK {
-				t.Fatalf("at first: %d", status)
+			f.signer.now = func() time.Time { return time.Now().Add(ahead) }
+			send, _ := connect(f, keys, keys.client("signet://sign/team-a"))
+			if status := send(); status != http.StatusOK {
+				t.Fatalf("first: %d", status)
 			}
-			ahead = 61 * time.Minute // newPKI's last an hour
-			if status := ask(); status != http.StatusForbidden {
-				t.Errorf("after its end: %d", status)
+			ahead = 61 * time.Minute // certificates of newPKI are valid for an hour
+			if status := send(); status != http.StatusForbidden {
+				t.Errorf("expired: %d", status)
 			}
 		})
 	}
 }
 
-// What ends first ends a chain, and the last chain counts.
-func TestEndOfChains(t *testing.T) {
+// A chain expires with its first certificate, and the last chain counts.
+func TestExpiryOfChains(t *testing.T) {
 	at := time.Unix(1000, 0)
-	ends := func(after ...time.Duration) []*x509.Certificate {
-		var chain []*x509.Certificate
+	chain := func(after ...time.Duration) []*x509.Certificate {
+		var certificates []*x509.Certificate
 		for _, d := range after {
-			chain = append(chain, &x509.Certificate{NotAfter: at.Add(d)})
+			certificates = append(certificates, &x509.Certificate{NotAfter: at.Add(d)})
 		}
-		return chain
+		return certificates
 	}
-	if got := lastEnd([][]*x509.Certificate{ends(9, 2, 9), ends(9, 9, 4), ends(1, 9, 9)}); got != at.Add(4) {
+	if got := lastExpiry([][]*x509.Certificate{chain(9, 2, 9), chain(9, 9, 4), chain(1, 9, 9)}); got != at.Add(4) {
 		t.Errorf("%s", got)
 	}
 }
 
-// A session from before is not worth more than its certificate.
-func TestResumedSessionsAreLookedAt(t *testing.T) {
-	b, keys, others := newBench(t), newPKI(t), newPKI(t)
-	address, followed := b.secure(keys)
+// A resumed session is valid only as long as its certificate is.
+func TestResumedSessionsAreVerified(t *testing.T) {
+	f, keys, others := newFixture(t), newPKI(t), newPKI(t)
+	address, certs := f.serveTLS(keys)
 	config := keys.client("signet://sign/team-a")
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	resumed := false
@@ -198,29 +200,29 @@ func TestResumedSessionsAreLookedAt(t *testing.T) {
 			t.Fatal(status, err)
 		}
 		if !resumed {
-			return fmt.Errorf("no session is resumed")
+			return errors.New("no session was resumed")
 		}
 		return nil
 	})
-	trust(t, followed, others)
+	writeAuthorities(t, certs, others)
 	if status, err := callTLS(t, address, config); err == nil {
-		t.Errorf("after its authority has gone: %d", status)
+		t.Errorf("after its authority was removed: %d", status)
 	}
 }
 
-// One caller does not get all connections, whatever certificates it has for the
-// same.
-func TestConnectionsAreShared(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	b.signer.limits.MaxConnections = 8
-	address, _ := b.secure(keys)
+// A caller does not get all connections, even with several certificates for the
+// same URIs.
+func TestConnectionsHaveAQuota(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	f.signer.limits.MaxConnections = 8
+	address, _ := f.serveTLS(keys)
 	hold := func(uris ...string) (*tls.Conn, error) {
 		opened, err := tls.Dial("tcp", address, keys.client(uris...))
 		if err != nil {
 			return nil, err
 		}
 		t.Cleanup(func() { _ = opened.Close() })
-		_ = opened.SetDeadline(time.Now().Add(patience))
+		_ = opened.SetDeadline(time.Now().Add(timeout))
 		if _, err := io.WriteString(opened, forwardedRequest("/sign/"+slotPath, "GET", "/x", host)); err != nil {
 			return nil, err
 		}
@@ -236,13 +238,13 @@ func TestConnectionsAreShared(t *testing.T) {
 		held = append(held, opened)
 	}
 	if _, err := hold("signet://sign/team-b", "signet://sign/team-a"); err == nil {
-		t.Error("more than half of the connections are one caller's")
+		t.Error("one caller has more than half of the connections")
 	}
 	if _, err := hold("signet://sign/team-b"); err != nil {
-		t.Errorf("another caller: %v", err)
+		t.Errorf("other caller: %v", err)
 	}
-	if !strings.Contains(b.log.String(), "the caller has its share of the connections") {
-		t.Errorf("the log does not say so:\n%s", b.log.String())
+	if !strings.Contains(f.log.String(), "quota of concurrent connections exceeded") {
+		t.Errorf("the log does not contain the reason:\n%s", f.log.String())
 	}
 	for _, opened := range held {
 		_ = opened.Close()
@@ -250,35 +252,35 @@ func TestConnectionsAreShared(t *testing.T) {
 	eventually(t, func() error { _, err := hold("signet://sign/team-a", "signet://sign/team-b"); return err })
 }
 
-// Whoever opens connections and says nothing keeps nobody out.
-func TestStrangersMakeRoom(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	b.signer.limits.ReadTimeout = patience // of a handshake: no more than headerTimeout
-	address, _ := b.secure(keys)
+// Connections without a handshake do not keep other clients out.
+func TestOldestUnauthenticatedConnectionIsClosed(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	f.signer.limits.ReadTimeout = timeout // a handshake is limited to headerTimeout
+	address, _ := f.serveTLS(keys)
 	first, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer first.Close() //nolint:errcheck // the test is over
-	for range maxStrangers {
+	defer first.Close() //nolint:errcheck // end of the test
+	for range maxUnauthenticated {
 		opened, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer opened.Close() //nolint:errcheck // the test is over
+		defer opened.Close() //nolint:errcheck // end of the test
 	}
 	if status, err := callTLS(t, address, keys.client("signet://sign/team-a")); err != nil || status != http.StatusOK {
-		t.Fatalf("who has a certificate: %d, %v", status, err)
+		t.Fatalf("client with a certificate: %d, %v", status, err)
 	}
 	_ = first.SetReadDeadline(time.Now().Add(headerTimeout / 2))
 	if _, err := first.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the oldest is still there: %v", err)
+		t.Errorf("the oldest connection is open: %v", err)
 	}
 }
 
-func TestPlacesOfConnectionsComeBack(t *testing.T) {
-	b, keys := newBench(t), newPKI(t)
-	followed, err := newCertificates(keys.files(), b.signer.metrics, b.logger())
+func TestClosedConnectionsFreeTheQuota(t *testing.T) {
+	f, keys := newFixture(t), newPKI(t)
+	certs, err := newCertificates(keys.files(), f.signer.metrics, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,43 +288,45 @@ func TestPlacesOfConnectionsComeBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := b.signer.bounded(faceSign, opened, true).(*trackingListener)
-	served := httpListener("sign", d, httpServer(b.signer.SignHandler(false), b.signer.limits, followed, b.logger()))
-	go func() { _ = served.serve(d) }()
+	l := f.signer.limitConnections(endpointSign, opened, true).(*trackingListener)
+	served := httpListener("sign", l, httpServer(f.signer.SignHandler(false), f.signer.limits, certs, f.logger()))
+	go func() { _ = served.serve(l) }()
 	t.Cleanup(func() { _ = served.stop(context.Background()) })
-	stranger := newPKI(t).client("signet://sign/team-a")
-	stranger.RootCAs = keys.pool
+	untrusted := newPKI(t).client("signet://sign/team-a")
+	untrusted.RootCAs = keys.pool
 	for range 4 {
-		_, _ = callTLS(t, d.Addr().String(), keys.client("signet://sign/team-a"))
-		_, _ = callTLS(t, d.Addr().String(), stranger)
-		_, _ = callTLS(t, d.Addr().String(), keys.client())
+		_, _ = callTLS(t, l.Addr().String(), keys.client("signet://sign/team-a"))
+		_, _ = callTLS(t, l.Addr().String(), untrusted)
+		_, _ = callTLS(t, l.Addr().String(), keys.client())
 	}
 	eventually(t, func() error {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.places.mu.Lock()
-		defer d.places.mu.Unlock()
-		if d.unauthenticated.Len() != 0 || d.places.free != b.signer.limits.MaxConnections || len(d.places.held) != 0 {
-			return fmt.Errorf("%d strangers, %d free, %d callers", d.unauthenticated.Len(), d.places.free, len(d.places.held))
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.quota.mu.Lock()
+		defer l.quota.mu.Unlock()
+		if l.unauthenticated.Len() != 0 || l.quota.free != f.signer.limits.MaxConnections || len(l.quota.held) != 0 {
+			return fmt.Errorf("%d unauthenticated, %d free, %d callers", l.unauthenticated.Len(), l.quota.free, len(l.quota.held))
 		}
 		return nil
 	})
 }
 
-func TestWhoIsOneCaller(t *testing.T) {
-	same := func(a, b []string) bool { return as(t, a...).caller.who == as(t, b...).caller.who }
+func TestIdentityOfCallers(t *testing.T) {
+	same := func(a, b []string) bool {
+		return connWith(t, a...).caller.identity == connWith(t, b...).caller.identity
+	}
 	for name, c := range map[string]struct {
 		a, b []string
 		want bool
 	}{
-		"the same":           {[]string{"signet://sign/team-a"}, []string{"signet://sign/team-a"}, true},
-		"in another order":   {[]string{"signet://sign/a", "signet://sign/b"}, []string{"signet://sign/b", "signet://sign/a"}, true},
-		"with others' names": {[]string{"signet://sign/a"}, []string{"signet://sign/a", "spiffe://x/y"}, true},
-		"twice":              {[]string{"signet://sign/a"}, []string{"signet://sign/a", "signet://sign/a"}, true},
-		"for nothing":        {[]string{"spiffe://x/y"}, nil, true},
-		"another verb":       {[]string{"signet://sign/a"}, []string{"signet://verify/a"}, false},
-		"another namespace":  {[]string{"signet://sign/a"}, []string{"signet://sign/b"}, false},
-		"a namespace more":   {[]string{"signet://sign/a"}, []string{"signet://sign/a", "signet://sign/b"}, false},
+		"the same":             {[]string{"signet://sign/team-a"}, []string{"signet://sign/team-a"}, true},
+		"other order":          {[]string{"signet://sign/a", "signet://sign/b"}, []string{"signet://sign/b", "signet://sign/a"}, true},
+		"with other URIs":      {[]string{"signet://sign/a"}, []string{"signet://sign/a", "spiffe://x/y"}, true},
+		"twice":                {[]string{"signet://sign/a"}, []string{"signet://sign/a", "signet://sign/a"}, true},
+		"no permissions":       {[]string{"spiffe://x/y"}, nil, true},
+		"other verb":           {[]string{"signet://sign/a"}, []string{"signet://verify/a"}, false},
+		"other namespace":      {[]string{"signet://sign/a"}, []string{"signet://sign/b"}, false},
+		"additional namespace": {[]string{"signet://sign/a"}, []string{"signet://sign/a", "signet://sign/b"}, false},
 	} {
 		if got := same(c.a, c.b); got != c.want {
 			t.Errorf("%s: %t", name, got)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signer
 
 import (
@@ -20,15 +22,16 @@ import (
 )
 
 const (
-	// forgetEvery is how often material of vanished Secrets is looked for.
-	forgetEvery = 5 * time.Second
-	// kindsEvery is how often Signet's kinds are looked for while the cluster
-	// does not serve them.
-	kindsEvery = 2 * time.Second
+	// expireInterval is the time between two searches for vanished Secrets whose
+	// material is to be dropped.
+	expireInterval = 5 * time.Second
+	// retryInterval is the time between two attempts to watch a kind, for example
+	// while the cluster does not serve Signet's kinds.
+	retryInterval = 2 * time.Second
 )
 
-// watcher feeds the store from the cluster. It reads bindings, keys and managed
-// Secrets, and nothing else.
+// watcher feeds the store from the cluster. It only reads bindings, keys and
+// managed Secrets.
 type watcher struct {
 	store   *snapshot.Store
 	cache   cache.Cache
@@ -37,7 +40,7 @@ type watcher struct {
 	now     func() time.Time
 }
 
-// cacheOptions narrow what is read, and what of it is kept in memory.
+// cacheOptions limit what is read and what of it is kept in memory.
 func cacheOptions(scheme *runtime.Scheme, namespaces []string) cache.Options {
 	managed := labels.SelectorFromSet(labels.Set{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
 	options := cache.Options{
@@ -55,12 +58,12 @@ func cacheOptions(scheme *runtime.Scheme, namespaces []string) cache.Options {
 	return options
 }
 
-// keepLastChange drops what the signer does not need from an object's metadata.
-// Of managedFields it keeps when the last of them was written.
+// keepLastChange drops metadata that the signer does not need. Of managedFields it
+// keeps the time of the last write.
 func keepLastChange(object any) (any, error) {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
-		return object, nil //nolint:nilerr // a tombstone: there is nothing to drop
+		return object, nil //nolint:nilerr // a tombstone has nothing to drop
 	}
 	var last *metav1.Time
 	for _, entry := range accessor.GetManagedFields() {
@@ -83,12 +86,12 @@ func lastChange(object client.Object) time.Time {
 	return time.Time{}
 }
 
-// run follows the cluster until the context ends. The store is complete when all
-// that there was at the beginning is in it.
+// run watches the cluster until the context ends. The store is complete once it
+// contains everything that existed at the start.
 func (w *watcher) run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- w.cache.Start(ctx) }()
-	synced, err := w.follow(ctx)
+	synced, err := w.watch(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil // stopped before the cluster served the kinds
@@ -98,15 +101,15 @@ func (w *watcher) run(ctx context.Context) error {
 	if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		w.store.Complete(w.now())
 		complete := w.store.Snapshot()
-		w.logger.Info("the snapshot is complete", "slots", complete.Slots(), "secrets", complete.Secrets())
+		w.logger.Info("Completed the first snapshot", "slots", complete.Slots(), "secrets", complete.Secrets())
 	}
-	ticker := time.NewTicker(forgetEvery)
+	ticker := time.NewTicker(expireInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case err := <-ended:
 			if err != nil {
-				return fmt.Errorf("follow the cluster: %w", err)
+				return fmt.Errorf("watch the cluster: %w", err)
 			}
 			return nil
 		case <-ticker.C:
@@ -115,21 +118,21 @@ func (w *watcher) run(ctx context.Context) error {
 	}
 }
 
-// follow hands what is read to the store.
-func (w *watcher) follow(ctx context.Context) ([]toolscache.InformerSynced, error) {
-	bindings, err := followKind(ctx, w, "SignatureBinding", &signetv1alpha1.SignatureBinding{}, w.store.SetBinding, w.store.RemoveBinding)
+// watch passes all objects and their changes to the store.
+func (w *watcher) watch(ctx context.Context) ([]toolscache.InformerSynced, error) {
+	bindings, err := watchKind(ctx, w, "SignatureBinding", &signetv1alpha1.SignatureBinding{}, w.store.SetBinding, w.store.RemoveBinding)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := followKind(ctx, w, "SignatureKey", &signetv1alpha1.SignatureKey{}, w.store.SetKey, w.store.RemoveKey)
+	keys, err := watchKind(ctx, w, "SignatureKey", &signetv1alpha1.SignatureKey{}, w.store.SetKey, w.store.RemoveKey)
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := followKind(ctx, w, "Secret", &corev1.Secret{}, w.store.SetSecret, w.store.RemoveSecret)
+	secrets, err := watchKind(ctx, w, "Secret", &corev1.Secret{}, w.store.SetSecret, w.store.RemoveSecret)
 	return []toolscache.InformerSynced{bindings, keys, secrets}, err
 }
 
-func followKind[T client.Object](
+func watchKind[T client.Object](
 	ctx context.Context, w *watcher, kind string, empty T, set func(T, time.Time), remove func(namespace, name string, now time.Time),
 ) (toolscache.InformerSynced, error) {
 	informer, err := w.informer(ctx, kind, empty)
@@ -141,7 +144,7 @@ func followKind[T client.Object](
 			if object, ok := found.(T); ok {
 				set(object, w.now())
 				if !initial {
-					w.metrics.took(kind, lastChange(object), w.now())
+					w.metrics.observeChange(kind, lastChange(object), w.now())
 				}
 			}
 		},
@@ -152,7 +155,7 @@ func followKind[T client.Object](
 			}
 			set(object, w.now())
 			if old, ok := before.(T); ok && old.GetResourceVersion() != object.GetResourceVersion() {
-				w.metrics.took(kind, lastChange(object), w.now())
+				w.metrics.observeChange(kind, lastChange(object), w.now())
 			}
 		},
 		DeleteFunc: func(gone any) {
@@ -165,28 +168,28 @@ func followKind[T client.Object](
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("follow %s: %w", kind, err)
+		return nil, fmt.Errorf("watch %s: %w", kind, err)
 	}
 	return registration.HasSynced, nil
 }
 
-// informer waits for the kind: a signer may be there before the CRDs are.
+// informer waits for the kind: a signer may start before the CRDs exist.
 func (w *watcher) informer(ctx context.Context, kind string, empty client.Object) (cache.Informer, error) {
-	for said := false; ; {
+	for logged := false; ; {
 		informer, err := w.cache.GetInformer(ctx, empty, cache.BlockUntilSynced(false))
 		if err == nil {
 			return informer, nil
 		}
 		if !meta.IsNoMatchError(err) {
-			w.logger.Error(err, "cannot follow a kind yet", "kind", kind)
-		} else if !said {
-			said = true
-			w.logger.Info("waits for the cluster to serve a kind", "kind", kind)
+			w.logger.Error(err, "Failed to watch kind, retrying", "kind", kind)
+		} else if !logged {
+			logged = true
+			w.logger.Info("Waiting for the cluster to serve kind", "kind", kind)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("follow %s: %w", kind, ctx.Err())
-		case <-time.After(kindsEvery):
+			return nil, fmt.Errorf("watch %s: %w", kind, ctx.Err())
+		case <-time.After(retryInterval):
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation_test
 
 import (
@@ -24,11 +26,11 @@ const (
 )
 
 var (
-	seed  = flag.Uint64("doors.seed", 0, "seed of the generated objects; 0: another one each time")
-	times = flag.Int("doors.times", 1, "how many times as many objects")
+	seed  = flag.Uint64("layers.seed", 0, "seed of the generated objects (0 uses a new one each time)")
+	times = flag.Int("layers.times", 1, "factor for the number of objects")
 )
 
-// server is a control plane with the CRDs, and a client to it.
+// server starts a control plane with the CRDs and returns a client for it.
 func server(tb testing.TB) (*controlplane.ControlPlane, client.Client) {
 	tb.Helper()
 	cp, err := controlplane.Start(context.Background(), controlplane.Options{})
@@ -47,16 +49,16 @@ func server(tb testing.TB) (*controlplane.ControlPlane, client.Client) {
 	return cp, c
 }
 
-// TestDoorsAgree compares what both doors say of generated objects: new ones,
-// changed ones, and ones that were stored when the rules were laxer. It is no
-// fuzz target of the go command: the API server's coverage cannot guide it.
-func TestDoorsAgree(t *testing.T) {
+// TestLayersAgree compares the verdicts of both layers on generated objects: new ones,
+// changed ones, and ones that were stored when the rules were laxer. It is not
+// a fuzz target of the go command, because the API server's coverage cannot guide it.
+func TestLayersAgree(t *testing.T) {
 	cp, c := server(t)
 	begin := *seed
 	if begin == 0 {
 		begin = uint64(time.Now().UnixNano())
 	}
-	t.Logf("-doors.seed=%d", begin)
+	t.Logf("-layers.seed=%d", begin)
 
 	t.Run("create", func(t *testing.T) {
 		run(t, *times*createRuns, begin, func(t *testing.T, seed uint64) bool { return agreeOnCreate(t, c, seed) })
@@ -67,7 +69,7 @@ func TestDoorsAgree(t *testing.T) {
 	t.Run("ratchet", func(t *testing.T) { agreeOnRatchet(t, cp, c, begin) })
 }
 
-// run makes cases of the seeds. A comparison that only ever sees one verdict
+// run derives cases from the seeds. A comparison that only sees one verdict
 // compares nothing.
 func run(t *testing.T, objects int, begin uint64, compare func(*testing.T, uint64) bool) {
 	t.Helper()
@@ -78,7 +80,7 @@ func run(t *testing.T, objects int, begin uint64, compare func(*testing.T, uint6
 			t.Fatalf("seed %d", begin+i)
 		}
 	}
-	t.Logf("%d valid, %d not", verdicts[true], verdicts[false])
+	t.Logf("%d valid, %d invalid", verdicts[true], verdicts[false])
 	if verdicts[true] < objects/20 || verdicts[false] < objects/20 {
 		t.Errorf("%d valid and %d invalid objects: the generator has lost its balance", verdicts[true], verdicts[false])
 	}
@@ -149,7 +151,7 @@ func agreeOnRatchet(t *testing.T, cp *controlplane.ControlPlane, c client.Client
 	})
 }
 
-// withoutRules takes from a schema what restricts values, and leaves its shape.
+// withoutRules removes what restricts values from a schema, and keeps its shape.
 func withoutRules(node any) {
 	switch node := node.(type) {
 	case map[string]any:
@@ -168,8 +170,8 @@ func withoutRules(node any) {
 	}
 }
 
-// install applies the CRDs and waits until their rules are in force, or out of
-// it: the API server goes over some time after the write.
+// install applies the CRDs and waits until the API server enforces their rules, or
+// no longer does: it follows some time after the write.
 func install(t *testing.T, cp *controlplane.ControlPlane, c client.Client, crds []*unstructured.Unstructured, strict bool) {
 	t.Helper()
 	if err := cp.Apply(t.Context(), crds, controlplane.InstallOptions{}); err != nil {
@@ -182,7 +184,7 @@ func install(t *testing.T, cp *controlplane.ControlPlane, c client.Client, crds 
 			t.Fatal(err)
 		}
 		deadline := time.Now().Add(30 * time.Second)
-		// Several in a row: the handlers of a kind are not exchanged at once.
+		// Several in a row, because not all handlers of a kind change at once.
 		for right := 0; right < 5; {
 			if apierrors.IsInvalid(c.Create(t.Context(), wrong.DeepCopy(), client.DryRunAll)) == strict {
 				right++
@@ -190,7 +192,7 @@ func install(t *testing.T, cp *controlplane.ControlPlane, c client.Client, crds 
 			}
 			right = 0
 			if time.Now().After(deadline) {
-				t.Fatalf("the rules of %s: in force is not %t after 30 s", kind, strict)
+				t.Fatalf("the rules of %s: enforced is not %t after 30 s", kind, strict)
 			}
 		}
 	}
@@ -203,10 +205,6 @@ func install(t *testing.T, cp *controlplane.ControlPlane, c client.Client, crds 
 // It returns whether the object is valid.
 func agree(t *testing.T, c client.Client, old, object *unstructured.Unstructured, changed []string) bool {
 	t.Helper()
-	var errs []string
-	for _, err := range goDoor(t, old, object) {
-		errs = append(errs, err.Field)
-	}
 	var answer error
 	if old == nil {
 		answer = c.Create(t.Context(), object.DeepCopy(), client.DryRunAll)
@@ -214,15 +212,26 @@ func agree(t *testing.T, c client.Client, old, object *unstructured.Unstructured
 		answer = c.Update(t.Context(), object.DeepCopy(), client.DryRunAll)
 	}
 	found := causes(t, answer)
+	sameAsSchema(t, old, object, found)
+	return agreeWithGo(t, found, old, object, changed)
+}
+
+// agreeWithGo is agree for what the API server, or the schema in process, found.
+func agreeWithGo(t *testing.T, found []string, old, object *unstructured.Unstructured, changed []string) bool {
+	t.Helper()
+	var errs []string
+	for _, err := range validateInGo(t, old, object) {
+		errs = append(errs, err.Field)
+	}
 	same := (len(errs) == 0) == (len(found) == 0)
 	if same && len(changed) == 1 && old == nil {
-		told := distinct(errs)
+		reported := distinct(errs)
 		same = !slices.ContainsFunc(distinct(found), func(path string) bool {
-			return !slices.ContainsFunc(told, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
+			return !slices.ContainsFunc(reported, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 		})
 	}
 	if !same {
-		t.Errorf("the doors disagree on a change of %q\n  Go: %.1000q\n  API server: %.1000q\n  old: %.1000s\n  object: %.1000s",
+		t.Errorf("the layers disagree on a change of %q\n  Go: %.1000q\n  API server: %.1000q\n  old: %.1000s\n  object: %.1000s",
 			changed, errs, found, specOf(t, old), specOf(t, object))
 	}
 	return len(errs) == 0

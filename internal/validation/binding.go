@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -16,11 +18,11 @@ const (
 )
 
 var (
-	environment  = text{3, 63, regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*[A-Za-z0-9]$`), "must be letters, digits, underscores and dashes, first a letter, last a letter or digit"}
+	environment  = text{3, 63, regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*[A-Za-z0-9]$`), "must consist of letters, digits, underscores and dashes, start with a letter and end with a letter or digit"}
 	apiName      = text{min: 1, max: 253}
-	signedHeader = text{1, 64, regexp.MustCompile(`^[a-z0-9-]+$`), "must be lower-case letters, digits and dashes"}
-	headerName   = text{1, 64, regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), "must be a token: letters, digits and !#$%&'*+.^_`|~-"}
-	hostName     = text{1, 259, regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`), "must be a DNS name or an IP address, with a port if need be"}
+	signedHeader = text{1, 64, regexp.MustCompile(`^[a-z0-9-]+$`), "must consist of lower-case letters, digits and dashes"}
+	headerName   = text{1, 64, regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"), "must be a token of letters, digits and !#$%&'*+.^_`|~-"}
+	hostName     = text{1, 259, regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`), "must be a DNS name or an IP address, optionally with a port"}
 
 	gatewayAPIName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 	volatileHeaders = regexp.MustCompile(`^(host|cookie|content-length|accept-encoding|user-agent|via|x-real-ip|traceparent|tracestate|expect|connection|keep-alive|te|trailer|trailers|transfer-encoding|upgrade|forwarded|(x-sdk-|x-forwarded-|x-envoy-|proxy-).*)$`)
@@ -28,13 +30,13 @@ var (
 
 type bindingSpecType = signetv1alpha1.SignatureBindingSpec
 
-// ValidateSignatureBinding says what is wrong with a new SignatureBinding.
+// ValidateSignatureBinding returns the errors of a new SignatureBinding.
 func ValidateSignatureBinding(binding *signetv1alpha1.SignatureBinding) field.ErrorList {
 	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{})
 }
 
-// ValidateSignatureBindingUpdate says what is wrong with the update of a
-// SignatureBinding. What was wrong before and has not been touched is no error.
+// ValidateSignatureBindingUpdate returns the errors of an updated SignatureBinding.
+// An unchanged invalid field is not an error.
 func ValidateSignatureBindingUpdate(binding, old *signetv1alpha1.SignatureBinding) field.ErrorList {
 	return bindingSpec(&binding.Spec, oldValue[bindingSpecType]{value: &old.Spec})
 }
@@ -57,7 +59,8 @@ func bindingSpec(spec *bindingSpecType, old oldValue[bindingSpecType]) field.Err
 	return join(errs, bindingUnions(path, spec))
 }
 
-// bindingUnions hang on the spec: what goes with what.
+// bindingUnions checks the rules that are attached to the spec: which values can
+// be combined.
 func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
 	carrier := strings.ToLower(signetv1alpha1.DefaultSignatureHeader)
 	if spec.SignatureHeader != "" {
@@ -77,7 +80,8 @@ func bindingUnions(path *field.Path, spec *bindingSpecType) field.ErrorList {
 	)
 }
 
-// apis is a list with group, kind and name as key: an old item is found by these.
+// apis checks a map list: group, kind and name correlate an item with its old
+// value.
 func apis(path *field.Path, list []signetv1alpha1.APIReference, old oldValue[[]signetv1alpha1.APIReference]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
@@ -126,7 +130,7 @@ func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.Error
 	)
 }
 
-// signedHeaders is a set: its items have no old ones of their own.
+// signedHeaders checks a set, whose items have no old values.
 func signedHeaders(path *field.Path, list []string, old oldValue[[]string]) field.ErrorList {
 	if old.unchanged(list) {
 		return nil
@@ -141,8 +145,8 @@ func signedHeaders(path *field.Path, list []string, old oldValue[[]string]) fiel
 	return errs
 }
 
-// duplicates reports each value that a list of keys or a set has twice, where
-// it comes again first.
+// duplicates reports each value that a map list or a set contains twice, at its
+// second position.
 func duplicates[T comparable](path *field.Path, list []T) field.ErrorList {
 	var errs field.ErrorList
 	times := map[T]int{}

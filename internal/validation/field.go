@@ -1,10 +1,5 @@
-// Package validation says in Go what the CRDs say in schema and CEL, for webhooks
-// and controllers, and beside that what neither can say. It answers with the
-// same paths as the API server, and with the same messages for CEL rules.
-//
-// On update it ratchets as the API server does: a rule is not asked about a
-// value that has not changed, the value being the one that the rule hangs on
-// in the schema.
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -19,25 +14,25 @@ import (
 
 var dnsSubdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
 
-// was is the value before an update, or nothing on create and where the API
-// server cannot tell which old value belongs to the new one.
+// oldValue is the value before an update. It is empty on create, and where the API
+// server cannot correlate an old value with the new one.
 type oldValue[T any] struct{ value *T }
 
-// unchanged says that the rules that hang on the value need not be asked. To the
-// API server, an empty list or map is not the same as none.
-func (w oldValue[T]) unchanged(now T) bool {
-	return w.value != nil && reflect.DeepEqual(*w.value, now)
+// unchanged reports whether the rules that are attached to the value can be
+// skipped. For the API server, an empty list or map differs from an absent one.
+func (o oldValue[T]) unchanged(current T) bool {
+	return o.value != nil && reflect.DeepEqual(*o.value, current)
 }
 
-// oldField is the old value of a part of the old value.
-func oldField[T, P any](w oldValue[T], get func(*T) *P) oldValue[P] {
-	if w.value == nil {
-		return oldValue[P]{}
+// oldField returns the old value of a field of an old value.
+func oldField[T, F any](old oldValue[T], get func(*T) *F) oldValue[F] {
+	if old.value == nil {
+		return oldValue[F]{}
 	}
-	return oldValue[P]{value: get(w.value)}
+	return oldValue[F]{value: get(old.value)}
 }
 
-// text is what a schema says of a string.
+// text is the schema of a string.
 type text struct {
 	min, max int
 	pattern  *regexp.Regexp
@@ -58,39 +53,39 @@ func (t text) check(path *field.Path, value string) field.ErrorList {
 	}
 }
 
-// optional checks a string that may be left out.
-func (t text) optional(path *field.Path, value string, before oldValue[string]) field.ErrorList {
-	if value == "" || before.unchanged(value) {
+// optional checks a string that may be empty.
+func (t text) optional(path *field.Path, value string, old oldValue[string]) field.ErrorList {
+	if value == "" || old.unchanged(value) {
 		return nil
 	}
 	return t.check(path, value)
 }
 
-// required checks a string that must be there.
-func (t text) required(path *field.Path, value string, before oldValue[string]) field.ErrorList {
-	if before.unchanged(value) {
+// required checks a string that must not be empty.
+func (t text) required(path *field.Path, value string, old oldValue[string]) field.ErrorList {
+	if old.unchanged(value) {
 		return nil
 	}
 	return t.check(path, value)
 }
 
-// oneOf checks an enumeration. An empty value that may be left out is none.
-func oneOf[T ~string](path *field.Path, value T, before oldValue[T], optional bool, allowed ...T) field.ErrorList {
-	if (optional && value == "") || before.unchanged(value) || slices.Contains(allowed, value) {
+// oneOf checks an enumeration. An empty optional value is allowed.
+func oneOf[T ~string](path *field.Path, value T, old oldValue[T], optional bool, allowed ...T) field.ErrorList {
+	if (optional && value == "") || old.unchanged(value) || slices.Contains(allowed, value) {
 		return nil
 	}
 	return field.ErrorList{field.NotSupported(path, value, allowed)}
 }
 
-// between checks a number that may be left out.
-func between(path *field.Path, value *int32, before oldValue[*int32], least, most int32) field.ErrorList {
-	if value == nil || before.unchanged(value) || (*value >= least && *value <= most) {
+// between checks an optional number.
+func between(path *field.Path, value *int32, old oldValue[*int32], least, most int32) field.ErrorList {
+	if value == nil || old.unchanged(value) || (*value >= least && *value <= most) {
 		return nil
 	}
-	return field.ErrorList{field.Invalid(path, *value, fmt.Sprintf("must be %d to %d", least, most))}
+	return field.ErrorList{field.Invalid(path, *value, fmt.Sprintf("must be between %d and %d", least, most))}
 }
 
-// rule is one of the CEL rules: it holds, or this is the error.
+// rule returns the error if a rule does not hold.
 func rule(holds bool, err *field.Error) field.ErrorList {
 	if holds {
 		return nil
@@ -98,9 +93,9 @@ func rule(holds bool, err *field.Error) field.ErrorList {
 	return field.ErrorList{err}
 }
 
-// blocking says that an error is among them after which the API server asks no
-// CEL rule: a value of the wrong shape or size. A pattern that does not match
-// is none.
+// blocking reports whether one of the errors keeps the API server from evaluating
+// CEL rules: a value of the wrong type or size. A pattern that does not match is
+// not such an error.
 func blocking(errs field.ErrorList) bool {
 	return slices.ContainsFunc(errs, func(err *field.Error) bool {
 		switch err.Type {

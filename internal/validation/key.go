@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
 	"regexp"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
@@ -14,17 +17,17 @@ const (
 )
 
 var (
-	displayName = text{3, 64, regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`), "must be letters, digits and underscores, first a letter"}
+	displayName = text{3, 64, regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`), "must consist of letters, digits and underscores, and start with a letter"}
 	identifier  = text{min: 4, max: 32}
-	secretName  = text{1, 246, dnsSubdomain, "must be a DNS subdomain: lower-case letters, digits, dashes and dots"}
-	objectName  = text{1, 253, dnsSubdomain, "must be a DNS subdomain: lower-case letters, digits, dashes and dots"}
+	secretName  = text{1, 246, dnsSubdomain, "must be a DNS subdomain of lower-case letters, digits, dashes and dots"}
+	objectName  = text{1, 253, dnsSubdomain, "must be a DNS subdomain of lower-case letters, digits, dashes and dots"}
 	triggerText = text{max: 253}
 
 	hmacKey  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{7,31}$`)
 	basicKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{3,31}$`)
 )
 
-// ValidateSignatureKey says what is wrong with a new SignatureKey.
+// ValidateSignatureKey returns the errors of a new SignatureKey.
 func ValidateSignatureKey(key *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		keyObjectRules(key),
@@ -32,8 +35,8 @@ func ValidateSignatureKey(key *signetv1alpha1.SignatureKey) field.ErrorList {
 	)
 }
 
-// ValidateSignatureKeyUpdate says what is wrong with the update of a SignatureKey. What
-// was wrong before and has not been touched is no error.
+// ValidateSignatureKeyUpdate returns the errors of an updated SignatureKey. An
+// unchanged invalid field is not an error.
 func ValidateSignatureKeyUpdate(key, old *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		keyObjectRules(key),
@@ -42,7 +45,8 @@ func ValidateSignatureKeyUpdate(key, old *signetv1alpha1.SignatureKey) field.Err
 	)
 }
 
-// keyObjectRules hang on the object as a whole, which every update changes.
+// keyObjectRules checks the rules that are attached to the whole object, which
+// every update changes.
 func keyObjectRules(key *signetv1alpha1.SignatureKey) field.ErrorList {
 	return join(
 		rule(len(key.Name) <= maxKeyName, field.Invalid(field.NewPath("metadata"), key.Name,
@@ -95,9 +99,9 @@ func source(path *field.Path, source *signetv1alpha1.KeySource, old oldValue[sig
 	if source.SecretRef == nil {
 		return rule(false, field.Required(reference, ""))
 	}
-	before := oldField(old, func(s *signetv1alpha1.KeySource) *signetv1alpha1.LocalReference { return s.SecretRef })
+	oldReference := oldField(old, func(s *signetv1alpha1.KeySource) *signetv1alpha1.LocalReference { return s.SecretRef })
 	return objectName.required(reference.Child("name"), source.SecretRef.Name,
-		oldField(before, func(r *signetv1alpha1.LocalReference) *string { return &r.Name }))
+		oldField(oldReference, func(r *signetv1alpha1.LocalReference) *string { return &r.Name }))
 }
 
 func target(path *field.Path, target *signetv1alpha1.KeyTarget, old oldValue[signetv1alpha1.KeyTarget]) field.ErrorList {
@@ -114,7 +118,8 @@ func target(path *field.Path, target *signetv1alpha1.KeyTarget, old oldValue[sig
 		oldField(old, func(t *keyTarget) *signetv1alpha1.SecretTemplate { return t.Template })))
 }
 
-// keyUnions hang on the spec: which fields go with which type.
+// keyUnions checks the rules that are attached to the spec: which fields are
+// allowed for which type.
 func keyUnions(path *field.Path, spec *signetv1alpha1.SignatureKeySpec) field.ErrorList {
 	aes := spec.Type == signetv1alpha1.KeyTypeAES
 	hmac, basic := spec.Type == signetv1alpha1.KeyTypeHMAC, spec.Type == signetv1alpha1.KeyTypeBasic
@@ -143,13 +148,8 @@ func rotation(path *field.Path, r *signetv1alpha1.Rotation, old oldValue[signetv
 	if blocking(errs) || r.IntervalDays == nil || old.unchanged(*r) {
 		return errs
 	}
-	stage, retire := int64(signetv1alpha1.DefaultStageSeconds), int64(signetv1alpha1.DefaultRetireSeconds)
-	if r.StageSeconds != nil {
-		stage = int64(*r.StageSeconds)
-	}
-	if r.RetireSeconds != nil {
-		retire = int64(*r.RetireSeconds)
-	}
+	stage := int64(ptr.Deref(r.StageSeconds, signetv1alpha1.DefaultStageSeconds))
+	retire := int64(ptr.Deref(r.RetireSeconds, signetv1alpha1.DefaultRetireSeconds))
 	return join(errs, rule(stage+retire < int64(*r.IntervalDays)*secondsPerDay, field.Invalid(path.Child("intervalDays"), *r.IntervalDays,
 		"stageSeconds and retireSeconds together must be shorter than intervalDays")))
 }

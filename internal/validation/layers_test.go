@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation_test
 
 import (
@@ -22,23 +24,23 @@ import (
 	"github.com/signet-dev/signet/internal/validation"
 )
 
-// testCase is a row of the table: what is put into a base object, and what both
-// doors say of it.
+// testCase is a row of the table: what is set in a base object, and what both
+// layers report.
 type testCase struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 	// Type of the key, for the base.
 	Type string `json:"type,omitempty"`
-	// Old is put into the base before Set, for an update.
+	// Old is set in the base before Set, for an update.
 	Old map[string]any `json:"old,omitempty"`
-	// Set are fields by path; null takes one away, {repeat, times} is a long
-	// text, {repeat, times, list: true} a long list of APIs.
+	// Set has fields by path. Null removes one, {repeat, times} is a long text,
+	// and with {as: apis}, {as: list} or {as: map} a long collection.
 	Set map[string]any `json:"set"`
-	// Path of the error; none: valid.
+	// Path of the error; empty if the object is valid.
 	Path string `json:"path,omitempty"`
-	// Message of the error, for CEL rules: both doors say the same.
+	// Message of the error for CEL rules, which is the same in both layers.
 	Message string `json:"message,omitempty"`
-	// SchemaOnly says why the Go door cannot see the fault.
+	// SchemaOnly is the reason why the Go rules cannot see the fault.
 	SchemaOnly string `json:"schemaOnly,omitempty"`
 }
 
@@ -98,7 +100,7 @@ func put(t *testing.T, object *unstructured.Unstructured, fields map[string]any)
 	return changed
 }
 
-// expand makes long values of short ones.
+// expand turns short descriptions into long values.
 func expand(value any) any {
 	switch value := value.(type) {
 	case float64:
@@ -150,7 +152,7 @@ func long(text string, times int, as string) any {
 	}
 }
 
-// objects of the case: the one before an update, or nil, and the one to judge.
+// objects returns the object before an update, or nil, and the one to check.
 func (c testCase) objects(t *testing.T) (old, object *unstructured.Unstructured) {
 	t.Helper()
 	object = c.base()
@@ -161,8 +163,8 @@ func (c testCase) objects(t *testing.T) (old, object *unstructured.Unstructured)
 	return old, put(t, object, c.Set)
 }
 
-// goDoor asks the Go rules.
-func goDoor(t *testing.T, old, object *unstructured.Unstructured) field.ErrorList {
+// validateInGo checks the Go rules.
+func validateInGo(t *testing.T, old, object *unstructured.Unstructured) field.ErrorList {
 	t.Helper()
 	if object.GetKind() == "SignatureKey" {
 		key := decode[signetv1alpha1.SignatureKey](t, object)
@@ -187,15 +189,15 @@ func decode[T any](t *testing.T, object *unstructured.Unstructured) *T {
 	return into
 }
 
-func TestGoDoor(t *testing.T) {
+func TestGoRules(t *testing.T) {
 	for _, c := range table(t) {
 		t.Run(c.Kind+"/"+c.Name, func(t *testing.T) {
 			if c.SchemaOnly != "" {
-				return // judged by the other door
+				return // only the schema can check it
 			}
 			old, object := c.objects(t)
 			var found []string
-			for _, err := range goDoor(t, old, object) {
+			for _, err := range validateInGo(t, old, object) {
 				found = append(found, err.Field+": "+err.Detail)
 			}
 			compare(t, c, found)
@@ -203,36 +205,38 @@ func TestGoDoor(t *testing.T) {
 	}
 }
 
-// compare wants no error, or errors at the path alone, one with the message.
+// compare expects no error, or errors only at the path, one of them with the message.
 func compare(t *testing.T, c testCase, found []string) {
 	t.Helper()
 	if (c.Path == "") != (len(found) == 0) {
 		t.Fatalf("found %q, want an error at %q", found, c.Path)
 	}
-	told := c.Message == ""
+	matched := c.Message == ""
 	for _, text := range found {
 		if !strings.HasPrefix(text, c.Path+": ") {
 			t.Errorf("found %q, want an error at %q", text, c.Path)
 		}
-		told = told || strings.HasSuffix(text, c.Message)
+		matched = matched || strings.HasSuffix(text, c.Message)
 	}
-	if !told {
+	if !matched {
 		t.Errorf("found %q, want %q", found, c.Message)
 	}
 }
 
-func TestServerDoor(t *testing.T) {
+func TestAPIServer(t *testing.T) {
 	_, server := server(t)
 	for _, c := range table(t) {
 		t.Run(c.Kind+"/"+c.Name, func(t *testing.T) {
 			old, object := c.objects(t)
-			compare(t, c, causes(t, serverDoor(t.Context(), t, server, old, object)))
+			found := causes(t, validateOnServer(t.Context(), t, server, old, object))
+			compare(t, c, found)
+			sameAsSchema(t, old, object, found)
 		})
 	}
 }
 
-// serverDoor asks the API server: nothing stays.
-func serverDoor(ctx context.Context, t *testing.T, server client.Client, old, object *unstructured.Unstructured) error {
+// validateOnServer lets the API server check an object without keeping it.
+func validateOnServer(ctx context.Context, t *testing.T, server client.Client, old, object *unstructured.Unstructured) error {
 	t.Helper()
 	if old == nil {
 		return server.Create(ctx, object, client.DryRunAll)

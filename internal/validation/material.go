@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -16,15 +18,14 @@ const (
 	DataSecret = "secret"
 )
 
-// Component is one of the two halves of material.
+// Component is one of the two components of material.
 type Component int
 
-// The halves.
+// The components.
 const (
-	// Identifier is the identifier; for AES the cipher key, for PublicKey the public
-	// half.
+	// Key is the identifier: for AES the cipher key, for PublicKey the public key.
 	Key Component = iota
-	// Secret is what signs; for AES the vector, for PublicKey the private half.
+	// Secret signs: for AES it is the vector, for PublicKey the private key.
 	Secret
 )
 
@@ -33,16 +34,16 @@ const (
 	digits  = "0123456789"
 )
 
-// beginning is what a half may begin with.
-type beginning struct{ characters, words string }
+// firstCharacter is the set of characters that a component may start with.
+type firstCharacter struct{ characters, words string }
 
 var (
-	letter        = beginning{letters, "letter"}
-	letterOrDigit = beginning{letters + digits, "letter or digit"}
-	base64First   = beginning{letters + digits + "+/", "letter, digit, + or /"}
+	letter        = firstCharacter{letters, "letter"}
+	letterOrDigit = firstCharacter{letters + digits, "letter or digit"}
+	base64First   = firstCharacter{letters + digits + "+/", "letter, digit, + or /"}
 )
 
-// The characters that halves may have beside letters and digits.
+// The characters that components may contain in addition to letters and digits.
 const (
 	inIdentifiers = "_-"
 	inSecrets     = "_-!@#$%"
@@ -50,12 +51,12 @@ const (
 	inCiphers     = "_-!@#$%+/="
 )
 
-// limits are what gateways allow in a half. They stand here and nowhere else,
-// but for those of spec.identifier, which the CRD has to say too.
+// limits are what gateways allow in a component. This is their only place, apart
+// from those of spec.identifier, which the CRD repeats.
 type limits struct {
 	what        string
 	least, most int
-	first       beginning
+	first       firstCharacter
 	specials    string
 }
 
@@ -83,29 +84,29 @@ var (
 	}
 )
 
-func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component) (limits, bool) {
+func limitsOf(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, component Component) (limits, bool) {
 	switch {
 	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES128CFB:
-		return aes128Limits[half], true
+		return aes128Limits[component], true
 	case t == signetv1alpha1.KeyTypeAES && algorithm == signetv1alpha1.AlgorithmAES256CFB:
-		return aes256Limits[half], true
+		return aes256Limits[component], true
 	case algorithm != "":
 		return limits{}, false
 	case t == signetv1alpha1.KeyTypeHMAC:
-		return hmacLimits[half], true
+		return hmacLimits[component], true
 	case t == signetv1alpha1.KeyTypeBasic:
-		return basicLimits[half], true
+		return basicLimits[component], true
 	case t == signetv1alpha1.KeyTypePublicKey:
-		return publicLimits[half], true
+		return publicLimits[component], true
 	default:
 		return limits{}, false
 	}
 }
 
-// MaxLength is how long a half may be; zero if type and algorithm do not go
-// together.
-func MaxLength(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component) int {
-	l, _ := limitsOf(t, algorithm, half)
+// MaxLength returns the maximum length of a component, or zero if the type does
+// not take the algorithm.
+func MaxLength(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, component Component) int {
+	l, _ := limitsOf(t, algorithm, component)
 	return l.most
 }
 
@@ -126,14 +127,14 @@ func (l limits) words() string {
 	if l.least == l.most {
 		length = fmt.Sprintf("exactly %d", l.least)
 	}
-	return fmt.Sprintf("%s has %s letters, digits and any of %s, first a %s",
+	return fmt.Sprintf("%s has %s letters, digits and any of %s, starting with a %s",
 		l.what, length, strings.Join(strings.Split(l.specials, ""), " "), l.first.words)
 }
 
-// ValidateComponent says what is wrong with one half of material. The value is never
-// part of the answer.
-func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, half Component, value []byte) field.ErrorList {
-	l, known := limitsOf(t, algorithm, half)
+// ValidateComponent returns the errors of one component of material, without its
+// value.
+func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, component Component, value []byte) field.ErrorList {
+	l, known := limitsOf(t, algorithm, component)
 	if !known {
 		return field.ErrorList{withheld(path, "no limits are known for this type and algorithm")}
 	}
@@ -143,12 +144,12 @@ func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm sig
 	return field.ErrorList{withheld(path, l.fault(t, value))}
 }
 
-// fault says what to do about a value that is not allowed: the usual mistakes by
-// their name, else the rule.
+// fault names the mistake in a value that is not allowed if it is a usual one,
+// and quotes the rule otherwise.
 func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
 	line, broken := bytes.CutSuffix(value, []byte("\n"))
 	if broken && l.allow(bytes.TrimSuffix(line, []byte("\r"))) {
-		return "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"
+		return "ends with a newline: create the value without one, using printf or kubectl create secret --from-literal"
 	}
 	if t != signetv1alpha1.KeyTypePublicKey {
 		return l.words()
@@ -157,13 +158,12 @@ func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
 		return "is PEM: supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"
 	}
 	if l.allow(bytes.Join(bytes.Fields(value), nil)) {
-		return "is broken into lines: supply the base64 in one line (base64 -w0)"
+		return "contains line breaks: supply the base64 in one line (base64 -w0)"
 	}
 	return l.words()
 }
 
-// ValidateMaterial says what is wrong with a key and secret. The values are
-// never part of the answer.
+// ValidateMaterial returns the errors of a key and secret, without their values.
 func ValidateMaterial(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, key, secret []byte) field.ErrorList {
 	path := field.NewPath("data")
 	errs := join(
@@ -176,28 +176,28 @@ func ValidateMaterial(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgo
 	return errs
 }
 
-// ValidateSource says what is wrong with the data of a source Secret for the
-// key that names it. Keys of the data that mean nothing here are ignored.
+// ValidateSource returns the errors in the data of a source Secret for a key that
+// references it. Unknown data keys are ignored.
 func ValidateSource(key *signetv1alpha1.SignatureKey, data map[string][]byte) field.ErrorList {
 	path := field.NewPath("data")
 	spec := &key.Spec
-	keyHalf, hasKey := data[DataKey]
-	secretHalf, hasSecret := data[DataSecret]
+	keyValue, hasKey := data[DataKey]
+	secretValue, hasSecret := data[DataSecret]
 	if spec.Type == signetv1alpha1.KeyTypePublicKey {
 		if errs := bothComponents(path, hasKey, hasSecret); len(errs) > 0 {
 			return errs
 		}
-		return ValidateMaterial(spec.Type, spec.Algorithm, keyHalf, secretHalf)
+		return ValidateMaterial(spec.Type, spec.Algorithm, keyValue, secretValue)
 	}
 	if !hasKey && !hasSecret {
-		return field.ErrorList{field.Required(path, "must have key, secret or both")}
+		return field.ErrorList{field.Required(path, "must contain key, secret or both")}
 	}
 	var errs field.ErrorList
 	if hasKey {
-		errs = suppliedKey(path.Key(DataKey), key, keyHalf)
+		errs = suppliedKey(path.Key(DataKey), key, keyValue)
 	}
 	if hasSecret {
-		errs = append(errs, ValidateComponent(path.Key(DataSecret), spec.Type, spec.Algorithm, Secret, secretHalf)...)
+		errs = append(errs, ValidateComponent(path.Key(DataSecret), spec.Type, spec.Algorithm, Secret, secretValue)...)
 	}
 	return errs
 }
@@ -207,20 +207,20 @@ func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byt
 	if errs := ValidateComponent(path, spec.Type, spec.Algorithm, Key, value); len(errs) > 0 {
 		return errs
 	}
-	// spec.identifier goes with types whose key is no secret: no need for constant time.
+	// spec.identifier exists for types whose key is not secret: no need for constant time.
 	return rule(spec.Identifier == "" || spec.Identifier == string(value),
-		withheld(path, "differs from spec.identifier of SignatureKey "+key.Name+": give one of the two, or the same"))
+		withheld(path, fmt.Sprintf("differs from spec.identifier of SignatureKey %q: supply only one of them, or equal values", key.Name)))
 }
 
 func bothComponents(path *field.Path, hasKey, hasSecret bool) field.ErrorList {
-	const both = "a key of type PublicKey needs both halves: key and secret"
+	const both = "a key of type PublicKey needs both components: key and secret"
 	return join(
 		rule(hasKey, field.Required(path.Key(DataKey), both)),
 		rule(hasSecret, field.Required(path.Key(DataSecret), both)),
 	)
 }
 
-// withheld is an error about a value that is not to be seen.
+// withheld returns an error that omits the value.
 func withheld(path *field.Path, message string) *field.Error {
 	return field.Invalid(path, field.OmitValueType{}, message)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -13,8 +15,8 @@ import (
 
 const minRSABits = 2048
 
-// keyPair says what is wrong with the halves of a PublicKey key: SPKI and
-// PKCS#8 DER in bare base64, ECDSA P-256 or RSA, and of one pair.
+// keyPair returns the errors of PublicKey material: SPKI and PKCS#8 DER in bare
+// base64, ECDSA P-256 or RSA, both of one pair.
 func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
 	public, publicErrs := publicComponent(path.Key(DataKey), key)
 	private, privateErrs := privateComponent(path.Key(DataSecret), secret)
@@ -30,13 +32,13 @@ func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
 		other, ok := public.(*rsa.PublicKey)
 		belongs = ok && private.PublicKey.Equal(other)
 	}
-	return rule(belongs, withheld(path.Key(DataSecret), "is not the private half of data[key]: supply the two halves of one pair"))
+	return rule(belongs, withheld(path.Key(DataSecret), "does not belong to the public key in data[key]: supply both components of one pair"))
 }
 
 func publicComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 	der, ok := decodeDER(value)
 	if !ok {
-		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}
+		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM lines or trailing data")}
 	}
 	public, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -48,7 +50,7 @@ func publicComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 func privateComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 	der, ok := decodeDER(value)
 	if !ok {
-		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM's lines, and nothing behind it")}
+		return nil, field.ErrorList{withheld(path, "must be bare base64 of DER, without PEM lines or trailing data")}
 	}
 	private, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -64,9 +66,8 @@ func privateComponent(path *field.Path, value []byte) (any, field.ErrorList) {
 	}
 }
 
-// decodeDER demands the one spelling that encoders write, since some backends
-// read no other; and that the DER is all there is, since Go's parser of PKCS#8
-// ignores the rest.
+// decodeDER accepts only the canonical encoding, because some backends read no
+// other, and no trailing data, because Go's PKCS#8 parser ignores it.
 func decodeDER(value []byte) ([]byte, bool) {
 	der, err := base64.StdEncoding.Strict().DecodeString(string(value))
 	if err != nil {
@@ -84,5 +85,5 @@ func kindOfPair(path *field.Path, public any) field.ErrorList {
 	case *rsa.PublicKey:
 		ok = public.N.BitLen() >= minRSABits
 	}
-	return rule(ok, withheld(path, "must be ECDSA P-256, or RSA from 2048 bits"))
+	return rule(ok, withheld(path, "must be ECDSA P-256, or RSA with at least 2048 bits"))
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation_test
 
 import (
@@ -31,14 +33,14 @@ func TestPairHasOneSpelling(t *testing.T) {
 	spelled := base64.StdEncoding.EncodeToString
 	bits := strings.TrimRight(spelled(public), "=")
 	for name, c := range map[string]struct{ key, secret, field, says string }{
-		"as encoders write it":      {spelled(public), spelled(secret), "", ""},
-		"bits that mean nothing":    {bits[:len(bits)-1] + string(bits[len(bits)-1]+1) + "==", spelled(secret), "data[key]", "must be bare base64 of DER"},
-		"no padding":                {bits, spelled(secret), "data[key]", "must be bare base64 of DER"},
-		"more behind the SPKI":      {spelled(append(public[:len(public):len(public)], 0)), spelled(secret), "data[key]", "must be bare base64 of DER"},
-		"more behind the PKCS#8":    {spelled(public), spelled(append(secret[:len(secret):len(secret)], 0)), "data[secret]", "must be bare base64 of DER"},
-		"a line break in the key":   {spelled(public)[:8] + "\n" + spelled(public)[8:], spelled(secret), "data[key]", "is broken into lines"},
-		"a line break at its end":   {spelled(public), spelled(secret) + "\r\n", "data[secret]", "ends in a newline"},
-		"halves in the wrong place": {spelled(secret), spelled(public), "data[key]", "must be a public key as SPKI DER"},
+		"as encoders write it":          {spelled(public), spelled(secret), "", ""},
+		"bits that mean nothing":        {bits[:len(bits)-1] + string(bits[len(bits)-1]+1) + "==", spelled(secret), "data[key]", "must be bare base64 of DER"},
+		"no padding":                    {bits, spelled(secret), "data[key]", "must be bare base64 of DER"},
+		"more behind the SPKI":          {spelled(append(public[:len(public):len(public)], 0)), spelled(secret), "data[key]", "must be bare base64 of DER"},
+		"more behind the PKCS#8":        {spelled(public), spelled(append(secret[:len(secret):len(secret)], 0)), "data[secret]", "must be bare base64 of DER"},
+		"a line break in the key":       {spelled(public)[:8] + "\n" + spelled(public)[8:], spelled(secret), "data[key]", "contains line breaks"},
+		"a line break at its end":       {spelled(public), spelled(secret) + "\r\n", "data[secret]", "ends with a newline"},
+		"components in the wrong place": {spelled(secret), spelled(public), "data[key]", "must be a public key as SPKI DER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			errs := validation.ValidateMaterial(signetv1alpha1.KeyTypePublicKey, "", []byte(c.key), []byte(c.secret))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -6,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Summarize puts errors into words. Values are left out: they may be material.
+// Summarize joins errors into one text without values, which may be material.
 func Summarize(errs field.ErrorList) string {
 	words := make([]string, 0, len(errs))
 	for _, err := range errs {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package validation
 
 import (
@@ -16,7 +18,7 @@ const (
 )
 
 var (
-	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must be letters, digits, dashes, underscores and dots, starting and ending with a letter or digit"}
+	labelValue      = text{0, 63, regexp.MustCompile(`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`), "must consist of letters, digits, dashes, underscores and dots, starting and ending with a letter or digit"}
 	annotationValue = text{max: 4096}
 
 	qualifiedName = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
@@ -43,7 +45,7 @@ func secretTemplate(path *field.Path, template *signetv1alpha1.SecretTemplate, o
 	)
 }
 
-// templateValues reports at the value's key, below the map.
+// templateValues reports errors at the key of a value, below the map.
 func templateValues[V ~string](path *field.Path, values map[string]V, limits text, old oldValue[map[string]V]) field.ErrorList {
 	if old.unchanged(values) {
 		return nil
@@ -53,19 +55,19 @@ func templateValues[V ~string](path *field.Path, values map[string]V, limits tex
 	}
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		before := oldValue[string]{}
+		previous := oldValue[string]{}
 		if old.value != nil {
-			if value, there := (*old.value)[key]; there {
+			if value, found := (*old.value)[key]; found {
 				text := string(value)
-				before.value = &text
+				previous.value = &text
 			}
 		}
-		errs = append(errs, limits.required(path.Child(key), string(values[key]), before)...)
+		errs = append(errs, limits.required(path.Child(key), string(values[key]), previous)...)
 	}
 	return errs
 }
 
-// templateKeys reports at the map, once for each rule.
+// templateKeys reports errors at the map, once for each rule.
 func templateKeys(path *field.Path, keys []string) field.ErrorList {
 	wellFormed, free := true, true
 	for _, key := range keys {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package webhookcert
 
 import (
@@ -7,7 +9,7 @@ import (
 
 var expiry = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 	Name: "signet_webhook_certificate_expiry_timestamp_seconds",
-	Help: "When the webhook's certificates end, in seconds since 1970: this replica's serving certificate and the authority that signed it.",
+	Help: "Expiry of the webhook certificates in seconds since 1970, by certificate: this replica's serving certificate, and the authority that issued it.",
 }, []string{"certificate"})
 
 func init() { metrics.Registry.MustRegister(expiry) }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package webhookcert
 
 import (
@@ -14,158 +16,165 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const (
-	// lookEvery is how often Secret and webhook configuration are looked at:
-	// short, since without the bundle the API server refuses all writes of our
-	// kinds. Two reads by name cost less than a watch would ask of the role.
-	lookEvery = 10 * time.Second
-	// lookAgain is how soon after a failure.
-	lookAgain = 2 * time.Second
+	// syncInterval is the time between two checks of the Secret and the webhook
+	// configuration. It is short because without the bundle the API server
+	// refuses all writes of Signet's kinds. Two reads by name need fewer
+	// permissions than a watch.
+	syncInterval = 10 * time.Second
+	// retryInterval is the time until the next check after a failed one.
+	retryInterval = 2 * time.Second
 )
 
-// Options say where the keeper keeps what.
+// Options configure a Rotator.
 type Options struct {
-	// Namespace and SecretName of the Secret that holds the authority.
+	// Namespace and SecretName name the Secret that holds the authority.
 	Namespace, SecretName string
-	// WebhookConfiguration is the one ValidatingWebhookConfiguration that gets
-	// the authority's certificate.
+	// WebhookConfiguration names the ValidatingWebhookConfiguration whose CA
+	// bundle the Rotator maintains.
 	WebhookConfiguration string
-	// Hosts are the DNS names and IP addresses that serving certificates are for.
+	// Hosts are the DNS names and IP addresses in serving certificates.
 	Hosts []string
-	// Clock tells the time.
+	// Clock is the source of the current time.
 	Clock clock.Clock
 }
 
-// Rotator keeps certificates. It runs in every replica.
+// Rotator maintains the webhook certificates. It runs in every replica.
 type Rotator struct {
 	client  client.Client
 	options Options
 
 	mu      sync.RWMutex
 	serving *tls.Certificate
-	issuer  *Authority
+	issuer  *pki.Authority
 	bundle  []byte
-	// placed says that the bundle has been seen or put in place once.
-	placed  bool
-	problem error
+	// published is true once the bundle was found in, or written to, the
+	// webhook configuration.
+	published bool
+	problem   error
 }
 
-// New makes a keeper. The client must read from the API server: it may read
-// the two objects by name alone.
+// New returns a Rotator. The client must read from the API server: the manager's
+// role allows reading the two objects by name only, which a cache cannot do.
 func New(uncached client.Client, options Options) *Rotator {
-	return &Rotator{client: uncached, options: options, problem: errors.New("the serving certificate has not been made yet")}
+	return &Rotator{client: uncached, options: options, problem: errors.New("serving certificate not created yet")}
 }
 
-// NeedLeaderElection says that every replica runs the keeper: every one serves.
+// NeedLeaderElection returns false: every replica serves the webhooks.
 func (*Rotator) NeedLeaderElection() bool { return false }
 
-// Start keeps the certificates until the context ends.
-func (k *Rotator) Start(ctx context.Context) error {
+// Start maintains the certificates until the context ends.
+func (r *Rotator) Start(ctx context.Context) error {
 	for {
-		wait := lookEvery
-		err := k.Sync(ctx)
+		interval := syncInterval
+		err := r.Sync(ctx)
 		if err != nil {
-			wait = lookAgain
+			interval = retryInterval
 		}
-		if k.note(err) && ctx.Err() == nil {
-			logf.FromContext(ctx).WithName("certs").Error(err, "cannot keep the webhook's certificates, trying again")
+		if r.recordProblem(err) && ctx.Err() == nil {
+			logf.FromContext(ctx).WithName("certs").Error(err, "Failed to maintain the webhook certificates, retrying")
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-k.options.Clock.After(wait):
+		case <-r.options.Clock.After(interval):
 		}
 	}
 }
 
-// note remembers what is wrong, and says whether that is news of a problem.
-func (k *Rotator) note(err error) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	news := err != nil && (k.problem == nil || k.problem.Error() != err.Error())
-	k.problem = err
-	return news
+// recordProblem stores the result of a Sync and reports whether it is a new
+// problem.
+func (r *Rotator) recordProblem(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	isNew := err != nil && (r.problem == nil || r.problem.Error() != err.Error())
+	r.problem = err
+	return isNew
 }
 
-// Sync looks once: serving certificate, authority, webhook configuration.
+// Sync checks the serving certificate, the authority and the webhook
+// configuration once, and renews or repairs what needs it.
 //
-// A new authority is published first, and served with when a later look has
-// found it in place: by then the API server has had the time to notice.
-func (k *Rotator) Sync(ctx context.Context) error {
-	if err := k.renew(); err != nil {
+// A new authority is published first. It issues the serving certificate only
+// after a later Sync has found it in place: by then the API server has had time
+// to load it.
+func (r *Rotator) Sync(ctx context.Context) error {
+	if err := r.renewServing(); err != nil {
 		return err
 	}
 	// Read before the Secret: a replica that has read an older Secret then
 	// fails to overwrite the bundle of the newer one.
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
-	name := client.ObjectKey{Name: k.options.WebhookConfiguration}
-	unpublished := k.client.Get(ctx, name, configuration)
-	found, err := k.authority(ctx)
+	name := client.ObjectKey{Name: r.options.WebhookConfiguration}
+	unpublished := r.client.Get(ctx, name, configuration)
+	found, err := r.authority(ctx)
 	if err != nil {
 		return err
 	}
 	if unpublished != nil {
-		return errors.Join(fmt.Errorf("read ValidatingWebhookConfiguration %s: %w", name.Name, unpublished), k.serve(found, false))
+		return errors.Join(fmt.Errorf("read ValidatingWebhookConfiguration %s: %w", name.Name, unpublished), r.serve(found, false))
 	}
-	inPlace, err := k.publish(ctx, configuration, found.bundle)
+	inPlace, err := r.publish(ctx, configuration, found.bundle)
 	if err != nil {
-		return errors.Join(err, k.serve(found, false))
+		return errors.Join(err, r.serve(found, false))
 	}
-	k.mu.Lock()
-	k.placed = true
-	k.mu.Unlock()
-	return k.serve(found, inPlace)
+	r.mu.Lock()
+	r.published = true
+	r.mu.Unlock()
+	return r.serve(found, inPlace)
 }
 
-// renew makes another serving certificate of the authority that this replica
-// knows, in time, whether or not the API server can be reached.
-func (k *Rotator) renew() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	now := k.options.Clock.Now()
-	if k.serving == nil || now.Before(k.serving.Leaf.NotAfter.Add(-servingRenew)) {
+// renewServing renews the serving certificate in time with the authority that
+// this replica knows, whether or not the API server is reachable.
+func (r *Rotator) renewServing() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.options.Clock.Now()
+	if r.serving == nil || now.Before(r.serving.Leaf.NotAfter.Add(-servingRenew)) {
 		return nil
 	}
-	return k.sign(k.issuer, now)
+	return r.issue(r.issuer, now)
 }
 
-// serve takes the authority for the serving certificate: at once if there is
-// none yet, else when its bundle has been found in place.
-func (k *Rotator) serve(found shared, inPlace bool) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.bundle = found.bundle
-	same := k.issuer != nil && k.issuer.certificate.Equal(found.issuer.certificate)
-	if same || (k.serving != nil && !inPlace) {
+// serve issues the serving certificate from the authority: immediately if there
+// is none yet, otherwise when the bundle was found in place.
+func (r *Rotator) serve(found sharedAuthority, inPlace bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bundle = found.bundle
+	same := r.issuer != nil && r.issuer.Certificate().Equal(found.issuer.Certificate())
+	if same || (r.serving != nil && !inPlace) {
 		return nil
 	}
-	return k.sign(found.issuer, k.options.Clock.Now())
+	return r.issue(found.issuer, r.options.Clock.Now())
 }
 
-// sign makes the serving certificate. The caller holds the lock.
-func (k *Rotator) sign(issuer *Authority, now time.Time) error {
-	serving, err := issuer.sign(k.options.Hosts, now)
+// issue issues the serving certificate. The caller holds the lock.
+func (r *Rotator) issue(issuer *pki.Authority, now time.Time) error {
+	serving, err := issuer.Issue(pki.Subject{Name: "signet webhook", Hosts: r.options.Hosts}, now, servingLife)
 	if err != nil {
 		return err
 	}
-	k.issuer, k.serving = issuer, serving
+	r.issuer, r.serving = issuer, serving
 	expiry.WithLabelValues("serving").Set(float64(serving.Leaf.NotAfter.Unix()))
-	expiry.WithLabelValues("authority").Set(float64(issuer.certificate.NotAfter.Unix()))
+	expiry.WithLabelValues("authority").Set(float64(issuer.Certificate().NotAfter.Unix()))
 	return nil
 }
 
-// remembered is the bundle that this replica has last seen.
-func (k *Rotator) remembered() []byte {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.bundle
+// lastBundle returns the bundle that this replica has last seen.
+func (r *Rotator) lastBundle() []byte {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.bundle
 }
 
-// publish puts the bundle into the webhook configuration, and says whether it
-// was there already.
-func (k *Rotator) publish(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration, bundle []byte) (bool, error) {
+// publish writes the bundle to the webhook configuration. It reports whether the
+// bundle was already there.
+func (r *Rotator) publish(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration, bundle []byte) (bool, error) {
 	before := configuration.DeepCopy()
 	inPlace := true
 	for i := range configuration.Webhooks {
@@ -178,34 +187,34 @@ func (k *Rotator) publish(ctx context.Context, configuration *admissionregistrat
 		return true, nil
 	}
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := k.client.Patch(ctx, configuration, patch); err != nil {
+	if err := r.client.Patch(ctx, configuration, patch); err != nil {
 		return false, fmt.Errorf("write ValidatingWebhookConfiguration %s: %w", configuration.Name, err)
 	}
-	logf.FromContext(ctx).WithName("certs").Info("put the CA bundle into the webhook configuration", "configuration", configuration.Name)
+	logf.FromContext(ctx).WithName("certs").Info("Published the CA bundle", "validatingWebhookConfiguration", configuration.Name)
 	return false, nil
 }
 
-// GetCertificate answers TLS handshakes.
-func (k *Rotator) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.serving == nil {
-		return nil, errors.New("there is no serving certificate yet")
+// GetCertificate returns the serving certificate for TLS handshakes.
+func (r *Rotator) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.serving == nil {
+		return nil, errors.New("no serving certificate yet")
 	}
-	return k.serving, nil
+	return r.serving, nil
 }
 
-// Check is a readiness check: a certificate is there, and the API server has
-// been told whom to trust. A failure later on is no reason to serve no more: a
-// certificate that is valid is trusted for its life.
-func (k *Rotator) Check(*http.Request) error {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
+// Check is a readiness check. It succeeds if the serving certificate is valid
+// and the CA bundle has been published once. Later failures do not matter: the
+// API server trusts a valid certificate until it expires.
+func (r *Rotator) Check(*http.Request) error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	switch {
-	case k.serving == nil || !k.options.Clock.Now().Before(k.serving.Leaf.NotAfter):
-		return errors.Join(errors.New("there is no valid serving certificate"), k.problem)
-	case !k.placed:
-		return errors.Join(errors.New("the CA bundle is not in the webhook configuration yet"), k.problem)
+	case r.serving == nil || !r.options.Clock.Now().Before(r.serving.Leaf.NotAfter):
+		return errors.Join(errors.New("no valid serving certificate"), r.problem)
+	case !r.published:
+		return errors.Join(errors.New("CA bundle not published in the webhook configuration yet"), r.problem)
 	default:
 		return nil
 	}

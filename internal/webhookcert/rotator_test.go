@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package webhookcert
 
 import (
@@ -19,6 +21,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const host = "signet-webhook.signet-system.svc"
@@ -35,19 +39,19 @@ func configuration() *admissionregistrationv1.ValidatingWebhookConfiguration {
 	}
 }
 
-func fixture(t *testing.T) (client.WithWatch, *clocktesting.FakeClock) {
+func newFixture(t *testing.T) (client.WithWatch, *clocktesting.FakeClock) {
 	t.Helper()
 	return fake.NewClientBuilder().WithObjects(configuration()).Build(), clocktesting.NewFakeClock(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 }
 
-func keeper(c client.Client, clock *clocktesting.FakeClock) *Rotator {
+func newRotator(c client.Client, clock *clocktesting.FakeClock) *Rotator {
 	return New(c, Options{
 		Namespace: secretName.Namespace, SecretName: secretName.Name, WebhookConfiguration: "signet",
 		Hosts: []string{host, "127.0.0.1"}, Clock: clock,
 	})
 }
 
-func published(g *WithT, c client.Client) [][]byte {
+func publishedBundles(g *WithT, c client.Client) [][]byte {
 	found := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	g.Expect(c.Get(context.Background(), configurationName, found)).To(Succeed())
 	var bundles [][]byte
@@ -57,41 +61,41 @@ func published(g *WithT, c client.Client) [][]byte {
 	return bundles
 }
 
-// trusted says that what the keeper serves is trusted by what is published.
-func trusted(g *WithT, c client.Client, k *Rotator) {
+// expectTrusted expects that the published bundles trust the serving certificate.
+func expectTrusted(g *WithT, c client.Client, r *Rotator) {
 	g.THelper()
-	serving, err := k.GetCertificate(nil)
+	serving, err := r.GetCertificate(nil)
 	g.Expect(err).NotTo(HaveOccurred())
-	for _, bundle := range published(g, c) {
+	for _, bundle := range publishedBundles(g, c) {
 		roots := x509.NewCertPool()
 		g.Expect(roots.AppendCertsFromPEM(bundle)).To(BeTrue())
 		for _, name := range []string{host, "127.0.0.1"} {
-			_, err = serving.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: k.options.Clock.Now()})
+			_, err = serving.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: name, CurrentTime: r.options.Clock.Now()})
 			g.Expect(err).NotTo(HaveOccurred())
 		}
 	}
 }
 
-func authorityIn(g *WithT, c client.Client) *Authority {
+func authorityIn(g *WithT, c client.Client) *pki.Authority {
 	secret := &corev1.Secret{}
 	g.Expect(c.Get(context.Background(), secretName, secret)).To(Succeed())
-	found, err := DecodeAuthority(secret.Data)
+	found, err := pki.DecodeAuthority(secret.Data)
 	g.Expect(err).NotTo(HaveOccurred())
 	return found
 }
 
 func TestReplicasShareOneAuthority(t *testing.T) {
 	g := NewWithT(t)
-	c, clock := fixture(t)
-	one, two := keeper(c, clock), keeper(c, clock)
+	c, clock := newFixture(t)
+	one, two := newRotator(c, clock), newRotator(c, clock)
 	g.Expect(one.Check(nil)).To(MatchError(ContainSubstring("no valid serving certificate")))
 	_, err := one.GetCertificate(nil)
-	g.Expect(err).To(MatchError("there is no serving certificate yet"))
+	g.Expect(err).To(MatchError("no serving certificate yet"))
 	g.Expect(one.Sync(t.Context())).To(Succeed())
 	g.Expect(two.Sync(t.Context())).To(Succeed())
-	g.Expect(one.issuer.certificate.Equal(two.issuer.certificate)).To(BeTrue())
-	trusted(g, c, one)
-	trusted(g, c, two)
+	g.Expect(one.issuer.Certificate().Equal(two.issuer.Certificate())).To(BeTrue())
+	expectTrusted(g, c, one)
+	expectTrusted(g, c, two)
 	g.Expect(one.Check(nil)).To(Succeed())
 	g.Expect(expiries(g)).To(Equal(map[string]time.Time{
 		"serving":   clock.Now().Add(servingLife),
@@ -99,7 +103,7 @@ func TestReplicasShareOneAuthority(t *testing.T) {
 	}))
 }
 
-// expiries are what the metric says, by the value of its label.
+// expiries returns the samples of the metric by the value of its label.
 func expiries(g *WithT) map[string]time.Time {
 	families, err := metrics.Registry.Gather()
 	g.Expect(err).NotTo(HaveOccurred())
@@ -115,50 +119,50 @@ func expiries(g *WithT) map[string]time.Time {
 	return found
 }
 
-// Both have seen that there is no Secret before either writes one.
+// Both replicas find no Secret before either of them writes one.
 func TestFirstReplicaWins(t *testing.T) {
 	g := NewWithT(t)
-	inner, clock := fixture(t)
-	var bothHaveLooked sync.WaitGroup
-	bothHaveLooked.Add(2)
+	inner, clock := newFixture(t)
+	var bothHaveRead sync.WaitGroup
+	bothHaveRead.Add(2)
 	c := interceptor.NewClient(inner, interceptor.Funcs{
 		Create: func(ctx context.Context, inner client.WithWatch, object client.Object, options ...client.CreateOption) error {
-			bothHaveLooked.Done()
-			bothHaveLooked.Wait()
+			bothHaveRead.Done()
+			bothHaveRead.Wait()
 			return inner.Create(ctx, object, options...)
 		},
 	})
-	keepers := []*Rotator{keeper(c, clock), keeper(c, clock)}
+	rotators := []*Rotator{newRotator(c, clock), newRotator(c, clock)}
 	var done sync.WaitGroup
-	for _, k := range keepers {
+	for _, r := range rotators {
 		done.Go(func() {
-			for k.Sync(context.Background()) != nil { // the patch of the bundle may conflict
+			for r.Sync(context.Background()) != nil { // the patch of the bundle may conflict
 			}
 		})
 	}
 	done.Wait()
-	for _, k := range keepers {
-		trusted(g, inner, k)
-		g.Expect(k.issuer.certificate.Equal(authorityIn(g, inner).certificate)).To(BeTrue())
+	for _, r := range rotators {
+		expectTrusted(g, inner, r)
+		g.Expect(r.issuer.Certificate().Equal(authorityIn(g, inner).Certificate())).To(BeTrue())
 	}
 }
 
 func TestRotationNeverBreaksTrust(t *testing.T) {
 	g := NewWithT(t)
-	c, clock := fixture(t)
-	one, two := keeper(c, clock), keeper(c, clock)
+	c, clock := newFixture(t)
+	one, two := newRotator(c, clock), newRotator(c, clock)
 	authorities, serving := map[string]bool{}, map[string]bool{}
 	for range 800 {
-		for _, k := range []*Rotator{one, two} {
-			g.Expect(k.Sync(t.Context())).To(Succeed())
-			g.Expect(k.Check(nil)).To(Succeed())
+		for _, r := range []*Rotator{one, two} {
+			g.Expect(r.Sync(t.Context())).To(Succeed())
+			g.Expect(r.Check(nil)).To(Succeed())
 			for _, other := range []*Rotator{one, two} {
 				if other.serving != nil {
-					trusted(g, c, other) // one of them has not looked since
+					expectTrusted(g, c, other) // one of them has not synced since
 				}
 			}
 		}
-		authorities[one.issuer.certificate.SerialNumber.String()] = true
+		authorities[one.issuer.Certificate().SerialNumber.String()] = true
 		serving[one.serving.Leaf.SerialNumber.String()] = true
 		clock.Step(day)
 	}
@@ -166,46 +170,46 @@ func TestRotationNeverBreaksTrust(t *testing.T) {
 	g.Expect(len(serving)).To(BeNumerically("~", 800/20, 5), "serving certificates in 800 days, renewed after 20")
 }
 
-func TestNewAuthorityServesWhenTheBundleIsInPlace(t *testing.T) {
+func TestNewAuthorityIssuesOnceItsBundleIsInPlace(t *testing.T) {
 	g := NewWithT(t)
-	c, clock := fixture(t)
-	k := keeper(c, clock)
-	g.Expect(k.Sync(t.Context())).To(Succeed())
-	first := k.issuer.certificate
-	clock.SetTime(k.issuer.dueAt())
-	g.Expect(k.Sync(t.Context())).To(Succeed())
-	g.Expect(authorityIn(g, c).certificate.Equal(first)).To(BeFalse())
-	g.Expect(k.issuer.certificate.Equal(first)).To(BeTrue(), "the API server may not know the new one yet")
-	g.Expect(bytes.Count(published(g, c)[0], []byte("BEGIN CERTIFICATE"))).To(Equal(2))
+	c, clock := newFixture(t)
+	r := newRotator(c, clock)
+	g.Expect(r.Sync(t.Context())).To(Succeed())
+	first := r.issuer.Certificate()
+	clock.SetTime(renewalTime(r.issuer))
+	g.Expect(r.Sync(t.Context())).To(Succeed())
+	g.Expect(authorityIn(g, c).Certificate().Equal(first)).To(BeFalse())
+	g.Expect(r.issuer.Certificate().Equal(first)).To(BeTrue(), "the API server may not know the new one yet")
+	g.Expect(bytes.Count(publishedBundles(g, c)[0], []byte("BEGIN CERTIFICATE"))).To(Equal(2))
 
-	g.Expect(k.Sync(t.Context())).To(Succeed())
-	g.Expect(k.issuer.certificate.Equal(authorityIn(g, c).certificate)).To(BeTrue())
+	g.Expect(r.Sync(t.Context())).To(Succeed())
+	g.Expect(r.issuer.Certificate().Equal(authorityIn(g, c).Certificate())).To(BeTrue())
 
 	clock.Step(authorityOverlap)
-	g.Expect(k.Sync(t.Context())).To(Succeed())
-	g.Expect(bytes.Count(published(g, c)[0], []byte("BEGIN CERTIFICATE"))).To(Equal(1), "the overlap is over")
-	trusted(g, c, k)
+	g.Expect(r.Sync(t.Context())).To(Succeed())
+	g.Expect(bytes.Count(publishedBundles(g, c)[0], []byte("BEGIN CERTIFICATE"))).To(Equal(1), "the overlap is over")
+	expectTrusted(g, c, r)
 }
 
-func TestDroppedBundleComesBack(t *testing.T) {
+func TestRemovedBundleIsRestored(t *testing.T) {
 	g := NewWithT(t)
-	c, clock := fixture(t)
-	k := keeper(c, clock)
+	c, clock := newFixture(t)
+	r := newRotator(c, clock)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- k.Start(ctx) }()
-	g.Eventually(func() error { return k.Check(nil) }).Should(Succeed())
+	go func() { ended <- r.Start(ctx) }()
+	g.Eventually(func() error { return r.Check(nil) }).Should(Succeed())
 	found := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	g.Expect(c.Get(ctx, configurationName, found)).To(Succeed())
 	found.Webhooks[1].ClientConfig.CABundle = nil
 	g.Expect(c.Update(ctx, found)).To(Succeed())
 	g.Eventually(clock.HasWaiters).Should(BeTrue())
-	clock.Step(lookEvery)
+	clock.Step(syncInterval)
 	g.Eventually(func(g Gomega) {
 		g.Expect(c.Get(ctx, configurationName, found)).To(Succeed())
 		g.Expect(found.Webhooks[1].ClientConfig.CABundle).NotTo(BeEmpty())
 	}).Should(Succeed())
-	trusted(g, c, k)
+	expectTrusted(g, c, r)
 	stop()
 	g.Eventually(ended).Should(Receive(Succeed()))
 }
@@ -216,7 +220,7 @@ func TestLostOrBrokenAuthorityIsReplaced(t *testing.T) {
 			g.Expect(c.Delete(context.Background(), secret)).To(Succeed())
 		},
 		"broken": func(g *WithT, c client.Client, secret *corev1.Secret) {
-			secret.Data[dataKey] = []byte("broken")
+			secret.Data[pki.DataPrivateKey] = []byte("broken")
 			g.Expect(c.Update(context.Background(), secret)).To(Succeed())
 		},
 		"emptied": func(g *WithT, c client.Client, secret *corev1.Secret) {
@@ -226,8 +230,8 @@ func TestLostOrBrokenAuthorityIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := NewWithT(t)
-			c, clock := fixture(t)
-			one, two := keeper(c, clock), keeper(c, clock)
+			c, clock := newFixture(t)
+			one, two := newRotator(c, clock), newRotator(c, clock)
 			g.Expect(one.Sync(t.Context())).To(Succeed())
 			g.Expect(two.Sync(t.Context())).To(Succeed())
 			secret := &corev1.Secret{}
@@ -235,19 +239,19 @@ func TestLostOrBrokenAuthorityIsReplaced(t *testing.T) {
 			lose(g, c, secret)
 			for range 2 {
 				g.Expect(one.Sync(t.Context())).To(Succeed())
-				trusted(g, c, one)
-				trusted(g, c, two) // has not looked yet
+				expectTrusted(g, c, one)
+				expectTrusted(g, c, two) // has not synced yet
 			}
 			g.Expect(two.Sync(t.Context())).To(Succeed())
-			trusted(g, c, two)
-			g.Expect(one.issuer.certificate.Equal(two.issuer.certificate)).To(BeTrue())
+			expectTrusted(g, c, two)
+			g.Expect(one.issuer.Certificate().Equal(two.issuer.Certificate())).To(BeTrue())
 		})
 	}
 }
 
-func TestNothingToDoCostsNoWrite(t *testing.T) {
+func TestSyncWithoutChangesWritesNothing(t *testing.T) {
 	g := NewWithT(t)
-	inner, clock := fixture(t)
+	inner, clock := newFixture(t)
 	writes := 0
 	c := interceptor.NewClient(inner, interceptor.Funcs{
 		Create: func(ctx context.Context, inner client.WithWatch, object client.Object, options ...client.CreateOption) error {
@@ -263,57 +267,57 @@ func TestNothingToDoCostsNoWrite(t *testing.T) {
 			return inner.Patch(ctx, object, patch, options...)
 		},
 	})
-	one, two := keeper(c, clock), keeper(c, clock)
+	one, two := newRotator(c, clock), newRotator(c, clock)
 	for range 100 {
 		g.Expect(one.Sync(t.Context())).To(Succeed())
 		g.Expect(two.Sync(t.Context())).To(Succeed())
-		clock.Step(lookEvery)
+		clock.Step(syncInterval)
 	}
 	g.Expect(writes).To(Equal(2), "the Secret and the bundle, once")
 }
 
-func TestFailuresLaterOnDoNotStopServing(t *testing.T) {
+func TestLaterFailuresDoNotStopServing(t *testing.T) {
 	g := NewWithT(t)
-	inner, clock := fixture(t)
+	inner, clock := newFixture(t)
 	down := false
 	c := interceptor.NewClient(inner, interceptor.Funcs{
 		Get: func(ctx context.Context, inner client.WithWatch, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
 			if down {
-				return errors.New("the API server is away")
+				return errors.New("API server unreachable")
 			}
 			return inner.Get(ctx, key, object, options...)
 		},
 	})
-	k := keeper(c, clock)
-	g.Expect(k.Sync(t.Context())).To(Succeed())
+	r := newRotator(c, clock)
+	g.Expect(r.Sync(t.Context())).To(Succeed())
 	down = true
 	for range 40 {
 		clock.Step(day)
-		err := k.Sync(t.Context())
-		g.Expect(err).To(MatchError(ContainSubstring("the API server is away")))
-		k.note(err)
-		g.Expect(k.Check(nil)).To(Succeed())
-		trusted(g, inner, k)
+		err := r.Sync(t.Context())
+		g.Expect(err).To(MatchError(ContainSubstring("API server unreachable")))
+		r.recordProblem(err)
+		g.Expect(r.Check(nil)).To(Succeed())
+		expectTrusted(g, inner, r)
 	}
 	clock.Step(authorityLife)
-	g.Expect(k.Check(nil)).To(MatchError(And(ContainSubstring("no valid serving certificate"), ContainSubstring("the API server is away"))))
+	g.Expect(r.Check(nil)).To(MatchError(And(ContainSubstring("no valid serving certificate"), ContainSubstring("API server unreachable"))))
 }
 
 func TestNotReadyWithoutWebhookConfiguration(t *testing.T) {
 	g := NewWithT(t)
-	c, clock := fixture(t)
+	c, clock := newFixture(t)
 	g.Expect(c.Delete(t.Context(), configuration())).To(Succeed())
-	k := keeper(c, clock)
-	err := k.Sync(t.Context())
+	r := newRotator(c, clock)
+	err := r.Sync(t.Context())
 	g.Expect(err).To(MatchError(ContainSubstring("read ValidatingWebhookConfiguration signet")))
-	k.note(err)
-	g.Expect(k.Check(nil)).To(MatchError(ContainSubstring("not in the webhook configuration yet")))
+	r.recordProblem(err)
+	g.Expect(r.Check(nil)).To(MatchError(ContainSubstring("CA bundle not published in the webhook configuration yet")))
 	g.Expect(c.Create(t.Context(), configuration())).To(Succeed())
-	g.Expect(k.Sync(t.Context())).To(Succeed())
-	g.Expect(k.Check(nil)).To(Succeed())
-	trusted(g, c, k)
+	g.Expect(r.Sync(t.Context())).To(Succeed())
+	g.Expect(r.Check(nil)).To(Succeed())
+	expectTrusted(g, c, r)
 
 	g.Expect(c.Delete(t.Context(), configuration())).To(Succeed())
-	g.Expect(apierrors.IsNotFound(k.Sync(t.Context()))).To(BeTrue())
-	g.Expect(k.Check(nil)).To(Succeed(), "nobody asks a webhook that is not configured")
+	g.Expect(apierrors.IsNotFound(r.Sync(t.Context()))).To(BeTrue())
+	g.Expect(r.Check(nil)).To(Succeed(), "no API server calls a webhook that is not configured")
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package webhookcert
 
 import (
@@ -11,89 +13,80 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/signet-dev/signet/internal/pki"
 )
 
-// The keys of the Secret's data: those of type kubernetes.io/tls, and the
-// bundle, which for an overlap holds the authority before as well.
-const (
-	dataCertificate = corev1.TLSCertKey
-	dataKey         = corev1.TLSPrivateKeyKey
-	dataBundle      = "ca.crt"
-
-	certificateBlock = "CERTIFICATE"
-	privateKeyBlock  = "PRIVATE KEY"
-)
-
-// attempts is how often replicas that write the Secret at the same time read
-// again what another has written.
+// attempts bounds how often a replica reads the Secret again after another one
+// has written it at the same time.
 const attempts = 3
 
-// shared is what the Secret holds.
-type shared struct {
-	issuer *Authority
+// sharedAuthority is the content of the Secret. During an overlap the bundle
+// contains the previous authority as well.
+type sharedAuthority struct {
+	issuer *pki.Authority
 	bundle []byte
 }
 
-// authority reads the shared authority, makes it if there is none, and renews
-// it in time. Of several replicas one wins; the others take what it has written.
-func (k *Rotator) authority(ctx context.Context) (shared, error) {
-	var (
-		found shared
-		err   error
-	)
-	for range attempts {
-		found, err = k.tryAuthority(ctx)
-		if !apierrors.IsConflict(err) && !apierrors.IsAlreadyExists(err) {
-			break
-		}
-	}
+// authority reads the shared authority, creates it if there is none, and renews
+// it in time. If several replicas write, one wins and the others use its result.
+func (r *Rotator) authority(ctx context.Context) (sharedAuthority, error) {
+	var found sharedAuthority
+	raced := func(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
+	err := retry.OnError(wait.Backoff{Steps: attempts}, raced, func() (err error) {
+		found, err = r.tryAuthority(ctx)
+		return err
+	})
 	return found, err
 }
 
-func (k *Rotator) tryAuthority(ctx context.Context) (shared, error) {
-	name := client.ObjectKey{Namespace: k.options.Namespace, Name: k.options.SecretName}
+func (r *Rotator) tryAuthority(ctx context.Context) (sharedAuthority, error) {
+	name := client.ObjectKey{Namespace: r.options.Namespace, Name: r.options.SecretName}
 	secret := &corev1.Secret{}
-	err := k.client.Get(ctx, name, secret)
+	err := r.client.Get(ctx, name, secret)
 	if err != nil && !apierrors.IsNotFound(err) {
-		return shared{}, fmt.Errorf("read Secret %s: %w", name, err)
+		return sharedAuthority{}, fmt.Errorf("read Secret %s: %w", name, err)
 	}
-	exists, now := err == nil, k.options.Clock.Now()
-	trusted := secret.Data[dataBundle]
-	issuer, problem := DecodeAuthority(secret.Data)
-	if problem != nil || !now.Before(issuer.dueAt()) {
-		// Of a Secret that was deleted or broken, this replica remembers whom
-		// the API server trusts: what others still serve stays trusted.
-		trusted = append(bytes.Clone(trusted), k.remembered()...)
-		if issuer, err = newAuthority(now); err != nil {
-			return shared{}, err
+	exists, now := err == nil, r.options.Clock.Now()
+	trusted := secret.Data[pki.DataBundle]
+	issuer, problem := pki.DecodeAuthority(secret.Data)
+	if problem != nil || !now.Before(renewalTime(issuer)) {
+		// The Secret may have been deleted or broken. This replica knows the
+		// bundle that the API server trusts: certificates that other replicas
+		// still serve stay trusted.
+		trusted = append(bytes.Clone(trusted), r.lastBundle()...)
+		if issuer, err = pki.NewAuthority("signet webhook authority", now, authorityLife); err != nil {
+			return sharedAuthority{}, err
 		}
 	}
 	data, err := encodeAuthority(issuer, trusted, now)
 	if err != nil {
-		return shared{}, err
+		return sharedAuthority{}, err
 	}
-	held := shared{issuer: issuer, bundle: data[dataBundle]}
-	if exists && problem == nil && bytes.Equal(secret.Data[dataBundle], held.bundle) && bytes.Equal(secret.Data[dataCertificate], data[dataCertificate]) {
+	held := sharedAuthority{issuer: issuer, bundle: data[pki.DataBundle]}
+	if exists && problem == nil && bytes.Equal(secret.Data[pki.DataBundle], held.bundle) && bytes.Equal(secret.Data[pki.DataCertificate], data[pki.DataCertificate]) {
 		return held, nil
 	}
-	if err := k.writeSecret(ctx, exists, secret, data); err != nil {
-		return shared{}, fmt.Errorf("write Secret %s: %w", name, err)
+	if err := r.writeSecret(ctx, exists, secret, data); err != nil {
+		return sharedAuthority{}, fmt.Errorf("write Secret %s: %w", name, err)
 	}
-	logf.FromContext(ctx).WithName("certs").Info("wrote the authority of the webhook's certificates",
-		"secret", name.String(), "ends", issuer.certificate.NotAfter.Format(time.RFC3339))
+	logf.FromContext(ctx).WithName("certs").Info("Wrote the authority of the webhook certificates",
+		"secret", name.String(), "expires", issuer.Certificate().NotAfter.Format(time.RFC3339))
 	return held, nil
 }
 
-func (k *Rotator) writeSecret(ctx context.Context, exists bool, secret *corev1.Secret, data map[string][]byte) error {
+func (r *Rotator) writeSecret(ctx context.Context, exists bool, secret *corev1.Secret, data map[string][]byte) error {
 	if exists {
 		secret.Data = data
-		return k.client.Update(ctx, secret)
+		return r.client.Update(ctx, secret)
 	}
-	return k.client.Create(ctx, &corev1.Secret{
+	return r.client.Create(ctx, &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Namespace: k.options.Namespace, Name: k.options.SecretName,
+			Namespace: r.options.Namespace, Name: r.options.SecretName,
 			Labels: map[string]string{"app.kubernetes.io/name": "signet", "app.kubernetes.io/component": "webhook"},
 		},
 		Type: corev1.SecretTypeTLS,
@@ -101,30 +94,30 @@ func (k *Rotator) writeSecret(ctx context.Context, exists bool, secret *corev1.S
 	})
 }
 
-func encodeAuthority(issuer *Authority, trusted []byte, now time.Time) (map[string][]byte, error) {
+func encodeAuthority(issuer *pki.Authority, trusted []byte, now time.Time) (map[string][]byte, error) {
 	data, err := issuer.Encode()
 	if err != nil {
 		return nil, err
 	}
-	data[dataBundle] = bundleOf(issuer, trusted, now)
+	data[pki.DataBundle] = newBundle(issuer, trusted, now)
 	return data, nil
 }
 
-// bundleOf is whom the API server is to trust: the issuer first, and for an
-// overlap those that it trusted before.
-func bundleOf(issuer *Authority, before []byte, now time.Time) []byte {
-	bundle := encodeBlock(certificateBlock, issuer.certificate.Raw)
-	if !now.Before(issuer.overlapEnds()) {
+// newBundle returns the certificates that the API server has to trust: the
+// issuer first, and during the overlap those that it trusted before.
+func newBundle(issuer *pki.Authority, before []byte, now time.Time) []byte {
+	bundle := pki.EncodeCertificate(issuer.Certificate())
+	if !now.Before(overlapEnd(issuer)) {
 		return bundle
 	}
-	seen := map[string]bool{string(issuer.certificate.Raw): true}
+	seen := map[string]bool{string(issuer.Certificate().Raw): true}
 	for block, rest := pem.Decode(before); block != nil; block, rest = pem.Decode(rest) {
 		parsed, err := x509.ParseCertificate(block.Bytes)
 		if err != nil || seen[string(parsed.Raw)] || !now.Before(parsed.NotAfter) {
 			continue
 		}
 		seen[string(parsed.Raw)] = true
-		bundle = append(bundle, encodeBlock(certificateBlock, parsed.Raw)...)
+		bundle = append(bundle, pki.EncodeCertificate(parsed)...)
 	}
 	return bundle
 }

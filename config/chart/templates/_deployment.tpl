@@ -1,6 +1,6 @@
 {{/*
-A Deployment of config/ with the values in it. In the context: `root`, `path`,
-`resources`, `flags` beyond those in the file, and if wanted `replicas`.
+A Deployment of config/ with the values applied. The context has `root`, `path`,
+`resources`, `flags` in addition to those of the file, and optionally `replicas`.
 */}}
 {{- define "signet.deployment" -}}
 {{- $values := .root.Values }}

@@ -1,6 +1,6 @@
 {{/*
-The flags beyond those in config/'s Deployments. One that would say the program's
-own default is left out.
+The flags in addition to those of the Deployments in config/. Flags with their
+default value are omitted.
 */}}
 
 {{- define "signet.manager.flags" -}}
@@ -29,7 +29,7 @@ own default is left out.
 {{- end }}
 {{- end }}
 
-{{/* What both take. */}}
+{{/* The flags of manager and signer. */}}
 {{- define "signet.flags" -}}
 {{- with .Values.namespaces }}
 - --namespaces={{ join "," . }}

@@ -1,10 +1,9 @@
 {{/*
-What is the same in every installation is not written a second time: it comes
-from files of config/, by way of the links in files/, with the release's
-namespace and Helm's labels put in.
+Objects that are the same in every installation come from files of config/, through
+the links in files/, with the release's namespace and Helm's labels.
 */}}
 
-{{/* The labels that each object of the release gets. */}}
+{{/* The labels of each object of the release. */}}
 {{- define "signet.labels" -}}
 app.kubernetes.io/part-of: signet
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -12,9 +11,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{/*
-The objects of the file `path`, as YAML documents. In the context: `root`, and
-if wanted `annotations` to add, and `kind` and `namespace` to put in place of
-the object's own.
+The objects of the file `path` as YAML documents. The context has `root`, and
+optionally `annotations` to add, and `kind` and `namespace` to override.
 */}}
 {{- define "signet.objects" -}}
 {{- $text := required (printf "the chart lacks %s" .path) (.root.Files.Get .path) }}
@@ -36,8 +34,8 @@ the object's own.
 {{- end }}
 
 {{/*
-The NetworkPolicy of the file `path`, whose rules with a `from` are for those who
-read metrics. In the context: `root`.
+The NetworkPolicy of the file `path`, whose rules with a `from` are those for
+metrics. The context has `root`.
 */}}
 {{- define "signet.metricsPolicy" -}}
 {{- $policy := include "signet.objects" . | fromYaml }}
@@ -52,8 +50,8 @@ read metrics. In the context: `root`.
 {{- end }}
 
 {{/*
-Gives the ServiceAccount `account`, left out: the manager's, the role `name`. In
-the context: `root`, and `namespace` for a Role; without it the role is a
+Binds the ServiceAccount `account`, by default the manager's, to the role `name`.
+The context has `root`, and `namespace` for a Role. Without it the role is a
 ClusterRole.
 */}}
 {{- define "signet.grant" -}}

@@ -1,4 +1,4 @@
-// Hands the request with its body to the signer, and goes on only with all three
+// Passes the request with its body to the signer, and continues only with all three
 // headers of the signature.
 async function sign(r) {
   try {
@@ -7,16 +7,16 @@ async function sign(r) {
     if (body && body.length) {
       options.body = body;
     }
-    const answer = await r.subrequest('/_signet', options);
-    if (answer.status < 200 || answer.status > 299) {
-      r.return(answer.status === 413 ? 413 : 503);
+    const response = await r.subrequest('/_signet', options);
+    if (response.status < 200 || response.status > 299) {
+      r.return(response.status === 413 ? 413 : 503);
       return;
     }
-    const signature = answer.headersOut['Authorization'];
-    const date = answer.headersOut['X-Sdk-Date'];
-    const digest = answer.headersOut['X-Sdk-Content-Sha256'];
+    const signature = response.headersOut['Authorization'];
+    const date = response.headersOut['X-Sdk-Date'];
+    const digest = response.headersOut['X-Sdk-Content-Sha256'];
     if (!signature || !date || !digest) {
-      r.error('the signer has left out a header of the signature');
+      r.error('the signer returned an incomplete signature');
       r.return(502);
       return;
     }

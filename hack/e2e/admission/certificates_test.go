@@ -16,6 +16,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // issue writes a serving certificate to the folder, as the kubelet does with
@@ -46,13 +49,13 @@ func configuration() *admissionregistrationv1.ValidatingWebhookConfiguration {
 }
 
 func authority() *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-webhook-ca"}}
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: env.SystemNamespace, Name: "signet-webhook-ca"}}
 }
 
 // trust does what cert-manager's cainjector does.
 func trust(ctx context.Context, bundle []byte) *admissionregistrationv1.ValidatingWebhookConfiguration {
 	GinkgoHelper()
-	return change(ctx, configuration(), func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
+	return env.Update(ctx, admin, configuration(), func(c *admissionregistrationv1.ValidatingWebhookConfiguration) {
 		for i := range c.Webhooks {
 			c.Webhooks[i].ClientConfig.CABundle = bundle
 		}
@@ -65,18 +68,20 @@ var _ = Describe("certificates from files", func() {
 		first := issue(dir)
 		DeferCleanup(func(ctx SpecContext) { startManager(ctx, shipped...) })
 		launchManager(ctx, "--webhook-cert-dir="+dir)
-		untouched := reload(Default, ctx, authority())
+		untouched := env.Reload(Default, ctx, admin, authority())
 
 		By("leaving a bundle that does not trust them")
-		foreign := reload(Default, ctx, configuration())
+		foreign := env.Reload(Default, ctx, admin, configuration())
 		Consistently(func(g Gomega) {
-			g.Expect(reload(g, ctx, configuration())).To(Equal(foreign))
-			g.Expect(admin.Create(ctx, newKey("default", "probe"), client.DryRunAll)).To(MatchError(ContainSubstring("failed to verify certificate")))
+			g.Expect(env.Reload(g, ctx, admin, configuration())).To(Equal(foreign))
+			g.Expect(admin.Create(ctx, gen.SignatureKey("probe", gen.InNamespace("default")), client.DryRunAll)).To(MatchError(ContainSubstring("failed to verify certificate")))
 		}).WithTimeout(3 * time.Second).Should(Succeed())
 
 		By("leaving the bundle of others that does")
 		injected := trust(ctx, first)
-		Eventually(func() error { return admin.Create(ctx, newKey("default", "probe"), client.DryRunAll) }).Should(Succeed())
+		Eventually(func() error {
+			return admin.Create(ctx, gen.SignatureKey("probe", gen.InNamespace("default")), client.DryRunAll)
+		}).Should(Succeed())
 
 		By("taking up what is renewed")
 		block, _ := pem.Decode(issue(dir))
@@ -85,11 +90,11 @@ var _ = Describe("certificates from files", func() {
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(now).To(Equal(block.Bytes))
 		}).Should(Succeed())
-		Expect(reload(Default, ctx, configuration())).To(Equal(injected))
-		Expect(reload(Default, ctx, authority())).To(Equal(untouched))
+		Expect(env.Reload(Default, ctx, admin, configuration())).To(Equal(injected))
+		Expect(env.Reload(Default, ctx, admin, authority())).To(Equal(untouched))
 
 		By("keeping the bundle again without the flag")
 		startManager(ctx, shipped...)
-		Expect(reload(Default, ctx, configuration()).Webhooks[0].ClientConfig.CABundle).NotTo(Equal(first))
+		Expect(env.Reload(Default, ctx, admin, configuration()).Webhooks[0].ClientConfig.CABundle).NotTo(Equal(first))
 	})
 })

@@ -18,10 +18,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // planting is material that somebody supplies in a source Secret.
@@ -68,7 +71,7 @@ func plantings() map[string]planting {
 		hmac, basic, aes, public = signetv1alpha1.KeyTypeHMAC, signetv1alpha1.KeyTypeBasic, signetv1alpha1.KeyTypeAES, signetv1alpha1.KeyTypePublicKey
 		aes256                   = signetv1alpha1.AlgorithmAES256CFB
 		keyPath, secretPath      = "data[key]", "data[secret]"
-		hmacRule                 = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"
+		hmacRule                 = "an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"
 		aesKey, aesVector        = "Planted!aes-cipher-key=of-32/by+", "Planted@vector16"
 	)
 	one, other := newPair(), newPair()
@@ -77,24 +80,24 @@ func plantings() map[string]planting {
 		"HMAC":               {keyType: hmac, data: map[string]string{"secret": "Planted-hmac-secret-417"}},
 		"HMAC, too long":     {keyType: hmac, data: map[string]string{"secret": strings.Repeat("Planted-long-secret-", 4)}, path: secretPath, rule: hmacRule},
 		"HMAC with blanks":   {keyType: hmac, data: map[string]string{"secret": "Planted secret with blanks"}, path: secretPath, rule: hmacRule},
-		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends in a newline: make the value without one, with printf or kubectl create secret --from-literal"},
+		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends with a newline: create the value without one, using printf or kubectl create secret --from-literal"},
 		"HMAC, not ASCII":    {keyType: hmac, data: map[string]string{"secret": "Planted\u00e9binary-secret-61"}, path: secretPath, rule: hmacRule},
-		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: "differs from spec.identifier of SignatureKey planted: give one of the two, or the same"},
+		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: `differs from spec.identifier of SignatureKey "planted": supply only one of them, or equal values`},
 		"Basic":              {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Planted-password-882"}},
-		"Basic, too short":   {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Plant-3"}, path: secretPath, rule: "a Basic secret (password) has 8 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit"},
+		"Basic, too short":   {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Plant-3"}, path: secretPath, rule: "a Basic secret (password) has 8 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"},
 		"AES":                {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": aesVector}, secrets: []string{aesKey, aesVector}},
-		"AES, a short key":   {keyType: aes, algorithm: aes256, data: map[string]string{"key": "PlantedAesShortKey", "secret": aesVector}, secrets: []string{"PlantedAesShortKey", aesVector}, path: keyPath, rule: "an aes-256-cfb key has exactly 32 letters, digits and any of _ - ! @ # $ % + / =, first a letter, digit, + or /"},
-		"AES, a long vector": {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": "PlantedVectorOf19by"}, secrets: []string{aesKey, "PlantedVectorOf19by"}, path: secretPath, rule: "an AES secret (vector) has exactly 16 letters, digits and any of _ - ! @ # $ % + / =, first a letter, digit, + or /"},
+		"AES, a short key":   {keyType: aes, algorithm: aes256, data: map[string]string{"key": "PlantedAesShortKey", "secret": aesVector}, secrets: []string{"PlantedAesShortKey", aesVector}, path: keyPath, rule: "an aes-256-cfb key has exactly 32 letters, digits and any of _ - ! @ # $ % + / =, starting with a letter, digit, + or /"},
+		"AES, a long vector": {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": "PlantedVectorOf19by"}, secrets: []string{aesKey, "PlantedVectorOf19by"}, path: secretPath, rule: "an AES secret (vector) has exactly 16 letters, digits and any of _ - ! @ # $ % + / =, starting with a letter, digit, + or /"},
 		"a pair":             {keyType: public, data: map[string]string{"key": other.public, "secret": other.private}},
-		"two of two pairs":   {keyType: public, data: map[string]string{"key": other.public, "secret": one.private}, path: secretPath, rule: "is not the private half of data[key]: supply the two halves of one pair"},
+		"two of two pairs":   {keyType: public, data: map[string]string{"key": other.public, "secret": one.private}, path: secretPath, rule: "does not belong to the public key in data[key]: supply both components of one pair"},
 		"PEM":                {keyType: public, data: map[string]string{"key": one.public, "secret": one.privatePEM}, secrets: bodyLines(one.privatePEM), path: secretPath, rule: "is PEM: supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"},
 		"SEC 1":              {keyType: public, data: map[string]string{"key": one.public, "secret": one.privateSEC1}, path: secretPath, rule: "must be a private key as PKCS#8 DER (openssl pkcs8 -topk8 -nocrypt -outform DER)"},
-		"base64 in lines":    {keyType: public, data: map[string]string{"key": one.public, "secret": lines}, secrets: strings.Fields(lines), path: secretPath, rule: "is broken into lines: supply the base64 in one line (base64 -w0)"},
+		"base64 in lines":    {keyType: public, data: map[string]string{"key": one.public, "secret": lines}, secrets: strings.Fields(lines), path: secretPath, rule: "contains line breaks: supply the base64 in one line (base64 -w0)"},
 	}
 }
 
 func (p planting) key(namespace string) *signetv1alpha1.SignatureKey {
-	key := newSourcedKey(namespace, "planted", "own")
+	key := gen.SignatureKey("planted", gen.InNamespace(namespace), gen.WithSource("own"))
 	key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = p.keyType, p.algorithm, p.specKey
 	return key
 }
@@ -110,25 +113,25 @@ func (p planting) hidden() []string {
 // key, the controller what was there before.
 func (p planting) supply(ctx context.Context) {
 	GinkgoHelper()
-	keyFirst, sourceFirst := newNamespace(ctx), newNamespace(ctx)
-	key := create(ctx, p.key(keyFirst))
-	expectReady(ctx, key, "Unknown SourceNotFound")
-	told, err := admin.ask(func() error { return admin.Create(ctx, newSource(keyFirst, "own", p.data)) })
+	keyFirst, sourceFirst := env.NewNamespace(ctx, admin), env.NewNamespace(ctx, admin)
+	key := env.Create(ctx, admin, p.key(keyFirst))
+	env.ExpectReady(ctx, admin, key, metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound)
+	told, err := admin.ask(func() error { return admin.Create(ctx, gen.SourceSecret("own", p.data, gen.InNamespace(keyFirst))) })
 	Expect(told).To(BeEmpty())
 	if p.rule == "" {
 		Expect(err).NotTo(HaveOccurred())
-		expectReady(ctx, key, "True Ready")
+		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 	} else {
 		Expect(err).To(MatchError(`admission webhook "signature-sources.signet.dev" denied the request: Secret "own" is invalid: ` +
-			p.path + ": Invalid value: " + p.rule + " (for SignatureKey planted)"))
+			p.path + ": Invalid value: " + p.rule + " (for SignatureKey \"planted\")"))
 	}
 
-	create(ctx, newSource(sourceFirst, "own", p.data))
-	key = create(ctx, p.key(sourceFirst))
+	env.Create(ctx, admin, gen.SourceSecret("own", p.data, gen.InNamespace(sourceFirst)))
+	key = env.Create(ctx, admin, p.key(sourceFirst))
 	if p.rule == "" {
-		expectReady(ctx, key, "True Ready")
+		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 	} else {
-		Expect(expectReady(ctx, key, "False InvalidMaterial")).To(Equal("Mend Secret own: " + p.path + ": " + p.rule + "."))
+		Expect(env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal("Mend Secret own: " + p.path + ": " + p.rule + "."))
 	}
 }
 
@@ -137,25 +140,25 @@ func (p planting) supply(ctx context.Context) {
 func modify(ctx context.Context) []string {
 	GinkgoHelper()
 	const sound, unsound = "Planted-modified-secret-7", "Planted modified into nonsense"
-	namespace := newNamespace(ctx)
-	manager := newAccount(ctx, systemNamespace, managerAccount)
+	namespace := env.NewNamespace(ctx, admin)
+	manager := newAccount(ctx, env.SystemNamespace, env.ManagerAccount)
 	for name, value := range map[string]string{"sound": sound, "unsound": unsound} {
-		key := create(ctx, newKey(namespace, name))
+		key := env.Create(ctx, admin, gen.SignatureKey(name, gen.InNamespace(namespace)))
 		secret := managedSecret(ctx, key)
-		binding := create(ctx, newBinding(namespace, name, name, name))
-		expectReady(ctx, binding, "True Bound")
-		before := reload(Default, ctx, key).Status.KeyID
+		binding := env.Create(ctx, admin, gen.SignatureBinding(name, name, gen.InNamespace(namespace), gen.WithAPIs(name)))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		before := env.Reload(Default, ctx, admin, key).Status.KeyID
 		body := asJSON(map[string]any{"stringData": map[string]string{"secret": value}})
 		Expect(manager.Patch(ctx, secret, client.RawPatch(types.MergePatchType, []byte(body)))).To(Succeed())
 		if value == unsound {
-			expectReady(ctx, key, "False SecretLost")
-			expectReady(ctx, binding, "False SecretLost")
+			env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost)
+			env.ExpectReady(ctx, admin, binding, metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost)
 			continue
 		}
 		Eventually(func(g Gomega) {
-			g.Expect(reload(g, ctx, key).Status.KeyID).NotTo(Equal(before))
+			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).NotTo(Equal(before))
 		}).Should(Succeed())
-		expectReady(ctx, key, "True Ready")
+		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 	}
 	return []string{sound, unsound}
 }
@@ -191,7 +194,7 @@ func places(ctx context.Context) map[string]string {
 	for i := range secrets.Items {
 		found["metadata of Secrets"] += asJSON(&secrets.Items[i].ObjectMeta)
 	}
-	response, err := http.Get("http://" + metricsAddress + "/metrics")
+	response, err := http.Get("http://" + running.Metrics + "/metrics")
 	Expect(err).NotTo(HaveOccurred())
 	metrics, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())
@@ -221,12 +224,12 @@ var _ = Describe("planted material", Ordered, func() {
 	// spec.identifier is public for the types that have it. For the others it is where
 	// one might put a secret by mistake.
 	It("is not repeated when it is put into a spec", func(ctx SpecContext) {
-		namespace := newNamespace(ctx)
+		namespace := env.NewNamespace(ctx, admin)
 		for value, refusal := range map[string]string{
-			"Planted!aes-in-a-spec=of-32-byte":    "spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",
+			"Planted!aes-in-a-spec=of-32-byte":           "spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef)",
 			"Planted-longer-than-spec.identifier-may-be": "spec.identifier: Too long: may not be more than 32",
 		} {
-			key := newKey(namespace, "planted")
+			key := gen.SignatureKey("planted", gen.InNamespace(namespace))
 			key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, value
 			_, err := admin.ask(func() error { return admin.Create(ctx, key) })
 			Expect(err).To(MatchError(ContainSubstring(refusal)))
@@ -243,17 +246,17 @@ var _ = Describe("planted material", Ordered, func() {
 		Expect(found["Events"]).To(And(ContainSubstring("InvalidMaterial"), ContainSubstring("MaterialModified"), ContainSubstring("SecretLost")))
 		Expect(found["metrics"]).To(ContainSubstring("controller_runtime_reconcile_total"))
 		for place, text := range found {
-			Expect(sightings(text, hidden)).To(BeEmpty(), place)
+			Expect(leaks(text, hidden)).To(BeEmpty(), place)
 		}
 	})
 
 	It("would be found in any form", func() {
 		const value = "Planted-hmac-secret-417"
 		for name, form := range forms(value) {
-			Expect(sightings("before "+form+" after", []string{"other-value-0123456789", value})).To(ContainElement(name))
+			Expect(leaks("before "+form+" after", []string{"other-value-0123456789", value})).To(ContainElement(name))
 		}
-		Expect(sightings("Planted-hmac- is no secret", []string{value})).To(ContainElement("its beginning"))
-		Expect(sightings("nothing here", []string{value})).To(BeEmpty())
+		Expect(leaks("Planted-hmac- is no secret", []string{value})).To(ContainElement("its beginning"))
+		Expect(leaks("nothing here", []string{value})).To(BeEmpty())
 	})
 
 	It("is told of by one reporter", func(ctx SpecContext) {

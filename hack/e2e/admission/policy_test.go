@@ -19,6 +19,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // What the policy answers begins with one of these, after its name.
@@ -143,9 +146,9 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 	)
 
 	BeforeAll(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = env.NewNamespace(ctx, admin)
 		grant(ctx, namespace, "edit", editor)
-		key = create(ctx, newKey(namespace, "orders"))
+		key = env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		secret = managedSecret(ctx, key)
 	})
 
@@ -160,7 +163,7 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 				_, err := u.ask(func() error { return attempt.do(ctx, u, secret) })
 				Expect(err).To(MatchError(ContainSubstring(attempt.answer)))
 				Expect(apierrors.IsForbidden(err) || apierrors.IsInvalid(err)).To(BeTrue(), err.Error())
-				Expect(reload(Default, ctx, secret)).To(Equal(secret))
+				Expect(env.Reload(Default, ctx, admin, secret)).To(Equal(secret))
 			})
 		}
 	}
@@ -169,20 +172,20 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		forged := secret.DeepCopy()
 		forged.Data["secret"] = []byte(forgedSecret)
 		Expect(apierrors.IsNotFound(admin.Status().Update(ctx, forged))).To(BeTrue(), "Secrets have no status")
-		Expect(reload(Default, ctx, secret)).To(Equal(secret))
+		Expect(env.Reload(Default, ctx, admin, secret)).To(Equal(secret))
 	})
 
 	It("and the finalizer leave no way round by deleting and creating", func(ctx SpecContext) {
-		bound := create(ctx, newKey(namespace, "bound"))
-		expectReady(ctx, create(ctx, newBinding(namespace, "bound", "bound", "bound")), "True Bound")
+		bound := env.Create(ctx, admin, gen.SignatureKey("bound", gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("bound", "bound", gen.InNamespace(namespace), gen.WithAPIs("bound"))), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		held := managedSecret(ctx, bound)
 		editing := newUser(editor)
 		Expect(editing.Delete(ctx, held.DeepCopy())).To(Succeed())
 		forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: held.Name}, Data: map[string][]byte{"secret": []byte(forgedSecret)}}
 		Expect(apierrors.IsAlreadyExists(editing.Create(ctx, forged))).To(BeTrue())
-		Expect(expectReady(ctx, bound, "True SecretTerminating")).To(ContainSubstring("goes on serving"))
-		Expect(reload(Default, ctx, held).Data).To(Equal(held.Data))
-		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, reload(Default, ctx, held))).To(MatchError(ContainSubstring(ownData)))
+		Expect(env.ExpectReady(ctx, admin, bound, metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating)).To(ContainSubstring("goes on serving"))
+		Expect(env.Reload(Default, ctx, admin, held).Data).To(Equal(held.Data))
+		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, env.Reload(Default, ctx, admin, held))).To(MatchError(ContainSubstring(ownData)))
 	})
 
 	It("leaves other metadata free", func(ctx SpecContext) {
@@ -197,15 +200,15 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 	})
 
 	It("lets the manager do its work", func(ctx SpecContext) {
-		manager := newAccount(ctx, systemNamespace, managerAccount)
-		own := create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "own"}})
+		manager := newAccount(ctx, env.SystemNamespace, env.ManagerAccount)
+		own := env.Create(ctx, admin, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "own"}})
 		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":"other"}}}`)(ctx, manager, own)).To(Succeed())
 		Expect(patch(types.MergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`)(ctx, manager, own)).To(Succeed())
 		Expect(createForged(func(s *corev1.Secret) { s.Name = "managed" })(ctx, manager, secret)).To(Succeed())
 	})
 
 	It("refuses every other account of Signet's namespace", func(ctx SpecContext) {
-		create(ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-controller-manager-2"}})
+		env.Create(ctx, admin, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: env.SystemNamespace, Name: "signet-controller-manager-2"}})
 		other := newUser("system:serviceaccount:signet-system:signet-controller-manager-2", "system:masters", "system:serviceaccounts:signet-system")
 		Expect(patch(types.MergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`)(ctx, other, secret)).To(MatchError(ContainSubstring(ownData)))
 	})
@@ -214,10 +217,10 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		velero := newUser(restorer, "system:masters")
 		restore := createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "restored-" })
 		Expect(restore(ctx, velero, secret)).To(MatchError(ContainSubstring(ownLabel)))
-		parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-policy-parameters"}}
-		change(ctx, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "somebody\n  " + restorer + "\n" })
+		parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: env.SystemNamespace, Name: "signet-policy-parameters"}}
+		env.Update(ctx, admin, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "somebody\n  " + restorer + "\n" })
 		DeferCleanup(func(ctx SpecContext) {
-			change(ctx, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "" })
+			env.Update(ctx, admin, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "" })
 			Eventually(func() error { return restore(ctx, velero, secret) }).Should(MatchError(ContainSubstring(ownLabel)))
 		})
 		Eventually(func() error { return restore(ctx, velero, secret) }).Should(Succeed())
@@ -230,10 +233,10 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 	})
 
 	It("guards the ConfigMaps with public halves too", func(ctx SpecContext) {
-		pair := newKey(namespace, "pair")
+		pair := gen.SignatureKey("pair", gen.InNamespace(namespace))
 		pair.Spec.Type = signetv1alpha1.KeyTypePublicKey
-		expectReady(ctx, create(ctx, pair), "True Ready")
-		public := reload(Default, ctx, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pair.PublicConfigMapName()}})
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, pair), metav1.ConditionTrue, signetv1alpha1.ReasonReady)
+		public := env.Reload(Default, ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: pair.PublicConfigMapName()}})
 		for body, answer := range map[string]string{
 			`{"data":{"key":"forged"}}`:                                 ownData,
 			`{"binaryData":{"other":"Zm9yZ2Vk"}}`:                       ownData,
@@ -246,7 +249,7 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 	})
 
 	It("has nothing to do with other Secrets", func(ctx SpecContext) {
-		own := create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "free", Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}})
+		own := env.Create(ctx, admin, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "free", Labels: map[string]string{"app.kubernetes.io/managed-by": "Helm"}}})
 		editing := newUser(editor)
 		Expect(patch(types.MergePatchType, `{"data":{"a":"Zm9yZ2Vk"},"metadata":{"labels":{"app.kubernetes.io/managed-by":"x"}}}`)(ctx, editing, own)).To(Succeed())
 		Expect(editing.Delete(ctx, own)).To(Succeed())
@@ -259,40 +262,40 @@ var _ = Describe("the cluster's own controllers", func() {
 	var namespace string
 
 	BeforeEach(func(ctx SpecContext) {
-		namespace = newNamespace(ctx)
+		namespace = env.NewNamespace(ctx, admin)
 		probe := &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": signetv1alpha1.GroupVersion.String(), "kind": "SignatureKey",
 			"metadata": map[string]any{"name": "probe", "namespace": namespace}, "spec": map[string]any{"type": "HMAC"},
 		}}
-		Expect(plane.WaitForGarbageCollector(ctx, probe)).To(Succeed())
+		Expect(cluster.WaitForGarbageCollector(ctx, probe)).To(Succeed())
 	})
 
 	for _, propagation := range []metav1.DeletionPropagation{metav1.DeletePropagationBackground, metav1.DeletePropagationForeground} {
 		It("collect the Secret of a key that is deleted, "+string(propagation), func(ctx SpecContext) {
-			key := create(ctx, newKey(namespace, "orders"))
+			key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 			secret := managedSecret(ctx, key)
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(propagation))).To(Succeed())
-			Eventually(gone(ctx, key)).WithTimeout(long).Should(Succeed())
-			Eventually(gone(ctx, secret)).WithTimeout(long).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).WithTimeout(proc.Long).Should(Succeed())
+			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).WithTimeout(proc.Long).Should(Succeed())
 		})
 	}
 
 	It("orphan it if they are told to", func(ctx SpecContext) {
-		key := create(ctx, newKey(namespace, "orders"))
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		secret := managedSecret(ctx, key)
 		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())
-		Eventually(gone(ctx, key)).WithTimeout(long).Should(Succeed())
-		after := reload(Default, ctx, secret)
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).WithTimeout(proc.Long).Should(Succeed())
+		after := env.Reload(Default, ctx, admin, secret)
 		Expect(after.OwnerReferences).To(BeEmpty())
 		Expect(after.Data).To(Equal(secret.Data))
 	})
 
 	It("delete a namespace with all that is in it", func(ctx SpecContext) {
-		key := create(ctx, newKey(namespace, "orders"))
-		expectReady(ctx, create(ctx, newBinding(namespace, "orders", "orders", "orders")), "True Bound")
-		Expect(slices.Contains(reload(Default, ctx, key).Finalizers, signetv1alpha1.FinalizerProtection)).To(BeTrue())
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		Expect(slices.Contains(env.Reload(Default, ctx, admin, key).Finalizers, signetv1alpha1.FinalizerProtection)).To(BeTrue())
 		whole := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, whole)).To(Succeed())
-		Eventually(gone(ctx, whole)).WithTimeout(long).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, whole) }).WithTimeout(proc.Long).Should(Succeed())
 	})
 })

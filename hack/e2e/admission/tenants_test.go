@@ -14,7 +14,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -22,6 +21,10 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/match"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -38,36 +41,40 @@ const (
 	foreignSecret = "foreign-secret-0123456789"
 )
 
-// probe tries to reach the foreign namespace by a name, and returns all that
-// the tenant is told.
+// probe tries to reach the foreign namespace by a name, and returns all
+// responses that the tenant gets.
 type probe func(ctx context.Context, u *user, own, foreign, name string) []string
 
-// told is what an attempt is answered: warnings and error.
-func told(u *user, do func() error) []string {
+// responses are the warnings and the error that an attempt gets.
+func responses(u *user, do func() error) []string {
 	warned, err := u.ask(do)
 	return append(warned, fmt.Sprint(err))
 }
 
 // verdicts creates an object of Signet's as the user, and adds what becomes of
-// it to what is told.
+// it to the responses.
 func verdicts(ctx context.Context, u *user, object client.Object) []string {
 	GinkgoHelper()
-	answer := told(u, func() error { return u.Create(ctx, object) })
+	answer := responses(u, func() error { return u.Create(ctx, object) })
 	if object.GetUID() == "" {
 		return answer
 	}
+	var conditions []metav1.Condition
 	Eventually(func(g Gomega) {
 		g.Expect(u.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
-		g.Expect(meta.FindStatusCondition(conditionsOf(object), signetv1alpha1.ConditionReady)).NotTo(BeNil())
+		var err error
+		conditions, err = match.Conditions(object)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(conditions).To(ContainElement(HaveField("Type", signetv1alpha1.ConditionReady)))
 	}).Should(Succeed())
-	for _, condition := range conditionsOf(object) {
+	for _, condition := range conditions {
 		answer = append(answer, fmt.Sprintf("%s %s %s: %s", condition.Type, condition.Status, condition.Reason, condition.Message))
 	}
-	answer = append(answer, told(u, func() error { return u.Delete(ctx, object) })...)
+	answer = append(answer, responses(u, func() error { return u.Delete(ctx, object) })...)
 	if key, ok := object.(*signetv1alpha1.SignatureKey); ok && key.Status.KeyID != "" {
 		// The next attempt is not to find what this one has left.
 		left := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.EffectiveTargetName()}}
-		Eventually(gone(ctx, left)).WithTimeout(long).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, left) }).WithTimeout(proc.Long).Should(Succeed())
 	}
 	return answer
 }
@@ -85,32 +92,38 @@ var spellings = map[string]func(foreign, name string) string{
 
 // references are the fields that name another object.
 var references = map[string]func(own, spelled string) client.Object{
-	"spec.source.secretRef": func(own, spelled string) client.Object { return newSourcedKey(own, "mine", spelled) },
+	"spec.source.secretRef": func(own, spelled string) client.Object {
+		return gen.SignatureKey("mine", gen.InNamespace(own), gen.WithSource(spelled))
+	},
 	"spec.target.name": func(own, spelled string) client.Object {
-		key := newKey(own, "mine")
+		key := gen.SignatureKey("mine", gen.InNamespace(own))
 		key.Spec.Target.Name = spelled
 		return key
 	},
 	"spec.target.name of a pair": func(own, spelled string) client.Object {
-		key := newKey(own, "mine")
+		key := gen.SignatureKey("mine", gen.InNamespace(own))
 		key.Spec.Type, key.Spec.Target.Name = signetv1alpha1.KeyTypePublicKey, spelled
 		return key
 	},
-	"spec.keyRef": func(own, spelled string) client.Object { return newBinding(own, "mine", spelled, "mine") },
-	"an API":      func(own, spelled string) client.Object { return newBinding(own, "mine", "mine", spelled) },
+	"spec.keyRef": func(own, spelled string) client.Object {
+		return gen.SignatureBinding("mine", spelled, gen.InNamespace(own), gen.WithAPIs("mine"))
+	},
+	"an API": func(own, spelled string) client.Object {
+		return gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs(spelled))
+	},
 	"a route": func(own, spelled string) client.Object {
-		binding := newBinding(own, "mine", "mine", spelled)
+		binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs(spelled))
 		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
 		return binding
 	},
 	"the template's labels": func(own, spelled string) client.Object {
-		key := newKey(own, "mine")
+		key := gen.SignatureKey("mine", gen.InNamespace(own))
 		key.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{signetv1alpha1.LabelKey: signetv1alpha1.LabelValue(spelled)}}
 		return key
 	},
-	"the object's own name": func(own, spelled string) client.Object { return newKey(own, spelled) },
+	"the object's own name": func(own, spelled string) client.Object { return gen.SignatureKey(spelled, gen.InNamespace(own)) },
 	"the object's own labels": func(own, spelled string) client.Object {
-		key := newKey(own, "mine")
+		key := gen.SignatureKey("mine", gen.InNamespace(own))
 		key.Labels = map[string]string{signetv1alpha1.LabelKey: spelled, signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged}
 		return key
 	},
@@ -119,20 +132,20 @@ var references = map[string]func(own, spelled string) client.Object{
 // secretProbes are attempts with Secrets of the tenant's own.
 var secretProbes = map[string]probe{
 	"a source of that name, that the foreign key's rules refuse": func(ctx context.Context, u *user, own, _, name string) []string {
-		source := newSource(own, name, map[string]string{"secret": "short"})
-		answer := told(u, func() error { return u.Create(ctx, source) })
-		return append(answer, told(u, func() error { return u.Delete(ctx, source) })...)
+		source := gen.SourceSecret(name, map[string]string{"secret": "short"}, gen.InNamespace(own))
+		answer := responses(u, func() error { return u.Create(ctx, source) })
+		return append(answer, responses(u, func() error { return u.Delete(ctx, source) })...)
 	},
 	"a Secret that says it belongs to the foreign key": func(ctx context.Context, u *user, own, _, name string) []string {
-		secret := newSource(own, name+"-managed", nil)
+		secret := gen.SourceSecret(name+"-managed", nil, gen.InNamespace(own))
 		secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: name}
-		return told(u, func() error { return u.Create(ctx, secret) })
+		return responses(u, func() error { return u.Create(ctx, secret) })
 	},
 	"a Secret that says it is managed": func(ctx context.Context, u *user, own, _, name string) []string {
-		secret := newSource(own, name+"-managed", nil)
+		secret := gen.SourceSecret(name+"-managed", nil, gen.InNamespace(own))
 		secret.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
-		answer := told(u, func() error { return u.Create(ctx, secret) })
-		return append(answer, told(u, func() error { return u.Delete(ctx, secret) })...)
+		answer := responses(u, func() error { return u.Create(ctx, secret) })
+		return append(answer, responses(u, func() error { return u.Delete(ctx, secret) })...)
 	},
 }
 
@@ -142,19 +155,23 @@ var directProbes = map[string]probe{
 		at := client.ObjectKey{Namespace: foreign, Name: name}
 		var answer []string
 		for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}} {
-			answer = append(answer, told(u, func() error { return u.Get(ctx, at, object) })...)
+			answer = append(answer, responses(u, func() error { return u.Get(ctx, at, object) })...)
 		}
 		return answer
 	},
 	"writes there": func(ctx context.Context, u *user, _, foreign, name string) []string {
 		body := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))
-		answer := told(u, func() error { return u.Create(ctx, newKey(foreign, name)) })
-		answer = append(answer, told(u, func() error { return u.Patch(ctx, newKey(foreign, name), body) })...)
-		answer = append(answer, told(u, func() error { return u.Delete(ctx, newKey(foreign, name)) })...)
-		return append(answer, told(u, func() error { return u.Create(ctx, newBinding(foreign, name, name, name)) })...)
+		answer := responses(u, func() error { return u.Create(ctx, gen.SignatureKey(name, gen.InNamespace(foreign))) })
+		answer = append(answer, responses(u, func() error { return u.Patch(ctx, gen.SignatureKey(name, gen.InNamespace(foreign)), body) })...)
+		answer = append(answer, responses(u, func() error { return u.Delete(ctx, gen.SignatureKey(name, gen.InNamespace(foreign))) })...)
+		return append(answer, responses(u, func() error {
+			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(foreign), gen.WithAPIs(name)))
+		})...)
 	},
 	"dry runs there": func(ctx context.Context, u *user, _, foreign, name string) []string {
-		return told(u, func() error { return u.Create(ctx, newBinding(foreign, name, name, name), client.DryRunAll) })
+		return responses(u, func() error {
+			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(foreign), gen.WithAPIs(name)), client.DryRunAll)
+		})
 	},
 	"has it for a parent": func(ctx context.Context, u *user, own, foreign, name string) []string {
 		return parentProbe(ctx, u, "RELEASE", own, foreign, name, func(*gwapiv1.HTTPRoute) {})
@@ -167,51 +184,39 @@ var directProbes = map[string]probe{
 // parentProbe binds a route whose parent is a foreign Gateway.
 func parentProbe(ctx context.Context, u *user, environment, own, foreign, name string, then func(*gwapiv1.HTTPRoute)) []string {
 	GinkgoHelper()
-	route := create(ctx, newRoute(own, "mine", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)}))
+	route := env.Create(ctx, admin, gen.HTTPRoute("mine", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)})))
 	then(route)
-	binding := newBinding(own, "mine", "mine", "mine")
+	binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs("mine"))
 	binding.Spec.Environment, binding.Spec.APIs[0].Kind = environment, signetv1alpha1.APIKindHTTPRoute
 	answer := verdicts(ctx, u, binding)
 	Expect(admin.Delete(ctx, route)).To(Succeed())
 	return answer
 }
 
-func newRoute(namespace, name string, parents ...gwapiv1.ParentReference) *gwapiv1.HTTPRoute {
-	route := &gwapiv1.HTTPRoute{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
-	route.Spec.ParentRefs = parents
-	return route
-}
-
-// accept says what a gateway's controller says.
+// accept accepts a route as the controller of a gateway does.
 func accept(ctx context.Context, route *gwapiv1.HTTPRoute) {
 	GinkgoHelper()
-	route.Status.Parents = []gwapiv1.RouteParentStatus{{
-		ParentRef: route.Spec.ParentRefs[0], ControllerName: "example.com/gateway",
-		Conditions: []metav1.Condition{{
-			Type: string(gwapiv1.RouteConditionAccepted), Status: metav1.ConditionTrue, Reason: string(gwapiv1.RouteReasonAccepted),
-			LastTransitionTime: metav1.Now(), ObservedGeneration: route.Generation,
-		}},
-	}}
+	gen.Accepted(route)
 	Expect(admin.Status().Update(ctx, route)).To(Succeed())
 }
 
 // furnish fills the foreign namespace.
 func furnish(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	create(ctx, newSource(namespace, existing, map[string]string{"key": "zebra_app", "secret": foreignSecret}))
-	key := newSourcedKey(namespace, existing, existing)
+	env.Create(ctx, admin, gen.SourceSecret(existing, map[string]string{"key": "zebra_app", "secret": foreignSecret}, gen.InNamespace(namespace)))
+	key := gen.SignatureKey(existing, gen.InNamespace(namespace), gen.WithSource(existing))
 	key.Spec.Target.Name = existing + "-managed"
-	expectReady(ctx, create(ctx, key), "True Ready")
-	create(ctx, &gwapiv1.Gateway{
+	env.ExpectReady(ctx, admin, env.Create(ctx, admin, key), metav1.ConditionTrue, signetv1alpha1.ReasonReady)
+	env.Create(ctx, admin, &gwapiv1.Gateway{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: existing, Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
 		Spec: gwapiv1.GatewaySpec{GatewayClassName: "none", Listeners: []gwapiv1.Listener{{
 			Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType,
 		}}},
 	})
-	accept(ctx, create(ctx, newRoute(namespace, existing, gwapiv1.ParentReference{Name: existing})))
-	binding := newBinding(namespace, existing, existing, existing)
+	accept(ctx, env.Create(ctx, admin, gen.HTTPRoute(existing, gen.InNamespace(namespace), gen.WithParentRefs(gwapiv1.ParentReference{Name: existing}))))
+	binding := gen.SignatureBinding(existing, existing, gen.InNamespace(namespace), gen.WithAPIs(existing))
 	binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, existing))
-	expectReady(ctx, create(ctx, binding), "True Bound")
+	env.ExpectReady(ctx, admin, env.Create(ctx, admin, binding), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 }
 
 // inventory is all of the namespace's objects that Signet deals with, as they
@@ -236,10 +241,10 @@ var _ = Describe("a tenant", Ordered, func() {
 	var own, foreign, before string
 
 	BeforeAll(func(ctx SpecContext) {
-		own, foreign = newNamespace(ctx), newNamespace(ctx)
+		own, foreign = env.NewNamespace(ctx, admin), env.NewNamespace(ctx, admin)
 		furnish(ctx, foreign)
 		grant(ctx, own, "edit", tenant)
-		create(ctx, &rbacv1.RoleBinding{
+		env.Create(ctx, admin, &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "clerk-views"},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "signet-view"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: clerk}},
@@ -291,19 +296,19 @@ var _ = Describe("a tenant", Ordered, func() {
 	// The named exception: the label of a Gateway is read, once that has accepted
 	// the route.
 	It("learns from a foreign Gateway that has accepted a route in which environment it is", func(ctx SpecContext) {
-		key := create(ctx, newKey(own, "published"))
-		accept(ctx, create(ctx, newRoute(own, "published", gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing})))
-		binding := newBinding(own, "published", key.Name, "published")
+		key := env.Create(ctx, admin, gen.SignatureKey("published", gen.InNamespace(own)))
+		accept(ctx, env.Create(ctx, admin, gen.HTTPRoute("published", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing}))))
+		binding := gen.SignatureBinding("published", key.Name, gen.InNamespace(own), gen.WithAPIs("published"))
 		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
-		expectReady(ctx, create(ctx, binding), "True Bound")
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, binding), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
 	It("reaches nothing by the UID of a foreign owner", func(ctx SpecContext) {
 		u := newUser(tenant)
-		victim := reload(Default, ctx, newKey(foreign, existing))
+		victim := env.Reload(Default, ctx, admin, gen.SignatureKey(existing, gen.InNamespace(foreign)))
 		for name, uid := range map[string]types.UID{"owned": victim.UID, "unowned": "00000000-0000-4000-8000-000000000000"} {
-			key := newKey(own, name)
-			for _, object := range []client.Object{newSource(own, name+"-source", nil), newBinding(own, name, name, name), key} {
+			key := gen.SignatureKey(name, gen.InNamespace(own))
+			for _, object := range []client.Object{gen.SourceSecret(name+"-source", nil, gen.InNamespace(own)), gen.SignatureBinding(name, name, gen.InNamespace(own), gen.WithAPIs(name)), key} {
 				object.SetOwnerReferences([]metav1.OwnerReference{{
 					APIVersion: signetv1alpha1.GroupVersion.String(), Kind: "SignatureKey", Name: victim.Name, UID: uid, Controller: ptr.To(true),
 				}})
@@ -321,19 +326,19 @@ var _ = Describe("a tenant", Ordered, func() {
 	})
 
 	It("without Secrets cannot tell a Secret that nobody lends from none", func(ctx SpecContext) {
-		plain := create(ctx, &corev1.Secret{
+		plain := env.Create(ctx, admin, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: existing}, StringData: map[string]string{"secret": foreignSecret},
 		})
 		answer := sameAnswer(ctx, clerk, func(ctx context.Context, u *user, own, _, name string) []string {
-			return verdicts(ctx, u, newSourcedKey(own, "mine", name))
+			return verdicts(ctx, u, gen.SignatureKey("mine", gen.InNamespace(own), gen.WithSource(name)))
 		})
 		Expect(answer).To(ContainElement(`Ready Unknown SourceNotFound: Create Secret NAME, or give it the label signet.dev/signature-material: "true".`))
 
 		By("nor have Signet write to it")
-		taken := newKey(own, "mine")
+		taken := gen.SignatureKey("mine", gen.InNamespace(own))
 		taken.Spec.Target.Name = existing
 		Expect(strings.Join(verdicts(ctx, newUser(clerk), taken), "\n")).To(ContainSubstring("SecretOwnedByOther"))
-		Expect(reload(Default, ctx, plain)).To(Equal(plain))
+		Expect(env.Reload(Default, ctx, admin, plain)).To(Equal(plain))
 		Expect(admin.Delete(ctx, plain)).To(Succeed())
 	})
 })
@@ -345,25 +350,25 @@ func writesNoStatus(ctx context.Context, u *user, own string) {
 	forged := signetv1alpha1.SignatureBindingStatus{KeyName: "forged", Environment: "RELEASE", APIs: []signetv1alpha1.APIStatus{{
 		Kind: signetv1alpha1.APIKindAPI, Name: "forged", State: signetv1alpha1.APIBound, BoundAt: &since,
 	}}}
-	binding := newBinding(own, "forger", "nobody", "forged")
+	binding := gen.SignatureBinding("forger", "nobody", gen.InNamespace(own), gen.WithAPIs("forged"))
 	binding.Status = forged
 	Expect(u.Create(ctx, binding)).To(Succeed())
-	expectReady(ctx, binding, "Unknown KeyNotFound")
+	env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 	Eventually(func(g Gomega) {
-		binding = reload(g, ctx, binding)
+		binding = env.Reload(g, ctx, admin, binding)
 		binding.Status = forged
 		g.Expect(u.Update(ctx, binding)).To(Succeed())
 	}).Should(Succeed())
-	Expect(reload(Default, ctx, binding).Status.KeyName).NotTo(Equal("forged"))
+	Expect(env.Reload(Default, ctx, admin, binding).Status.KeyName).NotTo(Equal("forged"))
 
-	key := create(ctx, newKey(own, "forger"))
+	key := env.Create(ctx, admin, gen.SignatureKey("forger", gen.InNamespace(own)))
 	for _, object := range []client.Object{key, binding} {
 		Expect(apierrors.IsForbidden(u.Status().Update(ctx, object))).To(BeTrue())
 		Expect(apierrors.IsForbidden(u.Status().Patch(ctx, object, client.RawPatch(types.MergePatchType, []byte(`{"status":{}}`))))).To(BeTrue())
 		Expect(apierrors.IsForbidden(u.SubResource("finalizers").Update(ctx, object))).To(BeTrue())
 		Expect(u.Delete(ctx, object)).To(Succeed())
-		Eventually(gone(ctx, object)).Should(Succeed())
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, object) }).Should(Succeed())
 	}
-	parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: "signet-policy-parameters"}}
+	parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: env.SystemNamespace, Name: "signet-policy-parameters"}}
 	Expect(apierrors.IsForbidden(u.Patch(ctx, parameters, client.RawPatch(types.MergePatchType, []byte(`{"data":{"users":"x"}}`))))).To(BeTrue())
 }

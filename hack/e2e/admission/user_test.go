@@ -11,10 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // answers are all warnings and refusals that any user has got.
-var answers = &transcript{}
+var answers = &env.LogBuffer{}
 
 // user is somebody who sees the API server's warnings, as with kubectl.
 type user struct {
@@ -26,7 +29,7 @@ type user struct {
 // of the control plane.
 func newUser(name string, groups ...string) *user {
 	GinkgoHelper()
-	config := rest.CopyConfig(plane.Config)
+	config := rest.CopyConfig(cluster.Config)
 	if name != "" {
 		config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: append([]string{"system:authenticated"}, groups...)}
 	}
@@ -36,7 +39,7 @@ func newUser(name string, groups ...string) *user {
 // newAccount comes with a ServiceAccount's token.
 func newAccount(ctx context.Context, namespace, name string) *user {
 	GinkgoHelper()
-	config, err := plane.ServiceAccountConfig(ctx, namespace, name)
+	config, err := cluster.ServiceAccountConfig(ctx, namespace, name)
 	Expect(err).NotTo(HaveOccurred())
 	config.QPS = -1
 	return userOf(config)
@@ -46,7 +49,7 @@ func userOf(config *rest.Config) *user {
 	GinkgoHelper()
 	u := &user{warned: &warnings{}}
 	config.WarningHandler = u.warned
-	c, err := client.New(config, client.Options{Scheme: scheme})
+	c, err := client.New(config, client.Options{Scheme: cluster.Scheme})
 	Expect(err).NotTo(HaveOccurred())
 	u.Client = c
 	return u
@@ -87,13 +90,13 @@ func (w *warnings) take() []string {
 // grant binds a ClusterRole in a namespace, and waits until it is in force.
 func grant(ctx context.Context, namespace, role, name string) {
 	GinkgoHelper()
-	create(ctx, &rbacv1.RoleBinding{
+	env.Create(ctx, admin, &rbacv1.RoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role + "-" + strings.ReplaceAll(name, ":", "-")},
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: name}},
 	})
 	u := newUser(name)
 	Eventually(func(g Gomega) {
-		g.Expect(u.Create(ctx, newKey(namespace, "probe"), client.DryRunAll)).To(Succeed())
+		g.Expect(u.Create(ctx, gen.SignatureKey("probe", gen.InNamespace(namespace)), client.DryRunAll)).To(Succeed())
 	}).Should(Succeed())
 }

@@ -10,70 +10,74 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 var _ = Describe("the webhooks", func() {
 	var namespace string
 
-	BeforeEach(func(ctx SpecContext) { namespace = newNamespace(ctx) })
+	BeforeEach(func(ctx SpecContext) { namespace = env.NewNamespace(ctx, admin) })
 
 	It("warn", func(ctx SpecContext) {
-		key := newKey(namespace, "orders")
+		key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 		key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
 		told, err := admin.ask(func() error { return admin.Create(ctx, key) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.type: AES gains nothing over HMAC, and both of its halves are secret: prefer HMAC"))
+		Expect(told).To(ConsistOf("spec.type: AES has no advantage over HMAC, and both of its components are secret. Use HMAC."))
 
-		By("of a key that is not there")
-		holder := newBinding(namespace, "holder", "missing", "orders")
+		By("about a key that does not exist")
+		holder := gen.SignatureBinding("holder", "missing", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		told, err = admin.ask(func() error { return admin.Create(ctx, holder) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.keyRef.name: there is no SignatureKey missing in this namespace: the binding waits until you create it, or correct the name"))
-		expectReady(ctx, key, "True Ready")
-		change(ctx, holder, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = key.Name })
-		expectReady(ctx, holder, "True Bound")
+		Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "missing" does not exist in this namespace, so the binding waits. Create the key or fix the name.`))
+		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
+		env.Update(ctx, admin, holder, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = key.Name })
+		env.ExpectReady(ctx, admin, holder, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 
-		By("of an API that is taken")
-		late := newBinding(namespace, "late", "orders", "orders")
+		By("about an API that is taken")
+		late := gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		late.Spec.SignatureHeader = "X-Signature"
 		told, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.apis[0]: SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"))
+		Expect(told).To(ConsistOf(`spec.apis[0]: API "orders" in environment "RELEASE" is taken by SignatureBinding "holder". Remove the API from one of the two bindings.`))
 
-		By("of nothing where the holder signs in the same way")
+		By("about nothing where the holder signs identically")
 		told, err = admin.ask(func() error {
-			return admin.Create(ctx, newBinding(namespace, "alike", "orders", "orders"), client.DryRunAll)
+			return admin.Create(ctx, gen.SignatureBinding("alike", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")), client.DryRunAll)
 		})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(BeEmpty())
 
-		By("of the deletion of a bound key, as kubectl shows it")
-		Expect(kubectl(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")).To(HavePrefix(
-			"Warning: SignatureKey orders is in use and goes on signing until no SignatureBinding uses it. " +
-				"To let it go, delete these bindings or change their spec.keyRef: holder, late\n"))
+		By("about the deletion of a bound key, as kubectl shows it")
+		output, err := cluster.Run(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(output).To(HavePrefix(
+			`Warning: SignatureKey "orders" is in use and keeps signing until no SignatureBinding uses it. ` +
+				"To release it, delete these bindings or change their spec.keyRef: holder, late.\n"))
 
-		By("of a key that was deleted in an earlier second")
+		By("about a key that was deleted in an earlier second")
 		Eventually(func(g Gomega) {
 			told, err = admin.ask(func() error {
-				return admin.Create(ctx, newBinding(namespace, "later", "orders", "other"), client.DryRunAll)
+				return admin.Create(ctx, gen.SignatureBinding("later", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")), client.DryRunAll)
 			})
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(told).To(ConsistOf("spec.keyRef.name: SignatureKey orders is being deleted and takes no new bindings: name another key"))
+			g.Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "orders" is being deleted and accepts no new bindings. Use another key.`))
 		}).Should(Succeed())
 	})
 
 	It("refuse a source that breaks the rules of a key that names it", func(ctx SpecContext) {
-		create(ctx, newSourcedKey(namespace, "orders", "own"))
-		source := newSource(namespace, "own", map[string]string{"secret": "short"})
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
+		source := gen.SourceSecret("own", map[string]string{"secret": "short"}, gen.InNamespace(namespace))
 		Eventually(func(g Gomega) {
 			_, err := admin.ask(func() error { return admin.Create(ctx, source, client.DryRunAll) })
 			g.Expect(err).To(MatchError(`admission webhook "signature-sources.signet.dev" denied the request: Secret "own" is invalid: ` +
-				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit (for SignatureKey orders)"))
+				"data[secret]: Invalid value: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit (for SignatureKey \"orders\")"))
 			g.Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonInvalid))
 		}).Should(Succeed())
-		source = newSource(namespace, "unnamed", map[string]string{"secret": "short"})
+		source = gen.SourceSecret("unnamed", map[string]string{"secret": "short"}, gen.InNamespace(namespace))
 		Expect(admin.Create(ctx, source)).To(Succeed())
-		source = newSource(namespace, "own", map[string]string{"secret": "short"})
+		source = gen.SourceSecret("own", map[string]string{"secret": "short"}, gen.InNamespace(namespace))
 		source.Labels = nil
 		Expect(admin.Create(ctx, source)).To(Succeed())
 		_, err := admin.ask(func() error {
@@ -84,61 +88,61 @@ var _ = Describe("the webhooks", func() {
 
 	It("keep the gate and the promise of the flags", func(ctx SpecContext) {
 		withManager(ctx, "--reject-taken-slots")
-		closed := newKey(namespace, "pair")
+		closed := gen.SignatureKey("pair", gen.InNamespace(namespace))
 		closed.Spec.Type = signetv1alpha1.KeyTypePublicKey
 		_, err := admin.ask(func() error { return admin.Create(ctx, closed) })
 		Expect(err).To(MatchError(`admission webhook "signaturekeys.signet.dev" denied the request: SignatureKey.signet.dev "pair" is invalid: ` +
-			"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or choose HMAC"))
+			"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC"))
 		Expect(apierrors.ReasonForError(err)).To(Equal(metav1.StatusReasonInvalid))
 
-		create(ctx, newKey(namespace, "orders"))
-		expectReady(ctx, create(ctx, newBinding(namespace, "holder", "orders", "orders")), "True Bound")
-		const taken = "SignatureBinding holder has API orders in environment RELEASE, and keeps it: take the API out of one of the two"
-		late := newBinding(namespace, "late", "orders", "orders")
+		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("holder", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		const taken = `API "orders" in environment "RELEASE" is taken by SignatureBinding "holder": remove the API from one of the two bindings`
+		late := gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		late.Spec.SignatureHeader = "X-Signature"
 		_, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).To(MatchError(`admission webhook "signaturebindings.signet.dev" denied the request: ` +
 			`SignatureBinding.signet.dev "late" is invalid: spec.apis[0]: Forbidden: ` + taken))
-		// Whoever signs in the same way is on standby, which breaks no promise.
-		expectReady(ctx, create(ctx, newBinding(namespace, "alike", "orders", "orders")), "True Standby")
+		// A binding that signs identically is on standby, which breaks no promise.
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("alike", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))), metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})
 
 	It("fail closed for Signet's kinds, and open for all else", func(ctx SpecContext) {
-		key := create(ctx, newKey(namespace, "orders"))
-		binding := create(ctx, newBinding(namespace, "orders", "orders", "orders"))
-		expectReady(ctx, binding, "True Bound")
-		sourced := create(ctx, newSourcedKey(namespace, "sourced", "own"))
-		valid := create(ctx, newSource(namespace, "own", map[string]string{"secret": "a-valid-secret-0123"}))
-		expectReady(ctx, sourced, "True Ready")
-		parked := newKey(namespace, "parked")
+		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
+		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		sourced := env.Create(ctx, admin, gen.SignatureKey("sourced", gen.InNamespace(namespace), gen.WithSource("own")))
+		valid := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": "a-valid-secret-0123"}, gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, sourced, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
+		parked := gen.SignatureKey("parked", gen.InNamespace(namespace))
 		parked.Finalizers = []string{"example.com/audit"}
-		create(ctx, parked)
+		env.Create(ctx, admin, parked)
 		back := withoutManager()
 
 		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":"a"}}}`))
 		const keysClosed, bindingsClosed = `failed calling webhook "signaturekeys.signet.dev"`, `failed calling webhook "signaturebindings.signet.dev"`
-		Expect(admin.Create(ctx, newKey(namespace, "other"))).To(MatchError(ContainSubstring(keysClosed)))
+		Expect(admin.Create(ctx, gen.SignatureKey("other", gen.InNamespace(namespace)))).To(MatchError(ContainSubstring(keysClosed)))
 		Expect(admin.Patch(ctx, key.DeepCopy(), patch)).To(MatchError(ContainSubstring(keysClosed)))
-		Expect(admin.Create(ctx, newBinding(namespace, "other", "orders", "other"))).To(MatchError(ContainSubstring(bindingsClosed)))
+		Expect(admin.Create(ctx, gen.SignatureBinding("other", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))).To(MatchError(ContainSubstring(bindingsClosed)))
 		Expect(admin.Patch(ctx, binding.DeepCopy(), patch)).To(MatchError(ContainSubstring(bindingsClosed)))
 
 		By("letting Secrets through, whatever they are")
-		change(ctx, valid, func(secret *corev1.Secret) { secret.Data["secret"] = []byte("short") })
-		create(ctx, newSource(namespace, "new", map[string]string{"secret": "short"}))
-		create(ctx, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}})
+		env.Update(ctx, admin, valid, func(secret *corev1.Secret) { secret.Data["secret"] = []byte("short") })
+		env.Create(ctx, admin, gen.SourceSecret("new", map[string]string{"secret": "short"}, gen.InNamespace(namespace)))
+		env.Create(ctx, admin, &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "plain"}})
 
 		By("letting deletions through, to the end")
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
-		gone(ctx, binding)(Default)
+		env.ExpectGone(Default, ctx, admin, binding)
 		Expect(admin.Delete(ctx, parked)).To(Succeed())
 		Expect(admin.Patch(ctx, parked, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-		gone(ctx, parked)(Default)
+		env.ExpectGone(Default, ctx, admin, parked)
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 
 		By("catching up when the manager is back")
 		back(ctx)
-		Eventually(gone(ctx, key)).Should(Succeed())
-		Expect(expectReady(ctx, sourced, "False InvalidMaterial")).To(Equal(
-			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, first a letter or digit."))
+		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
+		Expect(env.ExpectReady(ctx, admin, sourced, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(
+			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit."))
 	})
 })

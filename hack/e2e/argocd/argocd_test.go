@@ -7,7 +7,7 @@ import (
 )
 
 // startArgoCD installs what its own manifests have, the health checks as the
-// README says, and runs the two components that sync.
+// page on Argo CD says, and runs the two components that sync.
 func (w *world) startArgoCD(t *testing.T) {
 	t.Helper()
 	program := filepath.Join(w.argoCD, "argocd")

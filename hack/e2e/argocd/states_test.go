@@ -180,7 +180,7 @@ func told(t *testing.T, object *unstructured.Unstructured) map[string]string {
 // notOfReady are reasons of other conditions than Ready.
 var notOfReady = []string{"NotBound", "DeletionBlocked", "Staged", "Retiring", "Settled", "NothingToRotate", "Resting"}
 
-// TestEveryReasonHasAState fails if the code or the README has a state of Ready
+// TestEveryReasonHasAState fails if the code or the API page has a state of Ready
 // that no scene is about, or a scene one that they have not.
 func TestEveryReasonHasAState(t *testing.T) {
 	reasons, states := map[string]bool{}, map[string]bool{}
@@ -201,7 +201,7 @@ func TestEveryReasonHasAState(t *testing.T) {
 		t.Errorf("constants in api/v1alpha1 (-) and scenes (+): %s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(documentedStates(t))), slices.Sorted(maps.Keys(states))); diff != "" {
-		t.Errorf("States and reasons in the README (-) and scenes (+): %s", diff)
+		t.Errorf("States and reasons on the API page (-) and scenes (+): %s", diff)
 	}
 }
 
@@ -227,10 +227,10 @@ func reasonConstants(t *testing.T) map[string]bool {
 	return values
 }
 
-// documentedStates are the rows of the README's tables of Ready.
+// documentedStates are the rows of the API page's tables of Ready.
 func documentedStates(t *testing.T) map[string]bool {
 	t.Helper()
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile("../../../api/v1alpha1/README.md")
 	must(t, err)
 	row, statuses := regexp.MustCompile("^\\| `(\\w+)` \\| ([^|]*) \\|"), regexp.MustCompile("True|False|Unknown")
 	states := map[string]bool{}

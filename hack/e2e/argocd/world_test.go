@@ -38,7 +38,7 @@ type world struct {
 // run yet.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	must(t, err)
 	folder, err := argoCD.Find(t.Context(), os.Stderr)
 	must(t, err)

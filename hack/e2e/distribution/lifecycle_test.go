@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signet-dev/signet/hack/e2e/upgrade"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const sample = "apiVersion: signet.dev/v1alpha1\nkind: SignatureKey\nmetadata: {name: orders, namespace: team-a}\nspec: {type: HMAC}\n"
@@ -70,8 +71,8 @@ func TestLifeCycle(t *testing.T) {
 	})
 	step("remove what Helm leaves", func(g *WithT) {
 		kubectlRuns(g, "delete", "-k", filepath.Join(root, "config", "crd"))
-		cluster := upgrade.Cluster{ControlPlane: plane}
-		g.Eventually(func() ([]string, error) { return cluster.Remains(t.Context()) }, soon).
+		upgraded := upgrade.Cluster{Cluster: cluster}
+		g.Eventually(func() ([]string, error) { return upgraded.Remains(t.Context()) }, proc.Soon).
 			Should(ConsistOf("namespace/" + systemNamespace))
 	})
 }
@@ -84,7 +85,7 @@ func helmRuns(g *WithT, args ...string) {
 
 func kubectlRuns(g *WithT, args ...string) {
 	g.THelper()
-	output, err := execute(plane.Kubectl, args...)
+	output, err := execute(cluster.Kubectl, args...)
 	g.Expect(err).NotTo(HaveOccurred(), output)
 }
 
@@ -98,7 +99,7 @@ func write(t *testing.T, text string) string {
 // exists says whether an object that is in no namespace is there.
 func exists(g *WithT, object string) bool {
 	g.THelper()
-	output, err := execute(plane.Kubectl, "get", object, "--ignore-not-found", "-o", "name")
+	output, err := execute(cluster.Kubectl, "get", object, "--ignore-not-found", "-o", "name")
 	g.Expect(err).NotTo(HaveOccurred(), output)
 	return output != ""
 }
@@ -133,7 +134,7 @@ func setCABundle(g *WithT, t *testing.T) {
 	g.THelper()
 	configuration := webhooks(g, t)
 	for i := range configuration.Webhooks {
-		configuration.Webhooks[i].ClientConfig.CABundle = plane.Config.CAData
+		configuration.Webhooks[i].ClientConfig.CABundle = cluster.Config.CAData
 	}
 	g.Expect(admin.Update(t.Context(), configuration)).To(Succeed())
 }
@@ -153,7 +154,7 @@ func upgraded(g *WithT, t *testing.T) {
 	g.Expect(manager.Spec.Replicas).To(HaveValue(BeEquivalentTo(3)))
 	g.Expect(manager.Spec.Template.Spec.Containers[0].Args).To(ContainElement("--public-key-enable"))
 	for _, webhook := range webhooks(g, t).Webhooks {
-		g.Expect(webhook.ClientConfig.CABundle).To(Equal(plane.Config.CAData), webhook.Name)
+		g.Expect(webhook.ClientConfig.CABundle).To(Equal(cluster.Config.CAData), webhook.Name)
 	}
 }
 
@@ -176,7 +177,7 @@ func uninstalled(g *WithT, t *testing.T) {
 }
 
 // TestWhatIsLeftOver removes Signet before the keys: what it held blocks its
-// namespace, and the command of the README ends that.
+// namespace, and the command of config/README.md ends that.
 func TestWhatIsLeftOver(t *testing.T) {
 	g := NewWithT(t)
 	kubectlRuns(g, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "crd"))
@@ -194,7 +195,7 @@ metadata: {name: orders, namespace: left-over, finalizers: [signet.dev/in-use]}
 	kubectlRuns(g, "apply", "-f", write(t, held))
 	kubectlRuns(g, "delete", "namespace", "left-over", "--wait=false")
 	leftOver := func(g Gomega) string {
-		output, err := execute(plane.Kubectl, "-n", "left-over", "get", "signaturekeys,secrets", "-o", "jsonpath={.items[*].metadata.finalizers}")
+		output, err := execute(cluster.Kubectl, "-n", "left-over", "get", "signaturekeys,secrets", "-o", "jsonpath={.items[*].metadata.finalizers}")
 		g.Expect(err).NotTo(HaveOccurred(), output)
 		return output
 	}
@@ -202,17 +203,17 @@ metadata: {name: orders, namespace: left-over, finalizers: [signet.dev/in-use]}
 		namespace := &corev1.Namespace{}
 		g.Expect(admin.Get(t.Context(), client.ObjectKey{Name: "left-over"}, namespace)).To(Succeed())
 		g.Expect(namespace.Status.Conditions).To(ContainElement(HaveField("Type", corev1.NamespaceFinalizersRemaining)))
-	}, soon).Should(Succeed())
+	}, proc.Soon).Should(Succeed())
 	g.Expect(leftOver(g)).To(Equal(`["example.com/other","signet.dev/in-use"] ["signet.dev/in-use"]`))
 
 	letGo(g, t)
-	g.Eventually(leftOver, soon).Should(Equal(`["example.com/other"]`))
+	g.Eventually(leftOver, proc.Soon).Should(Equal(`["example.com/other"]`))
 
 	kubectlRuns(g, "-n", "left-over", "patch", "signaturekey", "orders", "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 	g.Eventually(func() bool {
 		err := admin.Get(t.Context(), client.ObjectKey{Name: "left-over"}, &corev1.Namespace{})
 		return apierrors.IsNotFound(err)
-	}, 2*soon).Should(BeTrue())
+	}, proc.Long).Should(BeTrue())
 }
 
 // TestRemovalBeforeTheKeys deletes everything at once, the CRDs too: they wait
@@ -223,41 +224,41 @@ func TestRemovalBeforeTheKeys(t *testing.T) {
 	kubectlRuns(g, "apply", "--server-side", "--force-conflicts", "-k", filepath.Join(root, "config", "crd"))
 	held := strings.Replace(sample, "namespace: team-a", "namespace: team-b, finalizers: [signet.dev/in-use]", 1)
 	g.Eventually(func() error {
-		_, err := execute(plane.Kubectl, "apply", "-f", write(t, held))
+		_, err := execute(cluster.Kubectl, "apply", "-f", write(t, held))
 		return err
-	}, soon).Should(Succeed())
+	}, proc.Soon).Should(Succeed())
 	kubectlRuns(g, "delete", "-k", filepath.Join(root, "config", "default"), "--ignore-not-found", "--wait=false")
 	g.Eventually(func() string {
-		output, _ := execute(plane.Kubectl, "-n", "team-b", "get", "signaturekey", "orders", "-o", "jsonpath={.metadata.deletionTimestamp}")
+		output, _ := execute(cluster.Kubectl, "-n", "team-b", "get", "signaturekey", "orders", "-o", "jsonpath={.metadata.deletionTimestamp}")
 		return output
-	}, soon).Should(MatchRegexp(`^\d{4}-`))
+	}, proc.Soon).Should(MatchRegexp(`^\d{4}-`))
 	g.Expect(exists(g, crd)).To(BeTrue())
 
 	letGo(g, t)
-	g.Eventually(func() bool { return exists(g, crd) }, soon).Should(BeFalse())
+	g.Eventually(func() bool { return exists(g, crd) }, proc.Soon).Should(BeFalse())
 	// The other tests need the namespace.
 	g.Eventually(func() error {
-		_, err := execute(plane.Kubectl, "create", "namespace", systemNamespace)
+		_, err := execute(cluster.Kubectl, "create", "namespace", systemNamespace)
 		return err
-	}, 2*soon).Should(Succeed())
+	}, proc.Long).Should(Succeed())
 }
 
-// letGo runs the README's command.
+// letGo runs the documented command.
 func letGo(g *WithT, t *testing.T) {
 	g.THelper()
 	command := exec.Command("bash", "-euo", "pipefail", "-c", removalCommand(t))
-	command.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig, "PATH="+filepath.Dir(plane.Kubectl)+":"+os.Getenv("PATH"))
+	command.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+filepath.Dir(cluster.Kubectl)+":"+os.Getenv("PATH"))
 	output, err := command.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
 }
 
-// removalCommand is the one in the README's section about removal.
+// removalCommand is the one in the section about removal of config/README.md.
 func removalCommand(t *testing.T) string {
 	t.Helper()
 	g := NewWithT(t)
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	readme, err := os.ReadFile(filepath.Join(root, "config", "README.md"))
 	g.Expect(err).NotTo(HaveOccurred())
-	_, section, found := strings.Cut(string(readme), "\n### Removal\n")
+	_, section, found := strings.Cut(string(readme), "\n## Removal\n")
 	g.Expect(found).To(BeTrue())
 	_, block, found := strings.Cut(section, "\n```sh\nkubectl delete validatingwebhookconfiguration")
 	g.Expect(found).To(BeTrue())

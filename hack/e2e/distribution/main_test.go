@@ -1,6 +1,5 @@
-// Package distribution tests what a release is made of: the Helm chart and
-// install.yaml against the kustomizations, on a real API server; the binary,
-// and the workflows that publish it all.
+// SPDX-License-Identifier: Apache-2.0
+
 package distribution
 
 import (
@@ -13,28 +12,25 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
-const (
-	systemNamespace = "signet-system"
-	soon            = 30 * time.Second
-)
+const systemNamespace = env.SystemNamespace
 
 // What the tests share: a control plane with the namespaces that the chart
 // needs, the root of the checkout, helm, and the chart as it is published.
 var (
-	plane *controlplane.ControlPlane
-	admin client.Client
-	root  string
-	helm  string
-	chart string
+	cluster *env.Cluster
+	admin   client.Client
+	root    string
+	helm    string
+	chart   string
 )
 
 func TestMain(m *testing.M) {
@@ -47,18 +43,13 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	var err error
-	if root, err = controlplane.Root(); err != nil {
+	if cluster, err = env.Start(context.Background(), env.Options{ControllerManager: true}); err != nil {
 		return 1, err
 	}
-	if plane, err = controlplane.Start(context.Background(), controlplane.Options{ControllerManager: true}); err != nil {
-		return 1, err
-	}
-	defer plane.Stop()
-	if admin, err = client.New(plane.Config, client.Options{}); err != nil {
-		return 1, fmt.Errorf("make a client: %w", err)
-	}
+	defer cluster.Stop()
+	root, admin = cluster.Root, cluster.Admin
 	for _, namespace := range []string{systemNamespace, "team-a", "team-b", "gateways"} {
-		if output, err := execute(plane.Kubectl, "create", "namespace", namespace); err != nil {
+		if output, err := execute(cluster.Kubectl, "create", "namespace", namespace); err != nil {
 			return 1, errors.Join(err, errors.New(output))
 		}
 	}
@@ -70,16 +61,16 @@ func run(m *testing.M) (int, error) {
 
 // packageChart builds helm, in the version that hack/tools pins, and the chart.
 func packageChart() error {
-	helm = filepath.Join(plane.Dir, "helm")
+	helm = filepath.Join(cluster.Dir, "helm")
 	build := exec.Command("go", "build", "-modfile=hack/tools/helm.mod", "-o", helm, "helm.sh/helm/v3/cmd/helm")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build helm: %w: %s", err, output)
 	}
-	if output, err := execute(helm, "package", filepath.Join(root, "config", "chart"), "--destination", plane.Dir); err != nil {
+	if output, err := execute(helm, "package", filepath.Join(root, "config", "chart"), "--destination", cluster.Dir); err != nil {
 		return fmt.Errorf("package the chart: %w: %s", err, output)
 	}
-	charts, err := filepath.Glob(filepath.Join(plane.Dir, "signet-*.tgz"))
+	charts, err := filepath.Glob(filepath.Join(cluster.Dir, "signet-*.tgz"))
 	if err != nil || len(charts) != 1 {
 		return fmt.Errorf("one packaged chart is wanted, and there is %q: %w", charts, err)
 	}
@@ -90,8 +81,8 @@ func packageChart() error {
 // execute runs kubectl or helm as an administrator of the control plane.
 func execute(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig,
-		"HELM_CACHE_HOME="+plane.Dir, "HELM_CONFIG_HOME="+plane.Dir, "HELM_DATA_HOME="+plane.Dir)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig,
+		"HELM_CACHE_HOME="+cluster.Dir, "HELM_CONFIG_HOME="+cluster.Dir, "HELM_DATA_HOME="+cluster.Dir)
 	output, err := cmd.CombinedOutput()
 	return string(output), err
 }
@@ -136,7 +127,7 @@ func kustomized(t *testing.T, folders ...string) map[string]*unstructured.Unstru
 	t.Helper()
 	var list []*unstructured.Unstructured
 	for _, folder := range folders {
-		some, err := plane.Render(t.Context(), filepath.Join(root, "config", folder))
+		some, err := cluster.Render(t.Context(), filepath.Join(root, "config", folder))
 		NewWithT(t).Expect(err).NotTo(HaveOccurred())
 		list = append(list, some...)
 	}

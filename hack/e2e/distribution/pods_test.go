@@ -164,5 +164,5 @@ func dryRun(t *testing.T, objects map[string]*unstructured.Unstructured) (string
 	}
 	path := filepath.Join(t.TempDir(), "objects.yaml")
 	g.Expect(os.WriteFile(path, []byte(file.String()), 0o600)).To(Succeed())
-	return execute(plane.Kubectl, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", path)
+	return execute(cluster.Kubectl, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", path)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package distribution
 
 import (
@@ -11,11 +13,11 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// TestVersionsAreRecorded asks the check that a release has to pass about a copy
-// of what it looks at.
+// TestVersionsAreRecorded runs the check that a release has to pass on a copy of
+// the files that it reads.
 func TestVersionsAreRecorded(t *testing.T) {
-	const recorded, crds = "hack/e2e/upgrade/testdata/v0.1.0", "config/crd/released/v0.1.0"
-	const refusal = "v0.1.0 was not recorded as it is: run make record-release VERSION=v0.1.0 and commit the result"
+	const recorded, crds = "hack/e2e/upgrade/testdata/v0.1.0", "config/crd/recorded/v0.1.0"
+	const refusal = "v0.1.0 was not recorded as it is: run make record-baseline BASELINE=v0.1.0 and commit the result"
 	cases := map[string]struct {
 		spoil func(g *WithT, dir string)
 		want  string

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/signet-dev/signet/internal/cmd/manager"
-	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/cmd/signer"
 )
 
 // everything sets each value to something else than its default, and
@@ -66,7 +66,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"namespaces as text":         {"namespaces: team-a", "at '/namespaces': got string, want array"},
 		"namespace in capitals":      {"namespaces: [Team]", "at '/namespaces/0': 'Team' does not match pattern"},
 		"namespace twice":            {"namespaces: [a, a]", "at '/namespaces': items at 0 and 1 are equal"},
-		"Gateways' namespaces alone": {"gatewayNamespaces: [a]", "gatewayNamespaces goes with namespaces"},
+		"Gateways' namespaces alone": {"gatewayNamespaces: [a]", "gatewayNamespaces requires namespaces: without it, all namespaces are read"},
 		"argument without dashes":    {"extraArgs: [debug]", "at '/extraArgs/0': 'debug' does not match pattern '^--'"},
 		"user with a space":          {"policy: {users: ['a b']}", "at '/policy/users/0': 'a b' does not match pattern"},
 		"interval":                   {"metrics: {podMonitor: {interval: often}}", "at '/metrics/podMonitor/interval': 'often' does not match pattern"},
@@ -74,7 +74,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"secrets as names":           {"imagePullSecrets: [registry]", "at '/imagePullSecrets/0': got string, want object"},
 		"unknown value of signer":    {"signer: {replicas: 2}", "at '/signer': additional properties 'replicas' not allowed"},
 		"no signer at all":           {"signer: {minReplicas: 0}", "at '/signer/minReplicas': minimum: got 0, want 1"},
-		"more signers than most":     {"signer: {enabled: true, minReplicas: 11}", "signer.minReplicas is more than signer.maxReplicas"},
+		"more signers than most":     {"signer: {enabled: true, minReplicas: 11}", "signer.minReplicas must not exceed signer.maxReplicas"},
 		"monitors' labels as list":   {"metrics: {podMonitor: {labels: [a]}}", "at '/metrics/podMonitor/labels': got array, want object"},
 		"no interval":                {"metrics: {podMonitor: {interval: 0s}}", "at '/metrics/podMonitor/interval': '0s' does not match pattern"},
 		"who may read as a name":     {"networkPolicy: {metricsFrom: monitoring}", "at '/networkPolicy/metricsFrom': got string, want object"},
@@ -178,7 +178,7 @@ func TestValuesTakeEffect(t *testing.T) {
 		"policy's users":         {"ConfigMap/" + systemNamespace + "/signet-policy-parameters", []string{"data", "users"}, "system:serviceaccount:velero:velero\nadmin"},
 		"monitor's label":        {monitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"monitor's port":         {monitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
-		"signer's monitor":       {signerMonitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s"}}},
+		"signer's monitor":       {signerMonitor, []string{"spec", "podMetricsEndpoints"}, []any{map[string]any{"port": "metrics", "interval": "10s", "honorLabels": true}}},
 		"signer's monitor label": {signerMonitor, []string{"metadata", "labels", "release"}, "prometheus"},
 		"who is let in": {network, []string{"spec", "ingress"}, []any{
 			map[string]any{"ports": []any{map[string]any{"port": "webhook", "protocol": "TCP"}}},

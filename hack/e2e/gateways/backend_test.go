@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -24,7 +26,7 @@ import (
 var errUnmounted = errors.New("no keys are mounted")
 
 // backend verifies each request twice: with the library's handler, and at the
-// signer's verify face, as a backend in another language does. It is one
+// signer's verify endpoint, as a backend in another language does. It is one
 // service for all APIs: the host says which.
 type backend struct {
 	address  string
@@ -32,7 +34,7 @@ type backend struct {
 	verifyAt string
 
 	mu sync.Mutex
-	// slots are the paths of the verify face, and the keys accepted, by API.
+	// slots are the paths of the verify endpoint, and the keys accepted, by API.
 	slots map[string]slot
 	// hits counts what came, whatever its signature.
 	hits int
@@ -50,21 +52,21 @@ type seen struct {
 	Header               http.Header
 	BodyLength           int
 	BodyDigest           string
-	// Library and Face are the statuses of the two verifications.
-	Library, Face int
-	Reason        string
+	// Library and Endpoint are the statuses of the two verifications.
+	Library, Endpoint int
+	Reason            string
 }
 
-func startBackend(tb testing.TB, w *world) *backend {
+func startBackend(tb testing.TB, f *fixture) *backend {
 	tb.Helper()
-	b := &backend{verifyAt: "https://" + w.verifyAddress, slots: map[string]slot{}}
-	dir := filepath.Join(w.certs, "verify-"+shop)
+	b := &backend{verifyAt: "https://" + f.verifyAddress, slots: map[string]slot{}}
+	dir := filepath.Join(f.certs, "verify-"+shop)
 	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	roots := x509.NewCertPool()
-	authority, err := os.ReadFile(filepath.Join(w.certs, "ca", "ca.crt"))
+	authority, err := os.ReadFile(filepath.Join(f.certs, "ca", "ca.crt"))
 	if err != nil || !roots.AppendCertsFromPEM(authority) {
 		tb.Fatalf("read the CA: %v", err)
 	}
@@ -114,9 +116,9 @@ func (b *backend) serve(w http.ResponseWriter, r *http.Request) {
 		BodyLength: len(body), BodyDigest: hex.EncodeToString(sum[:]),
 	}
 	got.Library, got.Reason = b.library(r, at, body)
-	got.Face = b.face(r, at, body)
+	got.Endpoint = b.endpoint(r, at, body)
 	w.Header().Set("Content-Type", "application/json")
-	if got.Library != http.StatusOK || got.Face != http.StatusOK {
+	if got.Library != http.StatusOK || got.Endpoint != http.StatusOK {
 		w.WriteHeader(http.StatusUnauthorized)
 	}
 	_ = json.NewEncoder(w).Encode(got)
@@ -145,8 +147,8 @@ func (b *backend) library(r *http.Request, at slot, body []byte) (status int, re
 	return recorder.Code, reason
 }
 
-// face asks the signer's verify face.
-func (b *backend) face(r *http.Request, at slot, body []byte) int {
+// endpoint verifies at the signer's verify endpoint.
+func (b *backend) endpoint(r *http.Request, at slot, body []byte) int {
 	request, err := http.NewRequestWithContext(r.Context(), http.MethodPost, b.verifyAt+at.path, bytes.NewReader(body))
 	if err != nil {
 		return http.StatusInternalServerError

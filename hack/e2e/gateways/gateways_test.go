@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -14,13 +16,13 @@ import (
 // shows, before a real backend.
 func TestGateways(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	t.Run("nginx", func(t *testing.T) { testNginx(t, w) })
-	t.Run("Caddy", func(t *testing.T) { testCaddy(t, w) })
-	t.Run("Traefik", func(t *testing.T) { testTraefik(t, w) })
+	f := newFixture(t)
+	t.Run("nginx", func(t *testing.T) { testNginx(t, f) })
+	t.Run("Caddy", func(t *testing.T) { testCaddy(t, f) })
+	t.Run("Traefik", func(t *testing.T) { testTraefik(t, f) })
 }
 
-func testNginx(t *testing.T, w *world) {
+func testNginx(t *testing.T, f *fixture) {
 	program, err := gateways.Nginx()
 	if err != nil {
 		t.Fatal(err)
@@ -29,21 +31,24 @@ func testNginx(t *testing.T, w *world) {
 	plain, signed := proc.FreeAddress(t), proc.FreeAddress(t)
 	addresses := func(listen, to string) map[string]string {
 		return map[string]string{
-			"server signet-signer.signet-system.svc:8443": "server " + w.signAddress, "orders.shop.svc:8080": w.backend.address,
-			"listen " + listen: "listen " + to, "/etc/nginx/signet": w.clientCertificate(shop),
+			"server signet-signer.signet-system.svc:8443": "server " + f.signAddress, "orders.shop.svc:8080": f.backend.address,
+			"listen " + listen: "listen " + to, "/etc/nginx/signet": f.clientCertificate(shop),
 		}
 	}
-	write(t, filepath.Join(dir, "signed.conf"), w.shown(t, "nginx/signed.conf", addresses("8080", plain)))
-	write(t, filepath.Join(dir, "signed-body.conf"), w.shown(t, "nginx/signed-body.conf", addresses("8081", signed)))
-	write(t, filepath.Join(dir, "signet.js"), w.shown(t, "nginx/signet.js", nil))
+	write(t, filepath.Join(dir, "signed.conf"), f.shown(t, "nginx/signed.conf", addresses("8080", plain)))
+	write(t, filepath.Join(dir, "signed-body.conf"), f.shown(t, "nginx/signed-body.conf", addresses("8081", signed)))
+	write(t, filepath.Join(dir, "signet.js"), f.shown(t, "nginx/signet.js", nil))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf", "signed-body.conf"))
-	proc.Start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
-	story(t, w, gateway{
+	proc.Run(t, proc.Command{
+		Program: program, Dir: dir, Log: filepath.Join(dir, "nginx.log"),
+		Args: []string{"-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")},
+	})
+	story(t, f, gateway{
 		plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body", exact: true, repeated: 400,
 	})
 }
 
-func testCaddy(t *testing.T, w *world) {
+func testCaddy(t *testing.T, f *fixture) {
 	program, err := gateways.Caddy(t.Context(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
@@ -51,12 +56,15 @@ func testCaddy(t *testing.T, w *world) {
 	dir := t.TempDir()
 	plain, signed := proc.FreeAddress(t), proc.FreeAddress(t)
 	port := func(address string) string { return address[strings.LastIndex(address, ":"):] }
-	file := w.shown(t, "caddy/Caddyfile", map[string]string{
-		"https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress, "orders.shop.svc:8080": w.backend.address,
+	file := f.shown(t, "caddy/Caddyfile", map[string]string{
+		"https://signet-signer.signet-system.svc:8443": "https://" + f.signAddress, "orders.shop.svc:8080": f.backend.address,
 		"orders.example.com:8080": "orders.example.com" + port(plain), "orders.example.com:8081": "orders.example.com" + port(signed),
-		"/etc/caddy/signet": w.clientCertificate(shop),
+		"/etc/caddy/signet": f.clientCertificate(shop),
 	})
 	write(t, filepath.Join(dir, "Caddyfile"), gateways.CaddyOptions+file)
-	proc.Start(t, dir, "caddy", []string{"HOME=" + dir}, program, "run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
-	story(t, w, gateway{plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body"})
+	proc.Run(t, proc.Command{
+		Program: program, Dir: dir, Log: filepath.Join(dir, "caddy.log"), Env: []string{"HOME=" + dir},
+		Args: []string{"run", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile"},
+	})
+	story(t, f, gateway{plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body"})
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -13,12 +15,12 @@ import (
 )
 
 // newMount mounts a Secret of the shop, which has to be there soon.
-func newMount(tb testing.TB, w *world, secret string, delay time.Duration) *gateways.Mount {
+func newMount(tb testing.TB, f *fixture, secret string, delay time.Duration) *gateways.Mount {
 	tb.Helper()
 	m := &gateways.Mount{Dir: tb.TempDir(), Delay: delay}
 	name := client.ObjectKey{Namespace: shop, Name: secret}
-	proc.Eventually(tb, "Secret "+secret, func() error { return m.Update(context.Background(), w.admin, name) })
-	inBackground(tb, func(ctx context.Context) { m.Follow(ctx, w.admin, name) })
+	proc.Eventually(tb, "Secret "+secret, func() error { return m.Update(context.Background(), f.Admin, name) })
+	inBackground(tb, func(ctx context.Context) { m.Follow(ctx, f.Admin, name) })
 	return m
 }
 
@@ -35,11 +37,11 @@ func inBackground(tb testing.TB, run func(context.Context)) {
 }
 
 // keySet follows Secrets of the shop as a backend that has mounted them.
-func keySet(tb testing.TB, w *world, delay time.Duration, secrets ...string) func() (*signature.KeySet, error) {
+func keySet(tb testing.TB, f *fixture, delay time.Duration, secrets ...string) func() (*signature.KeySet, error) {
 	tb.Helper()
 	var dirs []string
 	for _, secret := range secrets {
-		dirs = append(dirs, newMount(tb, w, secret, delay).Dir)
+		dirs = append(dirs, newMount(tb, f, secret, delay).Dir)
 	}
 	keys, err := signature.NewKeySet(dirs, signature.KeySetOptions{Interval: gateways.Look})
 	if err != nil {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -12,7 +14,9 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/gateways"
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // TestPrintedConfigurations has nginx and Caddy read what `kubectl signet
@@ -38,10 +42,10 @@ func TestPrintedConfigurations(t *testing.T) {
 func printed(t *testing.T, gateway string, change func(*signetv1alpha1.SignatureBindingSpec)) string {
 	t.Helper()
 	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")
-	binding := newBinding("orders", "orders", "", "API/orders")
+	binding := gen.SignatureBinding("orders", "orders", listing("API/orders"))
 	binding.Namespace = shop
 	change(&binding.Spec)
-	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: shop}, "", []signetv1alpha1.SignatureBinding{*binding}, system)
+	text, err := view.GatewayConfig(gateway, view.API{APIReference: api, Namespace: shop}, "", []signetv1alpha1.SignatureBinding{*binding}, env.SystemNamespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +68,7 @@ func nginxReads(t *testing.T, text string) {
 	}
 	write(t, filepath.Join(dir, "signet.js"), strings.Join(lines, "\n"))
 	write(t, filepath.Join(dir, "printed.conf"), strings.NewReplacer(
-		"server signet-signer.signet-system.svc:8443", "server 127.0.0.1:8443", "orders.shop.svc:8080", "127.0.0.1:8080",
+		"server signet-signer.signet-env.SystemNamespace.svc:8443", "server 127.0.0.1:8443", "orders.shop.svc:8080", "127.0.0.1:8080",
 		"/etc/nginx/signet", dir).Replace(configuration))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "printed.conf"))
 	reads(t, exec.Command(program, "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")), text)
@@ -94,12 +98,12 @@ func reads(t *testing.T, program *exec.Cmd, text string) {
 // certify writes the files that a gateway's certificate is in.
 func certify(t *testing.T, dir string) {
 	t.Helper()
-	authority, err := webhookcert.NewAuthority("test", time.Now(), time.Hour)
+	authority, err := pki.NewAuthority("test", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	uri := &url.URL{Scheme: "signet", Host: "sign", Path: "/" + shop}
-	issued, err := authority.Issue(webhookcert.Subject{Name: uri.String(), URIs: []*url.URL{uri}}, time.Now(), time.Hour)
+	issued, err := authority.Issue(pki.Subject{Name: uri.String(), URIs: []*url.URL{uri}}, time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,5 @@
-// Package gateways finds or builds the gateways that the tests put in front of
-// backends, and tests Signet's signer with them: with the very configurations
-// that config/gateways shows.
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways
 
 import (

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -21,6 +23,7 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/gateways"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
@@ -39,12 +42,12 @@ var refreshDelays = []time.Duration{0, 400 * time.Millisecond, 1200 * time.Milli
 // and three backends: no request may be refused.
 func TestRotation(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	second := w.anotherSigner(t)
+	f := newFixture(t)
+	second := f.anotherSigner(t)
 	for _, keyType := range []signetv1alpha1.KeyType{signetv1alpha1.KeyTypeHMAC, signetv1alpha1.KeyTypeBasic, signetv1alpha1.KeyTypePublicKey} {
 		t.Run(string(keyType), func(t *testing.T) {
 			t.Parallel()
-			rotateUnderLoad(t, w, second, keyType)
+			rotateUnderLoad(t, f, second, keyType)
 		})
 	}
 }
@@ -60,14 +63,14 @@ type rotated struct {
 	sent, failed atomic.Int64
 }
 
-func rotateUnderLoad(t *testing.T, w *world, second string, keyType signetv1alpha1.KeyType) {
+func rotateUnderLoad(t *testing.T, f *fixture, second string, keyType signetv1alpha1.KeyType) {
 	t.Helper()
 	r := &rotated{name: "rotated-" + strings.ToLower(string(keyType)), seen: map[string]time.Time{}}
-	key := newKey(r.name, keyType)
+	key := gen.SignatureKey(r.name, gen.WithType(keyType))
 	key.Spec.Rotation = &signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](stageSeconds), RetireSeconds: ptr.To[int32](retireSeconds)}
-	w.create(t, key, newBinding(r.name, r.name, "", "API/"+r.name))
-	w.waitFor(t, r.name, signetv1alpha1.ReasonBound)
-	r.startGateway(t, w, second)
+	f.create(t, key, gen.SignatureBinding(r.name, r.name, listing("API/"+r.name)))
+	f.waitFor(t, r.name, signetv1alpha1.ReasonBound)
+	r.startGateway(t, f, second)
 	proc.Eventually(t, "a signed request to be accepted", func() error {
 		got, err := send(r.gateway, raw{method: "GET", target: "/orders", api: r.name})
 		if err == nil && got.status != http.StatusOK {
@@ -83,10 +86,10 @@ func rotateUnderLoad(t *testing.T, w *world, second string, keyType signetv1alph
 	}
 	var took []time.Duration
 	for i := range rotations {
-		took = append(took, r.rotate(t, w, fmt.Sprint(i)))
+		took = append(took, r.rotate(t, f, fmt.Sprint(i)))
 	}
-	old := w.managed(t, r.name)
-	r.rotate(t, w, "last")
+	old := f.managed(t, r.name)
+	r.rotate(t, f, "last")
 	cancel()
 	workers.Wait()
 	slices.Sort(took)
@@ -95,7 +98,7 @@ func rotateUnderLoad(t *testing.T, w *world, second string, keyType signetv1alph
 	if r.sent.Load() < 1000 || len(r.seen) < rotations+2 {
 		t.Errorf("%d requests with %d versions: the load was no load", r.sent.Load(), len(r.seen))
 	}
-	r.retired(t, w, old)
+	r.retired(t, f, old)
 }
 
 // load sends requests until it is told to stop: over new connections, so that
@@ -139,10 +142,10 @@ func signsAs(secret *corev1.Secret) string {
 	}
 }
 
-func (w *world) managed(tb testing.TB, name string) *corev1.Secret {
+func (f *fixture) managed(tb testing.TB, name string) *corev1.Secret {
 	tb.Helper()
 	var secret corev1.Secret
-	if err := w.admin.Get(context.Background(), client.ObjectKey{Namespace: shop, Name: name}, &secret); err != nil {
+	if err := f.Admin.Get(context.Background(), client.ObjectKey{Namespace: shop, Name: name}, &secret); err != nil {
 		tb.Fatal(err)
 	}
 	return &secret
@@ -152,20 +155,20 @@ func (w *world) managed(tb testing.TB, name string) *corev1.Secret {
 // returns how long the new one took to its first accepted signature, after a
 // watch had shown the switch in the Secret: less than nothing where the signer's
 // own watch was faster.
-func (r *rotated) rotate(t *testing.T, w *world, trigger string) time.Duration {
+func (r *rotated) rotate(t *testing.T, f *fixture, trigger string) time.Duration {
 	t.Helper()
-	before := string(w.managed(t, r.name).Data["key-id"])
+	before := string(f.managed(t, r.name).Data["key-id"])
 	proc.Eventually(t, "the trigger to be written", func() error {
 		var key signetv1alpha1.SignatureKey
-		if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: r.name}, &key); err != nil {
+		if err := f.Admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: r.name}, &key); err != nil {
 			return err
 		}
 		key.Spec.Rotation.Trigger = trigger
-		return w.admin.Update(t.Context(), &key)
+		return f.Admin.Update(t.Context(), &key)
 	})
-	switched, signs := w.switchOf(t, r.name, before)
+	switched, signs := f.switchOf(t, r.name, before)
 	proc.Eventually(t, "the retirement", func() error {
-		if secret := w.managed(t, r.name); secret.Data["previous.key-id"] != nil {
+		if secret := f.managed(t, r.name); secret.Data["previous.key-id"] != nil {
 			return errNotYet
 		}
 		return nil
@@ -181,14 +184,14 @@ func (r *rotated) rotate(t *testing.T, w *world, trigger string) time.Duration {
 
 // switchOf watches the managed Secret until another version is active. It returns
 // when that was, and what its signatures are known by.
-func (w *world) switchOf(t *testing.T, name, before string) (time.Time, string) {
+func (f *fixture) switchOf(t *testing.T, name, before string) (time.Time, string) {
 	t.Helper()
-	events, err := w.admin.Watch(t.Context(), &corev1.SecretList{}, client.InNamespace(shop), client.MatchingFields{"metadata.name": name})
+	events, err := f.Admin.Watch(t.Context(), &corev1.SecretList{}, client.InNamespace(shop), client.MatchingFields{"metadata.name": name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer events.Stop()
-	limit := time.After(soon)
+	limit := time.After(proc.Soon)
 	for {
 		select {
 		case event := <-events.ResultChan():
@@ -202,17 +205,17 @@ func (w *world) switchOf(t *testing.T, name, before string) (time.Time, string) 
 }
 
 // retired wants a version that is dropped to be refused by all.
-func (r *rotated) retired(t *testing.T, w *world, old *corev1.Secret) {
+func (r *rotated) retired(t *testing.T, f *fixture, old *corev1.Secret) {
 	t.Helper()
 	forged := signWith(t, old, r.name)
 	for i := range refreshDelays {
 		backend := r.name + "-" + fmt.Sprint(i)
 		proc.Eventually(t, "the old version to be refused", func() error {
-			got, err := send(w.backend.address, raw{method: "GET", target: "/orders", api: backend, header: forged})
+			got, err := send(f.backend.address, raw{method: "GET", target: "/orders", api: backend, header: forged})
 			if err != nil {
 				return err
 			}
-			if got.seen == nil || got.seen.Library == http.StatusOK || got.seen.Face == http.StatusOK {
+			if got.seen == nil || got.seen.Library == http.StatusOK || got.seen.Endpoint == http.StatusOK {
 				return errStatus(got)
 			}
 			return nil
@@ -221,18 +224,18 @@ func (r *rotated) retired(t *testing.T, w *world, old *corev1.Secret) {
 }
 
 // anotherSigner starts a second replica of the signer and returns its address.
-func (w *world) anotherSigner(tb testing.TB) string {
+func (f *fixture) anotherSigner(tb testing.TB) string {
 	tb.Helper()
-	first, firstVerify, firstMetrics := w.signAddress, w.verifyAddress, w.metricsAddress
-	w.startSigner(tb)
-	second := w.signAddress
-	w.signAddress, w.verifyAddress, w.metricsAddress = first, firstVerify, firstMetrics
+	first, firstVerify, firstMetrics := f.signAddress, f.verifyAddress, f.metricsAddress
+	f.startSigner(tb)
+	second := f.signAddress
+	f.signAddress, f.verifyAddress, f.metricsAddress = first, firstVerify, firstMetrics
 	return second
 }
 
 // startGateway starts an nginx of the key's own, with the shown configuration,
 // two signers and three backends.
-func (r *rotated) startGateway(t *testing.T, w *world, second string) {
+func (r *rotated) startGateway(t *testing.T, f *fixture, second string) {
 	t.Helper()
 	program, err := gateways.Nginx()
 	if err != nil {
@@ -241,20 +244,23 @@ func (r *rotated) startGateway(t *testing.T, w *world, second string) {
 	var servers []string
 	for i, delay := range refreshDelays {
 		api := r.name + "-" + fmt.Sprint(i)
-		w.backend.accept(api, slot{path: "/verify/shop/RELEASE/API/" + r.name, keys: keySet(t, w, delay, r.name)})
-		servers = append(servers, w.backend.replica(t, api))
+		f.backend.accept(api, slot{path: "/verify/shop/RELEASE/API/" + r.name, keys: keySet(t, f, delay, r.name)})
+		servers = append(servers, f.backend.replica(t, api))
 	}
 	dir := t.TempDir()
 	r.gateway = proc.FreeAddress(t)
-	write(t, filepath.Join(dir, "signed.conf"), w.shown(t, "nginx/signed.conf", map[string]string{
-		"server signet-signer.signet-system.svc:8443;": "server " + w.signAddress + "; server " + second + ";",
+	write(t, filepath.Join(dir, "signed.conf"), f.shown(t, "nginx/signed.conf", map[string]string{
+		"server signet-signer.signet-system.svc:8443;": "server " + f.signAddress + "; server " + second + ";",
 		"server orders.shop.svc:8080;":                 "server " + strings.Join(servers, "; server ") + ";",
 		"listen 8080":                                  "listen " + r.gateway,
-		"/etc/nginx/signet":                            w.clientCertificate(shop),
+		"/etc/nginx/signet":                            f.clientCertificate(shop),
 		"/sign/shop/RELEASE/API/orders":                "/sign/shop/RELEASE/API/" + r.name,
 	}))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf"))
-	proc.Start(t, dir, "nginx", nil, program, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log"))
+	proc.Run(t, proc.Command{
+		Program: program, Dir: dir, Log: filepath.Join(dir, "nginx.log"),
+		Args: []string{"-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")},
+	})
 }
 
 // replica is another address of the backend, which takes one API's keys

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -19,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
@@ -37,20 +40,20 @@ type gateway struct {
 }
 
 // story tells how requests fare at the gateway.
-func story(t *testing.T, w *world, g gateway) {
+func story(t *testing.T, f *fixture, g gateway) {
 	t.Helper()
-	w.create(t, newKey("orders", signetv1alpha1.KeyTypeHMAC))
+	f.create(t, gen.SignatureKey("orders"))
 	if g.plain != "" {
-		w.create(t, newBinding("orders", "orders", "", g.plainAPI))
-		w.waitFor(t, "orders", signetv1alpha1.ReasonBound)
-		w.backend.accept("plain", slot{path: "/verify/shop/RELEASE/" + g.plainAPI, keys: keySet(t, w, 0, "orders")})
+		f.create(t, gen.SignatureBinding("orders", "orders", listing(g.plainAPI)))
+		f.waitFor(t, "orders", signetv1alpha1.ReasonBound)
+		f.backend.accept("plain", slot{path: "/verify/shop/RELEASE/" + g.plainAPI, keys: keySet(t, f, 0, "orders")})
 	}
 	if g.signed != "" {
-		w.create(t, newBinding("orders-body", "orders", signetv1alpha1.PayloadSigned, g.signedAPI))
-		w.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
-		w.backend.accept("signed", slot{path: "/verify/shop/RELEASE/" + g.signedAPI, keys: keySet(t, w, 0, "orders"), signed: true})
+		f.create(t, gen.SignatureBinding("orders-body", "orders", gen.WithPayload(signetv1alpha1.PayloadSigned), listing(g.signedAPI)))
+		f.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
+		f.backend.accept("signed", slot{path: "/verify/shop/RELEASE/" + g.signedAPI, keys: keySet(t, f, 0, "orders"), signed: true})
 	}
-	t.Cleanup(func() { w.forget(t) })
+	t.Cleanup(func() { f.forget(t) })
 	address, api := g.plain, "plain"
 	if address == "" {
 		address, api = g.signed, "signed"
@@ -63,20 +66,22 @@ func story(t *testing.T, w *world, g gateway) {
 		return err
 	})
 	t.Run("past the gateway", func(t *testing.T) {
-		refused(t, w, w.backend.address, raw{method: "GET", target: "/orders", api: api}, true)
-		refused(t, w, w.backend.address, raw{method: "GET", target: "/orders", api: api, header: forged}, true)
+		refused(t, f, f.backend.address, raw{method: "GET", target: "/orders", api: api}, true)
+		refused(t, f, f.backend.address, raw{method: "GET", target: "/orders", api: api, header: forged}, true)
 	})
 	t.Run("targets", func(t *testing.T) { targets(t, address, api, g.exact) })
 	t.Run("client headers", func(t *testing.T) { clientHeaders(t, address, api, g.repeated) })
 	if g.signed != "" {
-		t.Run("bodies", func(t *testing.T) { bodies(t, w, g.signed) })
+		t.Run("bodies", func(t *testing.T) { bodies(t, f, g.signed) })
 	}
-	t.Run("refusals", func(t *testing.T) { refusals(t, w, address, api, g) })
-	t.Run("moved under load", func(t *testing.T) { moved(t, w, address, api, g) })
+	t.Run("refusals", func(t *testing.T) { refusals(t, f, address, api, g) })
+	t.Run("moved under load", func(t *testing.T) { moved(t, f, address, api, g) })
 	t.Run("signer down", func(t *testing.T) {
-		w.signer.Stop()
-		refused(t, w, address, raw{method: "GET", target: "/orders", api: api}, false)
-		w.restartSigner(t)
+		if err := f.signer.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, f, address, raw{method: "GET", target: "/orders", api: api}, false)
+		f.restartSigner(t)
 		proc.Eventually(t, "signing to go on", func() error {
 			got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 			if err == nil && got.status != http.StatusOK {
@@ -104,9 +109,9 @@ var forged = []string{
 
 // refused wants a request to be turned away: by the backend, or without the
 // backend being asked.
-func refused(t *testing.T, w *world, address string, r raw, byBackend bool) {
+func refused(t *testing.T, f *fixture, address string, r raw, byBackend bool) {
 	t.Helper()
-	before := w.backend.count()
+	before := f.backend.count()
 	got, err := send(address, r)
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +119,7 @@ func refused(t *testing.T, w *world, address string, r raw, byBackend bool) {
 	if got.status < 400 {
 		t.Errorf("answered %s, want a refusal", got)
 	}
-	if asked := w.backend.count() > before; asked != byBackend {
+	if asked := f.backend.count() > before; asked != byBackend {
 		t.Errorf("the backend was asked: %t, want %t: %s", asked, byBackend, got)
 	}
 	for _, name := range []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"} {
@@ -196,7 +201,7 @@ func clientHeaders(t *testing.T, address, api string, repeated int) {
 	}
 }
 
-func bodies(t *testing.T, w *world, address string) {
+func bodies(t *testing.T, f *fixture, address string) {
 	large := make([]byte, 1<<20)
 	_, _ = rand.Read(large)
 	for name, r := range map[string]raw{
@@ -219,11 +224,11 @@ func bodies(t *testing.T, w *world, address string) {
 			t.Errorf("%s: the digest that was signed is %s", name, signed)
 		}
 	}
-	refused(t, w, address, raw{method: "PUT", target: "/orders", api: "signed", body: bytes.Repeat([]byte("x"), 1<<20+1)}, false)
+	refused(t, f, address, raw{method: "PUT", target: "/orders", api: "signed", body: bytes.Repeat([]byte("x"), 1<<20+1)}, false)
 }
 
 // refusals are requests that cannot be signed.
-func refusals(t *testing.T, w *world, address, api string, g gateway) {
+func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 	request := raw{method: "GET", target: "/orders", api: api}
 	name, slotOf := "orders", g.plainAPI
 	if api == "signed" {
@@ -248,58 +253,58 @@ func refusals(t *testing.T, w *world, address, api string, g gateway) {
 			}
 			return err
 		})
-		refused(t, w, address, request, false)
+		refused(t, f, address, request, false)
 	}
 	// A rival is told, and signs nothing.
-	w.create(t, newKey("rival", signetv1alpha1.KeyTypeHMAC), newBinding("rival", "rival", "", slotOf))
-	w.waitFor(t, "rival", signetv1alpha1.ReasonConflicted)
+	f.create(t, gen.SignatureKey("rival"), gen.SignatureBinding("rival", "rival", listing(slotOf)))
+	f.waitFor(t, "rival", signetv1alpha1.ReasonConflicted)
 	accepted(t, address, request)
 
 	// Not bound at all.
 	ctx := t.Context()
 	for _, binding := range []string{"rival", name} {
-		w.remove(t, &signetv1alpha1.SignatureBinding{}, binding)
+		f.remove(t, &signetv1alpha1.SignatureBinding{}, binding)
 	}
 	gone("not bound")
 	payload := signetv1alpha1.Payload("")
 	if api == "signed" {
 		payload = signetv1alpha1.PayloadSigned
 	}
-	w.create(t, newBinding(name, "orders", payload, slotOf))
-	w.waitFor(t, name, signetv1alpha1.ReasonBound)
+	f.create(t, gen.SignatureBinding(name, "orders", gen.WithPayload(payload), listing(slotOf)))
+	f.waitFor(t, name, signetv1alpha1.ReasonBound)
 	back()
 
 	// The material is lost, and comes back from a backup.
 	var secret corev1.Secret
 	at := client.ObjectKey{Namespace: shop, Name: "orders"}
-	if err := w.admin.Get(ctx, at, &secret); err != nil {
+	if err := f.Admin.Get(ctx, at, &secret); err != nil {
 		t.Fatal(err)
 	}
 	backup := secret.DeepCopy().Data
 	secret.Data["secret"] = []byte("-")
-	if err := w.admin.Update(ctx, &secret); err != nil {
+	if err := f.Admin.Update(ctx, &secret); err != nil {
 		t.Fatal(err)
 	}
 	gone("key lost")
-	if err := w.admin.Get(ctx, at, &secret); err != nil {
+	if err := f.Admin.Get(ctx, at, &secret); err != nil {
 		t.Fatal(err)
 	}
 	secret.Data = backup
-	if err := w.admin.Update(ctx, &secret); err != nil {
+	if err := f.Admin.Update(ctx, &secret); err != nil {
 		t.Fatal(err)
 	}
 	back()
 }
 
 // moved has the binding change its key while requests go on: none may fail.
-func moved(t *testing.T, w *world, address, api string, g gateway) {
-	w.create(t, newKey("second", signetv1alpha1.KeyTypeHMAC))
+func moved(t *testing.T, f *fixture, address, api string, g gateway) {
+	f.create(t, gen.SignatureKey("second"))
 	name, path := "orders", g.plainAPI
 	if api == "signed" {
 		name, path = "orders-body", g.signedAPI
 	}
 	// The backend mounts both before the move.
-	w.backend.accept(api, slot{path: "/verify/shop/RELEASE/" + path, keys: keySet(t, w, 0, "orders", "second"), signed: api == "signed"})
+	f.backend.accept(api, slot{path: "/verify/shop/RELEASE/" + path, keys: keySet(t, f, 0, "orders", "second"), signed: api == "signed"})
 	ctx, cancel := context.WithCancel(t.Context())
 	var sent, failed atomic.Int64
 	var workers sync.WaitGroup
@@ -316,7 +321,7 @@ func moved(t *testing.T, w *world, address, api string, g gateway) {
 	}
 	signedBy := func(key string) func() error {
 		var found signetv1alpha1.SignatureKey
-		if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: key}, &found); err != nil {
+		if err := f.Admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: key}, &found); err != nil {
 			t.Fatal(err)
 		}
 		return func() error {
@@ -330,11 +335,11 @@ func moved(t *testing.T, w *world, address, api string, g gateway) {
 	for _, key := range []string{"second", "orders", "second"} {
 		var binding signetv1alpha1.SignatureBinding
 		proc.Eventually(t, "the move to be written", func() error {
-			if err := w.admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: name}, &binding); err != nil {
+			if err := f.Admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: name}, &binding); err != nil {
 				return err
 			}
 			binding.Spec.KeyRef.Name = key
-			return w.admin.Update(t.Context(), &binding)
+			return f.Admin.Update(t.Context(), &binding)
 		})
 		proc.Eventually(t, "key "+key+" to sign", signedBy(key))
 		time.Sleep(500 * time.Millisecond)
@@ -347,11 +352,11 @@ func moved(t *testing.T, w *world, address, api string, g gateway) {
 	}
 }
 
-func (w *world) remove(tb testing.TB, object client.Object, name string) {
+func (f *fixture) remove(tb testing.TB, object client.Object, name string) {
 	tb.Helper()
 	object.SetNamespace(shop)
 	object.SetName(name)
-	if err := client.IgnoreNotFound(w.admin.Delete(context.Background(), object)); err != nil {
+	if err := client.IgnoreNotFound(f.Admin.Delete(context.Background(), object)); err != nil {
 		tb.Fatal(err)
 	}
 }
@@ -360,7 +365,7 @@ func (w *world) remove(tb testing.TB, object client.Object, name string) {
 var managed = client.HasLabels{signetv1alpha1.LabelKey}
 
 // forget takes away what a story has made, for the next one.
-func (w *world) forget(tb testing.TB) {
+func (f *fixture) forget(tb testing.TB) {
 	tb.Helper()
 	ctx := context.Background()
 	for _, object := range []client.Object{&signetv1alpha1.SignatureBinding{}, &signetv1alpha1.SignatureKey{}, &corev1.Secret{}} {
@@ -368,17 +373,17 @@ func (w *world) forget(tb testing.TB) {
 		if _, secret := object.(*corev1.Secret); secret {
 			options = append(options, managed)
 		}
-		if err := w.admin.DeleteAllOf(ctx, object, options...); err != nil {
+		if err := f.Admin.DeleteAllOf(ctx, object, options...); err != nil {
 			tb.Fatal(err)
 		}
 	}
 	proc.Eventually(tb, "the shop to be empty", func() error {
 		var keys signetv1alpha1.SignatureKeyList
 		var secrets corev1.SecretList
-		if err := w.admin.List(ctx, &keys, client.InNamespace(shop)); err != nil {
+		if err := f.Admin.List(ctx, &keys, client.InNamespace(shop)); err != nil {
 			return err
 		}
-		if err := w.admin.List(ctx, &secrets, client.InNamespace(shop), managed); err != nil {
+		if err := f.Admin.List(ctx, &secrets, client.InNamespace(shop), managed); err != nil {
 			return err
 		}
 		if len(keys.Items)+len(secrets.Items) > 0 {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package gateways_test
 
 import (
@@ -15,44 +17,48 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/gateways"
+	"github.com/signet-dev/signet/internal/testing/gen"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // testTraefik has the Gateway API in it: routes, Gateways, bindings and traffic
 // are one story.
-func testTraefik(t *testing.T, w *world) {
+func testTraefik(t *testing.T, f *fixture) {
 	program, err := gateways.Traefik(t.Context(), os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.installTraefik(t)
+	f.installTraefik(t)
 	dir := t.TempDir()
 	address := proc.FreeAddress(t)
 	port := address[strings.LastIndex(address, ":")+1:]
-	static := w.shown(t, "traefik/traefik.yaml", map[string]string{
+	static := f.shown(t, "traefik/traefik.yaml", map[string]string{
 		`":8000"`: `"` + address + `"`, "kubernetesGateway: {}": "kubernetesGateway: {statusAddress: {ip: 127.0.0.1}}",
 	})
 	write(t, filepath.Join(dir, "traefik.yaml"), static)
-	proc.Start(t, dir, "traefik", []string{"KUBECONFIG=" + w.cluster.Kubeconfig}, program, "--configFile="+filepath.Join(dir, "traefik.yaml"))
+	proc.Run(t, proc.Command{
+		Program: program, Dir: dir, Log: filepath.Join(dir, "traefik.log"), Env: []string{"KUBECONFIG=" + f.Kubeconfig},
+		Args: []string{"--configFile=" + filepath.Join(dir, "traefik.yaml")},
+	})
 
-	w.create(t, w.clientSecret(t, shop), w.clientSecret(t, other))
-	w.serveBackend(t, shop, "orders")
-	w.serveBackend(t, other, "orders")
+	f.create(t, f.clientSecret(t, shop), f.clientSecret(t, other))
+	f.serveBackend(t, shop, "orders")
+	f.serveBackend(t, other, "orders")
 	// The key and the binding of the file are made by the story.
-	objects := w.withoutSignet(t, w.shown(t, "traefik/orders.yaml", map[string]string{
-		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress,
+	objects := f.withoutSignet(t, f.shown(t, "traefik/orders.yaml", map[string]string{
+		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + f.signAddress,
 	}))
 	write(t, filepath.Join(dir, "orders.yaml"), objects)
-	w.kubectl(t, "apply", "-f", filepath.Join(dir, "orders.yaml"))
-	t.Run("story", func(t *testing.T) { story(t, w, gateway{signed: address, signedAPI: "HTTPRoute/orders"}) })
-	t.Run("another tenant", func(t *testing.T) { anotherTenant(t, w, dir, objects, address) })
-	t.Run("the very file", func(t *testing.T) { theVeryFile(t, w, dir, port, address) })
+	f.kubectl(t, "apply", "-f", filepath.Join(dir, "orders.yaml"))
+	t.Run("story", func(t *testing.T) { story(t, f, gateway{signed: address, signedAPI: "HTTPRoute/orders"}) })
+	t.Run("another tenant", func(t *testing.T) { anotherTenant(t, f, dir, objects, address) })
+	t.Run("the very file", func(t *testing.T) { theVeryFile(t, f, dir, port, address) })
 }
 
-func (w *world) installTraefik(tb testing.TB) {
+func (f *fixture) installTraefik(tb testing.TB) {
 	tb.Helper()
 	list := exec.Command("go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/traefik/traefik/v3")
-	list.Dir = filepath.Join(w.root, "hack", "gateways", "traefik")
+	list.Dir = filepath.Join(f.Root, "hack", "e2e", "gateways", "traefik")
 	module, err := list.Output()
 	if err != nil {
 		tb.Fatal(err)
@@ -62,23 +68,23 @@ func (w *world) installTraefik(tb testing.TB) {
 		tb.Fatalf("no CRDs of Traefik: %v", err)
 	}
 	for _, crd := range crds {
-		w.kubectl(tb, "apply", "--server-side", "-f", crd)
+		f.kubectl(tb, "apply", "--server-side", "-f", crd)
 	}
-	w.create(tb, &gwapiv1.GatewayClass{
+	f.create(tb, &gwapiv1.GatewayClass{
 		ObjectMeta: metav1.ObjectMeta{Name: "traefik"}, Spec: gwapiv1.GatewayClassSpec{ControllerName: "traefik.io/gateway-controller"},
 	})
 }
 
 // clientSecret is the certificate that lets a namespace sign for itself alone.
-func (w *world) clientSecret(tb testing.TB, namespace string) *corev1.Secret {
+func (f *fixture) clientSecret(tb testing.TB, namespace string) *corev1.Secret {
 	tb.Helper()
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "signet-signer-sign-" + namespace}, Type: corev1.SecretTypeTLS,
-		Data: w.files(tb, w.clientCertificate(namespace), "tls.crt", "tls.key", "ca.crt"),
+		Data: f.files(tb, f.clientCertificate(namespace), "tls.crt", "tls.key", "ca.crt"),
 	}
 }
 
-func (w *world) files(tb testing.TB, dir string, names ...string) map[string][]byte {
+func (f *fixture) files(tb testing.TB, dir string, names ...string) map[string][]byte {
 	tb.Helper()
 	data := map[string][]byte{}
 	for _, name := range names {
@@ -93,10 +99,10 @@ func (w *world) files(tb testing.TB, dir string, names ...string) map[string][]b
 
 // serveBackend makes a Service of the backend: EndpointSlices take no loopback
 // addresses, but a name may look like one.
-func (w *world) serveBackend(tb testing.TB, namespace, name string) {
+func (f *fixture) serveBackend(tb testing.TB, namespace, name string) {
 	tb.Helper()
-	port := w.backend.address[strings.LastIndex(w.backend.address, ":")+1:]
-	path := filepath.Join(w.dir, "backend-"+namespace+".yaml")
+	port := f.backend.address[strings.LastIndex(f.backend.address, ":")+1:]
+	path := filepath.Join(f.Dir, "backend-"+namespace+".yaml")
 	write(tb, path, fmt.Sprintf(`
 apiVersion: v1
 kind: Service
@@ -111,11 +117,11 @@ addressType: FQDN
 ports: [{name: http, port: %[3]s, protocol: TCP}]
 endpoints: [{addresses: ["127.0.0.1"], conditions: {ready: true}}]
 `, name, namespace, port))
-	w.kubectl(tb, "apply", "-f", path)
+	f.kubectl(tb, "apply", "-f", path)
 }
 
 // withoutSignet leaves out the documents of Signet's kinds.
-func (w *world) withoutSignet(tb testing.TB, file string) string {
+func (f *fixture) withoutSignet(tb testing.TB, file string) string {
 	tb.Helper()
 	var rest []string
 	for _, document := range strings.Split(file, "\n---\n") {
@@ -127,10 +133,10 @@ func (w *world) withoutSignet(tb testing.TB, file string) string {
 }
 
 // anotherTenant points a Middleware of its own at the shop's slot.
-func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
-	w.create(t, newKey("orders", signetv1alpha1.KeyTypeHMAC), newBinding("orders-body", "orders", signetv1alpha1.PayloadSigned, "HTTPRoute/orders"))
-	t.Cleanup(func() { w.forget(t) })
-	w.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
+func anotherTenant(t *testing.T, f *fixture, dir, objects, address string) {
+	f.create(t, gen.SignatureKey("orders"), gen.SignatureBinding("orders-body", "orders", gen.WithPayload(signetv1alpha1.PayloadSigned), listing("HTTPRoute/orders")))
+	t.Cleanup(func() { f.forget(t) })
+	f.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
 	theirs := strings.ReplaceAll(objects, "namespace: shop", "namespace: other")
 	theirs = strings.ReplaceAll(theirs, "signet-signer-sign-shop", "signet-signer-sign-other")
 	theirs = strings.ReplaceAll(theirs, host, "theirs.example.com")
@@ -138,8 +144,8 @@ func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
 		t.Fatal("the tenant does not point at the shop's slot")
 	}
 	write(t, filepath.Join(dir, "theirs.yaml"), theirs)
-	w.kubectl(t, "apply", "-f", filepath.Join(dir, "theirs.yaml"))
-	before := w.backend.count()
+	f.kubectl(t, "apply", "-f", filepath.Join(dir, "theirs.yaml"))
+	before := f.backend.count()
 	proc.Eventually(t, "the other tenant to be refused", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/orders", http.NoBody)
 		if err != nil {
@@ -156,22 +162,22 @@ func anotherTenant(t *testing.T, w *world, dir, objects, address string) {
 		}
 		return nil
 	})
-	if w.backend.count() != before {
+	if f.backend.count() != before {
 		t.Error("the backend was asked")
 	}
-	w.kubectl(t, "delete", "-f", filepath.Join(dir, "theirs.yaml"))
+	f.kubectl(t, "delete", "-f", filepath.Join(dir, "theirs.yaml"))
 }
 
 // theVeryFile applies all that the page shows, key and binding included.
-func theVeryFile(t *testing.T, w *world, dir, port, address string) {
-	all := w.shown(t, "traefik/orders.yaml", map[string]string{
-		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + w.signAddress,
+func theVeryFile(t *testing.T, f *fixture, dir, port, address string) {
+	all := f.shown(t, "traefik/orders.yaml", map[string]string{
+		"port: 8000": "port: " + port, "https://signet-signer.signet-system.svc:8443": "https://" + f.signAddress,
 	})
 	write(t, filepath.Join(dir, "all.yaml"), all)
-	w.kubectl(t, "apply", "-f", filepath.Join(dir, "all.yaml"))
-	t.Cleanup(func() { w.forget(t) })
-	w.waitFor(t, "orders", signetv1alpha1.ReasonBound)
-	w.backend.accept("signed", slot{path: "/verify/shop/RELEASE/HTTPRoute/orders", keys: keySet(t, w, 0, "orders"), signed: true})
+	f.kubectl(t, "apply", "-f", filepath.Join(dir, "all.yaml"))
+	t.Cleanup(func() { f.forget(t) })
+	f.waitFor(t, "orders", signetv1alpha1.ReasonBound)
+	f.backend.accept("signed", slot{path: "/verify/shop/RELEASE/HTTPRoute/orders", keys: keySet(t, f, 0, "orders"), signed: true})
 	proc.Eventually(t, "a request to be signed", func() error {
 		got, err := send(address, raw{method: "POST", target: "/orders", body: []byte("body"), api: "signed"})
 		if err == nil && got.status != http.StatusOK {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package install
 
 import (
@@ -22,7 +24,7 @@ const (
 func rendered(t *testing.T, kustomization string) map[string]*unstructured.Unstructured {
 	t.Helper()
 	g := NewWithT(t)
-	objects, err := plane.Render(t.Context(), filepath.Join(config, kustomization))
+	objects, err := cluster.Render(t.Context(), filepath.Join(config, kustomization))
 	g.Expect(err).NotTo(HaveOccurred())
 	found := map[string]*unstructured.Unstructured{}
 	for _, object := range objects {

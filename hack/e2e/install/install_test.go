@@ -1,16 +1,14 @@
-// Package install tests what users apply: config/ as it is shipped, on a real
-// API server.
+// SPDX-License-Identifier: Apache-2.0
+
 package install
 
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	. "github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,19 +20,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-const (
-	managerUser = "system:serviceaccount:signet-system:signet-controller-manager"
-	soon        = 30 * time.Second
-)
+const managerUser = "system:serviceaccount:signet-system:signet-controller-manager"
 
-// plane is the control plane that the tests share, with the CRDs of the Gateway
-// API on it, and config the folder that is tested.
+// cluster is the control plane that the tests share, with the kinds of the Gateway
+// API on it, and config the folder under test.
 var (
-	plane  *controlplane.ControlPlane
-	config string
+	cluster *env.Cluster
+	config  string
 )
 
 func TestMain(m *testing.M) {
@@ -42,24 +38,12 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	ctx := context.Background()
-	root, err := controlplane.Root()
-	if err != nil {
+	var err error
+	if cluster, err = env.Start(context.Background(), env.Options{GatewayAPI: true}); err != nil {
 		return fail(err)
 	}
-	config = filepath.Join(root, "config")
-	if plane, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
-		return fail(err)
-	}
-	defer plane.Stop()
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		return fail(err)
-	}
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard")
-	if output, err := kubectl("apply", "--server-side", "-f", crds); err != nil {
-		return fail(err, output)
-	}
+	defer cluster.Stop()
+	config = filepath.Join(cluster.Root, "config")
 	return m.Run()
 }
 
@@ -75,27 +59,21 @@ func fail(reasons ...any) int {
 	return 1
 }
 
-func kubectl(args ...string) (string, error) {
-	cmd := exec.Command(plane.Kubectl, args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig)
-	output, err := cmd.CombinedOutput()
-	return string(output), err
-}
+func kubectl(args ...string) (string, error) { return cluster.Run(context.Background(), args...) }
 
-// apply does what the README says, and again, which must change nothing.
+// apply does what config/README.md says, and again, which must change nothing.
 func apply(g *WithT, args ...string) {
 	g.THelper()
 	for range 2 {
 		g.Eventually(func(g Gomega) {
 			output, err := kubectl(append([]string{"apply"}, args...)...)
 			g.Expect(err).NotTo(HaveOccurred(), output)
-		}, soon).Should(Succeed())
+		}, proc.Soon, proc.Poll).Should(Succeed())
 	}
 }
 
 func TestDocumentedCommands(t *testing.T) {
-	admin, err := client.New(plane.Config, client.Options{})
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	admin := cluster.Admin
 	for _, name := range []string{"team-a", "team-b", "gateways"} {
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		NewWithT(t).Expect(admin.Create(t.Context(), namespace)).To(Succeed())
@@ -202,7 +180,7 @@ func grantsManager(t *testing.T, admin client.Client, everywhere bool) {
 func rules(t *testing.T, kustomization ...string) map[string][]rbacv1.PolicyRule {
 	t.Helper()
 	g := NewWithT(t)
-	objects, err := plane.Render(t.Context(), filepath.Join(append([]string{config}, kustomization...)...))
+	objects, err := cluster.Render(t.Context(), filepath.Join(append([]string{config}, kustomization...)...))
 	g.Expect(err).NotTo(HaveOccurred())
 	found := map[string][]rbacv1.PolicyRule{}
 	for _, object := range objects {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package install
 
 import (
@@ -21,7 +23,7 @@ const signerUser = "system:serviceaccount:signet-system:signet-signer"
 
 func TestSigner(t *testing.T) {
 	g := NewWithT(t)
-	admin, err := client.New(plane.Config, client.Options{})
+	admin, err := client.New(cluster.Config, client.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	apply(g, "--server-side", "-k", filepath.Join(config, "crd"))
 	apply(g, "--server-side", "-k", filepath.Join(config, "namespace"))
@@ -101,7 +103,7 @@ func TestSignerHasTheSameRulesUnderRolesAlone(t *testing.T) {
 // come from signet-system alone, since whoever asks for one chooses its URI.
 func TestSignerWithCertManager(t *testing.T) {
 	g := NewWithT(t)
-	objects, err := plane.Render(t.Context(), filepath.Join(config, "signer", "certmanager"))
+	objects, err := cluster.Render(t.Context(), filepath.Join(config, "signer", "certmanager"))
 	g.Expect(err).NotTo(HaveOccurred())
 	mounted, issued := "", map[string]bool{}
 	for _, object := range objects {
@@ -124,10 +126,10 @@ func TestSignerWithCertManager(t *testing.T) {
 }
 
 // The ports of Services and NetworkPolicies are names of the Pod's, and no
-// policy opens a face of gateways and that of backends at once.
+// policy opens an endpoint of gateways and that of backends at once.
 func TestSignerPortsFit(t *testing.T) {
 	g := NewWithT(t)
-	objects, err := plane.Render(t.Context(), filepath.Join(config, "signer"))
+	objects, err := cluster.Render(t.Context(), filepath.Join(config, "signer"))
 	g.Expect(err).NotTo(HaveOccurred())
 	ports, used := map[string]bool{}, map[string][]string{}
 	for _, object := range objects {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -15,8 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/signet-dev/signet/internal/pki"
 	"github.com/signet-dev/signet/internal/testing/proc"
-	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
 // fault is one thing that is wrong with the installation.
@@ -28,7 +30,7 @@ type fault struct {
 	want []string
 }
 
-func testDoctor(t *testing.T, w *world) {
+func testDoctor(t *testing.T, w *fixture) {
 	w.configureGateways(t)
 	t.Run("healthy", func(t *testing.T) { findsNothing(t, w) })
 	for _, faults := range [][]fault{
@@ -42,7 +44,7 @@ func testDoctor(t *testing.T, w *world) {
 }
 
 // findings are those that are not ok, and the number of all.
-func (w *world) findings(t *testing.T, args ...string) ([]string, int) {
+func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	t.Helper()
 	out, problems, _ := w.signet(t, append([]string{"doctor", "-n", shop, "-o", "json"}, args...)...)
 	var diagnosis struct {
@@ -62,10 +64,10 @@ func (w *world) findings(t *testing.T, args ...string) ([]string, int) {
 }
 
 // tellsNoKey looks for the private keys of all certificates.
-func (w *world) tellsNoKey(t *testing.T, out string) {
+func (w *fixture) tellsNoKey(t *testing.T, out string) {
 	t.Helper()
 	var secrets corev1.SecretList
-	must(t, w.admin.List(t.Context(), &secrets))
+	must(t, w.Admin.List(t.Context(), &secrets))
 	for _, secret := range secrets.Items {
 		for _, name := range []string{corev1.TLSPrivateKeyKey, "secret"} {
 			key := strings.TrimSpace(string(secret.Data[name]))
@@ -79,7 +81,7 @@ func (w *world) tellsNoKey(t *testing.T, out string) {
 // finds has doctor find the fault and nothing else, and nothing any more when it
 // is mended. The manager mends things itself, and the API server learns of a
 // change a moment later: the fault is made again until it is found.
-func (w *world) finds(t *testing.T, fault fault) {
+func (w *fixture) finds(t *testing.T, fault fault) {
 	proc.Eventually(t, "doctor to find it", func() error {
 		fault.doing(t)
 		got, _ := w.findings(t)
@@ -103,21 +105,21 @@ func (w *world) finds(t *testing.T, fault fault) {
 	})
 }
 
-func findsNothing(t *testing.T, w *world) {
+func findsNothing(t *testing.T, w *fixture) {
 	out := w.done(t, "doctor", "-n", shop)
-	expectLines(t, out, "VERDICT CHECK FOUND",
-		"ok CRD signaturekeys.signet.dev there, with all fields of this version",
-		"ok CRD signaturebindings.signet.dev there, with all fields of this version")
+	expectLines(t, out, "RESULT CHECK FOUND",
+		"ok CRD signaturekeys.signet.dev installed, with all fields of this version",
+		"ok CRD signaturebindings.signet.dev installed, with all fields of this version")
 	for _, check := range []string{
-		"webhooks the CA certificate is good until", "webhook endpoints none to look at: the webhooks are called at https://" + w.webhooks, "admission answers a key is accepted (dry run)",
-		"Deployment signet-controller-manager 2 available", "a manager leads", "policy on managed Secrets bound",
-		"Deployment signet-signer 2 available", "the signer's certificate the certificate is good until",
-		"the authority of the signer's callers the authority in ca.crt is good until",
-		"Gateway API Gateway, HTTPRoute and GRPCRoute are there", "your rights in namespace shop keys and bindings can be read and written",
+		"webhooks the CA certificate is valid until", "webhook endpoints not used: the webhooks are called at https://" + w.webhooks, "admission accepts a key (dry run)",
+		"Deployment signet-controller-manager 2 available", "leader ", "policy for managed Secrets in effect",
+		"Deployment signet-signer 2 available", "signer certificate the certificate is valid until",
+		"CA of the signer's callers the CA in ca.crt is valid until",
+		"Gateway API Gateway, HTTPRoute and GRPCRoute are installed", "your permissions in namespace shop keys and bindings can be read and written",
 		"Middleware sign-orders calls the signer", "SecurityPolicy sign-orders calls the signer", "Backend signet calls the signer",
-		"Istio's extension provider signet calls the signer", "AuthorizationPolicy sign-legacy calls the signer",
-		"caller's certificate signet-signer-sign-shop the certificate is good until",
-		"caller's certificate signet-signer-verify-shop the certificate is good until",
+		"Istio extension provider signet calls the signer", "AuthorizationPolicy sign-legacy calls the signer",
+		"caller certificate signet-signer-sign-shop the certificate is valid until",
+		"caller certificate signet-signer-verify-shop the certificate is valid until",
 	} {
 		if !strings.Contains(spaces.ReplaceAllString(out, " "), "\nok "+check) {
 			t.Errorf("not ok: %q in\n%s", check, out)
@@ -128,16 +130,16 @@ func findsNothing(t *testing.T, w *world) {
 	}
 }
 
-func (w *world) faultsOfWebhooks(t *testing.T) []fault {
-	const untrusted = "failed admission answers: *x509: *-> the API server does not trust the manager: see webhooks above"
-	const log = " -> the manager writes the bundle while it runs: see its log"
+func (w *fixture) faultsOfWebhooks(t *testing.T) []fault {
+	const untrusted = "failed admission: *x509: *-> the API server does not trust the manager: see webhooks above"
+	const log = " -> see the manager's log: it writes the bundle while it runs"
 	now := time.Now()
 	bundles := map[string][]byte{"empty": nil}
 	for name, made := range map[string]time.Time{"expired": now.AddDate(0, 0, -3), "other": now} {
-		authority, err := webhookcert.NewAuthority("test", made, 2*24*time.Hour)
+		authority, err := pki.NewAuthority("test", made, 2*24*time.Hour)
 		must(t, err)
 		if name == "other" {
-			authority, err = webhookcert.NewAuthority("test", made, 365*24*time.Hour)
+			authority, err = pki.NewAuthority("test", made, 365*24*time.Hour)
 			must(t, err)
 		}
 		data, err := authority.Encode()
@@ -157,11 +159,11 @@ func (w *world) faultsOfWebhooks(t *testing.T) []fault {
 	again := func(t *testing.T) { w.install(t, "webhook"); trust(trusted)(t) }
 	return []fault{
 		{"CA bundle empty", trust(bundles["empty"]), trust(trusted), []string{
-			"failed webhooks: *: no CA bundle: the API server trusts nobody to answer" + log, untrusted}},
+			"failed webhooks: *: no CA bundle: the API server trusts no webhook" + log, untrusted}},
 		{"CA bundle expired", trust(bundles["expired"]), trust(trusted), []string{
-			"failed webhooks: *: the CA certificate has expired on " + now.AddDate(0, 0, -1).UTC().Format(time.DateOnly) + log, untrusted}},
+			"failed webhooks: *: the CA certificate expired on " + now.AddDate(0, 0, -1).UTC().Format(time.DateOnly) + log, untrusted}},
 		{"CA bundle of another authority", trust(bundles["other"]), trust(trusted), []string{
-			"warning webhooks: the CA bundle is not that of the manager's own authority (Secret signet-webhook-ca) -> right only with certificates of your own (--webhook-cert-dir); else see the manager's log", untrusted}},
+			"warning webhooks: the CA bundle does not contain the manager's own CA (Secret signet-webhook-ca) -> see the manager's log, unless you supply the certificates (--webhook-cert-dir)", untrusted}},
 		{"a webhook missing", func(t *testing.T) {
 			w.kubectl(t, "patch", "validatingwebhookconfiguration", "signet", "--type=json", "-p", `[{"op": "test", "path": "/webhooks/3/name", "value": "signature-sources.signet.dev"}, {"op": "remove", "path": "/webhooks/3"}]`)
 		}, again, []string{
@@ -171,36 +173,36 @@ func (w *world) faultsOfWebhooks(t *testing.T) []fault {
 		}, again, []string{
 			"failed webhooks: not there -> install Signet: kubectl apply --server-side -k config/default",
 			// No Pods run here, and nothing says that the manager is called elsewhere.
-			"failed webhook endpoints: Service signet-webhook has no ready endpoint: the API server reaches no manager -> see the manager's Pods in namespace signet-system"}},
+			"failed webhook endpoints: Service signet-webhook has no ready endpoint: the API server cannot reach a manager -> see the manager's Pods in namespace signet-system"}},
 	}
 }
 
-func (w *world) faultsOfInstallation() []fault {
-	const policy = " -> apply config/policy: without it, anybody with write access to Secrets changes material"
+func (w *fixture) faultsOfInstallation() []fault {
+	const policy = " -> apply config/policy: without it, any client with write access to Secrets can change material"
 	const binding = "validatingadmissionpolicybinding"
 	back := func(folder string) func(*testing.T) { return func(t *testing.T) { w.install(t, folder) } }
 	return []fault{
 		{"older CRD", func(t *testing.T) {
 			w.kubectl(t, "patch", "crd", "signaturebindings.signet.dev", "--type=merge", "-p", w.olderCRD(t))
-		}, back("crd"), []string{"failed CRD signaturebindings.signet.dev: older than this plugin, it lacks status.previousKey -> apply the CRDs of this version"}},
+		}, back("crd"), []string{"failed CRD signaturebindings.signet.dev: older than this plugin: lacks status.previousKeys -> apply the CRDs of this version"}},
 		{"policy missing", func(t *testing.T) {
 			w.kubectl(t, "delete", "validatingadmissionpolicy", "signet-managed-secrets", "--ignore-not-found")
-		}, back("policy"), []string{"failed policy on managed Secrets: the ValidatingAdmissionPolicy signet-managed-secrets is not there" + policy}},
+		}, back("policy"), []string{"failed policy for managed Secrets: ValidatingAdmissionPolicy signet-managed-secrets does not exist" + policy}},
 		{"policy's binding missing", func(t *testing.T) { w.kubectl(t, "delete", binding, "signet-managed-secrets", "--ignore-not-found") },
-			back("policy"), []string{"failed policy on managed Secrets: the ValidatingAdmissionPolicyBinding signet-managed-secrets is not there, and without it the policy is off" + policy}},
+			back("policy"), []string{"failed policy for managed Secrets: ValidatingAdmissionPolicyBinding signet-managed-secrets does not exist, so the policy is off" + policy}},
 		{"policy's parameters missing", func(t *testing.T) {
 			w.kubectl(t, "delete", "configmap", "signet-policy-parameters", "-n", system, "--ignore-not-found")
-		}, back("policy"), []string{"failed policy on managed Secrets: ConfigMap signet-policy-parameters is not there, and without it the policy is off" + policy}},
+		}, back("policy"), []string{"failed policy for managed Secrets: ConfigMap signet-policy-parameters does not exist, so the policy is off" + policy}},
 		{"policy that warns", func(t *testing.T) {
 			w.kubectl(t, "patch", binding, "signet-managed-secrets", "--type=merge", "-p", `{"spec": {"validationActions": ["Warn"]}}`)
 		}, func(t *testing.T) {
 			w.kubectl(t, "patch", binding, "signet-managed-secrets", "--type=merge", "-p", `{"spec": {"validationActions": ["Deny"]}}`)
-		}, []string{"failed policy on managed Secrets: its binding only warns or audits: validationActions lacks Deny" + policy}},
+		}, []string{"failed policy for managed Secrets: the binding only warns or audits: validationActions lacks Deny" + policy}},
 	}
 }
 
 // olderCRD is a patch that takes a field out of the schema.
-func (w *world) olderCRD(t *testing.T) string {
+func (w *fixture) olderCRD(t *testing.T) string {
 	t.Helper()
 	var crd struct {
 		Spec struct {
@@ -218,49 +220,49 @@ func (w *world) olderCRD(t *testing.T) string {
 	return string(patch)
 }
 
-func (w *world) faultsOfCertificates(t *testing.T) []fault {
+func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 	server, caller := w.secret(t, system, "signet-signer-server"), w.secret(t, shop, "signet-signer-sign-shop")
 	const renew = " -> renew it: signet certs --secrets --overwrite, or see cert-manager's Certificate"
 	const in = "Secret signet-signer-server: "
 	tomorrow := time.Now().AddDate(0, 0, 1).UTC().Format(time.DateOnly)
 	certify := func(args ...string) func(*testing.T) {
 		return func(t *testing.T) {
-			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.cluster.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
+			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
 		}
 	}
-	foreign, err := webhookcert.NewAuthority("test", time.Now(), 24*time.Hour)
+	foreign, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
 	must(t, err)
-	ended, err := webhookcert.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
+	ended, err := pki.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
 	must(t, err)
 	return []fault{
 		{"signer's certificate missing", w.without(server), w.restored(server), []string{
-			"failed the signer's certificate: Secret signet-signer-server is not there: the signer's Pods do not start -> make it: signet certs --secrets --server signet-signer.signet-system.svc,signet-signer-verify.signet-system.svc"}},
+			"failed signer certificate: Secret signet-signer-server does not exist: the signer's Pods cannot start -> create it: signet certs --secrets --server signet-signer.signet-system.svc,signet-signer-verify.signet-system.svc"}},
 		{"signer's certificate about to expire", certify("--server="+signerHost+","+verifyHost, "--days=1"), w.restored(server), []string{
 			"warning the signer's certificate: " + in + "the certificate expires on " + tomorrow + renew}},
 		{"signer's certificate of other names", certify("--server=" + verifyHost), w.restored(server), []string{
-			"failed the signer's certificate: " + in + "the certificate is not for " + signerHost + ": who calls it by that name refuses it" + renew}},
+			"failed signer certificate: " + in + "the certificate does not cover " + signerHost + ": clients that use that name reject it" + renew}},
 		{"signer's certificate expired", w.holding(server, map[string][]byte{"tls.crt": issued(t, ended, signerHost, verifyHost)}), w.restored(server), []string{
-			"failed the signer's certificate: " + in + "the certificate has expired on *" + renew}},
+			"failed signer certificate: " + in + "the certificate expired on *" + renew}},
 		{"authority of callers missing", w.holding(server, map[string][]byte{"ca.crt": nil}), w.restored(server), []string{
-			"failed the authority of the signer's callers: " + in + "ca.crt is missing: the signer does not start without the authority of its callers -> begin with a new authority: callers then need new certificates, too"}},
+			"failed CA of the signer's callers: " + in + "ca.crt is missing: the signer cannot start without the CA of its callers -> create a new CA, after which callers need new certificates, too"}},
 		{"caller's certificate missing", w.without(caller), w.restored(caller), []string{
-			"failed caller's certificate signet-signer-sign-shop: the Secret is not there, and a gateway's settings name it: it cannot call the signer -> make it: signet certs --secrets --sign shop"}},
+			"failed caller certificate signet-signer-sign-shop: the Secret does not exist, but a gateway's settings name it: the gateway cannot call the signer -> create it: signet certs --secrets --sign shop"}},
 		{"caller's certificate about to expire", certify("--sign="+shop, "--days=1"), w.restored(caller), []string{
-			"warning caller's certificate signet-signer-sign-shop: the certificate expires on " + tomorrow + renew}},
+			"warning caller certificate signet-signer-sign-shop: the certificate expires on " + tomorrow + renew}},
 		{"caller's certificate without the URI", w.holding(caller, w.secret(t, shop, "signet-signer-verify-shop").Data), w.restored(caller), []string{
-			"failed caller's certificate signet-signer-sign-shop: the certificate has no URI signet://sign/shop, but signet://verify/shop: the signer answers 403" + renew}},
+			"failed caller certificate signet-signer-sign-shop: the certificate lacks the URI signet://sign/shop (it has signet://verify/shop): the signer responds with 403" + renew}},
 		{"caller's certificate of another authority", w.holding(caller, map[string][]byte{"tls.crt": issued(t, foreign, "signet://sign/shop")}), w.restored(caller), []string{
-			"failed caller's certificate signet-signer-sign-shop: the certificate was not issued by an authority that the signer trusts: it refuses the connection" + renew}},
+			"failed caller certificate signet-signer-sign-shop: the certificate was not issued by a CA that the signer trusts: it refuses the connection" + renew}},
 	}
 }
 
 // without deletes a Secret, holding changes parts of its data, and restored puts
 // it back as it was.
-func (w *world) without(secret *corev1.Secret) func(*testing.T) {
-	return func(t *testing.T) { must(t, client.IgnoreNotFound(w.admin.Delete(t.Context(), secret.DeepCopy()))) }
+func (w *fixture) without(secret *corev1.Secret) func(*testing.T) {
+	return func(t *testing.T) { must(t, client.IgnoreNotFound(w.Admin.Delete(t.Context(), secret.DeepCopy()))) }
 }
 
-func (w *world) holding(secret *corev1.Secret, data map[string][]byte) func(*testing.T) {
+func (w *fixture) holding(secret *corev1.Secret, data map[string][]byte) func(*testing.T) {
 	return func(t *testing.T) {
 		changed := secret.DeepCopy()
 		maps.Copy(changed.Data, data)
@@ -268,23 +270,23 @@ func (w *world) holding(secret *corev1.Secret, data map[string][]byte) func(*tes
 	}
 }
 
-func (w *world) restored(secret *corev1.Secret) func(*testing.T) {
+func (w *fixture) restored(secret *corev1.Secret) func(*testing.T) {
 	return func(t *testing.T) { w.put(t, secret.DeepCopy()) }
 }
 
-func (w *world) put(t *testing.T, secret *corev1.Secret) {
+func (w *fixture) put(t *testing.T, secret *corev1.Secret) {
 	t.Helper()
 	secret.ObjectMeta = metav1.ObjectMeta{Namespace: secret.Namespace, Name: secret.Name}
-	err := w.admin.Update(t.Context(), secret)
+	err := w.Admin.Update(t.Context(), secret)
 	if client.IgnoreNotFound(err) == nil && err != nil {
-		err = w.admin.Create(t.Context(), secret)
+		err = w.Admin.Create(t.Context(), secret)
 	}
 	must(t, err)
 }
 
 // faultsOfPods come last: the manager has to lead again after them.
-func (w *world) faultsOfPods() []fault {
-	const log = " -> see the manager's Pods in namespace signet-system and their log"
+func (w *fixture) faultsOfPods() []fault {
+	const log = " -> see the manager's Pods in namespace signet-system and their logs"
 	var stopped bool
 	return []fault{
 		{"signer missing", func(t *testing.T) {
@@ -292,41 +294,41 @@ func (w *world) faultsOfPods() []fault {
 		}, func(t *testing.T) {
 			w.install(t, "signer")
 			w.available(t, "signet-signer", corev1.ConditionTrue)
-		}, []string{"warning Deployment signet-signer: not there: nothing signs, unless it runs elsewhere -> install it: kubectl apply --server-side -k config/signer"}},
+		}, []string{"warning Deployment signet-signer: not found: nothing signs, unless a signer runs elsewhere -> install it: kubectl apply --server-side -k config/signer"}},
 		{"manager away", func(t *testing.T) {
 			if stopped {
 				return
 			}
 			stopped = true
-			w.manager.Stop()
+			must(t, w.manager.Stop())
 			w.available(t, "signet-controller-manager", corev1.ConditionFalse)
 		}, func(t *testing.T) {
 			w.startManager(t)
 			w.available(t, "signet-controller-manager", corev1.ConditionTrue)
 		}, []string{
-			`failed admission answers: *failed calling webhook "signaturekeys.signet.dev"*connection refused -> no key can be made or changed: see the manager's Pods in namespace signet-system and their log`,
+			`failed admission: *failed calling webhook "signaturekeys.signet.dev"*connection refused -> see the manager's Pods in namespace signet-system and their logs: no key can be created or changed`,
 			"failed Deployment signet-controller-manager: not available -> see its Pods in namespace signet-system",
-			"failed a manager leads: none since *: no key and no binding is worked on" + log,
+			"failed leader: no leader since *: no key or binding is reconciled" + log,
 		}},
 	}
 }
 
 // saysWhatItMayNotRead looks with the rights of the role view.
-func saysWhatItMayNotRead(t *testing.T, w *world) {
+func saysWhatItMayNotRead(t *testing.T, w *fixture) {
 	viewer := w.viewer(t)
 	got, _ := w.findings(t, "--as="+viewer)
 	for _, want := range []string{
-		"unknown the signer's certificate: viewer lacks the right to get secrets in namespace signet-system -> ask an administrator to run this",
-		"unknown caller's certificate signet-signer-sign-shop: viewer lacks the right to get secrets in namespace shop -> ask an administrator to run this",
-		"unknown Middlewares of namespace shop: viewer lacks the right to list middlewares.traefik.io in namespace shop -> ask an administrator to run this",
-		"warning your rights in namespace shop: you may not create, patch, delete signaturekeys and signaturebindings -> ask for a RoleBinding to the role edit of Kubernetes, or view to read",
+		"unknown signer certificate: viewer is not allowed to get secrets in namespace signet-system -> ask an administrator to run this",
+		"unknown caller certificate signet-signer-sign-shop: viewer is not allowed to get secrets in namespace shop -> ask an administrator to run this",
+		"unknown Middlewares in namespace shop: viewer is not allowed to list middlewares.traefik.io in namespace shop -> ask an administrator to run this",
+		"warning your permissions in namespace shop: you are not allowed to create, patch, delete signaturekeys and signaturebindings -> ask for a RoleBinding to the ClusterRole edit, or view for read access",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, strings.Join(got, "\n"))
 		}
 	}
 	expectLines(t, w.done(t, "doctor", "-n", shop, "--as="+viewer),
-		"NOT LOOKED AT",
-		"the signer's certificate: viewer lacks the right to get secrets in namespace signet-system",
+		"NOT CHECKED",
+		"signer certificate: viewer is not allowed to get secrets in namespace signet-system",
 		"-> ask an administrator to run this")
 }

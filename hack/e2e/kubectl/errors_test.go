@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -16,38 +18,39 @@ import (
 
 // testErrors gives every command a kubeconfig that is no good. Each says in one
 // line what is missing.
-func testErrors(t *testing.T, w *world) {
+func testErrors(t *testing.T, w *fixture) {
 	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: "nobody"}})
-	nobody := w.identity(t, shop, "nobody")
-	unknown := rest.AnonymousClientConfig(w.cluster.Config)
+	nobody, err := w.Identity(t.Context(), shop, "nobody")
+	must(t, err)
+	unknown := rest.AnonymousClientConfig(w.Config)
 	unknown.BearerToken = "expired"
-	away := rest.CopyConfig(w.cluster.Config)
+	away := rest.CopyConfig(w.Config)
 	away.Host = "https://" + proc.FreeAddress(t)
 	for name, config := range map[string]*rest.Config{"unknown": unknown, "away": away} {
-		must(t, w.cluster.WriteKubeconfig(config, filepath.Join(w.dir, name)))
+		must(t, w.WriteKubeconfig(config, filepath.Join(w.dir, name)))
 	}
 	request := filepath.Join(w.dir, "right.http")
 	commands := map[string][]string{
 		"status": {"status"}, "explain": {"explain", "api/legacy"}, "rotate": {"rotate", "orders"},
 		"bind": {"bind", "orders", "--env", "RELEASE", "-l", "app=orders"}, "verify": {"verify", "orders", "-f", request}, "doctor": {"doctor"},
 	}
-	const user = "system:serviceaccount:shop:nobody lacks the right to "
-	const shopRight = " in namespace shop: "
-	const ask = shopRight + "ask for a RoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds"
-	const askForRoutes = shopRight + "Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io"
-	rights := map[string]string{
+	const user = "system:serviceaccount:shop:nobody is not allowed to "
+	const inShop = " in namespace shop: "
+	const ask = inShop + "ask for a RoleBinding to the ClusterRole view or edit, which cover Signet's kinds"
+	const askForRoutes = inShop + "ask for a Role that may list httproutes.gateway.networking.k8s.io, because view and edit do not cover the Gateway API"
+	permissions := map[string]string{
 		"status": "list signaturekeys.signet.dev" + ask, "explain": "list signaturebindings.signet.dev" + ask, "rotate": "get signaturekeys.signet.dev" + ask,
 		"bind": "list httproutes.gateway.networking.k8s.io" + askForRoutes, "verify": "get signaturekeys.signet.dev" + ask,
 	}
 	for name, args := range commands {
 		for kubeconfig, want := range map[string]string{
-			nobody:                          user + rights[name],
-			filepath.Join(w.dir, "unknown"): "the API server does not accept your credentials: the token or certificate in the kubeconfig is wrong, or has expired",
+			nobody:                          user + permissions[name],
+			filepath.Join(w.dir, "unknown"): "the API server rejected your credentials: the token or certificate in the kubeconfig is invalid or expired",
 			filepath.Join(w.dir, "away"):    fmt.Sprintf("the API server at %s cannot be reached: dial tcp %s: connect: connection refused", away.Host, strings.TrimPrefix(away.Host, "https://")),
-			filepath.Join(w.dir, "nowhere"): "read the kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
+			filepath.Join(w.dir, "nowhere"): "load kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
 		} {
 			if name == "doctor" && kubeconfig == nobody {
-				continue // doctor says what it could not look at
+				continue // doctor lists what it could not check
 			}
 			out, problems, code := w.signet(t, append(args, "-n", shop, "--kubeconfig", kubeconfig)...)
 			if code != 1 || out != "" || problems != "error: "+want+"\n" {
@@ -59,11 +62,11 @@ func testErrors(t *testing.T, w *world) {
 }
 
 // without has no kubeconfig at all.
-func without(t *testing.T, w *world) {
+func without(t *testing.T, w *fixture) {
 	cmd := w.command(t, "status")
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(w.dir, "nowhere"), "HOME="+w.dir, "PATH="+w.dir)
 	output, err := cmd.CombinedOutput()
-	const want = "error: there is no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config names a cluster\n"
+	const want = "error: no cluster is configured: set --kubeconfig, KUBECONFIG or ~/.kube/config\n"
 	if exitCode(err) != 1 || string(output) != want {
 		t.Errorf("%v %q, want %q", err, output, want)
 	}

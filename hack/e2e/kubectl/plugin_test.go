@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -9,11 +11,11 @@ import (
 )
 
 func TestPlugin(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.openShop(t)
 	for _, part := range []struct {
 		name string
-		test func(*testing.T, *world)
+		test func(*testing.T, *fixture)
 	}{
 		{"status", testStatus}, {"explain", testExplain}, {"bind", testBind}, {"verify", testVerify},
 		{"doctor", testDoctor}, {"rotate", testRotate}, {"errors", testErrors},
@@ -81,7 +83,7 @@ spec: {keyRef: {name: payments}, environment: RELEASE, apis: [{group: signet.dev
 `
 
 // openShop makes the goods, and accepts the route as a gateway's controller does.
-func (w *world) openShop(t *testing.T) {
+func (w *fixture) openShop(t *testing.T) {
 	t.Helper()
 	w.apply(t, goods)
 	w.kubectl(t, "patch", "httproute", "orders", "-n", shop, "--subresource=status", "--type=merge", "-p", `{"status": {"parents": [{
@@ -109,7 +111,7 @@ func expectLines(t *testing.T, output string, lines ...string) {
 	}
 }
 
-func testStatus(t *testing.T, w *world) {
+func testStatus(t *testing.T, w *fixture) {
 	out := w.done(t, "status", "-n", shop)
 	expectLines(t, out,
 		"NAME TYPE READY REASON BINDINGS SECRET ROTATION",
@@ -119,7 +121,7 @@ func testStatus(t *testing.T, w *world) {
 		"invoices invoices RELEASE 0/1 Unknown KeyNotReady",
 		"orders orders RELEASE 2/2 True Bound",
 		"takeover payments RELEASE 0/1 False Conflicted",
-		"ENVIRONMENT API STATE HELD BY KEY WAITING",
+		"ENVIRONMENT API STATE HOLDER KEY WAITING",
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
@@ -137,22 +139,22 @@ func testStatus(t *testing.T, w *world) {
 	}
 }
 
-func testExplain(t *testing.T, w *world) {
+func testExplain(t *testing.T, w *fixture) {
 	expectLines(t, w.done(t, "explain", "httproute/orders", "-n", shop),
 		"httproute/orders in namespace shop",
 		"RELEASE orders orders Bound shop/edge <none>",
 		" sign /sign/shop/RELEASE/HTTPRoute/orders",
 		" // mount Secret orders at /etc/signet/orders",
-		"The configuration of a gateway: --gateway traefik|envoy-gateway|nginx|caddy")
+		"To print the configuration of a gateway, add --gateway traefik|envoy-gateway|nginx|caddy")
 	expectLines(t, w.done(t, "explain", "api/legacy", "-n", shop),
 		"RELEASE orders orders Bound <none> takeover",
-		"! RELEASE: binding takeover is Conflicted: orders holds the API (held by another binding: delete the API from one of the two)")
+		"! RELEASE: binding \"takeover\" is Conflicted: \"orders\" holds the API (held by another binding: delete the API from one of the two)")
 	expectLines(t, w.done(t, "explain", "api/invoices", "-n", shop),
 		"RELEASE <none> <none> Pending <none> invoices",
-		"! RELEASE: binding invoices is Pending (no other binding holds it; waits for the key)")
+		"! RELEASE: binding \"invoices\" is Pending (no other binding holds it; waits for the key)")
 }
 
-func testBind(t *testing.T, w *world) {
+func testBind(t *testing.T, w *fixture) {
 	out := w.done(t, "bind", "orders", "--env", "PREVIEW", "-l", "app=orders", "--apply", "-n", shop)
 	expectLines(t, out, "signaturebinding.signet.dev/orders-preview created: key orders, environment PREVIEW, 1 API")
 	// Nothing has published the route there: the binding holds it and waits.
@@ -164,13 +166,13 @@ func testBind(t *testing.T, w *world) {
 }
 
 // bindPrints prints bindings that are worth a warning, and one that is not.
-func bindPrints(t *testing.T, w *world, args ...string) string {
+func bindPrints(t *testing.T, w *fixture, args ...string) string {
 	t.Helper()
 	for _, test := range []struct{ args, want string }{
 		{"bind nokey --env PREVIEW -l app=orders",
-			"Warning: spec.keyRef.name: there is no SignatureKey nokey in this namespace: the binding waits until you create it, or correct the name\n"},
+			"Warning: spec.keyRef.name: SignatureKey \"nokey\" does not exist in this namespace, so the binding waits. Create the key or fix the name.\n"},
 		{"bind payments --env RELEASE -l app=orders",
-			"Warning: spec.apis[0]: SignatureBinding orders has HTTPRoute orders in environment RELEASE, and keeps it: take the API out of one of the two\n"},
+			"Warning: spec.apis[0]: HTTPRoute \"orders\" in environment \"RELEASE\" is taken by SignatureBinding \"orders\". Remove the API from one of the two bindings.\n"},
 	} {
 		out, problems, code := w.signet(t, append(strings.Fields(test.args), "-n", shop)...)
 		if code != 0 || problems != test.want || !strings.HasPrefix(out, "apiVersion: ") {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package kubectl
 
 import (
@@ -17,7 +19,7 @@ import (
 
 // testVerify has the running signer sign, and saves the request as a backend
 // gets it.
-func testVerify(t *testing.T, w *world) {
+func testVerify(t *testing.T, w *fixture) {
 	const body = `{"order": 1}`
 	signed := w.sign(t, "/v1/orders?page=2", "orders.example.com", body)
 	saved := func(name, target, body string) string {
@@ -37,24 +39,24 @@ func testVerify(t *testing.T, w *world) {
 		t.Errorf("refused: %d %s%s", code, out, problems)
 	}
 	// Both ids are on the wire anyway.
-	if out, _, _ := verify("payments", saved("key.http", "/v1/orders?page=2", body)); !strings.Contains(out, " has signed, and this key's id is payments_app\n") {
+	if out, _, _ := verify("payments", saved("key.http", "/v1/orders?page=2", body)); !strings.Contains(out, " signed the request, but the ID of this key is payments_app\n") {
 		t.Errorf("does not name the ids: %s", out)
 	}
 	for name, test := range map[string]struct{ key, file, want string }{
-		"path":      {"orders", saved("path.http", "/shop/v1/orders?page=2", body), "What differs: path or query: /v1/orders?page=2 was signed, not /shop/v1/orders?page=2; sign after rewrites\n"},
-		"unknown":   {"orders", saved("unknown.http", "/v1/orders?page=3", body), "What differs: not found out: "},
-		"body":      {"orders", saved("body.http", "/v1/orders?page=2", body+" "), "What differs: the body\n"},
-		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has that algorithm and id\nWhat differs: the key: SDK-HMAC-SHA256 Access="},
+		"path":      {"orders", saved("path.http", "/shop/v1/orders?page=2", body), "Difference: path or query: /v1/orders?page=2 was signed, not /shop/v1/orders?page=2; sign after rewrites\n"},
+		"unknown":   {"orders", saved("unknown.http", "/v1/orders?page=3", body), "Difference: unknown: "},
+		"body":      {"orders", saved("body.http", "/v1/orders?page=2", body+" "), "Difference: the body\n"},
+		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has that algorithm and id\nDifference: the key: SDK-HMAC-SHA256 Access="},
 	} {
 		out, problems, code := verify(test.key, test.file)
-		if code != 1 || !strings.Contains(out, test.want) || problems != "error: the request is refused\n" {
+		if code != 1 || !strings.Contains(out, test.want) || problems != "error: request refused\n" {
 			t.Errorf("%s: got %d %q %q, want %q", name, code, out, problems, test.want)
 		}
 	}
 }
 
 // sign asks the signer as Traefik does, with the shop's certificate.
-func (w *world) sign(t *testing.T, target, host, body string) http.Header {
+func (w *fixture) sign(t *testing.T, target, host, body string) http.Header {
 	t.Helper()
 	dir := w.mount(t, shop, "signet-signer-sign-shop")
 	certificate, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -8,7 +10,7 @@ import (
 	"testing"
 )
 
-// metric is a row of the README's table.
+// metric is a row of the table in config/prometheus/README.md.
 type metric struct {
 	kind   string
 	labels []string
@@ -16,7 +18,7 @@ type metric struct {
 	from string
 }
 
-// documented is what the README says of Signet's metrics, and of the values of
+// documented is what that page says of Signet's metrics, and of the values of
 // their labels: by "metric label".
 type documented struct {
 	metrics map[string]metric
@@ -35,8 +37,8 @@ func inQuotes(cell string) []string {
 
 func readDocumented(t *testing.T) documented {
 	t.Helper()
-	_, text, _ := strings.Cut(shipped(t, "README.md"), "\n### Metrics\n")
-	text, _, _ = strings.Cut(text, "\n### ")
+	_, text, _ := strings.Cut(shipped(t, "config/prometheus/README.md"), "\n## Metrics\n")
+	text, _, _ = strings.Cut(text, "\n## ")
 	d := documented{metrics: map[string]metric{}, values: map[string][]string{}}
 	for line := range strings.Lines(text) {
 		cells := strings.Split(line, "|")
@@ -52,7 +54,7 @@ func readDocumented(t *testing.T) documented {
 		}
 	}
 	if len(d.metrics) == 0 || len(d.values) == 0 {
-		t.Fatal("there is no table of metrics in the README")
+		t.Fatal("there is no table of metrics on their page")
 	}
 	return d
 }
@@ -88,19 +90,19 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 	}
 	const conditions, key, binding = "api/v1alpha1/conditions.go", "api/v1alpha1/signaturekey_types.go", "api/v1alpha1/signaturebinding_types.go"
 	events := slices.Concat(constants(conditions, `Reason\w+ = "(\w+)"`), constants(conditions, `ConditionPathRewritten = "(\w+)"`),
-		constants("controllers/key_material.go", `event\w+ += "(\w+)"`), constants("controllers/key_rotation.go", `eventReplaced = "(\w+)"`))
+		constants("controllers/signaturekey/material.go", `event\w+ += "(\w+)"`), constants("controllers/signaturekey/rotation.go", `eventReplaced = "(\w+)"`))
 	for label, want := range map[string][]string{
-		"signet_keys type":                    constants(key, `KeyType = "(\w+)"`),
-		"signet_apis state":                   constants(binding, `APIState = "(\w+)"`),
-		"signet_transitions_total reason":     events,
-		"signet_signer_requests_total face":   constants("internal/signer/face.go", `face\w+ +face = "(\w+)"`),
-		"signet_signer_requests_total result": constants("internal/signer/refusal.go", `result = "(\w+)"`),
-		"signet_signer_unusable_total reason": constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
+		"signet_keys type":                      constants(key, `KeyType = "(\w+)"`),
+		"signet_apis state":                     constants(binding, `APIState = "(\w+)"`),
+		"signet_transitions_total reason":       events,
+		"signet_signer_requests_total endpoint": constants("internal/signer/endpoint.go", `endpoint\w+ +endpoint = "(\w+)"`),
+		"signet_signer_requests_total result":   constants("internal/signer/refusal.go", `result = "(\w+)"`),
+		"signet_signer_unusable_total reason":   constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
 	} {
 		got := slices.Sorted(slices.Values(d.values[label]))
 		slices.Sort(want)
 		if !slices.Equal(got, slices.Compact(want)) {
-			t.Errorf("%s: the README has\n%v\nand the code\n%v", label, got, want)
+			t.Errorf("%s: the page on metrics has\n%v\nand the code\n%v", label, got, want)
 		}
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -13,10 +15,12 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// prometheus is a Prometheus that scrapes the world and has the alerts loaded.
+// prometheus is a Prometheus that scrapes Signet and has the alerts loaded.
 type prometheus struct{ api string }
 
 func program(t *testing.T, name string) string {
@@ -28,26 +32,32 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
+// targetEndpoint is the value of the label endpoint that the Prometheus operator
+// sets on all that it scrapes: the name of the port.
+const targetEndpoint = "metrics"
+
 // scraping is Prometheus' configuration: jobs have names of no meaning, since
-// no rule may depend on them.
+// no rule may depend on them. The signer is scraped as with its PodMonitor.
 const scraping = `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [%q]
 scrape_configs:
 - {job_name: one, static_configs: [{targets: [%q, %q]}]}
-- {job_name: two, static_configs: [{targets: [%q]}]}
+- {job_name: two, honor_labels: %t, static_configs: [{targets: [%q], labels: {endpoint: %s}}]}
 `
 
-func startPrometheus(t *testing.T, w *world) *prometheus {
+func startPrometheus(t *testing.T, f *fixture) *prometheus {
 	t.Helper()
-	file := filepath.Join(w.dir, "prometheus.yaml")
-	text := fmt.Sprintf(scraping, filepath.Join(w.root, alertsFile), w.leader, w.follower, w.signer)
+	file := filepath.Join(f.Dir, "prometheus.yaml")
+	text := fmt.Sprintf(scraping, filepath.Join(f.Root, alertsFile), f.leader, f.follower,
+		honorsLabels(t, "signet-signer"), f.signer, targetEndpoint)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	address := proc.FreeAddress(t)
-	proc.Start(t, w.dir, "prometheus", nil, program(t, "prometheus"), "--config.file="+file, "--log.level=warn",
-		"--storage.tsdb.path="+filepath.Join(w.dir, "series"), "--web.listen-address="+address)
+	proc.Run(t, proc.Command{Program: program(t, "prometheus"), Log: filepath.Join(f.Dir, "prometheus.log"), Args: []string{
+		"--config.file=" + file, "--log.level=warn", "--storage.tsdb.path=" + filepath.Join(f.Dir, "series"), "--web.listen-address=" + address,
+	}})
 	p := &prometheus{api: "http://" + address + "/api/v1/"}
 	proc.Eventually(t, "three scrapes of each process", func() error {
 		series, err := p.query("count_over_time(up[1m]) >= 3 and up == 1")
@@ -57,6 +67,27 @@ func startPrometheus(t *testing.T, w *world) *prometheus {
 		return err
 	})
 	return p
+}
+
+// honorsLabels is what the shipped PodMonitor sets.
+func honorsLabels(t *testing.T, name string) bool {
+	t.Helper()
+	for text := range strings.SplitSeq(shipped(t, "config/prometheus/pod_monitors.yaml"), "\n---\n") {
+		var monitor struct {
+			Metadata struct{ Name string }
+			Spec     struct {
+				PodMetricsEndpoints []struct{ HonorLabels bool }
+			}
+		}
+		if err := yaml.Unmarshal([]byte(text), &monitor); err != nil {
+			t.Fatal(err)
+		}
+		if monitor.Metadata.Name == name {
+			return monitor.Spec.PodMetricsEndpoints[0].HonorLabels
+		}
+	}
+	t.Fatalf("there is no PodMonitor %s", name)
+	return false
 }
 
 // ask puts a question to the API and reads the data of the answer.
@@ -102,7 +133,10 @@ func (l labels) name() string { return l["__name__"] }
 // own are the names of the labels that the process has given.
 func (l labels) own() []string {
 	var names []string
-	for name := range l {
+	for name, value := range l {
+		if name == "endpoint" && value == targetEndpoint {
+			continue
+		}
 		if !slices.Contains([]string{"__name__", "job", "instance", "le"}, name) {
 			names = append(names, name)
 		}

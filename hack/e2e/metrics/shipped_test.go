@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -11,7 +13,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -23,7 +25,7 @@ const (
 // shipped is a file of the checkout.
 func shipped(t *testing.T, path string) string {
 	t.Helper()
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		t.Fatal(err)
 	}

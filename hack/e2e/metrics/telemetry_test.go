@@ -1,5 +1,5 @@
-// Package metrics tests what Signet tells Prometheus, and what config/prometheus
-// makes of it: with a real Prometheus at running managers and a running signer.
+// SPDX-License-Identifier: Apache-2.0
+
 package metrics
 
 import (
@@ -11,13 +11,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // TestRules runs promtool: what each alert fires at, and what it lets pass.
 func TestRules(t *testing.T) {
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,15 +30,15 @@ func TestRules(t *testing.T) {
 }
 
 func TestTelemetry(t *testing.T) {
-	w := newWorld(t)
-	w.live(t)
-	p := startPrometheus(t, w)
+	f := newFixture(t)
+	f.populate(t)
+	p := startPrometheus(t, f)
 	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testRules(t, p) })
 	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
-	t.Run("the README documents what is told", func(t *testing.T) { testDocumented(t, w, p) })
+	t.Run("the page on metrics documents what is told", func(t *testing.T) { testDocumented(t, f, p) })
 }
 
-// testRules expects the one alert that the world gives cause for; a second
+// testRules expects the one alert that the fixture gives cause for; a second
 // before it fires is not waited for.
 func testRules(t *testing.T, p *prometheus) {
 	var rules []rule
@@ -79,7 +78,7 @@ func testExpressions(t *testing.T, p *prometheus) {
 			}
 		}
 		// The selectors of others' metrics have names in them that may change;
-		// the values of Signet's own are compared with the README.
+		// the values of Signet's own are compared with the page on metrics.
 		for _, found := range selector.FindAllString(expression, -1) {
 			if strings.HasPrefix(found, "signet_") {
 				continue
@@ -91,21 +90,21 @@ func testExpressions(t *testing.T, p *prometheus) {
 	}
 }
 
-// replicas says in the README's words who tells a metric.
-func replicas(w *world, instances map[string]bool) string {
+// replicas returns, in the words of the page on metrics, which replicas report a metric.
+func replicas(f *fixture, instances map[string]bool) string {
 	switch keys := slices.Sorted(maps.Keys(instances)); {
-	case slices.Equal(keys, slices.Sorted(slices.Values([]string{w.leader, w.follower}))):
+	case slices.Equal(keys, slices.Sorted(slices.Values([]string{f.leader, f.follower}))):
 		return "every manager"
-	case slices.Equal(keys, []string{w.leader}):
+	case slices.Equal(keys, []string{f.leader}):
 		return "the leader"
-	case slices.Equal(keys, []string{w.signer}):
+	case slices.Equal(keys, []string{f.signer}):
 		return "every signer"
 	default:
 		return fmt.Sprint(keys)
 	}
 }
 
-func testDocumented(t *testing.T, w *world, p *prometheus) {
+func testDocumented(t *testing.T, f *fixture, p *prometheus) {
 	types, err := p.types()
 	if err != nil {
 		t.Fatal(err)
@@ -123,23 +122,23 @@ func testDocumented(t *testing.T, w *world, p *prometheus) {
 		from[name][one["instance"]] = true
 		row, known := d.metrics[name]
 		if !known {
-			t.Errorf("%s is told and not in the README", name)
+			t.Errorf("%s is told and not on the page", name)
 			continue
 		}
 		if !slices.Equal(one.own(), row.labels) {
-			t.Errorf("%s has the labels %v, and in the README %v", name, one.own(), row.labels)
+			t.Errorf("%s has the labels %v, and on the page %v", name, one.own(), row.labels)
 		}
 		for _, label := range one.own() {
 			if !slices.Contains(d.values[name+" "+label], one[label]) {
-				t.Errorf("%s has %s=%q, which is not in the README", name, label, one[label])
+				t.Errorf("%s has %s=%q, which is not on the page", name, label, one[label])
 			}
 		}
 	}
 	for name, row := range d.metrics {
 		if types[name] != row.kind {
-			t.Errorf("%s is a %s, and in the README a %s", name, types[name], row.kind)
+			t.Errorf("%s is a %s, and on the page a %s", name, types[name], row.kind)
 		}
-		if got := replicas(w, from[name]); got != row.from {
+		if got := replicas(f, from[name]); got != row.from {
 			t.Errorf("%s comes from %s, and in the README from %s", name, got, row.from)
 		}
 	}

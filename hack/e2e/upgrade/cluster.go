@@ -1,6 +1,5 @@
-// Package upgrade takes an installation of Signet through its life on a real
-// control plane: it records releases, brings recorded ones back, and compares
-// what was stored before an upgrade with what is there after it.
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -13,77 +12,42 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-const (
-	// System is the namespace of Signet itself.
-	System = "signet-system"
-	// patience is how long anything may take that is waited for.
-	patience = 2 * time.Minute
-	glance   = 100 * time.Millisecond
-)
+// System is the namespace of Signet itself.
+const System = env.SystemNamespace
 
 // Cluster is a control plane with the Gateway API on it, for Signet to be
 // installed.
 type Cluster struct {
-	*controlplane.ControlPlane
-	// Admin is a client of an administrator.
-	Admin client.WithWatch
-	// webhooks is where the manager that the API server asks listens, and
+	*env.Cluster
+	// webhooks is where the manager that the API server calls listens, and
 	// configuration what was installed: there is no Pod behind the Service.
 	webhooks      string
 	configuration *unstructured.Unstructured
 }
 
-// StartCluster starts one. Call Stop when done with it.
+// StartCluster starts a cluster. The caller calls Stop.
 func StartCluster(ctx context.Context, out io.Writer) (*Cluster, error) {
 	log.SetLogger(logr.Discard())
-	plane, err := controlplane.Start(ctx, controlplane.Options{ControllerManager: true, Out: out})
+	webhooks, err := proc.FindAddress()
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{ControlPlane: plane}
-	if err := c.prepare(ctx); err != nil {
-		plane.Stop()
+	cluster, err := env.Start(ctx, env.Options{ControllerManager: true, GatewayAPI: true, Out: out})
+	if err != nil {
 		return nil, err
 	}
-	return c, nil
-}
-
-func (c *Cluster) prepare(ctx context.Context) error {
-	scheme := runtime.NewScheme()
-	err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme), gwapiv1.Install(scheme))
-	if err != nil {
-		return fmt.Errorf("make the scheme: %w", err)
-	}
-	c.Config.QPS = -1
-	if c.Admin, err = client.NewWithWatch(c.Config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("make the administrator's client: %w", err)
-	}
-	if c.webhooks, err = proc.FindAddress(); err != nil {
-		return err
-	}
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		return fmt.Errorf("find the Gateway API's module: %w", err)
-	}
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard")
-	_, err = c.Run(ctx, "apply", "--server-side", "-f", crds)
-	return err
+	return &Cluster{Cluster: cluster, webhooks: webhooks}, nil
 }
 
 // Run runs kubectl as the administrator and returns what it prints, without its
@@ -109,7 +73,7 @@ func (c *Cluster) Environment() []string {
 	return append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "PATH="+filepath.Dir(c.Kubectl)+":"+os.Getenv("PATH"))
 }
 
-// Apply installs what a kustomization (-k) or file (-f) has, by the README's
+// Apply installs what a kustomization (-k) or file (-f) has, by the documented
 // command. Afterwards the webhooks are called at the address of the manager, by
 // the same field manager: the next Apply takes that back.
 func (c *Cluster) Apply(ctx context.Context, flag, path string) error {
@@ -145,11 +109,11 @@ func (c *Cluster) read(ctx context.Context, flag, path string) ([]*unstructured.
 	return controlplane.Decode(file)
 }
 
-// Ask has the API server ask this manager, as a Service does whose other Pods
+// Ask makes the API server call this manager, as a Service does whose other Pods
 // are gone.
 func (c *Cluster) Ask(ctx context.Context, m *Manager) error {
-	c.webhooks = m.address
-	return errors.Join(c.pointWebhooks(ctx), m.WaitAdmission(ctx))
+	c.webhooks = m.Webhooks
+	return errors.Join(c.pointWebhooks(ctx), c.WaitAdmission(ctx))
 }
 
 // pointWebhooks puts a URL in place of the Service.
@@ -181,7 +145,7 @@ func (c *Cluster) pointWebhooks(ctx context.Context) error {
 	return err
 }
 
-// Until asks again until there is no error.
-func Until(ctx context.Context, what string, ask func() error) error {
-	return proc.Until(ctx, patience, what, ask)
+// Until calls check until it returns nil.
+func Until(ctx context.Context, what string, check func() error) error {
+	return proc.Until(ctx, proc.Long, what, check)
 }

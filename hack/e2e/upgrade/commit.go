@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -20,9 +22,9 @@ func NewestRelease(ctx context.Context, root string) (string, error) {
 		return newest, nil
 	}
 	if shallow(ctx, root) {
-		return "", errors.New("this is a shallow clone without a tag v…: get the history with `git fetch --unshallow --tags`, or name a commit that is there with FROM=…")
+		return "", errors.New("no tag v… in this shallow clone: get the history with `git fetch --unshallow --tags`, or set FROM to a commit of this clone")
 	}
-	return "", errors.New("there is no tag v… to upgrade from: name a commit with FROM=…")
+	return "", errors.New("no tag v… to upgrade from: set FROM=COMMIT")
 }
 
 // Export writes the files of a commit into a folder.
@@ -31,7 +33,7 @@ func Export(ctx context.Context, root, commit, dir string) error {
 		if shallow(ctx, root) {
 			return fmt.Errorf("the commit %q is not in this shallow clone: get the history with `git fetch --unshallow --tags`", commit)
 		}
-		return fmt.Errorf("there is no commit %q", commit)
+		return fmt.Errorf("no commit %q", commit)
 	}
 	archive := exec.CommandContext(ctx, "git", "-C", root, "archive", "--format=tar", commit)
 	files, err := archive.Output()

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -46,7 +48,7 @@ func TestNewestRelease(t *testing.T) {
 	}{
 		"versions are numbers": {func(t *testing.T) string { return repository(t, "v0.9.0", "v0.10.0", "chart-1") }, "v0.10.0", ""},
 		"before the release":   {func(t *testing.T) string { return repository(t, "v1.0.0-rc.1", "v1.0.0") }, "v1.0.0", ""},
-		"none":                 {func(t *testing.T) string { return repository(t) }, "", "there is no tag v… to upgrade from: name a commit with FROM=…"},
+		"none":                 {func(t *testing.T) string { return repository(t) }, "", "no tag v… to upgrade from: set FROM=COMMIT"},
 		"shallow":              {func(t *testing.T) string { return clone(t, repository(t), "--depth=1") }, "", "git fetch --unshallow --tags"},
 	}
 	for name, tc := range cases {
@@ -70,21 +72,21 @@ func TestExport(t *testing.T) {
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(string(content)).To(Equal("first"))
 
-	g.Expect(Export(t.Context(), whole, "v2.0.0", dir)).To(MatchError(`there is no commit "v2.0.0"`))
+	g.Expect(Export(t.Context(), whole, "v2.0.0", dir)).To(MatchError(`no commit "v2.0.0"`))
 	g.Expect(Export(t.Context(), clone(t, whole, "--depth=1"), "HEAD~1", dir)).
 		To(MatchError(ContainSubstring(`the commit "HEAD~1" is not in this shallow clone`)))
 }
 
-func TestWhatIsRecordedIsCommitted(t *testing.T) {
+func TestRecordingRequiresACommit(t *testing.T) {
 	g, dir := NewWithT(t), repository(t)
 	commit, err := committed(t.Context(), dir)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(commit).To(MatchRegexp(`^[0-9a-f]{40}$`))
 
-	released := filepath.Join(dir, "config", "crd", "released")
-	g.Expect(write(released, "crd.yaml", nil)).To(Succeed())
-	g.Expect(committed(t.Context(), dir)).To(Equal(commit), "what an attempt before has written is no change")
+	recorded := filepath.Join(dir, "config", "crd", "recorded")
+	g.Expect(write(recorded, "crd.yaml", nil)).To(Succeed())
+	g.Expect(committed(t.Context(), dir)).To(Equal(commit), "the output of an earlier attempt is not a change")
 	g.Expect(write(filepath.Join(dir, "config"), "role.yaml", nil)).To(Succeed())
 	_, err = committed(t.Context(), dir)
-	g.Expect(err).To(MatchError(ContainSubstring("commit what has been changed in " + dir + " first:\n?? config/")))
+	g.Expect(err).To(MatchError(ContainSubstring("commit the changes in " + dir + " first:\n?? config/")))
 }

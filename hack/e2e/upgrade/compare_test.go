@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -20,7 +22,7 @@ import (
 func recordedState(t *testing.T) (recorded, ended *State) {
 	t.Helper()
 	g := NewWithT(t)
-	file, err := os.Open(filepath.Join(Folder(root, "v0.1.0-alpha.1"), objectsFile))
+	file, err := os.Open(filepath.Join(Folder(root, Baseline), objectsFile))
 	g.Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = file.Close() }()
 	objects, err := controlplane.Decode(file)

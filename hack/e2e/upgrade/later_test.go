@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // meetsLater has today's manager meet what only a later version knows, as after
@@ -25,7 +27,7 @@ func meetsLater(t *testing.T, c *Cluster, m *Manager) {
 	g.Eventually(func() string {
 		kubectl(t, c, "-n", Recorded, "patch", "signaturekey", "basic", "--type=merge", "-p", `{"spec":{"later":"kept"}}`)
 		return field("signaturekey/basic", ".spec.later")
-	}, patience, glance).Should(Equal("kept"))
+	}, proc.Long, proc.Poll).Should(Equal("kept"))
 	g.Expect(m.Stop()).To(Succeed())
 
 	before := look(t, c)
@@ -38,7 +40,7 @@ func meetsLater(t *testing.T, c *Cluster, m *Manager) {
 				{"op": "add", "path": "/status/later", "value": "dropped"}]`)
 			g.Expect(err).NotTo(HaveOccurred())
 			return field("signaturebinding/"+name, ".status.later")
-		}, patience, glance).Should(Equal("dropped"))
+		}, proc.Long, proc.Poll).Should(Equal("dropped"))
 	}
 	m, err := c.StartManager(t.Context(), today)
 	g.Expect(err).NotTo(HaveOccurred())
@@ -47,7 +49,7 @@ func meetsLater(t *testing.T, c *Cluster, m *Manager) {
 			now := fmt.Sprint(field("signaturebinding/"+name, ".status.apis[0].state"), field("signaturebinding/"+name, ".status.later"))
 			g.Expect(now).To(Equal(state))
 		}
-	}, patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 	g.Expect(look(t, c).Holders()).To(Equal(before.Holders()))
 	g.Expect(field("signaturekey/basic", ".spec.later")).To(Equal("kept"))
 	g.Expect(m.Stop()).To(Succeed())

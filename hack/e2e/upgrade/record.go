@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -9,17 +11,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
+
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 const (
+	// Baseline is the name of what is recorded before the first release. It is
+	// recorded again whenever the API changes on purpose. Each release is recorded
+	// under its version in addition, and never again.
+	Baseline = "baseline"
+
 	// Rotating is for how many seconds the recorded rotations are staged and
-	// retire: long enough to be caught in the middle, and no longer than a test
+	// retire: long enough to be recorded in the middle, and no longer than a test
 	// can wait.
 	Rotating = 20
 
@@ -27,7 +35,7 @@ const (
 	objectsFile = "objects.yaml"
 )
 
-// kinds are recorded, in this order: each needs those before it.
+// kinds are recorded in this order: each requires those before it.
 var kinds = []schema.GroupVersionKind{
 	{Version: "v1", Kind: "Namespace"},
 	{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway"},
@@ -39,10 +47,10 @@ var kinds = []schema.GroupVersionKind{
 	{Group: "signet.dev", Version: "v1alpha1", Kind: binding},
 }
 
-// Record runs Signet as it is in a checkout and writes what a later version has
-// to cope with into the checkout at root: the CRDs, what is installed, and
-// objects as they are stored.
-func Record(ctx context.Context, root, checkout, version string, out io.Writer) error {
+// Record runs Signet as it is in a checkout and writes a baseline into the checkout
+// at root, which later versions must handle: the CRDs, the installed objects, and
+// keys and bindings as they are stored. The name is Baseline, or a version.
+func Record(ctx context.Context, root, checkout, name string, out io.Writer) error {
 	commit, err := committed(ctx, checkout)
 	if err != nil {
 		return err
@@ -60,38 +68,38 @@ func Record(ctx context.Context, root, checkout, version string, out io.Writer) 
 	if err != nil {
 		return fmt.Errorf("render config/default: %w", err)
 	}
-	head := fmt.Sprintf("# Recorded by `make record-release VERSION=%s` at commit\n# %s. Not to be edited.\n", version, commit)
-	folder := Folder(root, version)
+	head := fmt.Sprintf("# Recorded by `make record-baseline BASELINE=%s` at commit\n# %s. Do not edit.\n", name, commit)
+	folder := Folder(root, name)
 	return errors.Join(
-		copyCRDs(filepath.Join(checkout, "config", "crd", "bases"), filepath.Join(root, "config", "crd", "released", version)),
+		copyCRDs(filepath.Join(checkout, "config", "crd", "bases"), filepath.Join(root, "config", "crd", "recorded", name)),
 		write(folder, installFile, []byte(head), rendered),
-		write(folder, objectsFile, []byte(head+"# TEST-ONLY MATERIAL: what the Secrets hold was made for this recording and\n# is used nowhere.\n"), recorded),
+		write(folder, objectsFile, []byte(head+"# TEST-ONLY MATERIAL: the data of the Secrets was generated for this recording\n# and is used nowhere.\n"), recorded),
 	)
 }
 
-// committed is the commit of a checkout, in which nothing that is recorded may
-// have been changed since.
+// committed returns the commit of a checkout. It fails if recorded files have been
+// changed since.
 func committed(ctx context.Context, checkout string) (string, error) {
-	changes, err := git(ctx, checkout, "status", "--porcelain", "--", "main.go", "go.mod", "go.sum", "api", "controllers", "internal", "config", ":!config/crd/released")
+	changes, err := git(ctx, checkout, "status", "--porcelain", "--", "main.go", "go.mod", "go.sum", "api", "controllers", "internal", "config", ":!config/crd/recorded")
 	if err != nil {
 		return "", err
 	}
 	if changes != "" {
-		return "", fmt.Errorf("commit what has been changed in %s first:\n%s", checkout, changes)
+		return "", fmt.Errorf("commit the changes in %s first:\n%s", checkout, changes)
 	}
 	return git(ctx, checkout, "rev-parse", "HEAD")
 }
 
-// Folder is where a version is recorded.
-func Folder(root, version string) string {
-	return filepath.Join(root, "hack", "lifecycle", "testdata", version)
+// Folder is the folder with the objects of a baseline.
+func Folder(root, name string) string {
+	return filepath.Join(root, "hack", "e2e", "upgrade", "testdata", name)
 }
 
-// recordObjects lets the manager of the checkout make the objects, stops it and
+// recordObjects lets the manager of the checkout create the objects, stops it and
 // returns them.
 func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, error) {
 	binary := filepath.Join(c.Dir, "signet")
-	if err := Build(ctx, checkout, binary); err != nil {
+	if err := env.Build(ctx, checkout, ".", binary); err != nil {
 		return nil, err
 	}
 	if err := c.Apply(ctx, "-k", filepath.Join(checkout, "config", "default")); err != nil {
@@ -101,21 +109,21 @@ func (c *Cluster) recordObjects(ctx context.Context, checkout string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(c.Play(ctx, Rotating), m.Stop()); err != nil {
+	if err := errors.Join(c.CreateFixtures(ctx, Rotating), m.Stop()); err != nil {
 		return nil, err
 	}
 	state, err := c.Look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	// Stopping takes time, and the states do not last.
+	// Stopping takes time, and these states do not last.
 	if err := errors.Join(state.unmet(changed), state.unmet(underWay)); err != nil {
-		return nil, fmt.Errorf("the manager has gone on while it was stopped, record again: %w", err)
+		return nil, fmt.Errorf("the manager continued while it was stopped, record again: %w", err)
 	}
 	return c.dump(ctx)
 }
 
-// dump writes down all recorded objects.
+// dump returns all objects to record.
 func (c *Cluster) dump(ctx context.Context) ([]byte, error) {
 	var out bytes.Buffer
 	for _, kind := range kinds {
@@ -132,7 +140,7 @@ func (c *Cluster) dump(ctx context.Context) ([]byte, error) {
 			object.SetManagedFields(nil)
 			text, err := yaml.Marshal(object.Object)
 			if err != nil {
-				return nil, fmt.Errorf("write down %s %s: %w", kind.Kind, object.GetName(), err)
+				return nil, fmt.Errorf("encode %s %s: %w", kind.Kind, object.GetName(), err)
 			}
 			out.WriteString("---\n")
 			out.Write(text)
@@ -144,7 +152,7 @@ func (c *Cluster) dump(ctx context.Context) ([]byte, error) {
 func copyCRDs(from, to string) error {
 	files, err := filepath.Glob(filepath.Join(from, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("there are no CRDs in %s: %w", from, err)
+		return fmt.Errorf("find CRDs in %s: %w", from, err)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -160,7 +168,7 @@ func copyCRDs(from, to string) error {
 
 func write(folder, name string, parts ...[]byte) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return fmt.Errorf("make %s: %w", folder, err)
+		return fmt.Errorf("create %s: %w", folder, err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, name), bytes.Join(parts, nil), 0o644); err != nil { //nolint:gosec // for everybody to read
 		return fmt.Errorf("write %s: %w", name, err)
@@ -168,15 +176,15 @@ func write(folder, name string, parts ...[]byte) error {
 	return nil
 }
 
-// Versions are those that are recorded in the checkout at root.
-func Versions(root string) ([]string, error) {
-	folders, err := filepath.Glob(Folder(root, "v*"))
+// Baselines returns the names of all baselines in the checkout at root.
+func Baselines(root string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(Folder(root, "*"), objectsFile))
 	if err != nil {
-		return nil, fmt.Errorf("find recorded versions: %w", err)
+		return nil, fmt.Errorf("find baselines: %w", err)
 	}
-	var versions []string
-	for _, folder := range folders {
-		versions = append(versions, strings.TrimPrefix(folder, Folder(root, "")+"/"))
+	var names []string
+	for _, file := range files {
+		names = append(names, filepath.Base(filepath.Dir(file)))
 	}
-	return versions, nil
+	return names, nil
 }

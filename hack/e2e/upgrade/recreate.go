@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -21,8 +23,8 @@ import (
 // moveLeft is for how long a recorded move is under way.
 const moveLeft = 30 * time.Second
 
-// Recreate installs a recorded version and creates the objects that were
-// recorded of it, with status, finalizers and owners. No manager runs.
+// Recreate installs a baseline and creates its objects, with status, finalizers and
+// owners. No manager runs.
 //
 // What the API server gives an object is not what it was: UID, resourceVersion,
 // creationTimestamp and deletionTimestamp, and who last wrote which field.
@@ -32,16 +34,16 @@ const moveLeft = 30 * time.Second
 // Secrets and statuses are the recorded ones, and what was to happen since is
 // overdue; but the key before a move is accepted for some seconds more, so that
 // the move is under way.
-func (c *Cluster) Recreate(ctx context.Context, root, version string) error {
-	install := filepath.Join(Folder(root, version), installFile)
+func (c *Cluster) Recreate(ctx context.Context, root, name string) error {
+	install := filepath.Join(Folder(root, name), installFile)
 	if err := c.Apply(ctx, "-f", install); err != nil {
 		return err
 	}
-	// Nobody answers admission yet. It comes back with the second Apply.
+	// No manager serves admission yet. The second Apply restores the webhooks.
 	if _, err := c.Run(ctx, "delete", "validatingwebhookconfiguration", "signet"); err != nil {
 		return err
 	}
-	file, err := os.Open(filepath.Join(Folder(root, version), objectsFile))
+	file, err := os.Open(filepath.Join(Folder(root, name), objectsFile))
 	if err != nil {
 		return fmt.Errorf("read the recorded objects: %w", err)
 	}
@@ -76,7 +78,7 @@ func (c *Cluster) recreateAll(ctx context.Context, recorded []*unstructured.Unst
 		}
 		as := client.Client(c.Admin)
 		if isManaged(object) {
-			as = manager // the policy lets nobody else
+			as = manager // the policy refuses all others
 		}
 		if err := recreate(ctx, as, object.DeepCopy(), uids); err != nil {
 			return err
@@ -94,11 +96,11 @@ func (c *Cluster) recreateAll(ctx context.Context, recorded []*unstructured.Unst
 }
 
 func isManaged(object *unstructured.Unstructured) bool {
-	_, labelled := object.GetLabels()["signet.dev/signature-key"]
-	return labelled && (object.GetKind() == "Secret" || object.GetKind() == "ConfigMap")
+	_, labeled := object.GetLabels()["signet.dev/signature-key"]
+	return labeled && (object.GetKind() == "Secret" || object.GetKind() == "ConfigMap")
 }
 
-// asManager is a client with the manager's own rights.
+// asManager returns a client with the manager's own permissions.
 func (c *Cluster) asManager(ctx context.Context) (client.Client, error) {
 	config, err := c.ServiceAccountConfig(ctx, System, "signet-controller-manager")
 	if err != nil {
@@ -106,11 +108,11 @@ func (c *Cluster) asManager(ctx context.Context) (client.Client, error) {
 	}
 	scheme := runtime.NewScheme()
 	if err := clientgoscheme.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("make the scheme: %w", err)
+		return nil, fmt.Errorf("register API types: %w", err)
 	}
 	manager, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, fmt.Errorf("make the manager's client: %w", err)
+		return nil, fmt.Errorf("create the manager's client: %w", err)
 	}
 	return manager, nil
 }
@@ -152,14 +154,30 @@ func recreate(ctx context.Context, c client.Client, object *unstructured.Unstruc
 		return nil
 	}
 	object.Object["status"] = status
-	if _, moved, _ := unstructured.NestedString(object.Object, "status", "previousKey", "until"); moved {
-		until := time.Now().Add(moveLeft).UTC().Format(time.RFC3339)
-		if err := unstructured.SetNestedField(object.Object, until, "status", "previousKey", "until"); err != nil {
-			return fmt.Errorf("prolong a move: %w", err)
-		}
+	if err := prolongMoves(object); err != nil {
+		return err
 	}
 	if err := c.Status().Update(ctx, object); err != nil {
 		return fmt.Errorf("write the status of %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	return nil
+}
+
+// prolongMoves lets previous keys be accepted for some time from now on.
+func prolongMoves(object *unstructured.Unstructured) error {
+	previous, moved, err := unstructured.NestedSlice(object.Object, "status", "previousKeys")
+	if err != nil || !moved {
+		return err
+	}
+	for _, entry := range previous {
+		fields, ok := entry.(map[string]any)
+		if !ok {
+			return errors.New("an entry of status.previousKeys is not an object")
+		}
+		fields["until"] = time.Now().Add(moveLeft).UTC().Format(time.RFC3339)
+	}
+	if err := unstructured.SetNestedSlice(object.Object, previous, "status", "previousKeys"); err != nil {
+		return fmt.Errorf("prolong moves: %w", err)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	. "github.com/onsi/gomega"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // removeLast deletes the objects while Signet runs, and then Signet.
@@ -40,7 +42,7 @@ func installByFile(t *testing.T, c *Cluster) *Manager {
 func installed(c *Cluster) string { return filepath.Join(c.Dir, "install.yaml") }
 
 // removeFirst deletes Signet while bound keys are held, and a namespace of such
-// keys: both end when the README's command has run.
+// keys: both end when the documented command has run.
 func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	g := NewWithT(t)
 	manager.Kill()
@@ -48,7 +50,7 @@ func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	kubectl(t, c, "delete", "-f", installed(c), "--wait=false")
 	g.Eventually(func(g Gomega) {
 		g.Expect(kubectl(t, c, "-n", Recorded, "get", "signaturekey", "generated", "-o", "jsonpath={.metadata.deletionTimestamp}")).NotTo(BeEmpty())
-	}, patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 	g.Expect(kubectl(t, c, "get", "crd", "signaturekeys.signet.dev", "-o", "name")).NotTo(BeEmpty(), "it waits for keys that are held")
 
 	output, err := shell(t, c, c.Kubeconfig, t.TempDir(), documented(t, "Removal", "kubectl delete validatingwebhookconfiguration"))
@@ -58,7 +60,7 @@ func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	kubectl(t, c, "delete", "namespace", Recorded)
 }
 
-// remainsAsDocumented waits until no more is left than the README's command
+// remainsAsDocumented waits until no more is left than the documented command
 // shows.
 func remainsAsDocumented(t *testing.T, c *Cluster, wanted ...string) {
 	t.Helper()
@@ -68,7 +70,7 @@ func remainsAsDocumented(t *testing.T, c *Cluster, wanted ...string) {
 		found, err := c.Remains(t.Context())
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(found).To(Equal(wanted))
-	}, 2*patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 	output, err := shell(t, c, c.Kubeconfig, t.TempDir(), documented(t, "Removal", "kubectl get secrets -A -l signet.dev/signature-material"))
 	g.Expect(err).NotTo(HaveOccurred(), output)
 	g.Expect(strings.Fields(output)).To(ConsistOf(wanted))

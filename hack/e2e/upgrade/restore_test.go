@@ -20,6 +20,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 	"github.com/signet-dev/signet/internal/testing/slotwatch"
 )
 
@@ -33,7 +34,7 @@ var (
 	moving = slots.Slot{Namespace: Recorded, Environment: "RELEASE", Kind: signetv1alpha1.APIKindAPI, Name: "moving"}
 )
 
-// TestBackupRestoreAndRemoval goes from one cluster to another by the README's
+// TestBackupRestoreAndRemoval goes from one cluster to another by the documented
 // commands, and removes Signet from both: from the first one after its objects,
 // from the second one before them.
 func TestBackupRestoreAndRemoval(t *testing.T) {
@@ -86,7 +87,7 @@ func playOn(t *testing.T, c *Cluster) *Manager {
 	g := NewWithT(t)
 	g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
 	manager := startToday(t, c)
-	g.Expect(c.Play(t.Context(), long)).To(Succeed())
+	g.Expect(c.CreateFixtures(t.Context(), long)).To(Succeed())
 	return manager
 }
 
@@ -191,7 +192,7 @@ func restoreWithoutStatuses(t *testing.T, c *Cluster, saved string, before *Stat
 		// What was let in before is there already.
 		output, _ := shell(t, c, as, dir, "kubectl create -f secrets.json")
 		return output
-	}, patience, glance).ShouldNot(ContainSubstring("forbidden"))
+	}, proc.Long, proc.Poll).ShouldNot(ContainSubstring("forbidden"))
 	output, err = shell(t, c, as, dir, "kubectl create -f keys.json && kubectl create -f bindings.json")
 	g.Expect(err).NotTo(HaveOccurred(), output)
 
@@ -209,10 +210,10 @@ func restoreWithoutStatuses(t *testing.T, c *Cluster, saved string, before *Stat
 		fresh := now.Secrets["retiring"]
 		g.Expect(fresh).NotTo(BeNil())
 		g.Expect(fresh.Data).To(HaveKey("secret"))
-	}, patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 }
 
-// restoreByTheBook runs the README's commands. One Secret comes late.
+// restoreByTheBook runs the documented commands. One Secret comes late.
 func restoreByTheBook(t *testing.T, c *Cluster, saved string, before *State) {
 	g := NewWithT(t)
 	others(t, c)
@@ -226,12 +227,12 @@ func restoreByTheBook(t *testing.T, c *Cluster, saved string, before *State) {
 		now := look(t, c)
 		ready := meta.FindStatusCondition(now.Keys["basic"].Status.Conditions, signetv1alpha1.ConditionReady)
 		g.Expect(ready).To(HaveField("Reason", signetv1alpha1.ReasonSecretLost))
-	}, patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 
 	commands := strings.Split(documented(t, "Backup and restore", "who="), "\n")
 	output, err = shell(t, c, as, dir, strings.Join(commands[:2], "\n"))
 	g.Expect(err).NotTo(HaveOccurred(), output)
-	g.Eventually(func() (string, error) { return shell(t, c, as, dir, "kubectl create -f late.json") }, patience, glance).
+	g.Eventually(func() (string, error) { return shell(t, c, as, dir, "kubectl create -f late.json") }, proc.Long, proc.Poll).
 		Should(ContainSubstring("created"))
 	g.Eventually(func(g Gomega) {
 		now := look(t, c)
@@ -245,7 +246,7 @@ func restoreByTheBook(t *testing.T, c *Cluster, saved string, before *State) {
 			{binding, "basic", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound},
 			{binding, "a-contender", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonConflicted},
 		})).To(Succeed())
-	}, patience, glance).Should(Succeed())
+	}, proc.Long, proc.Poll).Should(Succeed())
 	g.Expect(watcher.Doubles()).To(BeEmpty())
 	g.Expect(watcher.Seen()).To(BeNumerically(">=", len(before.Bindings)))
 }

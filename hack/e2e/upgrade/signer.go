@@ -1,51 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 
 	"github.com/signet-dev/signet/internal/slots"
-	"github.com/signet-dev/signet/internal/testing/proc"
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 // Signs runs a signer until it has signed for each API that a binding holds.
 // Roles of config/signer have to be installed.
 func (c *Cluster) Signs(ctx context.Context, binary string, state *State) error {
-	config, err := c.ServiceAccountConfig(ctx, System, "signet-signer")
+	s, err := c.StartSignerProcess(ctx, env.SignerOptions{ProcessOptions: env.ProcessOptions{Binary: binary}})
 	if err != nil {
 		return err
 	}
-	kubeconfig := filepath.Join(c.Dir, "signer.kubeconfig")
-	if err := c.WriteKubeconfig(config, kubeconfig); err != nil {
-		return err
-	}
-	address, err := proc.FindAddress()
-	if err != nil {
-		return err
-	}
-	probes, err := proc.FindAddress()
-	if err != nil {
-		return err
-	}
-	p := c.newProcess("signer", binary)
-	if err := p.start("--kubeconfig="+kubeconfig, "--sign-bind-address="+address,
-		"--envoy-bind-address=0", "--ext-authz-bind-address=0", "--verify-bind-address=0",
-		"--shutdown-delay=0s", "--metrics-bind-address=0", "--health-probe-bind-address="+probes); err != nil {
-		return err
-	}
-	defer p.Kill()
-	if err := Until(ctx, "the signer to be ready", func() error {
-		_, err := p.get("http://" + probes + "/readyz")
-		return err
-	}); err != nil {
-		return err
-	}
-	return Until(ctx, "a signature for each API", func() error { return p.signAll(address, state) })
+	defer s.Kill()
+	return Until(ctx, "a signature for each API", func() error { return signAll(ctx, s, state) })
 }
 
-func (p *process) signAll(address string, state *State) error {
+func signAll(ctx context.Context, s *env.SignerProcess, state *State) error {
 	described := http.Header{
 		"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/orders"}, "X-Forwarded-Host": {"orders.example.com"},
 	}
@@ -54,7 +31,7 @@ func (p *process) signAll(address string, state *State) error {
 		return fmt.Errorf("%d APIs are held, which is less than were made", len(holders))
 	}
 	for slot := range holders {
-		if _, err := p.ask("http://"+address+pathOf(slot), described); err != nil {
+		if _, err := s.Get(ctx, "http://"+s.Sign+pathOf(slot), described); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Cluster) waitSettled(ctx context.Context, m *Manager) (*State, error) {
 		return state.settled()
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, m.tail())
+		return nil, fmt.Errorf("%w\n%s", err, m.Tail())
 	}
 	if err := m.WaitIdle(ctx, state); err != nil {
 		return nil, err

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -8,10 +10,11 @@ import (
 
 	. "github.com/onsi/gomega"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// root is that of the checkout, and today the manager that it makes.
+// root is the checkout, and today the manager that is built from it.
 var root, today string
 
 func TestMain(m *testing.M) {
@@ -24,16 +27,16 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	var err error
-	if root, err = controlplane.Root(); err != nil {
+	if root, err = proc.Root(); err != nil {
 		return 1, err
 	}
-	dir, err := os.MkdirTemp("", "signet-lifecycle-")
+	dir, err := os.MkdirTemp("", "signet-upgrade-")
 	if err != nil {
 		return 1, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	today = filepath.Join(dir, "signet")
-	if err := Build(context.Background(), root, today); err != nil {
+	if err := env.Build(context.Background(), root, ".", today); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
@@ -47,18 +50,18 @@ func startCluster(t *testing.T) *Cluster {
 	return c
 }
 
-// TestUpgrade brings back what was recorded of each version, installs today's
-// by the documented command and has today's manager take over. Recreate says
-// how this is not quite what an upgrade is; `make test-upgrade` has the rest.
+// TestUpgrade recreates each baseline, installs today's version by the documented
+// command and lets today's manager take over. Recreate describes how this differs
+// from an upgrade; `make test-upgrade` covers the rest.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	versions, err := Versions(root)
+	baselines, err := Baselines(root)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	NewWithT(t).Expect(versions).NotTo(BeEmpty())
-	for _, version := range versions {
-		t.Run(version, func(t *testing.T) {
+	NewWithT(t).Expect(baselines).NotTo(BeEmpty())
+	for _, name := range baselines {
+		t.Run(name, func(t *testing.T) {
 			g, c := NewWithT(t), startCluster(t)
-			g.Expect(c.Recreate(t.Context(), root, version)).To(Succeed())
+			g.Expect(c.Recreate(t.Context(), root, name)).To(Succeed())
 			before, err := c.Look(t.Context())
 			g.Expect(err).NotTo(HaveOccurred())
 			g.Expect(before.unmet(changed)).To(Succeed())

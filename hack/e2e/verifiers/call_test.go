@@ -130,9 +130,9 @@ func (c *call) judged(t *testing.T) string {
 	}
 	key, err := verifier.VerifyRequest(&described)
 	if err != nil {
-		refusal, ok := errors.AsType[*signature.Refusal](err)
+		refusal, ok := errors.AsType[*signature.RefusalError](err)
 		if !ok {
-			t.Fatalf("%T, want a *Refusal", err)
+			t.Fatalf("%T, want a *RefusalError", err)
 		}
 		return refused(refusal.Reason)
 	}

@@ -1,90 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/crdify/pkg/config"
+	"sigs.k8s.io/crdify/pkg/runner"
+	"sigs.k8s.io/crdify/pkg/validations"
 )
 
-// compare returns what clients of the released CRD can no longer do with
-// today's: what was removed, and what accepts less. Each finding begins with
-// the path of what it is about.
-func compare(released, today *apiextensionsv1.CustomResourceDefinition) []string {
-	var found findings
-	found.when(released.Spec.Group != today.Spec.Group, "spec.group", "was %s and is %s", released.Spec.Group, today.Spec.Group)
-	found.when(released.Spec.Scope != today.Spec.Scope, "spec.scope", "was %s and is %s", released.Spec.Scope, today.Spec.Scope)
-	found.compareNames(released.Spec.Names, today.Spec.Names)
-	for _, before := range released.Spec.Versions {
-		path := "version " + before.Name
-		now := version(today, before.Name)
-		if now == nil || before.Served && !now.Served {
-			found.add(path, "is served no longer")
-			continue
+// policy makes crdify report what accepts less, and anything that it does not
+// know.
+var policy = &config.Config{
+	UnhandledEnforcement: config.EnforcementPolicyError,
+	Validations: []config.ValidationConfig{
+		{Name: "description", Enforcement: config.EnforcementPolicyNone},
+		{Name: "nullable", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"additionPolicy": "Allow"}},
+		{Name: "pattern", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"removalPolicy": "Allow"}},
+	},
+}
+
+// compare returns what clients of the recorded CRD can no longer do with today's:
+// what was removed and what accepts less. Each finding begins with the path that
+// it is about.
+func compare(recorded, today *apiextensionsv1.CustomResourceDefinition) ([]string, error) {
+	crdify, err := runner.New(policy, registry())
+	if err != nil {
+		return nil, fmt.Errorf("configure crdify: %w", err)
+	}
+	results := crdify.Run(recorded, today)
+	var found []string
+	for _, result := range results.CRDValidation {
+		found = appendErrors(found, "", result)
+	}
+	for _, version := range results.SameVersionValidation {
+		remaining := validations.FlattenCRDVersion(*validations.GetCRDVersionByName(today, version.Version))
+		for _, property := range version.PropertyComparisons {
+			// A removed field is one finding, not one for each of its keywords.
+			if remaining[property.Property] == nil {
+				continue
+			}
+			// crdify names the root of the schema "^".
+			path := "version " + version.Version + strings.TrimPrefix(property.Property, "^") + ": "
+			for _, result := range property.ComparisonResults {
+				found = appendErrors(found, path, result)
+			}
 		}
-		found.compareSubresources(path, before.Subresources, now.Subresources)
-		if before.Schema != nil && now.Schema != nil {
-			found.compareSchema(path, before.Schema.OpenAPIV3Schema, now.Schema.OpenAPIV3Schema)
-		}
+	}
+	slices.Sort(found)
+	return found, nil
+}
+
+func appendErrors(found []string, path string, result validations.ComparisonResult) []string {
+	for _, text := range result.Errors {
+		found = append(found, path+result.Name+": "+text)
 	}
 	return found
 }
 
-// findings collects what compare finds.
-type findings []string
-
-func (f *findings) add(path, format string, args ...any) {
-	*f = append(*f, path+": "+fmt.Sprintf(format, args...))
-}
-
-func (f *findings) when(wrong bool, path, format string, args ...any) {
-	if wrong {
-		f.add(path, format, args...)
+// registry has the validations of this package and those of crdify. Where both
+// have one of the same name, the one of this package replaces the other.
+func registry() validations.Registry {
+	all := validations.NewRegistry()
+	names := map[string]bool{}
+	for _, validation := range ownValidations() {
+		names[validation.Name()] = true
+		all.Register(validation.Name(), func(map[string]any) (validations.Validation, error) { return validation, nil })
 	}
-}
-
-func version(crd *apiextensionsv1.CustomResourceDefinition, name string) *apiextensionsv1.CustomResourceDefinitionVersion {
-	for i := range crd.Spec.Versions {
-		if crd.Spec.Versions[i].Name == name {
-			return &crd.Spec.Versions[i]
+	theirs := runner.DefaultRegistry()
+	for _, name := range theirs.Registered() {
+		if !names[name] {
+			all.Register(name, func(config map[string]any) (validations.Validation, error) { return theirs.Validation(name, config) })
 		}
 	}
-	return nil
-}
-
-func (f *findings) compareNames(before, now apiextensionsv1.CustomResourceDefinitionNames) {
-	f.when(before.Kind != now.Kind, "spec.names.kind", "was %s and is %s", before.Kind, now.Kind)
-	f.when(before.Plural != now.Plural, "spec.names.plural", "was %s and is %s", before.Plural, now.Plural)
-	for _, name := range missing(before.ShortNames, now.ShortNames) {
-		f.add("spec.names.shortNames", "%s was removed", name)
-	}
-	for _, name := range missing(before.Categories, now.Categories) {
-		f.add("spec.names.categories", "%s was removed", name)
-	}
-}
-
-func (f *findings) compareSubresources(path string, before, now *apiextensionsv1.CustomResourceSubresources) {
-	if before == nil {
-		before = &apiextensionsv1.CustomResourceSubresources{}
-	}
-	if now == nil {
-		now = &apiextensionsv1.CustomResourceSubresources{}
-	}
-	f.when(before.Status != nil && now.Status == nil, path, "the subresource status was removed")
-	f.when(before.Scale != nil && !equality.Semantic.DeepEqual(before.Scale, now.Scale), path, "the subresource scale was removed or changed")
-}
-
-// missing are the values of before that now lacks.
-func missing[T comparable](before, now []T) []T {
-	has := map[T]bool{}
-	for _, value := range now {
-		has[value] = true
-	}
-	var gone []T
-	for _, value := range before {
-		if !has[value] {
-			gone = append(gone, value)
-		}
-	}
-	return gone
+	return all
 }

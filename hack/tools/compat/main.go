@@ -1,15 +1,15 @@
-// Command compat compares the CRDs of the released versions, kept in
-// config/crd/released/<version>, with today's in config/crd/bases. It fails if
-// anything was removed, or accepts less than it did. Printer columns are for
-// people, and may come and go.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -17,27 +17,31 @@ import (
 )
 
 func main() {
-	if err := run(filepath.Join("config", "crd"), os.Stdout); err != nil {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: compat DIR")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "compat:", err)
 		os.Exit(1)
 	}
 }
 
-// run compares each released version under dir with the bases.
+// run compares each baseline under dir with the bases.
 func run(dir string, out io.Writer) error {
 	today, err := readCRDs(filepath.Join(dir, "bases"))
 	if err != nil {
 		return err
 	}
-	released, err := filepath.Glob(filepath.Join(dir, "released", "v*"))
+	baselines, err := filepath.Glob(filepath.Join(dir, "recorded", "*"))
 	if err != nil {
-		return fmt.Errorf("find released versions: %w", err)
+		return fmt.Errorf("find baselines: %w", err)
 	}
-	if len(released) == 0 {
-		fmt.Fprintf(out, "no version was released yet (%s is empty): nothing to compare\n", filepath.Join(dir, "released"))
+	if len(baselines) == 0 {
+		fmt.Fprintf(out, "no baseline in %s: nothing to compare\n", filepath.Join(dir, "recorded"))
 	}
 	var all []error
-	for _, folder := range released {
+	for _, folder := range baselines {
 		found, err := compareWith(folder, today)
 		if err != nil {
 			return err
@@ -51,25 +55,29 @@ func run(dir string, out io.Writer) error {
 }
 
 func compareWith(folder string, today map[string]*apiextensionsv1.CustomResourceDefinition) ([]string, error) {
-	released, err := readCRDs(folder)
+	recorded, err := readCRDs(folder)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	for name, before := range released {
-		now, there := today[name]
-		if !there {
+	for _, name := range slices.Sorted(maps.Keys(recorded)) {
+		now, exists := today[name]
+		if !exists {
 			found = append(found, name+": was removed")
 			continue
 		}
-		for _, finding := range compare(before, now) {
+		findings, err := compare(recorded[name], now)
+		if err != nil {
+			return nil, err
+		}
+		for _, finding := range findings {
 			found = append(found, name+": "+finding)
 		}
 	}
 	return found, nil
 }
 
-// readCRDs reads the CRDs of a folder, which has to have some.
+// readCRDs reads the CRDs of a folder, which must contain at least one.
 func readCRDs(folder string) (map[string]*apiextensionsv1.CustomResourceDefinition, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -80,13 +88,9 @@ func readCRDs(folder string) (map[string]*apiextensionsv1.CustomResourceDefiniti
 		if !strings.HasSuffix(entry.Name(), ".yaml") {
 			continue
 		}
-		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
+		crd, err := readCRD(filepath.Join(folder, entry.Name()))
 		if err != nil {
-			return nil, fmt.Errorf("read CRD: %w", err)
-		}
-		crd := &apiextensionsv1.CustomResourceDefinition{}
-		if err := yaml.UnmarshalStrict(content, crd); err != nil {
-			return nil, fmt.Errorf("read %s: %w", filepath.Join(folder, entry.Name()), err)
+			return nil, err
 		}
 		crds[crd.Name] = crd
 	}
@@ -94,4 +98,21 @@ func readCRDs(folder string) (map[string]*apiextensionsv1.CustomResourceDefiniti
 		return nil, fmt.Errorf("no CRD in %s", folder)
 	}
 	return crds, nil
+}
+
+func readCRD(file string) (*apiextensionsv1.CustomResourceDefinition, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read CRD: %w", err)
+	}
+	crd := &apiextensionsv1.CustomResourceDefinition{}
+	if err := yaml.UnmarshalStrict(content, crd); err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	for _, version := range crd.Spec.Versions {
+		if version.Schema == nil || version.Schema.OpenAPIV3Schema == nil {
+			return nil, fmt.Errorf("read %s: version %s has no schema", file, version.Name)
+		}
+	}
+	return crd, nil
 }

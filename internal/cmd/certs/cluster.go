@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package certs
 
 import (
@@ -15,7 +17,7 @@ import (
 // secretPrefix begins the names of the Secrets.
 const secretPrefix = "signet-signer-"
 
-// cluster keeps each certificate in a Secret of type kubernetes.io/tls.
+// cluster stores each certificate in a Secret of type kubernetes.io/tls.
 type cluster struct{ client client.Client }
 
 func newCluster(kubeconfig string) (*cluster, error) {
@@ -23,18 +25,18 @@ func newCluster(kubeconfig string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := client.New(config, client.Options{})
+	created, err := client.New(config, client.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return nil, fmt.Errorf("create client: %w", err)
 	}
-	return &cluster{client: made}, nil
+	return &cluster{client: created}, nil
 }
 
-func (c *cluster) describe(at place) string {
+func (c *cluster) describe(at location) string {
 	return "Secret " + at.namespace + "/" + secretPrefix + at.name
 }
 
-func (c *cluster) read(ctx context.Context, at place) (map[string][]byte, error) {
+func (c *cluster) read(ctx context.Context, at location) (map[string][]byte, error) {
 	secret := &corev1.Secret{}
 	err := c.client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}, secret)
 	if apierrors.IsNotFound(err) {
@@ -49,17 +51,17 @@ func (c *cluster) read(ctx context.Context, at place) (map[string][]byte, error)
 	return secret.Data, nil
 }
 
-// check has the API server say what it would say to the Secret, such as that
-// there is no such namespace.
-func (c *cluster) check(ctx context.Context, at place) error {
-	if err := c.client.Create(ctx, secretOf(at, nil), client.DryRunAll); client.IgnoreAlreadyExists(err) != nil {
+// check creates the Secret in a dry run. The API server then reports, for
+// example, a namespace that does not exist.
+func (c *cluster) check(ctx context.Context, at location) error {
+	if err := c.client.Create(ctx, newSecret(at, nil), client.DryRunAll); client.IgnoreAlreadyExists(err) != nil {
 		return fmt.Errorf("write %s: %w", c.describe(at), err)
 	}
 	return nil
 }
 
-// secretOf is the Secret of a certificate. Its type demands both entries.
-func secretOf(at place, data map[string][]byte) *corev1.Secret {
+// newSecret returns the Secret of a certificate. Its type requires both entries.
+func newSecret(at location, data map[string][]byte) *corev1.Secret {
 	if data == nil {
 		data = map[string][]byte{corev1.TLSCertKey: nil, corev1.TLSPrivateKeyKey: nil}
 	}
@@ -72,10 +74,10 @@ func secretOf(at place, data map[string][]byte) *corev1.Secret {
 	}
 }
 
-// write creates the Secret, or changes its data alone: labels and owners are
-// whoever's they are.
-func (c *cluster) write(ctx context.Context, at place, data map[string][]byte) error {
-	secret := secretOf(at, data)
+// write creates the Secret, or replaces only its data: labels and owners of an
+// existing Secret belong to other clients.
+func (c *cluster) write(ctx context.Context, at location, data map[string][]byte) error {
+	secret := newSecret(at, data)
 	err := c.client.Create(ctx, secret)
 	if apierrors.IsAlreadyExists(err) {
 		found := &corev1.Secret{}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package certs
 
 import (
@@ -6,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/signet-dev/signet/internal/pki"
 )
 
 const (
@@ -13,24 +17,24 @@ const (
 	fileMode = 0o600
 )
 
-// names are the files of a certificate, as they are in a Secret.
-var names = []string{"tls.crt", "tls.key", "ca.crt"}
+// fileNames are the files of a certificate, named as the entries of its Secret.
+var fileNames = []string{pki.DataCertificate, pki.DataPrivateKey, pki.DataBundle}
 
-// folder keeps each certificate in a folder of its own.
+// folder stores each certificate in its own subfolder.
 type folder string
 
-func (f folder) describe(at place) string { return filepath.Join(string(f), at.name) }
+func (f folder) describe(at location) string { return filepath.Join(string(f), at.name) }
 
-// read returns what there is; a folder that is there in part counts as there.
-func (f folder) read(_ context.Context, at place) (map[string][]byte, error) {
+// read returns the files that exist. An incomplete subfolder counts as existing.
+func (f folder) read(_ context.Context, at location) (map[string][]byte, error) {
 	var found map[string][]byte
-	for _, name := range names {
+	for _, name := range fileNames {
 		text, err := os.ReadFile(filepath.Join(f.describe(at), name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read a certificate: %w", err)
+			return nil, fmt.Errorf("read certificate: %w", err)
 		}
 		if found == nil {
 			found = map[string][]byte{}
@@ -40,18 +44,18 @@ func (f folder) read(_ context.Context, at place) (map[string][]byte, error) {
 	return found, nil
 }
 
-// check has nothing to ask: a folder is made where it is wanted.
-func (folder) check(context.Context, place) error { return nil }
+// check always succeeds: write creates the folder.
+func (folder) check(context.Context, location) error { return nil }
 
-// write replaces each file as a whole: the signer may be reading it.
-func (f folder) write(_ context.Context, at place, data map[string][]byte) error {
+// write replaces each file atomically: the signer may be reading it.
+func (f folder) write(_ context.Context, at location, data map[string][]byte) error {
 	dir := f.describe(at)
 	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return fmt.Errorf("make a folder: %w", err)
+		return fmt.Errorf("create folder: %w", err)
 	}
-	for _, name := range names {
+	for _, name := range fileNames {
 		if err := replace(filepath.Join(dir, name), data[name]); err != nil {
-			return fmt.Errorf("write a certificate: %w", err)
+			return fmt.Errorf("write certificate: %w", err)
 		}
 	}
 	return nil

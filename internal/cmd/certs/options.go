@@ -1,6 +1,5 @@
-// Package certs makes the certificates of the signer and of those who call it,
-// for clusters without cert-manager: an authority, a server's certificate, and
-// one for each namespace that is signed or verified for.
+// SPDX-License-Identifier: Apache-2.0
+
 package certs
 
 import (
@@ -22,8 +21,8 @@ const (
 
 // Options are the flags of the command.
 type Options struct {
-	// Out is a folder to write to, and Secrets says that Secrets are written
-	// instead.
+	// Out is the folder to write to. If Secrets is true, the certificates are
+	// written to the cluster instead.
 	Out     string
 	Secrets bool
 
@@ -38,25 +37,25 @@ type Options struct {
 	Overwrite bool
 }
 
-// DefaultOptions are those of a command that was given no flags.
+// DefaultOptions returns the options of a command without flags.
 func DefaultOptions() Options {
 	return Options{Namespace: "signet-system", Days: 365}
 }
 
 // Bind adds the flags to a set, with the options as defaults.
 func (o *Options) Bind(flags *pflag.FlagSet) {
-	flags.StringVar(&o.Out, "out", o.Out, "`folder` to write to: one folder in it for each certificate, with tls.crt, tls.key and ca.crt; or --secrets")
-	flags.BoolVar(&o.Secrets, "secrets", o.Secrets, "write Secrets to the cluster instead: the signer's to --namespace, each caller's to the namespace that it is for")
-	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "with --secrets: `file` with the API server's address and credentials; empty: KUBECONFIG, else the Pod's ServiceAccount")
-	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "with --secrets: `namespace` of the signer")
-	flags.StringSliceVar(&o.Server, "server", o.Server, "make the signer's certificate, for these DNS `names` and IP addresses")
-	flags.StringSliceVar(&o.Sign, "sign", o.Sign, "make a certificate that signs, for each of these `namespaces`; * is one for all of them, for a gateway that administrators alone configure")
-	flags.StringSliceVar(&o.Verify, "verify", o.Verify, "make a certificate that verifies, for each of these `namespaces`")
-	flags.IntVar(&o.Days, "days", o.Days, "`days` that the certificates are valid; the authority's is valid for ten years")
-	flags.BoolVar(&o.Overwrite, "overwrite", o.Overwrite, "write over certificates that are there; the authority is never written over")
+	flags.StringVar(&o.Out, "out", o.Out, "`folder` to write to: one subfolder for each certificate, with tls.crt, tls.key and ca.crt")
+	flags.BoolVar(&o.Secrets, "secrets", o.Secrets, "output as Secrets: the signer's in --namespace, a caller's in the namespace that it is for")
+	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig `file` for --secrets (default: KUBECONFIG, else the Pod's ServiceAccount)")
+	flags.StringVar(&o.Namespace, "namespace", o.Namespace, "`namespace` of the signer for --secrets")
+	flags.StringSliceVar(&o.Server, "server", o.Server, "DNS `names` and IP addresses in the signer's certificate (default: no such certificate)")
+	flags.StringSliceVar(&o.Sign, "sign", o.Sign, "`namespaces` for which a certificate to sign is created; * stands for one certificate for all of them, for a gateway that only administrators configure")
+	flags.StringSliceVar(&o.Verify, "verify", o.Verify, "`namespaces` for which a certificate to verify is created")
+	flags.IntVar(&o.Days, "days", o.Days, "validity of the certificates in `days`; the authority is valid for ten years")
+	flags.BoolVar(&o.Overwrite, "overwrite", o.Overwrite, "replacement of existing certificates, but never of the authority")
 }
 
-// Validate says which flag is wrong, and what it may be.
+// Validate returns an error that names each invalid flag and its allowed values.
 func (o *Options) Validate() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -64,22 +63,25 @@ func (o *Options) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	refuse((o.Out == "") == !o.Secrets, "give either --out with a folder, or --secrets")
-	refuse(len(o.Server)+len(o.Sign)+len(o.Verify) == 0, "give --server, --sign or --verify: there is nothing to make")
-	refuse(o.Days < 1 || time.Duration(o.Days)*day > authorityLife, "--days is %d and must be from 1 to %d", o.Days, authorityLife/day)
-	refuse(len(validation.IsDNS1123Label(o.Namespace)) > 0, "--namespace is %q and must be a namespace's name", o.Namespace)
+	refuse((o.Out == "") == !o.Secrets, "exactly one of --out and --secrets is required")
+	refuse(len(o.Server)+len(o.Sign)+len(o.Verify) == 0, "at least one of --server, --sign and --verify is required")
+	refuse(o.Days < 1 || time.Duration(o.Days)*day > authorityLife, "--days is %d, but must be from 1 to %d", o.Days, authorityLife/day)
+	refuse(len(validation.IsDNS1123Label(o.Namespace)) > 0, "--namespace is %q, but must be the name of a namespace", o.Namespace)
 	for _, name := range o.Sign {
-		refuse(name != anyNamespace && len(validation.IsDNS1123Label(name)) > 0, "--sign has %q, which is no namespace's name", name)
+		refuse(name != anyNamespace && len(validation.IsDNS1123Label(name)) > 0, "--sign contains %q, which is not the name of a namespace", name)
 	}
 	for _, name := range o.Verify {
-		refuse(len(validation.IsDNS1123Label(name)) > 0, "--verify has %q, which is no namespace's name", name)
+		refuse(len(validation.IsDNS1123Label(name)) > 0, "--verify contains %q, which is not the name of a namespace", name)
 	}
 	for _, name := range o.Server {
-		refuse(net.ParseIP(name) == nil && len(validation.IsDNS1123Subdomain(name)) > 0, "--server has %q, which is neither a DNS name nor an IP address", name)
+		refuse(net.ParseIP(name) == nil && len(validation.IsDNS1123Subdomain(name)) > 0, "--server contains %q, which is neither a DNS name nor an IP address", name)
 	}
-	for flag, names := range map[string][]string{"--sign": o.Sign, "--verify": o.Verify} {
-		sorted := slices.Sorted(slices.Values(names))
-		refuse(len(slices.Compact(slices.Clone(sorted))) != len(sorted), "%s has a namespace twice", flag)
-	}
+	refuse(hasDuplicate(o.Sign), "--sign contains a namespace twice")
+	refuse(hasDuplicate(o.Verify), "--verify contains a namespace twice")
 	return errors.Join(errs...)
+}
+
+func hasDuplicate(names []string) bool {
+	sorted := slices.Sorted(slices.Values(names))
+	return len(slices.Compact(slices.Clone(sorted))) != len(sorted)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package certs
 
 import (
@@ -8,145 +10,132 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/pki"
 )
 
-// authorityName is the place of the authority, which only who makes certificates
-// needs.
+// authorityName is the name of the authority's location. Only this command reads
+// it: signer and callers have the authority's certificate in ca.crt.
 const authorityName = "ca"
 
-// place is where a certificate goes.
-type place struct {
-	// name among the certificates, and the namespace of its Secret.
-	name, namespace string
-}
-
-// store is where certificates are kept.
-type store interface {
-	// read returns nil if there is nothing.
-	read(ctx context.Context, at place) (map[string][]byte, error)
-	// check says what would stop a first write, and writes nothing.
-	check(ctx context.Context, at place) error
-	write(ctx context.Context, at place, data map[string][]byte) error
-	// describe says where that is, for people.
-	describe(at place) string
-}
-
-// certificate is one that is to be made.
+// certificate is a certificate to create.
 type certificate struct {
-	place
-	subject webhookcert.Subject
+	location
+	subject pki.Subject
 }
 
-// Run makes the certificates, and says what it has made. An authority that is
-// there is used again, and certificates that are there stay, so that namespaces
-// can be added later, and what was interrupted can be gone on with.
+// Run creates the certificates and lists them on out. It reuses an existing
+// authority and keeps existing certificates, so that further runs can add
+// namespaces or finish an interrupted run.
 func Run(ctx context.Context, options Options, out io.Writer, now time.Time) error {
 	if err := options.Validate(); err != nil {
 		return err
 	}
-	var kept store = folder(options.Out)
-	if options.Secrets {
-		cluster, err := newCluster(options.Kubeconfig)
-		if err != nil {
-			return err
-		}
-		kept = cluster
-	}
-	wanted, err := missing(ctx, kept, options, out)
-	if err != nil || len(wanted) == 0 {
-		return err
-	}
-	life := time.Duration(options.Days) * day
-	authority, err := ensureAuthority(ctx, kept, place{authorityName, options.Namespace}, out, now)
+	target, err := newStore(options)
 	if err != nil {
 		return err
 	}
-	if now.Add(life).After(authority.Ends()) {
-		return fmt.Errorf("the authority in %s ends %s, before the certificates would: give fewer --days, or begin with another authority elsewhere",
-			kept.describe(place{authorityName, options.Namespace}), authority.Ends().Format(time.DateOnly))
+	missing, err := findMissing(ctx, target, options, out)
+	if err != nil || len(missing) == 0 {
+		return err
 	}
-	for _, one := range wanted {
-		issued, err := authority.Issue(one.subject, now, life)
-		if err != nil {
+	authority, err := ensureAuthority(ctx, target, location{authorityName, options.Namespace}, out, now)
+	if err != nil {
+		return err
+	}
+	life := time.Duration(options.Days) * day
+	if expiry := authority.Certificate().NotAfter; now.Add(life).After(expiry) {
+		return fmt.Errorf("the authority in %s expires on %s, before the certificates would: lower --days, or start with a new authority elsewhere",
+			target.describe(location{authorityName, options.Namespace}), expiry.Format(time.DateOnly))
+	}
+	for _, c := range missing {
+		if err := create(ctx, target, authority, c, out, now, life); err != nil {
 			return err
 		}
-		data, err := authority.EncodeIssued(issued)
-		if err != nil {
-			return err
-		}
-		if err := kept.write(ctx, one.place, data); err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "made %s: %s, until %s\n", kept.describe(one.place), one.subject.Name, issued.Leaf.NotAfter.Format(time.DateOnly))
 	}
 	return nil
 }
 
-// certificates are those that the flags ask for.
+func create(ctx context.Context, target store, authority *pki.Authority, c certificate, out io.Writer, now time.Time, life time.Duration) error {
+	issued, err := authority.Issue(c.subject, now, life)
+	if err != nil {
+		return err
+	}
+	data, err := authority.EncodeIssued(issued)
+	if err != nil {
+		return err
+	}
+	if err := target.write(ctx, c.location, data); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "created %s: %s, valid until %s\n", target.describe(c.location), c.subject.Name, issued.Leaf.NotAfter.Format(time.DateOnly))
+	return nil
+}
+
+// certificates returns the certificates that the flags request.
 func (o *Options) certificates() []certificate {
-	var wanted []certificate
+	var all []certificate
 	if len(o.Server) > 0 {
-		wanted = append(wanted, certificate{place{"server", o.Namespace}, webhookcert.Subject{Name: "signet signer", Hosts: o.Server}})
+		all = append(all, certificate{location{"server", o.Namespace}, pki.Subject{Name: "signet signer", Hosts: o.Server}})
 	}
 	for _, namespace := range o.Sign {
-		at := place{"sign-" + namespace, namespace}
+		at := location{"sign-" + namespace, namespace}
 		if namespace == anyNamespace {
-			at = place{"sign-all", o.Namespace}
+			at = location{"sign-all", o.Namespace}
 		}
-		wanted = append(wanted, callers(at, "sign", namespace))
+		all = append(all, clientCertificate(at, "sign", namespace))
 	}
 	for _, namespace := range o.Verify {
-		wanted = append(wanted, callers(place{"verify-" + namespace, namespace}, "verify", namespace))
+		all = append(all, clientCertificate(location{"verify-" + namespace, namespace}, "verify", namespace))
 	}
-	return wanted
+	return all
 }
 
-func callers(at place, verb, namespace string) certificate {
+func clientCertificate(at location, verb, namespace string) certificate {
 	uri := &url.URL{Scheme: "signet", Host: verb, Path: "/" + namespace}
 	if namespace == anyNamespace {
-		uri.RawPath = "/" + anyNamespace // as it stands, and not %2A
+		uri.RawPath = "/" + anyNamespace // without escaping it as %2A
 	}
-	return certificate{at, webhookcert.Subject{Name: uri.String(), URIs: []*url.URL{uri}}}
+	return certificate{at, pki.Subject{Name: uri.String(), URIs: []*url.URL{uri}}}
 }
 
-// missing are the certificates that are to be written. It looks at every place
-// before anything is: nothing is left half done.
-func missing(ctx context.Context, kept store, options Options, out io.Writer) ([]certificate, error) {
+// findMissing returns the certificates to create. It checks every location
+// before anything is written, so that a failing one leaves nothing half done.
+func findMissing(ctx context.Context, target store, options Options, out io.Writer) ([]certificate, error) {
 	var (
-		wanted []certificate
-		errs   []error
+		missing []certificate
+		errs    []error
 	)
-	for _, one := range options.certificates() {
-		found, err := kept.read(ctx, one.place)
+	for _, c := range options.certificates() {
+		found, err := target.read(ctx, c.location)
 		switch {
 		case err != nil:
 			errs = append(errs, err)
 			continue
 		case found != nil && !options.Overwrite:
-			fmt.Fprintf(out, "kept %s, which is there already: --overwrite makes a new one in its place\n", kept.describe(one.place))
+			fmt.Fprintf(out, "kept %s, which already exists (--overwrite replaces it)\n", target.describe(c.location))
 			continue
 		case found == nil:
-			errs = append(errs, kept.check(ctx, one.place))
+			errs = append(errs, target.check(ctx, c.location))
 		}
-		wanted = append(wanted, one)
+		missing = append(missing, c)
 	}
-	return wanted, errors.Join(errs...)
+	return missing, errors.Join(errs...)
 }
 
-func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, now time.Time) (*webhookcert.Authority, error) {
-	found, err := kept.read(ctx, at)
+// ensureAuthority reads the authority, and creates it if there is none.
+func ensureAuthority(ctx context.Context, target store, at location, out io.Writer, now time.Time) (*pki.Authority, error) {
+	found, err := target.read(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	if found != nil {
-		authority, err := webhookcert.DecodeAuthority(found)
+		authority, err := pki.DecodeAuthority(found)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", kept.describe(at), err)
+			return nil, fmt.Errorf("%s: %w", target.describe(at), err)
 		}
 		return authority, nil
 	}
-	authority, err := webhookcert.NewAuthority("signet signer authority", now, authorityLife)
+	authority, err := pki.NewAuthority("signet signer authority", now, authorityLife)
 	if err != nil {
 		return nil, err
 	}
@@ -154,10 +143,10 @@ func ensureAuthority(ctx context.Context, kept store, at place, out io.Writer, n
 	if err != nil {
 		return nil, err
 	}
-	if err := kept.write(ctx, at, data); err != nil {
+	if err := target.write(ctx, at, data); err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "made %s: the authority, until %s. Whoever has its private key can call the signer for every namespace\n",
-		kept.describe(at), authority.Ends().Format(time.DateOnly))
+	fmt.Fprintf(out, "created %s: the authority, valid until %s. Keep its private key secret: it gives access to the signer for every namespace\n",
+		target.describe(at), authority.Certificate().NotAfter.Format(time.DateOnly))
 	return authority, nil
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package certs
 
 import (
@@ -19,7 +21,7 @@ import (
 
 var now = time.Now()
 
-// run runs the command with flags as they are typed.
+// run runs the command with the flags of a command line.
 func run(t *testing.T, args string, at time.Time) (string, error) {
 	t.Helper()
 	options := DefaultOptions()
@@ -50,7 +52,7 @@ func load(t *testing.T, dir string) (leaf *x509.Certificate, roots *x509.CertPoo
 	return pair.Leaf, roots
 }
 
-func TestSetOfCertificates(t *testing.T) {
+func TestCreatesAllCertificates(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
 	out, err := run(t, "--out "+dir+" --sign team-a,* --verify team-a --server signer.signet-system.svc,127.0.0.1 --days 30", now)
 	if err != nil {
@@ -80,7 +82,7 @@ func TestSetOfCertificates(t *testing.T) {
 			t.Errorf("%s: valid for %s", name, life)
 		}
 		if !strings.Contains(out, filepath.Join(dir, name)) {
-			t.Errorf("not told of %s:\n%s", name, out)
+			t.Errorf("the output does not list %s:\n%s", name, out)
 		}
 	}
 	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
@@ -98,18 +100,18 @@ func TestSetOfCertificates(t *testing.T) {
 	}
 }
 
-func TestNothingIsOverwrittenUnasked(t *testing.T) {
+func TestExistingCertificatesAreKept(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := run(t, "--out "+dir+" --sign team-a", now); err != nil {
 		t.Fatal(err)
 	}
 	before, roots := load(t, filepath.Join(dir, "sign-team-a"))
 	out, err := run(t, "--out "+dir+" --sign team-b,team-a", now)
-	if kept := "kept " + filepath.Join(dir, "sign-team-a") + ", which is there already"; err != nil || !strings.Contains(out, kept) {
+	if kept := "kept " + filepath.Join(dir, "sign-team-a") + ", which already exists (--overwrite replaces it)\n"; err != nil || !strings.Contains(out, kept) {
 		t.Errorf("%q and error %v, want %q", out, err, kept)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "sign-team-b")); err != nil {
-		t.Error("the other one was not made: ", err)
+		t.Error("the other one was not created: ", err)
 	}
 	if after, _ := load(t, filepath.Join(dir, "sign-team-a")); !after.Equal(before) {
 		t.Error("the certificate was overwritten")
@@ -120,36 +122,36 @@ func TestNothingIsOverwrittenUnasked(t *testing.T) {
 	for _, name := range []string{"sign-team-a", "sign-team-b"} {
 		leaf, _ := load(t, filepath.Join(dir, name))
 		if leaf.Equal(before) {
-			t.Errorf("%s is as before", name)
+			t.Errorf("%s was not replaced", name)
 		}
 		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
-			t.Errorf("%s is of another authority: %v", name, err)
+			t.Errorf("%s has another authority: %v", name, err)
 		}
 	}
 }
 
-func TestAuthorityThatCannotBeUsed(t *testing.T) {
+func TestUnusableAuthority(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := run(t, "--out "+dir+" --sign team-a", now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-b --days 365", now.Add(3300*day)); err == nil || !strings.Contains(err.Error(), "fewer --days") {
-		t.Errorf("at its end: %v", err)
+	if _, err := run(t, "--out "+dir+" --sign team-b --days 365", now.Add(3300*day)); err == nil || !strings.Contains(err.Error(), "lower --days") {
+		t.Errorf("expiring: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "ca", "tls.key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "read the authority") {
+	if _, err := run(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "decode authority") {
 		t.Errorf("broken: %v", err)
 	}
 }
 
-func TestSecrets(t *testing.T) {
-	kept := &cluster{client: fake.NewClientBuilder().Build()}
+func TestWritesSecrets(t *testing.T) {
+	target := &cluster{client: fake.NewClientBuilder().Build()}
 	options := Options{Namespace: "signet-system", Sign: []string{"team-a", "*"}, Verify: []string{"team-a"}, Server: []string{"signer"}}
-	for _, one := range options.certificates() {
+	for _, c := range options.certificates() {
 		for _, text := range []string{"first", "second"} {
-			if err := kept.write(t.Context(), one.place, map[string][]byte{"tls.crt": []byte(text), "tls.key": []byte(text), "ca.crt": []byte(text)}); err != nil {
+			if err := target.write(t.Context(), c.location, map[string][]byte{"tls.crt": []byte(text), "tls.key": []byte(text), "ca.crt": []byte(text)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -157,31 +159,31 @@ func TestSecrets(t *testing.T) {
 	for _, name := range []string{"signet-system/signet-signer-server", "signet-system/signet-signer-sign-all", "team-a/signet-signer-sign-team-a", "team-a/signet-signer-verify-team-a"} {
 		namespace, short, _ := strings.Cut(name, "/")
 		secret := &corev1.Secret{}
-		if err := kept.client.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: short}, secret); err != nil {
+		if err := target.client.Get(t.Context(), types.NamespacedName{Namespace: namespace, Name: short}, secret); err != nil {
 			t.Fatal(err)
 		}
 		if secret.Type != corev1.SecretTypeTLS || string(secret.Data["tls.key"]) != "second" {
 			t.Errorf("%s: %s", name, secret.Type)
 		}
 	}
-	if found, err := kept.read(t.Context(), place{"sign-team-c", "team-c"}); found != nil || err != nil {
+	if found, err := target.read(t.Context(), location{"sign-team-c", "team-c"}); found != nil || err != nil {
 		t.Error(found, err)
 	}
 }
 
-func TestWrongFlags(t *testing.T) {
+func TestInvalidFlags(t *testing.T) {
 	for args, want := range map[string]string{
-		"--sign a":                             "give either --out with a folder, or --secrets",
-		"--out x --secrets --sign a":           "give either --out with a folder, or --secrets",
-		"--out x":                              "there is nothing to make",
-		"--out x --sign A":                     "--sign has \"A\"",
-		"--out x --verify *":                   "--verify has \"*\"",
-		"--out x --verify a/b":                 "--verify has \"a/b\"",
-		"--out x --server a_b":                 "--server has \"a_b\"",
-		"--out x --sign a,a":                   "--sign has a namespace twice",
-		"--out x --sign a --days 0":            "--days is 0",
-		"--out x --sign a --days 9999":         "--days is 9999",
-		"--out x --sign a --namespace ../../x": "--namespace is \"../../x\"",
+		"--sign a":                             "exactly one of --out and --secrets is required",
+		"--out x --secrets --sign a":           "exactly one of --out and --secrets is required",
+		"--out x":                              "at least one of --server, --sign and --verify is required",
+		"--out x --sign A":                     "--sign contains \"A\", which is not the name of a namespace",
+		"--out x --verify *":                   "--verify contains \"*\", which is not the name of a namespace",
+		"--out x --verify a/b":                 "--verify contains \"a/b\", which is not the name of a namespace",
+		"--out x --server a_b":                 "--server contains \"a_b\", which is neither a DNS name nor an IP address",
+		"--out x --sign a,a":                   "--sign contains a namespace twice",
+		"--out x --sign a --days 0":            "--days is 0, but must be from 1 to 3650",
+		"--out x --sign a --days 9999":         "--days is 9999, but must be from 1 to 3650",
+		"--out x --sign a --namespace ../../x": "--namespace is \"../../x\", but must be the name of a namespace",
 	} {
 		if _, err := run(t, args, now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)

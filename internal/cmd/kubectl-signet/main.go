@@ -1,5 +1,5 @@
-// Command kubectl-signet is a plugin of kubectl: `kubectl signet` shows and
-// explains signature keys and bindings, and helps to make and renew them.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package manager
 
 import (
@@ -12,15 +14,15 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// CacheOptions are those of the caches that the reconcilers read: all
-// namespaces if none is named. Of Secrets and ConfigMaps only those labelled as
-// material are watched, whatever else RBAC would allow.
+// CacheOptions returns the options of the caches that the reconcilers read,
+// which cover all namespaces if none is named. Of Secrets and ConfigMaps, only
+// those labeled as material are watched, whatever else RBAC would allow.
 func CacheOptions(namespaces []string) (cache.Options, error) {
-	labelled, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
+	labeled, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
 	if err != nil {
-		return cache.Options{}, fmt.Errorf("select what is labelled as material: %w", err)
+		return cache.Options{}, fmt.Errorf("select objects labeled as material: %w", err)
 	}
-	material := cache.ByObject{Label: labels.NewSelector().Add(*labelled)}
+	material := cache.ByObject{Label: labels.NewSelector().Add(*labeled)}
 	options := cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package manager
 
 import (
@@ -17,9 +19,9 @@ import (
 
 const leaseName = "signet-controller-manager"
 
-// lease is a lock that knows until when it is ours. A leader that was stopped
-// for longer than its lease finds out from the clock, before it writes anything,
-// and not only when its next renewal fails.
+// lease is a lock that knows until when this process holds it. A leader that was
+// paused for longer than its lease learns this from the clock before it writes
+// anything, and not only when its next renewal fails.
 type lease struct {
 	resourcelock.Interface
 	duration time.Duration
@@ -32,44 +34,44 @@ type lease struct {
 func newLease(config *rest.Config, namespace string, duration time.Duration) (*lease, error) {
 	core, err := corev1client.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("make a client for the lease: %w", err)
+		return nil, fmt.Errorf("create client for the lease: %w", err)
 	}
 	coordination, err := v1.NewForConfig(config)
 	if err != nil {
-		return nil, fmt.Errorf("make a client for the lease: %w", err)
+		return nil, fmt.Errorf("create client for the lease: %w", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("find the host's name: %w", err)
+		return nil, fmt.Errorf("read host name: %w", err)
 	}
 	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, namespace, leaseName, core, coordination,
 		resourcelock.ResourceLockConfig{Identity: host + "_" + string(uuid.NewUUID())})
 	if err != nil {
-		return nil, fmt.Errorf("make the lease: %w", err)
+		return nil, fmt.Errorf("create lease: %w", err)
 	}
 	return &lease{Interface: lock, duration: duration, clock: clock.RealClock{}}, nil
 }
 
 // Create takes the lease for the first time.
 func (l *lease) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	begin := l.clock.Now()
+	start := l.clock.Now()
 	err := l.Interface.Create(ctx, record)
-	l.note(record, begin, err)
+	l.extend(record, start, err)
 	return err
 }
 
 // Update takes, renews or releases the lease.
 func (l *lease) Update(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
-	begin := l.clock.Now()
+	start := l.clock.Now()
 	err := l.Interface.Update(ctx, record)
-	l.note(record, begin, err)
+	l.extend(record, start, err)
 	return err
 }
 
-// note counts from before the request was sent: others count from when they
-// see it. Wall time, since a monotonic clock may stand still in a stopped
-// process or machine.
-func (l *lease) note(record resourcelock.LeaderElectionRecord, begin time.Time, err error) {
+// extend sets the end of the lease. It counts from before the request was sent,
+// while other replicas count from when they see it. It uses wall time, because a
+// monotonic clock may stand still while a process or machine is suspended.
+func (l *lease) extend(record resourcelock.LeaderElectionRecord, start time.Time, err error) {
 	if err != nil {
 		return
 	}
@@ -77,11 +79,11 @@ func (l *lease) note(record resourcelock.LeaderElectionRecord, begin time.Time, 
 	defer l.mu.Unlock()
 	l.until = time.Time{}
 	if record.HolderIdentity == l.Identity() {
-		l.until = begin.Round(0).Add(l.duration)
+		l.until = start.Round(0).Add(l.duration)
 	}
 }
 
-// Leading says whether the lease is ours and has not run out.
+// Leading reports whether this process holds the lease and it has not expired.
 func (l *lease) Leading() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

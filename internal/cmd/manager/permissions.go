@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package manager
 
 import (
@@ -5,12 +7,12 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
-// permissions are those without which the manager does nothing: to fill its caches,
-// to lead, and to write what it decides. What it can do without, such as the
-// routes of the Gateway API, it misses when it comes to it.
+// permissions returns those that the manager cannot work without: to fill its
+// caches, to lead, and to write what it decides. Others, such as those for the
+// routes of the Gateway API, are reported when they are needed.
 func (o Options) permissions() []kubeclient.Permission {
 	group := signetv1alpha1.GroupVersion.Group
-	rights := kubeclient.ForNamespaces(o.Namespaces,
+	permissions := kubeclient.ForNamespaces(o.Namespaces,
 		kubeclient.Permission{Group: group, Resource: "signaturekeys", Verbs: []string{"get", "list", "watch", "patch"}},
 		kubeclient.Permission{Group: group, Resource: "signaturekeys", Subresource: "status", Verbs: []string{"patch"}},
 		kubeclient.Permission{Group: group, Resource: "signaturebindings", Verbs: []string{"list", "watch"}},
@@ -22,7 +24,7 @@ func (o Options) permissions() []kubeclient.Permission {
 		create, renew := leases, leases
 		create.Verbs = []string{"create"}
 		renew.Name, renew.Verbs = leaseName, []string{"get", "update"}
-		rights = append(rights, create, renew)
+		permissions = append(permissions, create, renew)
 	}
-	return rights
+	return permissions
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package manager
 
 import (
@@ -62,54 +64,54 @@ func Run(ctx context.Context, options Options) error {
 	return start(ctx, mgr)
 }
 
-// start runs the manager until the context ends. While caches are waited for,
-// which may be for ever, controller-runtime does not look at the context:
-// nothing has begun then that would have to be ended in order.
+// start runs the manager until the context ends. While controller-runtime waits
+// for its caches, which may take forever, it ignores the context; at that time
+// nothing has started that would need an orderly shutdown.
 func start(ctx context.Context, mgr ctrl.Manager) error {
-	var begun atomic.Bool
-	err := mgr.Add(everywhere(func(context.Context) error {
-		begun.Store(true)
+	var started atomic.Bool
+	err := mgr.Add(onEveryReplica(func(context.Context) error {
+		started.Store(true)
 		return nil
 	}))
 	if err != nil {
-		return fmt.Errorf("add to the manager: %w", err)
+		return fmt.Errorf("add start hook: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- mgr.Start(ctx) }()
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
 	select {
-	case err = <-ended:
+	case err = <-done:
 	case <-ctx.Done():
-		if !begun.Load() {
+		if !started.Load() {
 			return nil
 		}
-		err = <-ended
+		err = <-done
 	}
 	if err != nil {
-		return fmt.Errorf("run the manager: %w", err)
+		return fmt.Errorf("run manager: %w", err)
 	}
 	return nil
 }
 
-// everywhere is a runnable that starts on every replica when the caches are
-// filled.
-type everywhere func(context.Context) error
+// onEveryReplica is a runnable that starts on every replica, leader or not, when
+// the caches are filled.
+type onEveryReplica func(context.Context) error
 
 // Start implements manager.Runnable.
-func (e everywhere) Start(ctx context.Context) error { return e(ctx) }
+func (f onEveryReplica) Start(ctx context.Context) error { return f(ctx) }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (everywhere) NeedLeaderElection() bool { return false }
+func (onEveryReplica) NeedLeaderElection() bool { return false }
 
-// Scheme knows the kinds that the manager works with.
+// Scheme returns a scheme with the kinds that the manager works with.
 func Scheme() (*runtime.Scheme, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("make the scheme: %w", err)
+		return nil, fmt.Errorf("register API types: %w", err)
 	}
 	return scheme, nil
 }
 
-// New puts a manager together.
+// New creates a manager that is ready to start.
 func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	scheme, err := Scheme()
 	if err != nil {
@@ -123,7 +125,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	keeper, err := newRotator(config, scheme, options)
+	rotator, err := newRotator(config, scheme, options)
 	if err != nil {
 		return nil, err
 	}
@@ -132,10 +134,10 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		Cache:                               caches,
 		Metrics:                             metricsserver.Options{BindAddress: options.MetricsBindAddress},
 		HealthProbeBindAddress:              options.HealthProbeBindAddress,
-		WebhookServer:                       webhookServer(options, keeper),
+		WebhookServer:                       webhookServer(options, rotator),
 		LeaderElection:                      options.LeaderElect,
 		LeaderElectionResourceLockInterface: lock,
-		LeaderElectionID:                    leaseName, // in the metric; the lock knows its own
+		LeaderElectionID:                    leaseName, // for the metric; the lock has its own
 		LeaderElectionReleaseOnCancel:       true,
 		LeaseDuration:                       &options.LeaseDuration,
 		RenewDeadline:                       &options.RenewDeadline,
@@ -143,7 +145,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 		GracefulShutdownTimeout:             &options.GracefulShutdown,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("make the manager: %w", err)
+		return nil, fmt.Errorf("create manager: %w", err)
 	}
 	leading := lock.Leading
 	if !options.LeaderElect {
@@ -159,17 +161,17 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err := admission.Setup(mgr, webhooks); err != nil {
 		return nil, err
 	}
-	return mgr, addChecks(mgr, keeper)
+	return mgr, addChecks(mgr, rotator)
 }
 
-// newRotator returns nil when the certificates come from files.
+// newRotator returns nil if the certificates come from files.
 func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*webhookcert.Rotator, error) {
 	if options.WebhookCertDir != "" {
 		return nil, nil
 	}
 	uncached, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, fmt.Errorf("make a client for the webhook's certificates: %w", err)
+		return nil, fmt.Errorf("create client for the webhooks' certificates: %w", err)
 	}
 	service := webhookService + "." + options.OwnNamespace
 	hosts := append([]string{service + ".svc", service + ".svc.cluster.local", service}, options.WebhookNames...)
@@ -179,11 +181,11 @@ func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*
 	}), nil
 }
 
-func webhookServer(options Options, keeper *webhookcert.Rotator) webhook.Server {
+func webhookServer(options Options, rotator *webhookcert.Rotator) webhook.Server {
 	host, port, _ := splitAddress(options.WebhookBindAddress) // validated
 	serverOptions := webhook.Options{Host: host, Port: port, CertDir: options.WebhookCertDir}
-	if keeper != nil {
-		serverOptions.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = keeper.GetCertificate }}
+	if rotator != nil {
+		serverOptions.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = rotator.GetCertificate }}
 	}
 	return webhook.NewServer(serverOptions)
 }
@@ -200,17 +202,17 @@ func addControllers(mgr ctrl.Manager, options Options, leading func() bool) erro
 		return err
 	}
 	if err := mgr.Add(observer); err != nil {
-		return fmt.Errorf("add the observer of routes: %w", err)
+		return fmt.Errorf("add gateway observer: %w", err)
 	}
-	book := slots.NewClaimCache()
+	claims := slots.NewClaimCache()
 	bindings := &signaturebinding.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: book, Routes: observer,
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: claims, Routes: observer,
 		Leading: leading, Namespaces: options.Namespaces, Clock: clock.RealClock{},
 	}
 	if err := bindings.SetupWithManager(mgr, options.Concurrency); err != nil {
 		return err
 	}
-	keys := &signaturekey.Reconciler{Holds: book, Clock: clock.RealClock{}, Rand: rand.Reader}
+	keys := &signaturekey.Reconciler{Holds: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
 	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})
@@ -218,29 +220,29 @@ func addControllers(mgr ctrl.Manager, options Options, leading func() bool) erro
 
 // addChecks makes a replica ready when it can answer admission: caches filled,
 // certificates in place, the webhook server listening.
-func addChecks(mgr ctrl.Manager, keeper *webhookcert.Rotator) error {
+func addChecks(mgr ctrl.Manager, rotator *webhookcert.Rotator) error {
 	caches := func(request *http.Request) error {
 		ctx, cancel := context.WithTimeout(request.Context(), cacheCheckTimeout)
 		defer cancel()
 		if !mgr.GetCache().WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
+			return errors.New("caches are not synced yet")
 		}
 		return nil
 	}
 	checks := map[string]healthz.Checker{"caches": caches, "webhook": mgr.GetWebhookServer().StartedChecker()}
-	if keeper != nil {
-		if err := mgr.Add(keeper); err != nil {
-			return fmt.Errorf("add the keeper of certificates: %w", err)
+	if rotator != nil {
+		if err := mgr.Add(rotator); err != nil {
+			return fmt.Errorf("add certificate rotator: %w", err)
 		}
-		checks["certificates"] = keeper.Check
+		checks["certificates"] = rotator.Check
 	}
 	for name, check := range checks {
 		if err := mgr.AddReadyzCheck(name, check); err != nil {
-			return fmt.Errorf("add the readiness check %s: %w", name, err)
+			return fmt.Errorf("add readiness check %s: %w", name, err)
 		}
 	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("add the health check: %w", err)
+		return fmt.Errorf("add health check: %w", err)
 	}
 	return nil
 }

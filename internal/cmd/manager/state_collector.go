@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package manager
 
 import (
@@ -16,41 +18,42 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// No label of these metrics is an object's name: their number is known
-// beforehand, and they tell nothing about tenants.
+// No label of these metrics is the name of an object: the number of series is
+// bounded, and they reveal nothing about tenants.
 var (
 	keysDesc = prometheus.NewDesc("signet_keys",
-		"Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica tells what its caches show.",
+		"Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica reports what its caches show.",
 		[]string{"type", "ready", "reason"}, nil)
 	bindingsDesc = prometheus.NewDesc("signet_bindings",
-		"Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.",
+		"Number of SignatureBindings, by status and reason of their condition Ready. Each replica reports what its caches show.",
 		[]string{"ready", "reason"}, nil)
 	apisDesc = prometheus.NewDesc("signet_apis",
 		"Number of APIs that SignatureBindings list, by state: Bound, Conflicted, Standby, Pending, NotPublished, Offline.",
 		[]string{"state"}, nil)
 	overdueDesc = prometheus.NewDesc("signet_rotation_overdue_seconds",
-		"How late the latest rotation, or step of one, is, in seconds: 0 if none is.", nil, nil)
+		"Delay of the most overdue rotation, or step of a rotation, in seconds; 0 if none is overdue.", nil, nil)
 	oldestDesc = prometheus.NewDesc("signet_rotation_oldest_material_seconds",
 		"Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.", nil, nil)
 )
 
-// stateCollector counts keys and bindings by state when it is asked, in the caches.
+// stateCollector counts the keys and bindings in the caches by state, at the time
+// of the scrape.
 type stateCollector struct {
 	reader client.Reader
 	clock  clock.PassiveClock
 }
 
-// RegisterStateCollector adds the counts of keys and bindings to the metrics of this
-// process, in place of those of a manager that ran before.
+// RegisterStateCollector adds the counts of keys and bindings to the metrics of
+// this process. It replaces the collector of a manager that ran before.
 func RegisterStateCollector(reader client.Reader, clock clock.PassiveClock) error {
-	counts := &stateCollector{reader: reader, clock: clock}
-	err := metrics.Registry.Register(counts)
+	collector := &stateCollector{reader: reader, clock: clock}
+	err := metrics.Registry.Register(collector)
 	if known := (prometheus.AlreadyRegisteredError{}); errors.As(err, &known) {
 		metrics.Registry.Unregister(known.ExistingCollector)
-		err = metrics.Registry.Register(counts)
+		err = metrics.Registry.Register(collector)
 	}
 	if err != nil {
-		return fmt.Errorf("register the counts of keys and bindings: %w", err)
+		return fmt.Errorf("register state collector: %w", err)
 	}
 	return nil
 }
@@ -62,8 +65,8 @@ func (c *stateCollector) Describe(descriptions chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. Caches that are not filled yet have
-// nothing to count.
+// Collect implements prometheus.Collector. It reports nothing while the caches
+// are not synced.
 func (c *stateCollector) Collect(samples chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -96,9 +99,10 @@ func (c *stateCollector) collectKeys(ctx context.Context, samples chan<- prometh
 	samples <- gauge(oldestDesc, oldest.Seconds())
 }
 
-// lateness is by how much a key's rotation is behind the time: its beginning, the
-// switch to the next version, or the end of the previous one. After a restart
-// the manager watches a stage anew: late is what has taken twice its time.
+// lateness returns by how much a key's rotation is overdue: its start, the switch
+// to the next version, or the removal of the previous one. After a restart the
+// manager observes a stage from its beginning, so that a stage is only late after
+// twice its time.
 func lateness(key *signetv1alpha1.SignatureKey, now time.Time) time.Duration {
 	var late time.Duration
 	if next := key.Status.NextRotationTime; next != nil {
@@ -144,8 +148,8 @@ func (c *stateCollector) collectBindings(ctx context.Context, samples chan<- pro
 	}
 }
 
-// readyState is status and reason of Ready; of an object that has not been seen
-// yet, Unknown and Pending.
+// readyState returns status and reason of Ready: Unknown and Pending for an
+// object that has not been reconciled yet.
 func readyState(conditions []metav1.Condition) (status, reason string) {
 	condition := meta.FindStatusCondition(conditions, signetv1alpha1.ConditionReady)
 	if condition == nil {

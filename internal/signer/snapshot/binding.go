@@ -11,6 +11,13 @@ import (
 // objectName names an object of any kind.
 type objectName struct{ namespace, name string }
 
+// appendKey appends the key of the object in the snapshot.
+func (o objectName) appendKey(to []byte) []byte {
+	to = slices.Grow(to, len(o.namespace)+len(o.name)+1)
+	to = append(append(to, o.namespace...), '/')
+	return append(to, o.name...)
+}
+
 // binding is what a SignatureBinding says about how to sign, and with which key.
 type binding struct {
 	environment string

@@ -1,6 +1,7 @@
 package snapshot_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -49,7 +50,8 @@ func (c *cluster) scratch() *snapshot.Store {
 	return store
 }
 
-var letters = []string{"a", "b", "c", "d"}
+// letters are names, of which some begin with others.
+var letters = []string{"a", "ab", "abc", "b"}
 
 // step changes one object, in the cluster and in the store alike. The bits of
 // the step say which, and how.
@@ -121,7 +123,8 @@ func prepare(t testing.TB) map[string][]*corev1.Secret {
 }
 
 // FuzzStepByStepIsAsFromScratch: whatever happened in whatever order, the store
-// says of every slot what one says that is built from what there is.
+// says of every slot what one says that is built from what there is, and no
+// snapshot on the way changes afterwards.
 func FuzzStepByStepIsAsFromScratch(f *testing.F) {
 	f.Add([]byte{0x40, 0x90, 0x60, 0x00, 0x40})
 	f.Add([]byte{0x41, 0x95, 0x65, 0x66, 0x67, 0xb1, 0xf2, 0x21, 0x01, 0xc1, 0x81})
@@ -130,10 +133,17 @@ func FuzzStepByStepIsAsFromScratch(f *testing.F) {
 		steps = steps[:min(len(steps), 200)]
 		cluster, store, at := newCluster(), snapshot.New(), now
 		store.Complete(now)
+		var history []moment
 		for _, step := range steps {
 			at = at.Add(time.Duration(step) * 50 * time.Millisecond)
 			cluster.step(step, prepared, store, at)
 			store.Expire(at)
+			history = append(history, moment{store.Snapshot(), at, answers(store.Snapshot(), at)})
+		}
+		for i, then := range history {
+			if got := answers(then.snapshot, then.at); got != then.answers {
+				t.Fatalf("the snapshot after step %d has changed: %s, before %s", i, got, then.answers)
+			}
 		}
 		scratch := cluster.scratch()
 		for _, name := range letters {
@@ -145,6 +155,27 @@ func FuzzStepByStepIsAsFromScratch(f *testing.F) {
 			t.Fatalf("%d slots, from scratch %d", store.Snapshot().Slots(), scratch.Snapshot().Slots())
 		}
 	})
+}
+
+// moment is a snapshot, and what it said when it was made.
+type moment struct {
+	snapshot *snapshot.Snapshot
+	at       time.Time
+	answers  string
+}
+
+// answers is all that a snapshot says.
+func answers(snapshot *snapshot.Snapshot, at time.Time) string {
+	said := fmt.Sprint(snapshot.Slots(), snapshot.Secrets())
+	for _, name := range letters {
+		grant, err := snapshot.Lookup(slot(name), at)
+		if err != nil {
+			said += fmt.Sprint("; ", err)
+			continue
+		}
+		said += fmt.Sprint("; ", grant.Binding, grant.Key, accepted(grant, at))
+	}
+	return said
 }
 
 func sameAnswer(t *testing.T, store, scratch *snapshot.Store, slot slots.Slot, at time.Time) {

@@ -5,9 +5,23 @@ package snapshot
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/signet-dev/signet/internal/slots"
 )
+
+// keyBuffer has room for the keys of most lookups; a longer key is allocated.
+type keyBuffer [256]byte
+
+// slotKey appends the key of a slot in the snapshot. No two slots share one:
+// names have no slashes.
+func slotKey(to []byte, s slots.Slot) []byte {
+	to = slices.Grow(to, len(s.Namespace)+len(s.Environment)+len(s.Kind)+len(s.Name)+3)
+	to = append(append(to, s.Namespace...), '/')
+	to = append(append(to, s.Environment...), '/')
+	to = append(append(to, s.Kind...), '/')
+	return append(to, s.Name...)
+}
 
 // Reason is why a slot cannot be signed for. It is for whoever operates the
 // signer: callers are not told it (invariant 7).

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cilium/statedb/part"
 	corev1 "k8s.io/api/core/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -25,11 +26,12 @@ type Store struct {
 // New makes a store that knows nothing yet.
 func New() *Store {
 	s := &Store{vanished: map[objectName]struct{}{}}
+	// Nobody waits for changes of single nodes.
 	s.current.Store(&Snapshot{
-		slots:    newTree[slots.Slot, []claimant](),
-		bindings: newTree[objectName, *binding](),
-		keys:     newTree[objectName, *key](),
-		secrets:  newTree[objectName, *secret](),
+		slots:    part.New[[]claimant](part.RootOnlyWatch),
+		bindings: part.New[*binding](part.RootOnlyWatch),
+		keys:     part.New[*key](part.RootOnlyWatch),
+		secrets:  part.New[*secret](part.RootOnlyWatch),
 	})
 	return s
 }
@@ -37,90 +39,104 @@ func New() *Store {
 // Snapshot is the newest snapshot.
 func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 
-// change puts another snapshot into force, unless it turns out to be the same.
-func (s *Store) change(now time.Time, how func(*Snapshot)) {
+// change puts another snapshot into force, unless how has changed nothing.
+func (s *Store) change(now time.Time, how func(*Snapshot) (changed bool)) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	before := s.current.Load()
-	next := *before
-	how(&next)
-	if next.same(before) {
-		return
+	next := *s.current.Load()
+	if how(&next) {
+		next.changed = now
+		s.current.Store(&next)
 	}
-	next.changed = now
-	s.current.Store(&next)
 }
 
 // Complete says that all that there was at the beginning has come.
 func (s *Store) Complete(now time.Time) {
-	s.change(now, func(next *Snapshot) { next.complete = true })
+	s.change(now, func(next *Snapshot) bool {
+		was := next.complete
+		next.complete = true
+		return !was
+	})
 }
 
 // SetBinding takes in a binding that is new or has changed.
 func (s *Store) SetBinding(object *signetv1alpha1.SignatureBinding, now time.Time) {
 	read := newBinding(object)
 	name := objectName{object.Namespace, object.Name}
-	s.change(now, func(next *Snapshot) {
-		before, _ := next.bindings.get(name)
+	s.change(now, func(next *Snapshot) bool {
+		var before *binding
+		before, _, next.bindings = next.bindings.Insert(name.appendKey(nil), read)
 		next.claim(name, changes(before, read, name.namespace))
-		next.bindings = next.bindings.with(name, read)
+		return true
 	})
 }
 
 // RemoveBinding forgets a binding that is gone.
 func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
 	gone := objectName{namespace, name}
-	s.change(now, func(next *Snapshot) {
-		before, _ := next.bindings.get(gone)
+	s.change(now, func(next *Snapshot) (there bool) {
+		var before *binding
+		before, there, next.bindings = next.bindings.Delete(gone.appendKey(nil))
 		next.claim(gone, changes(before, nil, namespace))
-		next.bindings = next.bindings.without(gone)
+		return there
 	})
 }
 
 // claim puts the claims of a binding that have changed into the slots.
 func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
+	slots := s.slots.Txn()
 	for slot, c := range changed {
-		claimants, _ := s.slots.get(slot)
+		key := slotKey(nil, slot)
+		claimants, _ := slots.Get(key)
 		if claimants = claimed(claimants, name.name, c); len(claimants) > 0 {
-			s.slots = s.slots.with(slot, claimants)
+			slots.Insert(key, claimants)
 		} else {
-			s.slots = s.slots.without(slot)
+			slots.Delete(key)
 		}
 	}
+	s.slots = slots.CommitAndNotify()
 }
 
 // SetKey takes in a key that is new or has changed.
 func (s *Store) SetKey(object *signetv1alpha1.SignatureKey, now time.Time) {
 	read := newKey(object)
-	name := objectName{object.Namespace, object.Name}
-	s.change(now, func(next *Snapshot) {
-		if before, there := next.keys.get(name); !there || *before != *read {
-			next.keys = next.keys.with(name, read)
+	name := objectName{object.Namespace, object.Name}.appendKey(nil)
+	s.change(now, func(next *Snapshot) bool {
+		if before, there := next.keys.Get(name); there && *before == *read {
+			return false
 		}
+		_, _, next.keys = next.keys.Insert(name, read)
+		return true
 	})
 }
 
 // RemoveKey forgets a key that is gone.
 func (s *Store) RemoveKey(namespace, name string, now time.Time) {
-	s.change(now, func(next *Snapshot) { next.keys = next.keys.without(objectName{namespace, name}) })
+	s.change(now, func(next *Snapshot) (there bool) {
+		_, there, next.keys = next.keys.Delete(objectName{namespace, name}.appendKey(nil))
+		return there
+	})
 }
 
 // SetSecret takes in a managed Secret that is new or has changed.
 func (s *Store) SetSecret(object *corev1.Secret, now time.Time) {
 	name := objectName{object.Namespace, object.Name}
-	s.change(now, func(next *Snapshot) {
-		before, _ := next.secrets.get(name)
+	s.change(now, func(next *Snapshot) bool {
+		before, _ := next.secrets.Get(name.appendKey(nil))
 		s.keep(next, name, newSecret(object, before, now))
+		return true
 	})
 }
 
 // RemoveSecret notes that a managed Secret is gone. It stays in force for Grace.
 func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 	gone := objectName{namespace, name}
-	s.change(now, func(next *Snapshot) {
-		if before, there := next.secrets.get(gone); there {
+	s.change(now, func(next *Snapshot) bool {
+		before, there := next.secrets.Get(gone.appendKey(nil))
+		if there {
 			s.keep(next, gone, before.troubled(ReasonSecretMissing, now))
 		}
+		return there
 	})
 }
 
@@ -129,24 +145,27 @@ func (s *Store) keep(next *Snapshot, name objectName, held *secret) {
 	if !held.since.IsZero() {
 		s.vanished[name] = struct{}{}
 	}
-	next.secrets = next.secrets.with(name, held)
+	_, _, next.secrets = next.secrets.Insert(name.appendKey(nil), held)
 }
 
 // Expire forgets the material of Secrets that vanished longer than Grace ago.
 // Lookups do not depend on it: it only keeps what nobody may use out of memory.
 func (s *Store) Expire(now time.Time) {
-	s.change(now, func(next *Snapshot) {
+	s.change(now, func(next *Snapshot) (expired bool) {
 		for name := range s.vanished {
-			held, _ := next.secrets.get(name)
+			key := name.appendKey(nil)
+			held, _ := next.secrets.Get(key)
 			if held.usable(now) != nil {
 				continue
 			}
+			expired = true
 			delete(s.vanished, name)
 			if held.trouble == ReasonSecretMissing {
-				next.secrets = next.secrets.without(name)
+				_, _, next.secrets = next.secrets.Delete(key)
 			} else {
-				next.secrets = next.secrets.with(name, held.withoutMaterial())
+				_, _, next.secrets = next.secrets.Insert(key, held.withoutMaterial())
 			}
 		}
+		return expired
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -274,4 +276,42 @@ func TestUnchangedObjectsMakeNoSnapshot(t *testing.T) {
 	if w.Snapshot() != before || !before.Changed().Equal(now) {
 		t.Error("another snapshot was made")
 	}
+}
+
+// Whoever looks up while others change the store is answered from one snapshot
+// or another.
+func TestLookupsDuringChanges(t *testing.T) {
+	w := newWorld(t)
+	sets := []*material.Set{w.set, newSet(t, w.key)}
+	ids := []string{sets[0].Active.ID, sets[1].Active.ID}
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				grant, err := w.Snapshot().Lookup(slot("orders"), now)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if key, err := grant.SigningKey(); err != nil || !slices.Contains(ids, key.ID()) {
+					t.Errorf("signs with %v, %v", key.ID(), err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 2000 {
+		w.SetSecret(newSecret(w.key, sets[i%2]), now)
+		name := fmt.Sprintf("orders-%d", i%50)
+		w.SetBinding(newBinding(name, "orders", name), now)
+		w.RemoveBinding(namespace, fmt.Sprintf("orders-%d", (i+25)%50), now)
+	}
+	close(stop)
+	readers.Wait()
 }

@@ -1,6 +1,5 @@
-// Package controlplane finds or builds the programs of a real Kubernetes
-// control plane (etcd, kube-apiserver, kube-controller-manager, kubectl) and
-// runs them on loopback, for tests, the demo and benchmarks.
+// SPDX-License-Identifier: Apache-2.0
+
 package controlplane
 
 import (
@@ -53,6 +52,3 @@ func Assets(ctx context.Context, out io.Writer) (string, error) {
 	}
 	return filepath.Abs(dir)
 }
-
-// Root is the root of the checkout that the working directory is in.
-func Root() (string, error) { return proc.Root() }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controlplane
 
 import (
@@ -5,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // Options say what to start.
@@ -39,7 +42,7 @@ type ControlPlane struct {
 	Dir string
 
 	env     *envtest.Environment
-	manager *child
+	manager *proc.Process
 }
 
 // Start starts a control plane. Call Stop when done with it.
@@ -83,17 +86,21 @@ func (cp *ControlPlane) start(ctx context.Context, assets string, manager bool) 
 	if !manager {
 		return nil
 	}
-	cp.manager, err = startChild(exec.Command(filepath.Join(assets, "kube-controller-manager"),
-		"--kubeconfig="+cp.Kubeconfig,
-		"--authentication-kubeconfig="+cp.Kubeconfig,
-		"--authorization-kubeconfig="+cp.Kubeconfig,
-		"--bind-address=127.0.0.1", "--secure-port=0",
-		"--leader-elect=false",
-		"--use-service-account-credentials=false",
-		"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller",
-	), filepath.Join(cp.Dir, "kube-controller-manager.log"))
+	cp.manager, err = proc.Start(proc.Command{
+		Program: filepath.Join(assets, "kube-controller-manager"),
+		Log:     filepath.Join(cp.Dir, "kube-controller-manager.log"),
+		Args: []string{
+			"--kubeconfig=" + cp.Kubeconfig,
+			"--authentication-kubeconfig=" + cp.Kubeconfig,
+			"--authorization-kubeconfig=" + cp.Kubeconfig,
+			"--bind-address=127.0.0.1", "--secure-port=0",
+			"--leader-elect=false",
+			"--use-service-account-credentials=false",
+			"--controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller",
+		},
+	})
 	if err != nil {
-		return fmt.Errorf("start kube-controller-manager: %w", err)
+		return err
 	}
 	return cp.waitForServiceAccounts(ctx)
 }
@@ -104,7 +111,7 @@ func (cp *ControlPlane) waitForServiceAccounts(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	return poll(ctx, time.Minute, "kube-controller-manager to make the default ServiceAccount", func() error {
+	return proc.Until(ctx, proc.Soon, "kube-controller-manager to make the default ServiceAccount", func() error {
 		_, err := clients.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
@@ -113,7 +120,7 @@ func (cp *ControlPlane) waitForServiceAccounts(ctx context.Context) error {
 // Stop ends every program that Start has started.
 func (cp *ControlPlane) Stop() {
 	if cp.manager != nil {
-		cp.manager.stop()
+		_ = cp.manager.Stop()
 	}
 	if cp.env != nil {
 		_ = cp.env.Stop()
@@ -153,23 +160,4 @@ func (cp *ControlPlane) WriteKubeconfig(config *rest.Config, path string) error 
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
-}
-
-// poll calls check until it answers without error.
-func poll(ctx context.Context, limit time.Duration, what string, check func() error) error {
-	deadline := time.Now().Add(limit)
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s for %s: %w", limit, what, err)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, ctx.Err())
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

@@ -1,14 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controlplane
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // WaitForGarbageCollector returns when the garbage collector knows the kind of
@@ -38,7 +41,7 @@ func (cp *ControlPlane) WaitForGarbageCollector(ctx context.Context, owner *unst
 	if err := c.Delete(ctx, owner); err != nil {
 		return fmt.Errorf("delete %s %s: %w", owner.GetKind(), owner.GetName(), err)
 	}
-	return poll(ctx, 2*time.Minute, "the garbage collector to know "+owner.GetKind(), func() error {
+	return proc.Until(ctx, proc.Long, "the garbage collector to know "+owner.GetKind(), func() error {
 		err := c.Get(ctx, client.ObjectKeyFromObject(dependent), dependent.DeepCopy())
 		if apierrors.IsNotFound(err) {
 			return nil

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controlplane
 
 import (
@@ -8,13 +10,14 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const fieldManager = "signet-install"
@@ -76,7 +79,7 @@ func (cp *ControlPlane) Apply(ctx context.Context, objects []*unstructured.Unstr
 		pointWebhooks(object, options.WebhookURL)
 		apply := client.ApplyConfigurationFromUnstructured(object)
 		var refused error
-		err := poll(ctx, 30*time.Second, "the kind of "+object.GetKind()+" "+object.GetName(), func() error {
+		err := proc.Until(ctx, proc.Soon, "the kind of "+object.GetKind()+" "+object.GetName(), func() error {
 			refused = c.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership)
 			if meta.IsNoMatchError(refused) || apierrors.IsNotFound(refused) {
 				return refused
@@ -116,7 +119,7 @@ func (cp *ControlPlane) waitForCRDs(ctx context.Context, c client.Client, object
 			continue
 		}
 		now := object.DeepCopy()
-		err := poll(ctx, 30*time.Second, "CRD "+object.GetName(), func() error {
+		err := proc.Until(ctx, proc.Soon, "CRD "+object.GetName(), func() error {
 			if err := c.Get(ctx, client.ObjectKeyFromObject(object), now); err != nil {
 				return err
 			}

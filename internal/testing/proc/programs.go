@@ -1,5 +1,5 @@
-// Package proc builds foreign programs from source into a cache outside the
-// checkout, so that a second clone builds nothing.
+// SPDX-License-Identifier: Apache-2.0
+
 package proc
 
 import (

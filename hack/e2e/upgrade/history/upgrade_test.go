@@ -11,7 +11,8 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/signet-dev/signet/hack/e2e/upgrade"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // underWay is for how many seconds rotations are staged and retire: they have to
@@ -24,7 +25,7 @@ type version struct{ folder, binary string }
 func built(t *testing.T, folder, name string) version {
 	t.Helper()
 	v := version{folder, filepath.Join(t.TempDir(), name)}
-	NewWithT(t).Expect(upgrade.Build(t.Context(), folder, v.binary)).To(Succeed())
+	NewWithT(t).Expect(env.Build(t.Context(), folder, ".", v.binary)).To(Succeed())
 	return v
 }
 
@@ -34,7 +35,7 @@ func (v version) part(name string) string { return filepath.Join(v.folder, "conf
 func versions(t *testing.T) (before, today version) {
 	t.Helper()
 	g := NewWithT(t)
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	g.Expect(err).NotTo(HaveOccurred())
 	commit := os.Getenv("UPGRADE_FROM")
 	if commit == "" {
@@ -63,7 +64,7 @@ func TestThereAndBack(t *testing.T) {
 	g.Expect(c.Apply(ctx, "-k", before.part("signer"))).To(Succeed())
 	manager, err := c.StartManager(ctx, before.binary)
 	g.Expect(err).NotTo(HaveOccurred())
-	g.Expect(c.Play(ctx, underWay)).To(Succeed())
+	g.Expect(c.CreateFixtures(ctx, underWay)).To(Succeed())
 	stored := look()
 	g.Expect(c.Signs(ctx, today.binary, stored)).To(Succeed(), "today's signer on what the manager before has stored")
 

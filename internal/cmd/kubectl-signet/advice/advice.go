@@ -1,15 +1,15 @@
 // Package advice says what the reasons of conditions mean and what a user does
-// about them. It is the one source of these texts: the tables of the README are
+// about them. It is the one source of these texts: the tables of the API page are
 // compared with it.
 package advice
 
 import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 
-// Advice is a line of the README's tables of states.
+// Advice is a line of the API page's tables of states.
 type Advice struct {
 	// Reason of the condition.
 	Reason string
-	// Status of the condition, as the README words it.
+	// Status of the condition, as the API page words it.
 	Status string
 	// Meaning of the reason, in Markdown.
 	Meaning string

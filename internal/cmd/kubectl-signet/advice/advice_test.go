@@ -11,9 +11,9 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/advice"
 )
 
-// TestTheReadmeSaysTheSame compares every line of the README's tables.
-func TestTheReadmeSaysTheSame(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
+// TestTablesMatchThePage compares every line of the tables in api/v1alpha1/README.md.
+func TestTablesMatchThePage(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "api", "v1alpha1", "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestTheReadmeSaysTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			documented := tableOf(t, string(text), test.section, test.column)
 			if diff := cmp.Diff(documented, test.table); diff != "" {
-				t.Errorf("README (-), plugin (+):\n%s", diff)
+				t.Errorf("page (-), plugin (+):\n%s", diff)
 			}
 		})
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/signet-dev/signet/internal/publication"
 )
 
-// api reads what there is to know about an API of the namespace.
+// api reads an API of the namespace and its Gateways.
 func (c *cluster) api(ctx context.Context, reference signetv1alpha1.APIReference) (view.API, error) {
 	api := view.API{APIReference: reference, Namespace: c.namespace}
 	if reference.Kind == signetv1alpha1.APIKindAPI {
@@ -27,11 +29,11 @@ func (c *cluster) api(ctx context.Context, reference signetv1alpha1.APIReference
 		api.Missing = true
 		return api, nil
 	case apierrors.IsForbidden(err):
-		// Which key signs is in bindings and keys.
+		// Bindings and keys suffice to tell which key signs.
 		api.Problem = oneLine(err)
 		return api, nil
 	case err != nil:
-		return api, fmt.Errorf("read %s %s in namespace %s: %w", reference.Kind, reference.Name, c.namespace, err)
+		return api, fmt.Errorf("read %s %q in namespace %q: %w", reference.Kind, reference.Name, c.namespace, err)
 	}
 	for _, parent := range route.Parents {
 		api.Gateways = append(api.Gateways, c.gateway(ctx, parent.ParentKey))

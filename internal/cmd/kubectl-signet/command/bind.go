@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -30,26 +32,26 @@ func (p *plugin) bindCommand() *cobra.Command {
 	o := &bindOptions{kind: choice{allowed: []string{"httproute", "grpcroute"}}}
 	cmd := &cobra.Command{
 		Use: "bind KEY --env ENVIRONMENT -l SELECTOR",
-		Long: "Print, or apply, a binding of a key to the routes that have a label (-l) or a text in their name\n" +
-			"(--containing); with both, to the routes that have both. What is printed is checked by the API server\n" +
-			"(a dry run): its warnings and errors go to standard error.",
-		Short:   "Print, or apply, a binding of a key to the routes that have a label or a name",
+		Long: "Print or apply a binding of a key to the routes that have a label (-l), a text in their name\n" +
+			"(--containing), or both. The API server checks a printed binding in a dry run: its warnings and errors\n" +
+			"go to standard error.",
+		Short:   "Print or apply a binding of a key to routes, selected by label or name",
 		Example: "  kubectl signet bind orders --env RELEASE -l app=orders\n  kubectl signet bind orders --env RELEASE --containing orders --kind httproute --apply",
 		Args:    one("key", bindExample), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.environment, "env", "", "Environment in which the routes are published")
-	flags.StringVarP(&o.selector, "selector", "l", "", "Label selector of the routes; --containing narrows it")
-	flags.StringVar(&o.containing, "containing", "", "Text that the routes' names contain; -l narrows it")
-	flags.StringVar(&o.name, "name", "", "Name of the binding; left out: key and environment")
-	flags.BoolVar(&o.apply, "apply", false, "Create the binding; left out: print it")
-	addChoice(cmd, &o.kind, "kind", "", "Kind of the routes, left out: both")
+	flags.StringVarP(&o.selector, "selector", "l", "", "Label selector of the routes, narrowed by --containing")
+	flags.StringVar(&o.containing, "containing", "", "Text in the names of the routes, narrowed by -l")
+	flags.StringVar(&o.name, "name", "", "Name of the binding (default: KEY-ENVIRONMENT)")
+	flags.BoolVar(&o.apply, "apply", false, "Creation of the binding (default: print it)")
+	addChoice(cmd, &o.kind, "kind", "", "Kind of the routes", " (default: both)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case o.environment == "":
-			return errors.New("give the environment with --env, as in kubectl signet " + bindExample)
+			return errors.New("--env is required, for example: kubectl signet " + bindExample)
 		case !cmd.Flags().Changed("selector") && o.containing == "":
-			return errors.New("say which routes with -l or --containing, as in kubectl signet " + bindExample)
+			return errors.New("--selector or --containing is required, for example: kubectl signet " + bindExample)
 		}
 		o.key = args[0]
 		c, err := p.cluster()
@@ -72,11 +74,11 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	}
 	apis = slices.DeleteFunc(apis, func(api signetv1alpha1.APIReference) bool { return !strings.Contains(api.Name, o.containing) })
 	if len(apis) == 0 {
-		there, err := c.routes(ctx, o.kind.value, labels.Everything())
+		existing, err := c.routes(ctx, o.kind.value, labels.Everything())
 		if err != nil {
 			return err
 		}
-		return view.NoRoute(c.namespace, o.kind.value, o.selector, o.containing, there)
+		return view.NoRoute(c.namespace, o.kind.value, o.selector, o.containing, existing)
 	}
 	binding, err := view.NewBinding(c.namespace, o.name, o.key, o.environment, apis)
 	if err != nil {
@@ -87,17 +89,17 @@ func (p *plugin) bind(ctx context.Context, c *cluster, o *bindOptions) error {
 	}
 	err = c.Create(ctx, binding)
 	if apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("SignatureBinding %s exists in namespace %s: give another --name, or leave out --apply and compare", binding.Name, c.namespace)
+		return fmt.Errorf("SignatureBinding %q already exists in namespace %q: use another --name, or omit --apply to print the binding and compare", binding.Name, c.namespace)
 	}
 	if err != nil {
-		return fmt.Errorf("create SignatureBinding %s in namespace %s: %w", binding.Name, c.namespace, err)
+		return fmt.Errorf("create SignatureBinding %q in namespace %q: %w", binding.Name, c.namespace, err)
 	}
-	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %s\n", binding.Name, o.key, o.environment, counted(len(apis), "API"))
+	fmt.Fprintf(p.Out, "signaturebinding.signet.dev/%s created: key %s, environment %s, %s\n", binding.Name, o.key, o.environment, count(len(apis), "API"))
 	return nil
 }
 
-// printBinding prints a binding, and has the API server check it if the user may
-// create it.
+// printBinding prints a binding and lets the API server check it if the user is
+// allowed to create it.
 func (p *plugin) printBinding(ctx context.Context, c *cluster, binding *signetv1alpha1.SignatureBinding) error {
 	object, err := view.Bare(binding)
 	if err != nil {
@@ -107,20 +109,20 @@ func (p *plugin) printBinding(ctx context.Context, c *cluster, binding *signetv1
 		return err
 	}
 	err = c.Create(ctx, binding.DeepCopy(), client.DryRunAll)
-	_, lacksRight := missingRight(err)
+	_, isMissing := missingPermission(err)
 	switch {
-	case lacksRight:
+	case isMissing:
 		fmt.Fprintln(p.ErrOut, "Not checked: "+oneLine(err))
 	case apierrors.IsAlreadyExists(err):
-		fmt.Fprintf(p.ErrOut, "Not checked: SignatureBinding %s exists in namespace %s, and to apply this changes it\n", binding.Name, c.namespace)
+		fmt.Fprintf(p.ErrOut, "Not checked: SignatureBinding %q already exists in namespace %q, and applying this changes it\n", binding.Name, c.namespace)
 	case err != nil:
-		return fmt.Errorf("the API server refuses this binding: %w", err)
+		return fmt.Errorf("check binding: %w", err)
 	}
 	return nil
 }
 
-// routes lists the routes of the namespace that have the label; an empty kind
-// means both.
+// routes lists the routes of the namespace that match the selector. An empty kind
+// means both kinds.
 func (c *cluster) routes(ctx context.Context, kind string, selector labels.Selector) ([]signetv1alpha1.APIReference, error) {
 	var apis []signetv1alpha1.APIReference
 	within := []client.ListOption{client.InNamespace(c.namespace), client.MatchingLabelsSelector{Selector: selector}}

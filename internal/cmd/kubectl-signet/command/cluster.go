@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -15,10 +17,10 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// cluster is a client of the cluster that the flags choose.
+// cluster is a client of the cluster that the flags select.
 type cluster struct {
 	client.WithWatch
-	// namespace that the flags or the context choose.
+	// namespace that the flags or the context select.
 	namespace string
 }
 
@@ -27,56 +29,57 @@ func (p *plugin) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Warnings of the admission are for the user's eyes.
+	// Admission warnings are shown to the user.
 	config.WarningHandler = rest.NewWarningWriter(p.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	namespace, _, err := p.config.ToRawKubeConfigLoader().Namespace()
 	if err != nil {
-		return nil, fmt.Errorf("read the namespace of the kubeconfig: %w", err)
+		return nil, fmt.Errorf("read namespace from kubeconfig: %w", err)
 	}
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, signetv1alpha1.AddToScheme, gwapiv1.Install} {
 		if err := add(scheme); err != nil {
-			return nil, fmt.Errorf("know the kinds: %w", err)
+			return nil, fmt.Errorf("register API types: %w", err)
 		}
 	}
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
-		return nil, fmt.Errorf("reach the cluster: %w", err)
+		return nil, fmt.Errorf("create client: %w", err)
 	}
-	return &cluster{WithWatch: c, namespace: namespace}, nil
+	return &cluster{WithWatch: withReviews(c, config), namespace: namespace}, nil
 }
 
-// restConfig is what kubeconfig and flags say. Where there is no kubeconfig at
-// all, kubectl's library would try localhost.
+// restConfig loads the configuration from kubeconfig and flags. Without any
+// kubeconfig, kubectl's library would try localhost.
 func (p *plugin) restConfig() (*rest.Config, error) {
 	raw, err := p.config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, fmt.Errorf("load kubeconfig: %w", err)
 	}
 	config, err := p.config.ToRESTConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, fmt.Errorf("load kubeconfig: %w", err)
 	}
-	given := *p.config.APIServer != "" || len(raw.Clusters) > 0 || config.BearerTokenFile != ""
-	if !given {
-		return nil, errors.New("there is no kubeconfig: neither --kubeconfig, KUBECONFIG nor ~/.kube/config names a cluster")
+	configured := *p.config.APIServer != "" || len(raw.Clusters) > 0 || config.BearerTokenFile != ""
+	if !configured {
+		return nil, errors.New("no cluster is configured: set --kubeconfig, KUBECONFIG or ~/.kube/config")
 	}
 	return config, nil
 }
 
-// reachable says whether the API server answers, whatever it answers.
+// reachable returns an error if the API server does not respond. A refusal is a
+// response.
 func (p *plugin) reachable() error {
 	discovery, err := p.config.ToDiscoveryClient()
 	if err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
+		return fmt.Errorf("create client: %w", err)
 	}
 	if _, err := discovery.ServerVersion(); err != nil && !apierrors.IsForbidden(err) {
-		return fmt.Errorf("ask the API server for its version: %w", err)
+		return fmt.Errorf("read API server version: %w", err)
 	}
 	return nil
 }
 
-// keys lists keys; an empty namespace means all.
+// keys lists keys. An empty namespace means all namespaces.
 func (c *cluster) keys(ctx context.Context, namespace string) ([]signetv1alpha1.SignatureKey, error) {
 	var list signetv1alpha1.SignatureKeyList
 	if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
@@ -85,7 +88,7 @@ func (c *cluster) keys(ctx context.Context, namespace string) ([]signetv1alpha1.
 	return list.Items, nil
 }
 
-// bindings lists bindings; an empty namespace means all.
+// bindings lists bindings. An empty namespace means all namespaces.
 func (c *cluster) bindings(ctx context.Context, namespace string) ([]signetv1alpha1.SignatureBinding, error) {
 	var list signetv1alpha1.SignatureBindingList
 	if err := c.List(ctx, &list, client.InNamespace(namespace)); err != nil {
@@ -98,7 +101,7 @@ func (c *cluster) bindings(ctx context.Context, namespace string) ([]signetv1alp
 func (c *cluster) key(ctx context.Context, name string) (*signetv1alpha1.SignatureKey, error) {
 	key := &signetv1alpha1.SignatureKey{}
 	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, key); err != nil {
-		return nil, fmt.Errorf("read SignatureKey %s in namespace %s: %w", name, c.namespace, err)
+		return nil, fmt.Errorf("read SignatureKey %q in namespace %q: %w", name, c.namespace, err)
 	}
 	return key, nil
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command_test
 
 import (
@@ -21,6 +23,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -57,7 +60,7 @@ func failed(err error) int {
 }
 
 func setUp(ctx context.Context) error {
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
@@ -159,35 +162,35 @@ func TestErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		"output":       {[]string{"status", "-o", "xml"}, `invalid argument "xml" for "-o, --output" flag: allowed are table, json, yaml`},
-		"kind of bind": {[]string{"bind", "orders", "--env", "RELEASE", "-l", "a=b", "--kind", "tcproute"}, `"--kind" flag: allowed are httproute, grpcroute`},
-		"kind":         {[]string{"explain", "tcproute/x"}, `unknown kind "tcproute": allowed are httproute, grpcroute, api`},
-		"no API":       {[]string{"explain", "orders"}, `"orders" is no API: give httproute/NAME, grpcroute/NAME or api/NAME`},
-		"nothing":      {[]string{"explain"}, "give one API, as in kubectl signet explain httproute/orders"},
-		"two keys":     {[]string{"rotate", "a", "b"}, "give one key, as in kubectl signet rotate orders"},
-		"name":         {[]string{"status", "orders"}, "error: status takes no names, and got orders: it shows all that is in the namespace\n"},
-		"doctor":       {[]string{"doctor", "orders"}, "error: doctor takes no names, and got orders"},
-		"watch":        {[]string{"rotate", "orders", "--watch", "--dry-run"}, "error: a dry run begins no rotation to watch: leave out --watch or --dry-run\n"},
+		"output":       {[]string{"status", "-o", "xml"}, `invalid argument "xml" for "-o, --output" flag: must be one of table, json, yaml`},
+		"kind of bind": {[]string{"bind", "orders", "--env", "RELEASE", "-l", "a=b", "--kind", "tcproute"}, `"--kind" flag: must be one of httproute, grpcroute`},
+		"kind":         {[]string{"explain", "tcproute/x"}, `unknown kind "tcproute": must be httproute, grpcroute or api`},
+		"no API":       {[]string{"explain", "orders"}, `"orders" is not an API: use httproute/NAME, grpcroute/NAME or api/NAME`},
+		"nothing":      {[]string{"explain"}, "exactly one API is required, for example: kubectl signet explain httproute/orders"},
+		"two keys":     {[]string{"rotate", "a", "b"}, "exactly one key is required, for example: kubectl signet rotate orders"},
+		"name":         {[]string{"status", "orders"}, "error: unexpected argument \"orders\": status takes no names, it covers the whole namespace\n"},
+		"doctor":       {[]string{"doctor", "orders"}, "error: unexpected argument \"orders\": doctor takes no names"},
+		"watch":        {[]string{"rotate", "orders", "--watch", "--dry-run"}, "error: --watch has no effect with --dry-run, which starts no rotation: omit one of them\n"},
 		"no env":       {[]string{"bind", "orders", "-l", "a=b"}, "error: give the environment with --env, as in kubectl signet bind orders --env RELEASE -l app=orders\n"},
 		"which routes": {[]string{"bind", "orders", "--env", "RELEASE"}, "error: say which routes with -l or --containing, as in kubectl signet bind orders --env RELEASE -l app=orders\n"},
-		"no file":      {[]string{"verify", "orders"}, "error: give the file with the request, as in kubectl signet verify orders -f request.http\n"},
+		"no file":      {[]string{"verify", "orders"}, "error: --filename is required, for example: kubectl signet verify orders -f request.http\n"},
 		"flag":         {[]string{"status", "--wat"}, "unknown flag: --wat"},
 		"no key":       {[]string{"rotate", "none", "-n", "shop"}, `signaturekeys.signet.dev "none" not found`},
-		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route of namespace shop matches -l app=none: there are httproute/orders, httproute/payments\n"},
-		"no name":      {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--containing", "pay", "--kind", "httproute", "-n", "shop"}, "no httproute of namespace shop matches -l app=orders and --containing pay: there are"},
-		"no GRPCRoute": {[]string{"bind", "orders", "--env", "RELEASE", "--containing", "o", "--kind", "grpcroute", "-n", "shop"}, "there is no grpcroute in namespace shop"},
+		"no route":     {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=none", "-n", "shop"}, "no route in namespace \"shop\" matches -l app=none: there are httproute/orders, httproute/payments\n"},
+		"no name":      {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--containing", "pay", "--kind", "httproute", "-n", "shop"}, "no httproute in namespace \"shop\" matches -l app=orders and --containing pay: there are"},
+		"no GRPCRoute": {[]string{"bind", "orders", "--env", "RELEASE", "--containing", "o", "--kind", "grpcroute", "-n", "shop"}, "no grpcroute exists in namespace \"shop\""},
 		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, "SignatureBinding orders exists in namespace shop"},
 		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, "read Secret payments in namespace shop"},
-		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in namespace shop"},
-		"everywhere":   {[]string{"status", "-A", nobody}, "nobody lacks the right to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to view or edit of Kubernetes, which have the rights on Signet's kinds\n"},
-		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to patch signaturekeys.signet.dev in namespace shop"},
-		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer lacks the right to get secrets in namespace shop: ask for a Role that may get secrets\n"},
-		"bind":         {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "-n", "shop", "--as=viewer"}, "viewer lacks the right to list httproutes.gateway.networking.k8s.io in namespace shop: Kubernetes' view and edit do not cover the Gateway API, so ask for a Role that may list httproutes.gateway.networking.k8s.io\n"},
-		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: allowed are traefik, envoy-gateway, nginx, caddy`},
-		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints what the gateway reads: leave out --output"},
-		"unknown env":  {[]string{"explain", "httproute/orders", "--env", "PREVIEW", "-n", "shop"}, "the API is not in the environment PREVIEW: there are RELEASE"},
-		"unbound":      {[]string{"explain", "api/none", "--gateway", "nginx", "-n", "shop"}, "no SignatureBinding of namespace shop lists api/none"},
-		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "the request is refused"},
+		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody is not allowed to list signaturekeys.signet.dev in namespace shop"},
+		"everywhere":   {[]string{"status", "-A", nobody}, "nobody is not allowed to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to the ClusterRole view or edit, which cover Signet's kinds\n"},
+		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer is not allowed to patch signaturekeys.signet.dev in namespace shop"},
+		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer is not allowed to get secrets in namespace shop: ask for a Role that may get secrets\n"},
+		"bind":         {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "-n", "shop", "--as=viewer"}, "viewer is not allowed to list httproutes.gateway.networking.k8s.io in namespace shop: ask for a Role that may list httproutes.gateway.networking.k8s.io, because view and edit do not cover the Gateway API\n"},
+		"gateway":      {[]string{"explain", "httproute/orders", "--gateway", "apache"}, `invalid argument "apache" for "--gateway" flag: must be one of traefik, envoy-gateway, nginx, caddy`},
+		"two formats":  {[]string{"explain", "httproute/orders", "--gateway", "nginx", "-o", "json"}, "--gateway prints the gateway's own format: omit --output"},
+		"unknown env":  {[]string{"explain", "httproute/orders", "--env", "PREVIEW", "-n", "shop"}, "the API is not in environment \"PREVIEW\": --env must be one of RELEASE"},
+		"unbound":      {[]string{"explain", "api/none", "--gateway", "nginx", "-n", "shop"}, "no SignatureBinding in namespace \"shop\" lists api/none"},
+		"mismatch":     {[]string{"verify", "orders", "-f", "testdata/changed.http", "-n", "shop"}, "request refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, problems, err := signet(t, test.args...)
@@ -215,7 +218,7 @@ func TestHelpIsOfTheCommand(t *testing.T) {
 
 func TestVerifySaysWhatDiffers(t *testing.T) {
 	out, _, _ := signet(t, "verify", "orders", "-f", "testdata/changed.http", "-n", "shop")
-	if want := "What differs: path or query: /v1/items was signed, not /orders/v1/items"; !strings.Contains(out, want) {
+	if want := "Difference: path or query: /v1/items was signed, not /orders/v1/items"; !strings.Contains(out, want) {
 		t.Errorf("got %q, want %q", out, want)
 	}
 }
@@ -226,9 +229,9 @@ func TestBindChecksWhatItPrints(t *testing.T) {
 		args, want string
 		ok         bool
 	}{
-		"environment": {"--env REL! --name x", `error: the API server refuses this binding: SignatureBinding.signet.dev "x" is invalid: spec.environment: `, false},
-		"no right":    {"--env STAGING --as reader", "Not checked: reader lacks the right to create signaturebindings.signet.dev in namespace shop\n", true},
-		"exists":      {"--env STAGING --name orders", "Not checked: SignatureBinding orders exists in namespace shop, and to apply this changes it\n", true},
+		"environment": {"--env REL! --name x", `error: check binding: SignatureBinding.signet.dev "x" is invalid: spec.environment: `, false},
+		"no right":    {"--env STAGING --as reader", "Not checked: reader is not allowed to create signaturebindings.signet.dev in namespace shop\n", true},
+		"exists":      {"--env STAGING --name orders", "Not checked: SignatureBinding \"orders\" already exists in namespace \"shop\", and applying this changes it\n", true},
 	} {
 		out, problems, err := signet(t, append([]string{"bind", "orders", "-l", "app=orders", "-n", "shop"}, strings.Fields(test.args)...)...)
 		if (err == nil) != test.ok || !strings.HasPrefix(problems, test.want) || !strings.HasPrefix(out, "apiVersion: signet.dev/v1alpha1\n") {
@@ -263,10 +266,10 @@ func TestRotateWatches(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out, "v2 active") || !strings.HasSuffix(out, "The rotation is over.\n") {
+	if !strings.Contains(out, "v2 active") || !strings.HasSuffix(out, "The rotation is complete.\n") {
 		t.Errorf("got %q", out)
 	}
-	if !strings.Contains(problems, `if this key is kept in Git, set spec.rotation.trigger: "now" there, too`) {
+	if !strings.Contains(problems, `If this key is managed in Git, set spec.rotation.trigger: "now" there, too`) {
 		t.Errorf("no hint: %q", problems)
 	}
 }
@@ -282,11 +285,11 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
-		`spec.rotation.trigger of SignatureKey again is "demo" already`:     {"--trigger", "demo"},
-		`spec.rotation.revokeTrigger of SignatureKey again is "leaked" already`: {"--trigger", "leaked", "--revoke", "--dry-run"},
+		`spec.rotation.trigger of SignatureKey "again" is already "demo"`:         {"--trigger", "demo"},
+		`spec.rotation.revokeTrigger of SignatureKey "again" is already "leaked"`: {"--trigger", "leaked", "--revoke", "--dry-run"},
 	} {
 		out, problems, err := signet(t, append([]string{"rotate", "again", "-n", "applied"}, args...)...)
-		if want = "error: " + want + ": give another text with --trigger\n"; err == nil || out != "" || problems != want {
+		if want = "error: " + want + ": use another --trigger\n"; err == nil || out != "" || problems != want {
 			t.Errorf("got %v %q %q, want %q", err, out, problems, want)
 		}
 	}
@@ -312,7 +315,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("without a manager it should fail: %v %q", err, problems)
 	}
 	for _, want := range []string{
-		"there, with all fields of this version", "Gateway, HTTPRoute and GRPCRoute are there",
+		"installed, with all fields of this version", "Gateway, HTTPRoute and GRPCRoute are installed",
 		"webhook endpoints: failed\n  Service signet-webhook has no ready endpoint", "keys and bindings can be read and written",
 	} {
 		if !strings.Contains(out, want) {
@@ -333,7 +336,7 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("the endpoint is not seen in\n%s", out)
 	}
 	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=nobody")
-	if want := "nobody lacks the right to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {
+	if want := "nobody is not allowed to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -8,7 +10,7 @@ import (
 )
 
 // completeKeys completes the first argument with the names of keys.
-func (p *plugin) completeKeys(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+func (p *plugin) completeKeys(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -24,10 +26,10 @@ func (p *plugin) completeKeys(cmd *cobra.Command, args []string, begun string) (
 	for i := range keys {
 		names = append(names, keys[i].Name)
 	}
-	return startingWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+	return startingWith(prefix, names), cobra.ShellCompDirectiveNoFileComp
 }
 
-func (p *plugin) completeNamespaces(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+func (p *plugin) completeNamespaces(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
 	c, err := p.cluster()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveError
@@ -40,13 +42,13 @@ func (p *plugin) completeNamespaces(cmd *cobra.Command, _ []string, begun string
 	for i := range list.Items {
 		names = append(names, list.Items[i].Name)
 	}
-	return startingWith(begun, names), cobra.ShellCompDirectiveNoFileComp
+	return startingWith(prefix, names), cobra.ShellCompDirectiveNoFileComp
 }
 
-func startingWith(begun string, names []string) []string {
+func startingWith(prefix string, names []string) []string {
 	var found []string
 	for _, name := range names {
-		if strings.HasPrefix(name, begun) {
+		if strings.HasPrefix(name, prefix) {
 			found = append(found, name)
 		}
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -12,29 +14,32 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// doctor looks at an installation.
+// doctor checks an installation.
 type doctor struct {
 	*cluster
 	// system is the namespace that Signet runs in.
 	system string
-	// callers are the Secrets that gateways' settings name, with the certificates
-	// that they call the signer with. The check of gateways' settings fills it.
+	// callers are the Secrets with client certificates that gateway settings name.
+	// The check of gateway settings fills it.
 	callers []string
 }
 
-// unseenAction is what to do about what the caller may not see.
-const unseenAction = "ask an administrator to run this"
+// uncheckedAction is what to do about objects that the user may not read.
+const uncheckedAction = "ask an administrator to run this"
 
-// systemNamespace is where Signet runs if nothing else is said.
+// notFound is the message about a missing object.
+const notFound = "not found"
+
+// systemNamespace is the default namespace of Signet.
 const systemNamespace = "signet-system"
 
 func (p *plugin) doctorCommand() *cobra.Command {
 	var system string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Look at the installation: what is missing, broken or unsafe",
-		Long: "Look at the installation, at your rights, and at the certificates and settings of gateways in the\n" +
-			"namespace. What you may not read is named. Of Secrets, only certificates are looked at.",
+		Short: "Check the installation for what is missing, broken or unsafe",
+		Long: "Check the installation, your permissions, and the certificates and settings of gateways in the\n" +
+			"namespace. Objects that you may not read are listed. Of Secrets, only certificates are read.",
 		Example: "  kubectl signet doctor -n team-a",
 		Args:    none("doctor"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -45,7 +50,7 @@ func (p *plugin) doctorCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		// Where nothing answers, a dozen checks would say so.
+		// Without a response, every check would report the same.
 		if err := p.reachable(); err != nil {
 			return err
 		}
@@ -56,87 +61,87 @@ func (p *plugin) doctorCommand() *cobra.Command {
 			err = printDiagnosis(p.Out, diagnosis)
 		}
 		if failures := diagnosis.Failures(); err == nil && failures > 0 {
-			err = fmt.Errorf("%s failed", counted(failures, "check"))
+			err = fmt.Errorf("%s failed", count(failures, "check"))
 		}
 		return err
 	}
 	return cmd
 }
 
-func counted(number int, what string) string {
+func count(number int, what string) string {
 	if number == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", number, what)
 }
 
-// examine runs all checks: each tells what it finds, and none stops another.
+// examine runs all checks. No failure stops another check.
 func (d *doctor) examine(ctx context.Context) *view.Diagnosis {
 	diagnosis := &view.Diagnosis{Findings: []view.Finding{}}
 	for _, check := range []func(context.Context) []view.Finding{
 		d.crds, d.webhooks, d.endpoints, d.admission, d.manager, d.leader, d.policy, d.signer,
-		d.gatewayAPI, d.rights, d.gatewaySettings, d.callerCertificates,
+		d.gatewayAPI, d.permissions, d.gatewaySettings, d.callerCertificates,
 	} {
 		diagnosis.Findings = append(diagnosis.Findings, check(ctx)...)
 	}
 	return diagnosis
 }
 
-// failure is the finding on something that could not be read.
+// failure is the finding for an object that could not be read.
 func failure(check string, err error, action string) view.Finding {
 	switch {
 	case apierrors.IsForbidden(err):
-		return view.Finding{Check: check, Verdict: view.Unknown, Message: oneLine(err), Action: unseenAction}
+		return view.Finding{Check: check, Result: view.Unknown, Message: oneLine(err), Action: uncheckedAction}
 	case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		return view.Finding{Check: check, Verdict: view.Failed, Message: "not there", Action: action}
+		return view.Finding{Check: check, Result: view.Failed, Message: notFound, Action: action}
 	default:
-		return view.Finding{Check: check, Verdict: view.Failed, Message: oneLine(err), Action: action}
+		return view.Finding{Check: check, Result: view.Failed, Message: oneLine(err), Action: action}
 	}
 }
 
 func fine(check, message string) view.Finding {
-	return view.Finding{Check: check, Verdict: view.OK, Message: message}
+	return view.Finding{Check: check, Result: view.OK, Message: message}
 }
 
-// found is a finding with what to do unless all is well.
-func found(check string, verdict view.Verdict, message, action string) view.Finding {
-	if verdict == view.OK {
+// found is a finding with an action unless the result is OK.
+func found(check string, result view.Result, message, action string) view.Finding {
+	if result == view.OK {
 		action = ""
 	}
-	return view.Finding{Check: check, Verdict: verdict, Message: message, Action: action}
+	return view.Finding{Check: check, Result: result, Message: message, Action: action}
 }
 
-// printDiagnosis has a line for each check, and says below what is not well:
-// that takes more room than a column has.
+// printDiagnosis prints a line for each check, and the messages of problems below,
+// because they are longer than a column.
 func printDiagnosis(out io.Writer, diagnosis *view.Diagnosis) error {
-	s := section{columns: []string{"Verdict", "Check", "Found"}}
+	s := section{columns: []string{"Result", "Check", "Found"}}
 	var (
-		problems []view.Problem
-		unseen   []string
+		problems  []view.Problem
+		unchecked []string
 	)
 	for _, f := range diagnosis.Findings {
 		message := f.Message
-		switch f.Verdict {
+		switch f.Result {
 		case view.OK:
 		case view.Unknown:
 			message = "see below"
-			unseen = append(unseen, f.Check+": "+f.Message)
+			unchecked = append(unchecked, f.Check+": "+f.Message)
 		default:
 			message = "see below"
-			problems = append(problems, view.Problem{Object: f.Check, Reason: string(f.Verdict), Message: f.Message, Action: f.Action})
+			problems = append(problems, view.Problem{Object: f.Check, Reason: string(f.Result), Message: f.Message, Action: f.Action})
 		}
-		s.rows = append(s.rows, []any{string(f.Verdict), f.Check, message})
+		s.rows = append(s.rows, []any{string(f.Result), f.Check, message})
 	}
 	if err := printTable(out, s.columns, s.rows); err != nil {
 		return err
 	}
 	printProblems(out, problems)
-	if len(unseen) > 0 {
-		fmt.Fprintln(out, "\nNOT LOOKED AT")
-		for _, line := range unseen {
+	if len(unchecked) > 0 {
+		fmt.Fprintln(out, "\nNOT CHECKED")
+		for _, line := range unchecked {
 			fmt.Fprintln(out, line)
 		}
-		fmt.Fprintln(out, "-> "+unseenAction)
+		fmt.Fprintln(out, "-> "+uncheckedAction)
 	}
 	return nil
 }

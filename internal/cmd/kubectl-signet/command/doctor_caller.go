@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -13,7 +15,8 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// gatewayAPI says which kinds of routes there are. None is needed.
+// gatewayAPI reports which kinds of the Gateway API are installed. None is
+// required.
 func (d *doctor) gatewayAPI(context.Context) []view.Finding {
 	const check = "Gateway API"
 	var missing []string
@@ -27,17 +30,18 @@ func (d *doctor) gatewayAPI(context.Context) []view.Finding {
 		}
 	}
 	if len(missing) == 0 {
-		return []view.Finding{fine(check, "Gateway, HTTPRoute and GRPCRoute are there")}
+		return []view.Finding{fine(check, "Gateway, HTTPRoute and GRPCRoute are installed")}
 	}
 	return []view.Finding{{
-		Check: check, Verdict: view.Warning, Message: "not there: " + strings.Join(missing, ", "),
-		Action: "install the CRDs of the Gateway API, or bind APIs of kind API alone",
+		Check: check, Result: view.Warning, Message: "not installed: " + strings.Join(missing, ", "),
+		Action: "install the CRDs of the Gateway API, or bind only APIs of kind API",
 	}}
 }
 
-// rights says what the caller may do with Signet's kinds in the namespace.
-func (d *doctor) rights(ctx context.Context) []view.Finding {
-	check := "your rights in namespace " + d.namespace
+// permissions reports what the user is not allowed to do with Signet's kinds in
+// the namespace.
+func (d *doctor) permissions(ctx context.Context) []view.Finding {
+	check := "your permissions in namespace " + d.namespace
 	missing := map[string][]string{}
 	for _, resource := range []string{"signaturekeys", "signaturebindings"} {
 		for _, verb := range []string{"get", "list", "create", "patch", "delete"} {
@@ -57,12 +61,12 @@ func (d *doctor) rights(ctx context.Context) []view.Finding {
 	if len(missing) == 0 {
 		return []view.Finding{fine(check, "keys and bindings can be read and written")}
 	}
-	return []view.Finding{found(check, view.Warning, "you may not "+withheld(missing),
-		"ask for a RoleBinding to the role edit of Kubernetes, or view to read")}
+	return []view.Finding{found(check, view.Warning, "you are not allowed to "+listMissing(missing),
+		"ask for a RoleBinding to the ClusterRole edit, or view for read access")}
 }
 
-// withheld lists the verbs of each resource, and once if they are the same.
-func withheld(missing map[string][]string) string {
+// listMissing lists the verbs of each resource, once if they are the same.
+func listMissing(missing map[string][]string) string {
 	keys, bindings := strings.Join(missing["signaturekeys"], ", "), strings.Join(missing["signaturebindings"], ", ")
 	switch {
 	case keys == bindings:

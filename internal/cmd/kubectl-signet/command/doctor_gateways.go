@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// The kinds in which gateways say whom they ask.
+// The kinds with which gateways are told to call the signer.
 var (
 	middlewares           = schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "Middleware"}
 	securityPolicies      = schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "SecurityPolicy"}
@@ -24,18 +26,18 @@ var (
 	envoyFilters          = schema.GroupVersionKind{Group: "networking.istio.io", Version: "v1alpha3", Kind: "EnvoyFilter"}
 )
 
-// istioNamespace is where Istio keeps its mesh configuration.
+// istioNamespace is the namespace of Istio's mesh configuration.
 const istioNamespace = "istio-system"
 
-const wellSet = "calls the signer; no unsafe setting was found"
+const wellSet = "calls the signer, no unsafe setting found"
 
 // gatewaySettings looks for settings with which a gateway lets requests pass
-// unsigned, or lets clients choose what is signed, as far as they are objects of
-// the namespace.
+// unsigned or lets clients choose what is signed. It sees settings that are
+// objects of the namespace.
 func (d *doctor) gatewaySettings(ctx context.Context) []view.Finding {
 	tenant, err := d.tenant(ctx)
 	if err != nil {
-		return []view.Finding{failure("gateways' settings", err, "")}
+		return []view.Finding{failure("gateway settings", err, "")}
 	}
 	findings := d.traefik(ctx, tenant)
 	findings = append(findings, d.envoyGateway(ctx, tenant)...)
@@ -48,7 +50,7 @@ func (d *doctor) objects(ctx context.Context, kind schema.GroupVersionKind, name
 	list.SetGroupVersionKind(kind)
 	err := d.List(ctx, list, client.InNamespace(namespace))
 	if err != nil && !meta.IsNoMatchError(err) {
-		return nil, []view.Finding{failure(plural(kind.Kind)+" of namespace "+namespace, err, "")}
+		return nil, []view.Finding{failure(plural(kind.Kind)+" in namespace "+namespace, err, "")}
 	}
 	return list.Items, nil
 }
@@ -60,14 +62,14 @@ func plural(kind string) string {
 	return kind + "s"
 }
 
-// judged is what was found of an object: its faults, or that there are none.
-func judged(check string, faults []view.Fault) []view.Finding {
+// findingsOf is what was found of an object: its faults, or that there are none.
+func findingsOf(check string, faults []view.Fault) []view.Finding {
 	if len(faults) == 0 {
 		return []view.Finding{fine(check, wellSet)}
 	}
 	var findings []view.Finding
 	for _, fault := range faults {
-		findings = append(findings, found(check, fault.Verdict, fault.Message, fault.Action))
+		findings = append(findings, found(check, fault.Result, fault.Message, fault.Action))
 	}
 	return findings
 }
@@ -78,11 +80,11 @@ func (d *doctor) traefik(ctx context.Context, tenant *view.Tenant) []view.Findin
 	for i := range items {
 		name := items[i].GetName()
 		known[name] = &items[i]
-		faults, signs := view.JudgeMiddleware(&items[i], tenant)
+		faults, signs := view.CheckMiddleware(&items[i], tenant)
 		if !signs {
 			continue
 		}
-		findings = append(findings, judged("Middleware "+name, faults)...)
+		findings = append(findings, findingsOf("Middleware "+name, faults)...)
 		if secret := view.CallerSecretOfMiddleware(&items[i]); secret != "" {
 			d.callers = append(d.callers, secret)
 		}
@@ -93,13 +95,13 @@ func (d *doctor) traefik(ctx context.Context, tenant *view.Tenant) []view.Findin
 	var routes gwapiv1.HTTPRouteList
 	if err := d.List(ctx, &routes, client.InNamespace(d.namespace)); err != nil {
 		if !meta.IsNoMatchError(err) {
-			findings = append(findings, failure("HTTPRoutes of namespace "+d.namespace, err, ""))
+			findings = append(findings, failure("HTTPRoutes in namespace "+d.namespace, err, ""))
 		}
 		return findings
 	}
 	for i := range routes.Items {
-		if faults := view.JudgeRoute(&routes.Items[i], known); len(faults) > 0 {
-			findings = append(findings, judged("HTTPRoute "+routes.Items[i].Name, faults)...)
+		if faults := view.CheckRoute(&routes.Items[i], known); len(faults) > 0 {
+			findings = append(findings, findingsOf("HTTPRoute "+routes.Items[i].Name, faults)...)
 		}
 	}
 	return findings
@@ -109,11 +111,11 @@ func (d *doctor) envoyGateway(ctx context.Context, tenant *view.Tenant) []view.F
 	policies, findings := d.objects(ctx, securityPolicies, d.namespace)
 	asked := map[string]bool{}
 	for i := range policies {
-		faults, signs := view.JudgeSecurityPolicy(&policies[i], tenant)
+		faults, signs := view.CheckSecurityPolicy(&policies[i], tenant)
 		if !signs {
 			continue
 		}
-		findings = append(findings, judged("SecurityPolicy "+policies[i].GetName(), faults)...)
+		findings = append(findings, findingsOf("SecurityPolicy "+policies[i].GetName(), faults)...)
 		for _, name := range view.BackendsOfSigner(&policies[i]) {
 			asked[name] = true
 		}
@@ -127,7 +129,7 @@ func (d *doctor) envoyGateway(ctx context.Context, tenant *view.Tenant) []view.F
 		if !asked[known[i].GetName()] {
 			continue
 		}
-		findings = append(findings, judged("Backend "+known[i].GetName(), view.JudgeBackend(&known[i]))...)
+		findings = append(findings, findingsOf("Backend "+known[i].GetName(), view.CheckBackend(&known[i]))...)
 		if secret := view.CallerSecretOfBackend(&known[i]); secret != "" {
 			d.callers = append(d.callers, secret)
 		}
@@ -143,17 +145,17 @@ func (d *doctor) istio(ctx context.Context, tenant *view.Tenant) []view.Finding 
 	policies, problems := d.objects(ctx, authorizationPolicies, d.namespace)
 	findings = append(findings, problems...)
 	for i := range policies {
-		if faults, signs := view.JudgeAuthorizationPolicy(&policies[i], providers); signs {
-			findings = append(findings, judged("AuthorizationPolicy "+policies[i].GetName(), faults)...)
+		if faults, signs := view.CheckAuthorizationPolicy(&policies[i], providers); signs {
+			findings = append(findings, findingsOf("AuthorizationPolicy "+policies[i].GetName(), faults)...)
 		}
 	}
-	// Those of Istio's own namespace are in force everywhere.
+	// EnvoyFilters in Istio's own namespace apply everywhere.
 	for _, namespace := range []string{d.namespace, istioNamespace} {
 		filters, problems := d.objects(ctx, envoyFilters, namespace)
 		findings = append(findings, problems...)
 		for i := range filters {
-			if faults, signs := view.JudgeEnvoyFilter(&filters[i]); signs {
-				findings = append(findings, judged("EnvoyFilter "+filters[i].GetName(), faults)...)
+			if faults, signs := view.CheckEnvoyFilter(&filters[i]); signs {
+				findings = append(findings, findingsOf("EnvoyFilter "+filters[i].GetName(), faults)...)
 			}
 		}
 	}
@@ -164,25 +166,25 @@ func (d *doctor) istio(ctx context.Context, tenant *view.Tenant) []view.Finding 
 func (d *doctor) providers(ctx context.Context, tenant *view.Tenant) ([]view.Provider, []view.Finding) {
 	var list corev1.ConfigMapList
 	if err := d.List(ctx, &list, client.InNamespace(istioNamespace)); err != nil {
-		return nil, []view.Finding{failure("Istio's extension providers", err, "")}
+		return nil, []view.Finding{failure("Istio extension providers", err, "")}
 	}
 	var (
 		providers []view.Provider
 		findings  []view.Finding
 	)
 	for i := range list.Items {
-		text, given := list.Items[i].Data["mesh"]
-		if !given {
+		text, found := list.Items[i].Data["mesh"]
+		if !found {
 			continue
 		}
 		var mesh map[string]any
 		if err := yaml.Unmarshal([]byte(text), &mesh); err != nil {
-			findings = append(findings, failure("ConfigMap "+list.Items[i].Name, err, "mend its mesh configuration"))
+			findings = append(findings, failure("ConfigMap "+list.Items[i].Name, err, "fix its mesh configuration"))
 			continue
 		}
 		for _, provider := range view.SignerProviders(mesh, tenant) {
 			providers = append(providers, provider)
-			findings = append(findings, judged("Istio's extension provider "+provider.Name, provider.Faults)...)
+			findings = append(findings, findingsOf("Istio extension provider "+provider.Name, provider.Faults)...)
 		}
 	}
 	return providers, findings

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -28,14 +30,14 @@ import (
 const (
 	installAction  = "install Signet: kubectl apply --server-side -k config/default"
 	webhookService = "signet-webhook"
-	// webhookAuthority is the Secret with the authority that the manager makes.
+	// webhookAuthority is the Secret with the CA that the manager creates.
 	webhookAuthority = "signet-webhook-ca"
-	// leaseAge is how old a leader's last renewal may be, with some difference
-	// of clocks: it renews every few seconds.
+	// leaseAge is the maximum age of a leader's last renewal. A leader renews every
+	// few seconds; the rest allows for a difference of clocks.
 	leaseAge = 2 * time.Minute
 )
 
-// crds says whether the CRDs are there and know all fields of this version.
+// crds reports whether the CRDs are installed with all fields of this version.
 func (d *doctor) crds(ctx context.Context) []view.Finding {
 	var findings []view.Finding
 	for _, crd := range []struct {
@@ -54,29 +56,29 @@ func (d *doctor) crds(ctx context.Context) []view.Finding {
 		}
 		if missing := view.MissingFields(found, signetv1alpha1.GroupVersion.Version, crd.object); len(missing) > 0 {
 			findings = append(findings, view.Finding{
-				Check: check, Verdict: view.Failed, Message: "older than this plugin, it lacks " + strings.Join(missing, ", "),
+				Check: check, Result: view.Failed, Message: "older than this plugin: lacks " + strings.Join(missing, ", "),
 				Action: "apply the CRDs of this version",
 			})
 			continue
 		}
-		findings = append(findings, fine(check, "there, with all fields of this version"))
+		findings = append(findings, fine(check, "installed, with all fields of this version"))
 	}
 	return findings
 }
 
-// webhookNames are those of the configuration that is shipped.
+// webhookNames are the names in the shipped configuration.
 var webhookNames = []string{
 	"signaturekeys.signet.dev", "signaturebindings.signet.dev", "signaturekey-deletions.signet.dev", "signature-sources.signet.dev",
 }
 
-// webhooks says whether they are registered, and trusted to answer.
+// webhooks reports whether they are registered with a valid CA bundle.
 func (d *doctor) webhooks(ctx context.Context) []view.Finding {
-	const check, action = "webhooks", "the manager writes the bundle while it runs: see its log"
+	const check, action = "webhooks", "see the manager's log: it writes the bundle while it runs"
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	if err := d.Get(ctx, client.ObjectKey{Name: "signet"}, configuration); err != nil {
 		return []view.Finding{failure(check, err, installAction)}
 	}
-	verdict, message := view.OK, ""
+	result, message := view.OK, ""
 	missing := slices.Clone(webhookNames)
 	for i := range configuration.Webhooks {
 		webhook := &configuration.Webhooks[i]
@@ -85,27 +87,27 @@ func (d *doctor) webhooks(ctx context.Context) []view.Finding {
 		if this != view.OK {
 			why = webhook.Name + ": " + why
 		}
-		if message == "" || this == view.Failed || this == view.Warning && verdict == view.OK {
-			verdict, message = this, why
+		if message == "" || this == view.Failed || this == view.Warning && result == view.OK {
+			result, message = this, why
 		}
 	}
 	switch {
 	case len(missing) > 0:
 		return []view.Finding{found(check, view.Failed, "the configuration lacks "+strings.Join(missing, ", "), installAction)}
-	case verdict != view.OK:
-		return []view.Finding{found(check, verdict, message, action)}
-	case d.foreignBundle(ctx, configuration):
+	case result != view.OK:
+		return []view.Finding{found(check, result, message, action)}
+	case d.differsFromCA(ctx, configuration):
 		return []view.Finding{found(check, view.Warning,
-			"the CA bundle is not that of the manager's own authority (Secret "+webhookAuthority+")",
-			"right only with certificates of your own (--webhook-cert-dir); else see the manager's log")}
+			"the CA bundle does not contain the manager's own CA (Secret "+webhookAuthority+")",
+			"see the manager's log, unless you supply the certificates (--webhook-cert-dir)")}
 	}
 	return []view.Finding{fine(check, message)}
 }
 
-// foreignBundle says whether the manager's authority is there, and is not the
-// one that is trusted. Who may not read the Secret is not bothered with it: the
-// webhooks are called, too.
-func (d *doctor) foreignBundle(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration) bool {
+// differsFromCA reports whether the manager's CA exists but is not in the bundle.
+// It is false for users who may not read the Secret: another check calls the
+// webhooks.
+func (d *doctor) differsFromCA(ctx context.Context, configuration *admissionregistrationv1.ValidatingWebhookConfiguration) bool {
 	if _, injected := configuration.Annotations["cert-manager.io/inject-ca-from"]; injected {
 		return false
 	}
@@ -121,7 +123,7 @@ func (d *doctor) foreignBundle(ctx context.Context, configuration *admissionregi
 func (d *doctor) endpoints(ctx context.Context) []view.Finding {
 	const check = "webhook endpoints"
 	if address := d.webhookURL(ctx); address != "" {
-		return []view.Finding{fine(check, "none to look at: the webhooks are called at "+address)}
+		return []view.Finding{fine(check, "not used: the webhooks are called at "+address)}
 	}
 	var slices discoveryv1.EndpointSliceList
 	err := d.List(ctx, &slices, client.InNamespace(d.system), client.MatchingLabels{discoveryv1.LabelServiceName: webhookService})
@@ -138,19 +140,19 @@ func (d *doctor) endpoints(ctx context.Context) []view.Finding {
 	}
 	if ready == 0 {
 		return []view.Finding{{
-			Check: check, Verdict: view.Failed, Message: "Service " + webhookService + " has no ready endpoint: the API server reaches no manager",
+			Check: check, Result: view.Failed, Message: "Service " + webhookService + " has no ready endpoint: the API server cannot reach a manager",
 			Action: fmt.Sprintf("see the manager's Pods in namespace %s", d.system),
 		}}
 	}
 	return []view.Finding{fine(check, fmt.Sprintf("%d ready", ready))}
 }
 
-// webhookURL is where the webhooks are called without a Service, as for a manager
-// outside the cluster; empty if they have one.
+// webhookURL is the address of webhooks without a Service, such as those of a
+// manager outside the cluster. It is empty if they have a Service.
 func (d *doctor) webhookURL(ctx context.Context) string {
 	configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
 	if err := d.Get(ctx, client.ObjectKey{Name: "signet"}, configuration); err != nil {
-		return "" // the check of the webhooks says so
+		return "" // the check of the webhooks reports it
 	}
 	address := ""
 	for i := range configuration.Webhooks {
@@ -163,9 +165,9 @@ func (d *doctor) webhookURL(ctx context.Context) string {
 	return address
 }
 
-// admission has the webhooks answer: a dry run creates nothing.
+// admission calls the webhooks in a dry run, which creates nothing.
 func (d *doctor) admission(ctx context.Context) []view.Finding {
-	const check = "admission answers"
+	const check = "admission"
 	probe := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: d.namespace, GenerateName: "signet-doctor-"},
 		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
@@ -173,13 +175,13 @@ func (d *doctor) admission(ctx context.Context) []view.Finding {
 	err := d.Create(ctx, probe, client.DryRunAll)
 	switch {
 	case err == nil:
-		return []view.Finding{fine(check, "a key is accepted (dry run)")}
+		return []view.Finding{fine(check, "accepts a key (dry run)")}
 	case apierrors.IsNotFound(err) && !meta.IsNoMatchError(err):
-		return []view.Finding{found(check, view.Failed, oneLine(err), "name a namespace that is there: -n")}
+		return []view.Finding{found(check, view.Failed, oneLine(err), "use an existing namespace (-n)")}
 	case strings.Contains(err.Error(), "x509:"):
 		return []view.Finding{failure(check, err, "the API server does not trust the manager: see webhooks above")}
 	default:
-		return []view.Finding{failure(check, err, "no key can be made or changed: see the manager's Pods in namespace "+d.system+" and their log")}
+		return []view.Finding{failure(check, err, "see the manager's Pods in namespace "+d.system+" and their logs: no key can be created or changed")}
 	}
 }
 
@@ -188,8 +190,8 @@ func (d *doctor) manager(ctx context.Context) []view.Finding {
 	return []view.Finding{finding}
 }
 
-// deployment says whether there are Pods at work, and returns the Deployment if
-// it is there.
+// deployment reports whether Pods are available, and returns the Deployment if it
+// exists.
 func (d *doctor) deployment(ctx context.Context, name, action string) (view.Finding, *appsv1.Deployment) {
 	check := "Deployment " + name
 	deployment := &appsv1.Deployment{}
@@ -204,14 +206,14 @@ func (d *doctor) deployment(ctx context.Context, name, action string) (view.Find
 	return found(check, view.Failed, "not available", "see its Pods in namespace "+d.system), deployment
 }
 
-// leader says whether a manager works on keys and bindings.
+// leader reports whether a manager reconciles keys and bindings.
 func (d *doctor) leader(ctx context.Context) []view.Finding {
-	const check = "a manager leads"
+	const check = "leader"
 	lease := &coordinationv1.Lease{}
 	err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: "signet-controller-manager"}, lease)
 	if apierrors.IsNotFound(err) {
-		return []view.Finding{found(check, view.Warning, "there is no lease: none has led yet",
-			"right only if the manager runs without --leader-elect; else see its Pods in namespace "+d.system)}
+		return []view.Finding{found(check, view.Warning, "no lease exists: no manager has led yet",
+			"see the manager's Pods in namespace "+d.system+", unless it runs without --leader-elect")}
 	}
 	if err != nil {
 		return []view.Finding{failure(check, err, "")}
@@ -222,8 +224,8 @@ func (d *doctor) leader(ctx context.Context) []view.Finding {
 		if renewed != nil {
 			since = " since " + renewed.UTC().Format(time.RFC3339)
 		}
-		return []view.Finding{found(check, view.Failed, "none"+since+": no key and no binding is worked on",
-			"see the manager's Pods in namespace "+d.system+" and their log")}
+		return []view.Finding{found(check, view.Failed, "no leader"+since+": no key or binding is reconciled",
+			"see the manager's Pods in namespace "+d.system+" and their logs")}
 	}
 	return []view.Finding{fine(check, holder)}
 }

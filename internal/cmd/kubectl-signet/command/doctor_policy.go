@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -11,30 +13,30 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// policy says whether managed Secrets are guarded.
+// policy reports whether managed Secrets are protected against other clients.
 func (d *doctor) policy(ctx context.Context) []view.Finding {
-	const check, name, parameters = "policy on managed Secrets", "signet-managed-secrets", "signet-policy-parameters"
-	const action = "apply config/policy: without it, anybody with write access to Secrets changes material"
+	const check, name, parameters = "policy for managed Secrets", "signet-managed-secrets", "signet-policy-parameters"
+	const action = "apply config/policy: without it, any client with write access to Secrets can change material"
 	binding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
-	for _, part := range []struct {
-		object client.Object
-		key    client.ObjectKey
-		lacks  string
+	for _, required := range []struct {
+		object  client.Object
+		key     client.ObjectKey
+		missing string
 	}{
-		{&admissionregistrationv1.ValidatingAdmissionPolicy{}, client.ObjectKey{Name: name}, "the ValidatingAdmissionPolicy " + name + " is not there"},
-		{binding, client.ObjectKey{Name: name}, "the ValidatingAdmissionPolicyBinding " + name + " is not there, and without it the policy is off"},
-		{&corev1.ConfigMap{}, client.ObjectKey{Namespace: d.system, Name: parameters}, "ConfigMap " + parameters + " is not there, and without it the policy is off"},
+		{&admissionregistrationv1.ValidatingAdmissionPolicy{}, client.ObjectKey{Name: name}, "ValidatingAdmissionPolicy " + name + " does not exist"},
+		{binding, client.ObjectKey{Name: name}, "ValidatingAdmissionPolicyBinding " + name + " does not exist, so the policy is off"},
+		{&corev1.ConfigMap{}, client.ObjectKey{Namespace: d.system, Name: parameters}, "ConfigMap " + parameters + " does not exist, so the policy is off"},
 	} {
-		if err := d.Get(ctx, part.key, part.object); err != nil {
+		if err := d.Get(ctx, required.key, required.object); err != nil {
 			finding := failure(check, err, action)
 			if client.IgnoreNotFound(err) == nil {
-				finding.Message = part.lacks
+				finding.Message = required.missing
 			}
 			return []view.Finding{finding}
 		}
 	}
 	if !slices.Contains(binding.Spec.ValidationActions, admissionregistrationv1.Deny) {
-		return []view.Finding{found(check, view.Failed, "its binding only warns or audits: validationActions lacks Deny", action)}
+		return []view.Finding{found(check, view.Failed, "the binding only warns or audits: validationActions lacks Deny", action)}
 	}
-	return []view.Finding{fine(check, "bound")}
+	return []view.Finding{fine(check, "in effect")}
 }

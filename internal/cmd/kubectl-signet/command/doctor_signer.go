@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -16,18 +18,18 @@ import (
 
 const (
 	signerName = "signet-signer"
-	// signerSecret is the signer's own certificate, as `signet certs` and
-	// cert-manager name it; the Deployment may name another.
+	// signerSecret is the default Secret with the signer's certificate, as `signet
+	// certs` and cert-manager name it. The Deployment may name another one.
 	signerSecret = "signet-signer-server"
 	authorityKey = "ca.crt"
 	renewAction  = "renew it: signet certs --secrets --overwrite, or see cert-manager's Certificate"
 )
 
-// signer says whether there is one, and whether its certificates are good.
+// signer reports whether a signer is installed and its certificates are valid.
 func (d *doctor) signer(ctx context.Context) []view.Finding {
 	finding, deployment := d.deployment(ctx, signerName, "")
-	if finding.Verdict == view.Failed && deployment == nil && finding.Message == "not there" {
-		return []view.Finding{found(finding.Check, view.Warning, "not there: nothing signs, unless it runs elsewhere",
+	if finding.Result == view.Failed && deployment == nil && finding.Message == notFound {
+		return []view.Finding{found(finding.Check, view.Warning, "not found: nothing signs, unless a signer runs elsewhere",
 			"install it: kubectl apply --server-side -k config/signer")}
 	}
 	return append([]view.Finding{finding}, d.signerCertificate(ctx, secretOf(deployment))...)
@@ -46,39 +48,39 @@ func secretOf(deployment *appsv1.Deployment) string {
 }
 
 func (d *doctor) signerCertificate(ctx context.Context, name string) []view.Finding {
-	server, authority := "the signer's certificate", "the authority of the signer's callers"
+	server, authority := "signer certificate", "CA of the signer's callers"
 	secret := &corev1.Secret{}
 	if err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: name}, secret); err != nil {
-		finding := failure(server, err, "make it: signet certs --secrets --server "+d.signerHosts()[0]+","+d.signerHosts()[1])
+		finding := failure(server, err, "create it: signet certs --secrets --server "+d.signerHosts()[0]+","+d.signerHosts()[1])
 		if apierrors.IsNotFound(err) {
-			finding.Message = "Secret " + name + " is not there: the signer's Pods do not start"
+			finding.Message = "Secret " + name + " does not exist: the signer's Pods cannot start"
 		}
 		return []view.Finding{finding}
 	}
-	verdict, message := view.ServerCertificate(secret.Data[corev1.TLSCertKey], d.signerHosts(), time.Now())
+	result, message := view.ServerCertificate(secret.Data[corev1.TLSCertKey], d.signerHosts(), time.Now())
 	trusted, why := view.CallersAuthorities(secret.Data[authorityKey], time.Now())
 	return []view.Finding{
-		found(server, verdict, inSecret(name, verdict, message), renewAction),
-		found(authority, trusted, inSecret(name, trusted, why), "begin with a new authority: callers then need new certificates, too"),
+		found(server, result, inSecret(name, result, message), renewAction),
+		found(authority, trusted, inSecret(name, trusted, why), "create a new CA, after which callers need new certificates, too"),
 	}
 }
 
-// inSecret says where to look if something is not well.
-func inSecret(name string, verdict view.Verdict, message string) string {
-	if verdict == view.OK {
+// inSecret adds the Secret to a message about a problem.
+func inSecret(name string, result view.Result, message string) string {
+	if result == view.OK {
 		return message
 	}
 	return "Secret " + name + ": " + message
 }
 
-// signerHosts are the names that callers know the signer by.
+// signerHosts are the host names of the signer.
 func (d *doctor) signerHosts() []string {
 	return []string{signerName + "." + d.system + ".svc", signerName + "-verify." + d.system + ".svc"}
 }
 
-// callerCertificates looks at the certificates with which gateways and backends
-// of the namespace call the signer: those that gateways' settings name, and those
-// that `signet certs` makes.
+// callerCertificates checks the certificates with which gateways and backends of
+// the namespace call the signer: those that gateway settings name, and those that
+// `signet certs` creates.
 func (d *doctor) callerCertificates(ctx context.Context) []view.Finding {
 	signs, verifies := signerName+"-sign-"+d.namespace, signerName+"-verify-"+d.namespace
 	names := append([]string{signs}, d.callers...)
@@ -91,7 +93,8 @@ func (d *doctor) callerCertificates(ctx context.Context) []view.Finding {
 	return append(findings, d.caller(ctx, verifies, "signet://verify/"+d.namespace, authorities, false)...)
 }
 
-// trustedBySigner is nil where it cannot be read: then it is not compared.
+// trustedBySigner returns the CA bundle of the signer, or nil if it cannot be
+// read: then it is not compared.
 func (d *doctor) trustedBySigner(ctx context.Context) []byte {
 	deployment, secret := &appsv1.Deployment{}, &corev1.Secret{}
 	name := signerSecret
@@ -104,26 +107,26 @@ func (d *doctor) trustedBySigner(ctx context.Context) []byte {
 	return secret.Data[authorityKey]
 }
 
-// caller looks at one caller's certificate. One that nobody names may not be
-// needed.
+// caller checks the certificate of one caller. A missing one is only a problem if
+// a setting names it.
 func (d *doctor) caller(ctx context.Context, name, uri string, authorities []byte, named bool) []view.Finding {
-	check := "caller's certificate " + name
+	check := "caller certificate " + name
 	secret := &corev1.Secret{}
 	err := d.Get(ctx, client.ObjectKey{Namespace: d.namespace, Name: name}, secret)
 	switch {
 	case apierrors.IsNotFound(err) && !named:
 		return nil
 	case apierrors.IsNotFound(err):
-		return []view.Finding{found(check, view.Failed, "the Secret is not there, and a gateway's settings name it: it cannot call the signer",
-			"make it: signet certs --secrets --sign "+d.namespace)}
+		return []view.Finding{found(check, view.Failed, "the Secret does not exist, but a gateway's settings name it: the gateway cannot call the signer",
+			"create it: signet certs --secrets --sign "+d.namespace)}
 	case err != nil:
 		return []view.Finding{failure(check, err, "")}
 	}
-	verdict, message := view.CallerCertificate(secret.Data[corev1.TLSCertKey], authorities, uri, time.Now())
-	return []view.Finding{found(check, verdict, message, renewAction)}
+	result, message := view.CallerCertificate(secret.Data[corev1.TLSCertKey], authorities, uri, time.Now())
+	return []view.Finding{found(check, result, message, renewAction)}
 }
 
-// tenant is the namespace that gateways' settings are compared with.
+// tenant returns the namespace that gateway settings are compared with.
 func (d *doctor) tenant(ctx context.Context) (*view.Tenant, error) {
 	var list signetv1alpha1.SignatureBindingList
 	if err := d.List(ctx, &list, client.InNamespace(d.namespace)); err != nil {

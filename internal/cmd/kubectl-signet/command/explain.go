@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -23,18 +25,18 @@ func (p *plugin) explainCommand() *cobra.Command {
 	o := &explainOptions{gateway: choice{allowed: view.Gateways}}
 	cmd := &cobra.Command{
 		Use:   "explain KIND/NAME",
-		Short: "Say which key signs an API, where, why not, and how gateway and backend are set up",
+		Short: "Explain which key signs an API, and how to configure its gateway and backend",
 		Example: "  kubectl signet explain httproute/orders\n  kubectl signet explain api/legacy-orders\n" +
 			"  kubectl signet explain httproute/orders --env RELEASE --gateway traefik",
 		Args: one("API", "explain httproute/orders"), ValidArgs: []string{"httproute/", "grpcroute/", "api/"},
 	}
 	o.output = addOutput(cmd)
-	cmd.Flags().StringVar(&o.environment, "env", "", "Environment, left out: all that the API is in; --gateway prints one")
-	addChoice(cmd, &o.gateway, "gateway", "", "Print the configuration of a gateway that has the API signed, and nothing else")
+	cmd.Flags().StringVar(&o.environment, "env", "", "Environment (default: all environments of the API)")
+	addChoice(cmd, &o.gateway, "gateway", "", "Gateway whose configuration is printed instead of the explanation", "")
 	cmd.Flags().StringVar(&o.system, "system-namespace", systemNamespace, "Namespace that the signer runs in")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.gateway.value != "" && o.output.value != outputTable {
-			return errors.New("--gateway prints what the gateway reads: leave out --output")
+			return errors.New("--gateway prints the gateway's own format: omit --output")
 		}
 		reference, err := view.ParseAPI(args[0])
 		if err != nil {
@@ -100,7 +102,7 @@ func printExplanation(out io.Writer, explanation *view.Explanation) error {
 		printSigned(out, &explanation.Signed[i])
 	}
 	if len(explanation.Signed) > 0 {
-		fmt.Fprintln(out, "\nThe configuration of a gateway: --gateway "+strings.Join(view.Gateways, "|"))
+		fmt.Fprintln(out, "\nTo print the configuration of a gateway, add --gateway "+strings.Join(view.Gateways, "|"))
 	}
 	return nil
 }
@@ -112,8 +114,8 @@ func printSigned(out io.Writer, signed *view.Signed) {
 	if signed.Verifier == nil {
 		return
 	}
-	fmt.Fprintf(out, "\n%s: the signer's paths\n  sign    %s\n  verify  %s\n", signed.Environment, signed.SignPath, signed.VerifyPath)
-	fmt.Fprintf(out, "\n%s: a backend in Go verifies with\n", signed.Environment)
+	fmt.Fprintf(out, "\n%s: paths of the signer\n  sign    %s\n  verify  %s\n", signed.Environment, signed.SignPath, signed.VerifyPath)
+	fmt.Fprintf(out, "\n%s: code of a backend in Go\n", signed.Environment)
 	for _, mount := range signed.Verifier.Mounts {
 		fmt.Fprintf(out, "  // mount %s %s at %s\n", mount.Kind, mount.Name, mount.Directory)
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -10,7 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// outputTable is the output for people.
+// outputTable is the human-readable output.
 const outputTable = "table"
 
 // reportVersion is the apiVersion of what the plugin prints as JSON and YAML.
@@ -20,7 +22,7 @@ const reportVersion = "cli.signet.dev/v1alpha1"
 func printReport(out io.Writer, format, kind string, report any) error {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(report)
 	if err != nil {
-		return fmt.Errorf("lay out the report: %w", err)
+		return fmt.Errorf("convert report: %w", err)
 	}
 	object := &unstructured.Unstructured{Object: content}
 	object.SetAPIVersion(reportVersion)
@@ -54,7 +56,7 @@ func printTable(out io.Writer, columns []string, rows [][]any) error {
 	return nil
 }
 
-// orNone is the text, or what stands for nothing in tables.
+// orNone returns the text, or the placeholder for an empty cell.
 func orNone(text string) string {
 	if text == "" {
 		return "<none>"

@@ -1,5 +1,5 @@
-// Package command is the plugin's commands: they read the cluster, have package
-// view make of it what is shown, and print that.
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -17,16 +17,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// plugin is what all commands share.
+// plugin has what all commands share.
 type plugin struct {
 	genericiooptions.IOStreams
 	config *genericclioptions.ConfigFlags
 }
 
-// Run runs the plugin and returns its exit code: 0, or 1 if something failed
-// or was found wrong.
+// Run runs the plugin and returns its exit code: 0, or 1 if the command or a check
+// failed.
 func Run(streams genericiooptions.IOStreams, version string, args []string) int {
-	// Else the client complains of a missing logger, with a stack, in commands
+	// Without a logger, controller-runtime prints a warning with a stack in commands
 	// that take long.
 	log.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -40,7 +40,7 @@ func Run(streams genericiooptions.IOStreams, version string, args []string) int 
 	return 0
 }
 
-// New makes the plugin's root command.
+// New returns the plugin's root command.
 func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	p := &plugin{IOStreams: streams, config: genericclioptions.NewConfigFlags(true)}
 	root := &cobra.Command{
@@ -61,8 +61,8 @@ func New(streams genericiooptions.IOStreams, version string) *cobra.Command {
 	return root
 }
 
-// withoutGlobalFlags has kubectl's own flags, of which there are twenty, listed
-// by the root command alone.
+// withoutGlobalFlags lists kubectl's own flags, about twenty, only in the help of
+// the root command.
 func withoutGlobalFlags(template string) string {
 	return strings.Replace(template, "Global Flags:\n{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}",
 		"kubectl's own flags work, too (-n, --context, --kubeconfig, --as): kubectl signet --help lists them.", 1)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -17,11 +19,12 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// triggerLayout makes a trigger of the time. Two rotations in one second are two.
+// triggerLayout formats the time as a trigger. Milliseconds tell two rotations in
+// one second apart.
 const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
 
 type rotateOptions struct {
-	trigger                  string
+	trigger               string
 	revoke, watch, dryRun bool
 }
 
@@ -29,20 +32,24 @@ func (p *plugin) rotateCommand() *cobra.Command {
 	o := &rotateOptions{}
 	cmd := &cobra.Command{
 		Use:   "rotate KEY",
-		Short: "Renew a key's material by changing spec.rotation.trigger",
-		Long: "Renew what Signet generates of a key. The command changes spec.rotation.trigger of your\n" +
-			"SignatureKey. If the key is in Git, change the trigger there: otherwise it is changed back.",
-		Example: "  kubectl signet rotate orders --watch\n  kubectl signet rotate orders --revoke --dry-run",
-		Args:    one("key", "rotate orders"), ValidArgsFunction: p.completeKeys,
+		Short: "Rotate a key by changing spec.rotation.trigger",
+		Long: "Renew the generated components of a key. The command changes spec.rotation.trigger of the\n" +
+			"SignatureKey, which rotates without a refused request. With --revoke it changes\n" +
+			"spec.rotation.revokeTrigger, which replaces all versions of a leaked key at once. If the key is managed\n" +
+			"in Git, change the field there: otherwise the change is reverted.",
+		Example: "  kubectl signet rotate orders --watch\n\n" +
+			"  # The key has leaked: check the change, then make it.\n" +
+			"  kubectl signet rotate orders --revoke --dry-run\n  kubectl signet rotate orders --revoke --watch",
+		Args: one("key", "rotate orders"), ValidArgsFunction: p.completeKeys,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.trigger, "trigger", "", "The trigger's new text; left out: the present time")
-	flags.BoolVar(&o.revoke, "revoke", false, "replace the material of a leaked key at once (spec.rotation.revokeTrigger); requests may fail")
-	flags.BoolVarP(&o.watch, "watch", "w", false, "Show the steps until the rotation is over")
-	flags.BoolVar(&o.dryRun, "dry-run", false, "Have the API server check the change and throw it away")
+	flags.StringVar(&o.trigger, "trigger", "", "Value of the trigger (default: the current time)")
+	flags.BoolVar(&o.revoke, "revoke", false, "Replacement of all versions at once, for a leaked key (spec.rotation.revokeTrigger); requests may fail")
+	flags.BoolVarP(&o.watch, "watch", "w", false, "Output of the steps until the rotation is complete")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "Check by the API server without a change")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if o.watch && o.dryRun {
-			return errors.New("a dry run begins no rotation to watch: leave out --watch or --dry-run")
+			return errors.New("--watch has no effect with --dry-run, which starts no rotation: omit one of them")
 		}
 		c, err := p.cluster()
 		if err != nil {
@@ -70,7 +77,7 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 		field, text = "revokeTrigger", &key.Spec.Rotation.RevokeTrigger
 	}
 	if *text == o.trigger {
-		return fmt.Errorf("spec.rotation.%s of SignatureKey %s is %q already: give another text with --trigger", field, name, o.trigger)
+		return fmt.Errorf("spec.rotation.%s of SignatureKey %q is already %q: use another --trigger", field, name, o.trigger)
 	}
 	*text = o.trigger
 	var options []client.PatchOption
@@ -79,17 +86,17 @@ func (p *plugin) rotate(ctx context.Context, c *cluster, name string, o *rotateO
 		options, done = append(options, client.DryRunAll), "would be changed (dry run)"
 	}
 	if err := c.Patch(ctx, key, client.MergeFrom(before), options...); err != nil {
-		return fmt.Errorf("change spec.rotation.%s of SignatureKey %s in namespace %s: %w", field, name, c.namespace, err)
+		return fmt.Errorf("change spec.rotation.%s of SignatureKey %q in namespace %q: %w", field, name, c.namespace, err)
 	}
 	fmt.Fprintf(p.Out, "signaturekey.signet.dev/%s: spec.rotation.%s %s to %q\n", name, field, done, o.trigger)
-	fmt.Fprintf(p.ErrOut, "Hint: if this key is kept in Git, set spec.rotation.%s: %q there, too.\n", field, o.trigger)
+	fmt.Fprintf(p.ErrOut, "Hint: If this key is managed in Git, set spec.rotation.%s: %q there, too.\n", field, o.trigger)
 	if !o.watch {
 		return nil
 	}
 	return p.watchRotation(ctx, c, before, o)
 }
 
-// watchRotation prints what changes until the rotation is over.
+// watchRotation prints each change until the rotation is complete.
 func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1alpha1.SignatureKey, o *rotateOptions) error {
 	last := ""
 	err := c.follow(ctx, before.Name, func(key *signetv1alpha1.SignatureKey) (bool, error) {
@@ -98,7 +105,7 @@ func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1
 			fmt.Fprintln(p.Out, line)
 		}
 		if refusal := view.Refused(key); refusal != "" {
-			return false, fmt.Errorf("the key is not renewed: %s", strings.TrimSuffix(refusal, "."))
+			return false, fmt.Errorf("SignatureKey %q does not rotate: %s", before.Name, strings.TrimSuffix(refusal, "."))
 		}
 		if o.revoke {
 			return view.Replaced(key, before.Status.KeyID), nil
@@ -107,15 +114,15 @@ func (p *plugin) watchRotation(ctx context.Context, c *cluster, before *signetv1
 	})
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped watching, and the rotation goes on: look again with kubectl get signaturekey %s -n %s --watch", before.Name, c.namespace)
+		return fmt.Errorf("stopped watching, but the rotation continues: run kubectl get signaturekey %s -n %s --watch to see it", before.Name, c.namespace)
 	case err != nil:
 		return err
 	}
-	fmt.Fprintln(p.Out, "The rotation is over.")
+	fmt.Fprintln(p.Out, "The rotation is complete.")
 	return nil
 }
 
-// follow shows the key as it is, and each change of it, until it is done with.
+// follow passes the key and each change of it to done until done returns true.
 // Every step of a rotation is a change.
 func (c *cluster) follow(ctx context.Context, name string, done func(*signetv1alpha1.SignatureKey) (bool, error)) error {
 	for {
@@ -131,7 +138,7 @@ func (c *cluster) follow(ctx context.Context, name string, done func(*signetv1al
 			Raw: &metav1.ListOptions{ResourceVersion: key.ResourceVersion},
 		})
 		if err != nil {
-			return fmt.Errorf("watch SignatureKey %s in namespace %s: %w", name, c.namespace, err)
+			return fmt.Errorf("watch SignatureKey %q in namespace %q: %w", name, c.namespace, err)
 		}
 		over, err := until(ctx, changes, done)
 		changes.Stop()
@@ -141,8 +148,8 @@ func (c *cluster) follow(ctx context.Context, name string, done func(*signetv1al
 	}
 }
 
-// until is false if the watch has ended before: the API server ends each after
-// some minutes.
+// until returns false if the watch ended before: the API server ends every watch
+// after some minutes.
 func until(ctx context.Context, changes watch.Interface, done func(*signetv1alpha1.SignatureKey) (bool, error)) (bool, error) {
 	for {
 		select {
@@ -154,7 +161,7 @@ func until(ctx context.Context, changes watch.Interface, done func(*signetv1alph
 			case !open || !isKey:
 				return false, nil
 			case change.Type == watch.Deleted:
-				return false, fmt.Errorf("SignatureKey %s was deleted", key.Name)
+				return false, fmt.Errorf("SignatureKey %q was deleted", key.Name)
 			}
 			if over, err := done(key); over || err != nil {
 				return over, err

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -15,11 +17,11 @@ func (p *plugin) statusCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Show keys, bindings, who holds which API, what is wrong and what to do",
+		Short:   "Show keys, bindings, the holder of each API, problems and what to do",
 		Example: "  kubectl signet status\n  kubectl signet status -A -o json",
 		Args:    none("status"), ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Show all namespaces")
+	cmd.Flags().BoolVarP(&all, "all-namespaces", "A", false, "Output for all namespaces")
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := p.cluster()
@@ -43,7 +45,7 @@ func (p *plugin) statusCommand() *cobra.Command {
 			return printReport(p.Out, output.value, "Status", &status)
 		}
 		if len(status.Keys)+len(status.Bindings) == 0 {
-			fmt.Fprintln(p.ErrOut, "No keys and no bindings found"+inNamespace(namespace)+".")
+			fmt.Fprintln(p.ErrOut, "No keys or bindings found"+inNamespace(namespace)+".")
 			return nil
 		}
 		return printStatus(p.Out, &status, all)
@@ -58,7 +60,7 @@ func inNamespace(namespace string) string {
 	return " in namespace " + namespace
 }
 
-// section is a table with its heading.
+// section is a table with a title.
 type section struct {
 	title   string
 	columns []string
@@ -113,7 +115,7 @@ func bindingSection(status *view.Status) section {
 }
 
 func slotSection(status *view.Status) section {
-	s := section{title: "APIS", columns: []string{"Namespace", "Environment", "API", "State", "Held by", "Key", "Waiting"}}
+	s := section{title: "APIS", columns: []string{"Namespace", "Environment", "API", "State", "Holder", "Key", "Waiting"}}
 	for _, slot := range status.Slots {
 		s.rows = append(s.rows, []any{
 			slot.Namespace, slot.Environment, slot.API, slot.State,
@@ -130,26 +132,26 @@ func printProblems(out io.Writer, problems []view.Problem) {
 	fmt.Fprintln(out, "\nTO DO")
 	for _, problem := range problems {
 		fmt.Fprintf(out, "%s: %s\n%s", problem.Object, problem.Reason, wrapped("  ", problem.Message))
-		if problem.Action != "" && !problem.Said {
+		if problem.Action != "" && !problem.MessageHasAction {
 			fmt.Fprint(out, wrapped("  -> ", problem.Action))
 		}
 	}
 }
 
-// lineWidth is how long a line of prose may be.
+// lineWidth is the maximum width of prose.
 const lineWidth = 100
 
-// wrapped breaks a text into lines that begin below each other.
-func wrapped(begin, text string) string {
+// wrapped breaks a text into lines with a hanging indent.
+func wrapped(prefix, text string) string {
 	var lines strings.Builder
-	line := begin
+	line := prefix
 	for i, word := range strings.Fields(text) {
 		switch {
 		case i == 0:
 			line += word
 		case len(line)+1+len(word) > lineWidth:
 			lines.WriteString(line + "\n")
-			line = strings.Repeat(" ", len(begin)) + word
+			line = strings.Repeat(" ", len(prefix)) + word
 		default:
 			line += " " + word
 		}

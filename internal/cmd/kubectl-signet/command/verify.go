@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package command
 
 import (
@@ -22,33 +24,34 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 )
 
-// maxRequest is how many bytes of a saved request are read.
+// maxRequest is the maximum size of a saved request in bytes.
 const maxRequest = 16 << 20
 
-// errRefused makes the exit code of a refused request.
-var errRefused = errors.New("the request is refused")
+// errRefused sets the exit code for a refused request.
+var errRefused = errors.New("request refused")
 
 func (p *plugin) verifyCommand() *cobra.Command {
 	var file, header string
 	cmd := &cobra.Command{
 		Use:   "verify KEY -f FILE",
-		Short: "Verify a saved request with a key, and say which part differs",
-		Long: "Verify a request, saved as it was on the wire (HTTP/1.1), with the key's Secret, which you must be\n" +
-			"allowed to read. The clock is that of the request: its age is not judged. Material is never printed.",
+		Short: "Verify a saved request with a key, and show which part differs",
+		Long: "Verify a request that was saved as on the wire (HTTP/1.1) with the key's Secret, which you must be\n" +
+			"allowed to read. The request's own date is the current time: its age is not checked. Material is never\n" +
+			"printed.",
 		Example: "  kubectl signet verify orders -f request.http\n\n" +
-			"  # The file: request line, headers, an empty line, body, as the backend has got them. `curl -v` shows\n" +
-			"  # what a client sends (lines with >), a backend's log or `tcpdump -A` what comes out of the gateway.\n" +
+			"  # The file: request line, headers, an empty line and body, as the backend received them. `curl -v` shows\n" +
+			"  # what a client sends (lines with >), a backend's log or `tcpdump -A` what the gateway sends.\n" +
 			"  POST /v1/orders?page=2 HTTP/1.1\n  Host: orders.example.com\n" +
 			"  Authorization: SDK-HMAC-SHA256 Access=..., SignedHeaders=..., Signature=...\n" +
 			"  X-Sdk-Date: 20260101T000000Z\n  X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD\n  Content-Length: 12\n\n  {\"order\": 1}",
 		Args: one("key", "verify orders -f request.http"), ValidArgsFunction: p.completeKeys,
 	}
-	cmd.Flags().StringVarP(&file, "filename", "f", "", "File with the request; - is standard input")
+	cmd.Flags().StringVarP(&file, "filename", "f", "", "File with the request (- for standard input)")
 	cmd.Flags().StringVar(&header, "header", signature.DefaultHeader, "Header that carries the signature")
 	output := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if file == "" {
-			return errors.New("give the file with the request, as in kubectl signet verify orders -f request.http")
+			return errors.New("--filename is required, for example: kubectl signet verify orders -f request.http")
 		}
 		request, err := p.savedRequest(file)
 		if err != nil {
@@ -66,7 +69,7 @@ func (p *plugin) verifyCommand() *cobra.Command {
 			Header: header, AllowUnsignedPayload: true, Now: clockOf(request),
 		})
 		if err != nil {
-			return fmt.Errorf("make a verifier: %w", err)
+			return fmt.Errorf("create verifier: %w", err)
 		}
 		verified := view.Verify(verifier, header, ids, request)
 		return p.printVerified(output.value, &verified)
@@ -79,22 +82,22 @@ func (p *plugin) savedRequest(file string) (*signature.Request, error) {
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {
-			return nil, fmt.Errorf("read the request: %w", err)
+			return nil, fmt.Errorf("read request: %w", err)
 		}
 		defer func() { _ = opened.Close() }()
 		source = opened
 	}
 	text, err := io.ReadAll(io.LimitReader(source, maxRequest))
 	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
+		return nil, fmt.Errorf("read request: %w", err)
 	}
 	request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
 	if err != nil {
-		return nil, fmt.Errorf("%s is no HTTP/1.1 request: %w", file, err)
+		return nil, fmt.Errorf("%s is not an HTTP/1.1 request: %w", file, err)
 	}
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read the body of the request, which its Content-Length may not fit: %w", err)
+		return nil, fmt.Errorf("read body of request (check its Content-Length): %w", err)
 	}
 	return &signature.Request{
 		Method: request.Method, Target: request.RequestURI, Host: request.Host,
@@ -102,7 +105,7 @@ func (p *plugin) savedRequest(file string) (*signature.Request, error) {
 	}, nil
 }
 
-// clockOf is the time at which the request says that it was signed.
+// clockOf returns a clock that stands at the date of the request.
 func clockOf(request *signature.Request) func() time.Time {
 	at, err := time.Parse(signature.DateLayout, request.Header.Get(signature.HeaderDate))
 	if err != nil {
@@ -111,8 +114,8 @@ func clockOf(request *signature.Request) func() time.Time {
 	return func() time.Time { return at }
 }
 
-// accepted are the versions in the key's managed Secret, and the ids that requests
-// show of them.
+// accepted returns the versions in the key's managed Secret, and the IDs that
+// requests contain for them.
 func (c *cluster) accepted(ctx context.Context, name string) (keys signature.KeyList, ids []string, err error) {
 	key, err := c.key(ctx, name)
 	if err != nil {
@@ -121,14 +124,14 @@ func (c *cluster) accepted(ctx context.Context, name string) (keys signature.Key
 	secret := &corev1.Secret{}
 	secretName := cmp.Or(key.Status.SecretName, key.EffectiveTargetName())
 	if err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: secretName}, secret); err != nil {
-		return nil, nil, fmt.Errorf("read Secret %s in namespace %s: %w", secretName, c.namespace, err)
+		return nil, nil, fmt.Errorf("read Secret %q in namespace %q: %w", secretName, c.namespace, err)
 	}
 	if secret.Type != signetv1alpha1.SecretType || secret.Labels[signetv1alpha1.LabelKey] != name {
-		return nil, nil, fmt.Errorf("the Secret %s in namespace %s is not that of SignatureKey %s", secretName, c.namespace, name)
+		return nil, nil, fmt.Errorf("Secret %q in namespace %q does not belong to SignatureKey %q", secretName, c.namespace, name)
 	}
 	set, err := material.Decode(secret.Data)
 	if err != nil && !errors.Is(err, material.ErrModified) {
-		return nil, nil, fmt.Errorf("read Secret %s: %w", secretName, err)
+		return nil, nil, fmt.Errorf("parse Secret %q: %w", secretName, err)
 	}
 	for _, version := range []*material.Version{&set.Active, set.Next, set.Previous} {
 		if version == nil {
@@ -139,15 +142,15 @@ func (c *cluster) accepted(ctx context.Context, name string) (keys signature.Key
 			KeyID: version.ID, Key: signature.Bytes(version.Key), Secret: signature.Bytes(version.Secret),
 		})
 		if err != nil {
-			return nil, nil, fmt.Errorf("version %s of SignatureKey %s: %w", version.ID, name, err)
+			return nil, nil, fmt.Errorf("parse version %s of SignatureKey %q: %w", version.ID, name, err)
 		}
 		keys, ids = append(keys, key), append(ids, shownID(set.Type, version)...)
 	}
 	return keys, ids, nil
 }
 
-// shownID is what the header with the signature shows of a version: with HMAC the
-// key, which is no secret, and with Basic nothing that may be printed.
+// shownID returns the ID that a signature contains for a version: for HMAC the
+// identifier, which is public, and for Basic nothing that may be printed.
 func shownID(keyType signetv1alpha1.KeyType, version *material.Version) []string {
 	switch keyType {
 	case signetv1alpha1.KeyTypeHMAC:
@@ -170,7 +173,7 @@ func (p *plugin) printVerified(format string, verified *view.Verified) error {
 	default:
 		fmt.Fprintln(p.Out, "Refused: "+verified.Reason)
 		if verified.Differs != "" {
-			fmt.Fprintln(p.Out, "What differs: "+verified.Differs)
+			fmt.Fprintln(p.Out, "Difference: "+verified.Differs)
 		}
 	}
 	if !verified.Accepted {

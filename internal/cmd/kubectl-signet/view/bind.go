@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -14,14 +16,14 @@ import (
 	"github.com/signet-dev/signet/internal/status"
 )
 
-// maxAPIs is how many APIs a binding takes.
+// maxAPIs is the maximum number of APIs of a binding.
 const maxAPIs = 1000
 
-// NewBinding makes a binding of the key to the APIs. An empty name is made of
-// key and environment.
+// NewBinding returns a binding of the key to the APIs. Without a name it is named
+// after key and environment.
 func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.APIReference) (*signetv1alpha1.SignatureBinding, error) {
 	if len(apis) > maxAPIs {
-		return nil, fmt.Errorf("%d routes match, and a binding takes %d: narrow the selector", len(apis), maxAPIs)
+		return nil, fmt.Errorf("%d routes match, but a binding has at most %d APIs: narrow --selector or --containing", len(apis), maxAPIs)
 	}
 	sorted := slices.Clone(apis)
 	slices.SortFunc(sorted, func(a, b signetv1alpha1.APIReference) int {
@@ -39,14 +41,14 @@ func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.
 	}, nil
 }
 
-// NoRoute says that no route is as looked for, and which routes there are.
-func NoRoute(namespace, kind, selector, containing string, there []signetv1alpha1.APIReference) error {
+// NoRoute returns an error that no route matches, with some routes that exist.
+func NoRoute(namespace, kind, selector, containing string, existing []signetv1alpha1.APIReference) error {
 	what := "route"
 	if kind != "" {
 		what = kind
 	}
-	if len(there) == 0 {
-		return fmt.Errorf("there is no %s in namespace %s", what, namespace)
+	if len(existing) == 0 {
+		return fmt.Errorf("no %s exists in namespace %q", what, namespace)
 	}
 	var sought []string
 	if selector != "" {
@@ -55,19 +57,19 @@ func NoRoute(namespace, kind, selector, containing string, there []signetv1alpha
 	if containing != "" {
 		sought = append(sought, "--containing "+containing)
 	}
-	var names []string
-	for _, api := range there {
+	names := make([]string, 0, len(existing))
+	for _, api := range existing {
 		names = append(names, APIName(api))
 	}
-	return fmt.Errorf("no %s of namespace %s matches %s: there are %s",
+	return fmt.Errorf("no %s in namespace %q matches %s: there are %s",
 		what, namespace, strings.Join(sought, " and "), status.Enumerate(names))
 }
 
-// Bare is the binding as a user writes it, without status.
+// Bare returns the binding as a user writes it, without status.
 func Bare(binding *signetv1alpha1.SignatureBinding) (*unstructured.Unstructured, error) {
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(binding)
 	if err != nil {
-		return nil, fmt.Errorf("lay out the binding: %w", err)
+		return nil, fmt.Errorf("convert binding: %w", err)
 	}
 	delete(content, "status")
 	unstructured.RemoveNestedField(content, "metadata", "creationTimestamp")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -10,32 +12,31 @@ import (
 )
 
 const (
-	// expirySoon is when an authority of the webhooks is worth a warning. Signet
-	// renews its own long before.
+	// expirySoon is the remaining time from which a CA of the webhooks causes a
+	// warning. Signet renews its own long before.
 	expirySoon = 7 * 24 * time.Hour
-	// renewalSoon is the same for the signer's certificates, which people renew
-	// unless cert-manager does: it has renewed them by then.
+	// renewalSoon is the same for the signer's certificates, which are renewed by
+	// hand, or by cert-manager before this time.
 	renewalSoon = 14 * 24 * time.Hour
 )
 
-// Bundle judges the CA bundle of a webhook: one certificate in force is enough.
-func Bundle(bundle []byte, now time.Time) (Verdict, string) {
+// Bundle checks the CA bundle of a webhook: one valid certificate is enough.
+func Bundle(bundle []byte, now time.Time) (Result, string) {
 	if len(bundle) == 0 {
-		return Failed, "no CA bundle: the API server trusts nobody to answer"
+		return Failed, "no CA bundle: the API server trusts no webhook"
 	}
 	return authorities("the CA certificate", bundle, now, expirySoon)
 }
 
-// CallersAuthorities judges the authorities that the signer lets certify its
-// callers.
-func CallersAuthorities(bundle []byte, now time.Time) (Verdict, string) {
+// CallersAuthorities checks the CAs of the signer's callers.
+func CallersAuthorities(bundle []byte, now time.Time) (Result, string) {
 	if len(bundle) == 0 {
-		return Failed, "ca.crt is missing: the signer does not start without the authority of its callers"
+		return Failed, "ca.crt is missing: the signer cannot start without the CA of its callers"
 	}
-	return authorities("the authority in ca.crt", bundle, now, renewalSoon)
+	return authorities("the CA in ca.crt", bundle, now, renewalSoon)
 }
 
-func authorities(what string, bundle []byte, now time.Time, soon time.Duration) (Verdict, string) {
+func authorities(what string, bundle []byte, now time.Time, soon time.Duration) (Result, string) {
 	var last time.Time
 	for _, certificate := range certificatesOf(bundle) {
 		if certificate.NotBefore.Before(now) && certificate.NotAfter.After(last) {
@@ -43,21 +44,21 @@ func authorities(what string, bundle []byte, now time.Time, soon time.Duration) 
 		}
 	}
 	if last.IsZero() {
-		return Failed, what + " is not there, or not in force yet"
+		return Failed, what + " is missing or not valid yet"
 	}
 	return lasting(what, last, now, soon)
 }
 
-// lasting judges how long something is good for yet.
-func lasting(what string, end, now time.Time, soon time.Duration) (Verdict, string) {
+// lasting checks how long something remains valid.
+func lasting(what string, end, now time.Time, soon time.Duration) (Result, string) {
 	until := end.UTC().Format(time.DateOnly)
 	switch {
 	case !end.After(now):
-		return Failed, fmt.Sprintf("%s has expired on %s", what, until)
+		return Failed, fmt.Sprintf("%s expired on %s", what, until)
 	case end.Before(now.Add(soon)):
 		return Warning, fmt.Sprintf("%s expires on %s", what, until)
 	default:
-		return OK, fmt.Sprintf("%s is good until %s", what, until)
+		return OK, fmt.Sprintf("%s is valid until %s", what, until)
 	}
 }
 
@@ -74,7 +75,7 @@ func certificatesOf(bundle []byte) []*x509.Certificate {
 	}
 }
 
-// Trusts says whether a bundle has one of the certificates of another.
+// Trusts reports whether a bundle contains one of the certificates of another.
 func Trusts(bundle, wanted []byte) bool {
 	trusted := certificatesOf(bundle)
 	return slices.ContainsFunc(certificatesOf(wanted), func(certificate *x509.Certificate) bool {
@@ -82,55 +83,55 @@ func Trusts(bundle, wanted []byte) bool {
 	})
 }
 
-// ServerCertificate judges the certificate that the signer shows to callers, who
-// call it by the hosts. The first, the gateways', it has to have; a signer that
-// nobody has verify needs no other.
-func ServerCertificate(crt []byte, hosts []string, now time.Time) (Verdict, string) {
+// ServerCertificate checks the certificate of the signer against its host names.
+// The first one is that of gateways and is required; the others are only needed
+// if backends call the signer.
+func ServerCertificate(crt []byte, hosts []string, now time.Time) (Result, string) {
 	chain := certificatesOf(crt)
 	if len(chain) == 0 {
-		return Failed, "tls.crt has no certificate: the signer does not start"
+		return Failed, "tls.crt contains no certificate: the signer cannot start"
 	}
-	verdict, message := lasting("the certificate", chain[0].NotAfter, now, renewalSoon)
+	result, message := lasting("the certificate", chain[0].NotAfter, now, renewalSoon)
 	var missing []string
 	for _, host := range hosts {
 		if chain[0].VerifyHostname(host) != nil {
 			missing = append(missing, host)
 		}
 	}
-	if len(missing) == 0 || verdict == Failed {
-		return verdict, message
+	if len(missing) == 0 || result == Failed {
+		return result, message
 	}
-	verdict = Warning
+	result = Warning
 	if missing[0] == hosts[0] {
-		verdict = Failed
+		result = Failed
 	}
-	return verdict, "the certificate is not for " + strings.Join(missing, " and ") + ": who calls it by that name refuses it"
+	return result, "the certificate does not cover " + strings.Join(missing, " and ") + ": clients that use that name reject it"
 }
 
-// CallerCertificate judges a certificate with which a gateway or a backend calls
-// the signer. Authorities are those that the signer trusts, if they are known.
-func CallerCertificate(crt, authorities []byte, uri string, now time.Time) (Verdict, string) {
+// CallerCertificate checks the client certificate of a gateway or a backend.
+// Authorities are the CAs that the signer trusts, if they are known.
+func CallerCertificate(crt, authorities []byte, uri string, now time.Time) (Result, string) {
 	chain := certificatesOf(crt)
 	if len(chain) == 0 {
-		return Failed, "tls.crt has no certificate"
+		return Failed, "tls.crt contains no certificate"
 	}
 	granted := make([]string, 0, len(chain[0].URIs))
 	for _, each := range chain[0].URIs {
 		granted = append(granted, each.String())
 	}
 	everything := strings.HasPrefix(uri, "signet://sign/") && slices.Contains(granted, "signet://sign/*")
-	verdict, message := lasting("the certificate", chain[0].NotAfter, now, renewalSoon)
+	result, message := lasting("the certificate", chain[0].NotAfter, now, renewalSoon)
 	switch {
-	case verdict == Failed:
-		return verdict, message
+	case result == Failed:
+		return result, message
 	case !slices.Contains(granted, uri) && !everything:
-		return Failed, fmt.Sprintf("the certificate has no URI %s, but %s: the signer answers 403", uri, orNothing(granted))
+		return Failed, fmt.Sprintf("the certificate lacks the URI %s (it has %s): the signer responds with 403", uri, orNothing(granted))
 	case len(authorities) > 0 && !issuedBy(chain, authorities, now):
-		return Failed, "the certificate was not issued by an authority that the signer trusts: it refuses the connection"
+		return Failed, "the certificate was not issued by a CA that the signer trusts: it refuses the connection"
 	case everything && !slices.Contains(granted, uri):
-		return Warning, "the certificate signs for every namespace (signet://sign/*): only for a gateway that administrators alone configure"
+		return Warning, "the certificate signs for every namespace (signet://sign/*): use it only for gateways that only administrators configure"
 	default:
-		return verdict, message
+		return result, message
 	}
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -9,37 +11,37 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// Gateway is one through which a route is accepted.
+// Gateway is a Gateway that has accepted a route.
 type Gateway struct {
 	// Name with its namespace: edge/public.
 	Name string `json:"name"`
-	// Environment that it is labelled with; empty if with none.
+	// Environment from the label; empty without the label.
 	Environment string `json:"environment,omitempty"`
-	// Problem says why its environment is not known.
+	// Problem is the reason why the environment is unknown.
 	Problem string `json:"problem,omitempty"`
 }
 
-// API is what is known of the API that is explained.
+// API is what is known about the API to explain.
 type API struct {
 	signetv1alpha1.APIReference
 	Namespace string
-	// Missing says that there is no such route.
+	// Missing means that the route does not exist.
 	Missing bool
-	// Problem says why the route could not be looked at.
+	// Problem is the reason why the route could not be read.
 	Problem string
-	// Gateways through which the route is accepted.
+	// Gateways that have accepted the route.
 	Gateways []Gateway
 	// Rewrites are the places where the route rewrites path or host.
 	Rewrites []string
 }
 
-// Explanation says which key signs an API, and why none does.
+// Explanation describes which key signs an API, or why none does.
 type Explanation struct {
 	API       string `json:"api"`
 	Namespace string `json:"namespace"`
 	// Signed are the environments in which bindings claim the API.
 	Signed []Signed `json:"environments"`
-	// Notes are what concerns all environments.
+	// Notes concern all environments.
 	Notes []string `json:"notes"`
 }
 
@@ -51,17 +53,17 @@ type Signed struct {
 	State       string   `json:"state"`
 	Gateways    []string `json:"gateways"`
 	Waiting     []string `json:"waiting,omitempty"`
-	// Why says what is in the way of signing.
+	// Why lists what prevents or limits signing.
 	Why []string `json:"why"`
-	// SignPath and VerifyPath are those of the signer.
+	// SignPath and VerifyPath are paths of the signer.
 	SignPath   string `json:"signPath,omitempty"`
 	VerifyPath string `json:"verifyPath,omitempty"`
-	// Verifier is what a backend sets up.
+	// Verifier is the setup of a backend.
 	Verifier *Verifier `json:"verifier,omitempty"`
 }
 
-// Explain explains an API by the bindings and keys of its namespace: in all
-// environments, or in one.
+// Explain explains an API by the bindings and keys of its namespace, in one
+// environment or in all.
 func Explain(api API, environment string, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) (Explanation, error) {
 	explanation := Explanation{API: APIName(api.APIReference), Namespace: api.Namespace, Signed: []Signed{}, Notes: notesOn(&api)}
 	environments, err := chosen(&api, environment, bindings)
@@ -70,7 +72,7 @@ func Explain(api API, environment string, bindings []signetv1alpha1.SignatureBin
 		return Explanation{}, err
 	case err != nil:
 		explanation.Notes = append(explanation.Notes, fmt.Sprintf(
-			"no SignatureBinding of namespace %s lists it: nothing signs. Make one, for example with `kubectl signet bind`", api.Namespace))
+			"no SignatureBinding in namespace %q lists it, so nothing signs: create one, for example with `kubectl signet bind`", api.Namespace))
 	}
 	for _, environment := range environments {
 		explanation.Signed = append(explanation.Signed, signedIn(&api, environment, bindings, keys))
@@ -82,32 +84,32 @@ func notesOn(api *API) []string {
 	notes := []string{}
 	switch {
 	case api.Missing:
-		notes = append(notes, fmt.Sprintf("there is no %s %s in namespace %s", api.Kind, api.Name, api.Namespace))
+		notes = append(notes, fmt.Sprintf("%s %q does not exist in namespace %q", api.Kind, api.Name, api.Namespace))
 	case api.Problem != "":
-		notes = append(notes, "the route was not looked at, nor its Gateways and rewrites: "+api.Problem)
+		notes = append(notes, "the route, its Gateways and its rewrites were not checked: "+api.Problem)
 	case api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0:
 		notes = append(notes, "no Gateway has accepted the route: see its status.parents")
 	}
 	for _, gateway := range api.Gateways {
 		switch {
 		case gateway.Problem != "":
-			notes = append(notes, fmt.Sprintf("the environment of Gateway %s is not known: %s", gateway.Name, gateway.Problem))
+			notes = append(notes, fmt.Sprintf("the environment of Gateway %q is unknown: %s", gateway.Name, gateway.Problem))
 		case gateway.Environment == "":
-			notes = append(notes, fmt.Sprintf("Gateway %s has no label %s: what passes through it belongs to no environment",
+			notes = append(notes, fmt.Sprintf("Gateway %q has no label %s: its requests belong to no environment",
 				gateway.Name, signetv1alpha1.LabelEnvironment))
 		}
 	}
 	for _, rewrite := range api.Rewrites {
-		notes = append(notes, rewrite+": the gateway has to sign after it")
+		notes = append(notes, rewrite+": the gateway must sign after it")
 	}
 	return notes
 }
 
-// environmentsOf are those in which bindings claim the API, or hold it yet.
+// environmentsOf returns those in which bindings claim the API or still hold it.
 func environmentsOf(api signetv1alpha1.APIReference, bindings []signetv1alpha1.SignatureBinding) []string {
 	var environments []string
 	for i := range bindings {
-		if _, stands := stateOf(api, &bindings[i]); stands {
+		if _, found := stateOf(api, &bindings[i]); found {
 			environments = append(environments, environmentOf(&bindings[i]))
 		} else if slices.Contains(bindings[i].Spec.APIs, api) {
 			environments = append(environments, bindings[i].Spec.Environment)
@@ -117,7 +119,7 @@ func environmentsOf(api signetv1alpha1.APIReference, bindings []signetv1alpha1.S
 	return slices.Compact(environments)
 }
 
-// stateOf is how the API stands in the binding's status; false if it is not there.
+// stateOf returns the API's entry in the binding's status; false without one.
 func stateOf(api signetv1alpha1.APIReference, binding *signetv1alpha1.SignatureBinding) (*signetv1alpha1.APIStatus, bool) {
 	for i := range binding.Status.APIs {
 		status := &binding.Status.APIs[i]
@@ -131,15 +133,15 @@ func stateOf(api signetv1alpha1.APIReference, binding *signetv1alpha1.SignatureB
 func signedIn(api *API, environment string, bindings []signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) Signed {
 	signed := Signed{Environment: environment, State: NotSeen, Gateways: gatewaysOf(api, environment), Why: []string{}}
 	for _, binding := range bindings {
-		status, stands := stateOf(api.APIReference, &binding)
+		status, found := stateOf(api.APIReference, &binding)
 		switch {
-		case stands && environmentOf(&binding) == environment && Holds(status):
+		case found && environmentOf(&binding) == environment && Holds(status):
 			signed.hold(api, &binding, status, keys)
-		case stands && environmentOf(&binding) == environment:
+		case found && environmentOf(&binding) == environment:
 			signed.wait(&binding, status)
-		case !stands && binding.Spec.Environment == environment && slices.Contains(binding.Spec.APIs, api.APIReference):
+		case !found && binding.Spec.Environment == environment && slices.Contains(binding.Spec.APIs, api.APIReference):
 			signed.Waiting = append(signed.Waiting, binding.Name)
-			signed.Why = append(signed.Why, fmt.Sprintf("Signet has not looked at binding %s yet", binding.Name))
+			signed.Why = append(signed.Why, fmt.Sprintf("binding %q has not been reconciled yet", binding.Name))
 		}
 	}
 	return signed
@@ -155,9 +157,9 @@ func gatewaysOf(api *API, environment string) []string {
 	return names
 }
 
-// hold takes up the binding that holds the slot.
+// hold adds the binding that holds the slot.
 func (s *Signed) hold(api *API, binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus, keys []signetv1alpha1.SignatureKey) {
-	s.Binding, s.Key, s.State = binding.Name, KeyInForce(binding), string(status.State)
+	s.Binding, s.Key, s.State = binding.Name, EffectiveKey(binding), string(status.State)
 	if status.Message != "" {
 		s.Why = append(s.Why, status.Message)
 	}
@@ -169,25 +171,25 @@ func (s *Signed) hold(api *API, binding *signetv1alpha1.SignatureBinding, status
 			continue
 		}
 		for _, problem := range problemsOfKey(&keys[i]) {
-			s.Why = append(s.Why, fmt.Sprintf("key %s is %s: %s", s.Key, problem.Reason, problem.Message))
+			s.Why = append(s.Why, fmt.Sprintf("key %q is %s: %s", s.Key, problem.Reason, problem.Message))
 		}
 		return
 	}
-	s.Why = append(s.Why, fmt.Sprintf("there is no key %s", s.Key))
+	s.Why = append(s.Why, fmt.Sprintf("key %q does not exist", s.Key))
 }
 
-// wait takes up a binding that does not hold the slot.
+// wait adds a binding that does not hold the slot.
 func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus) {
 	s.Waiting = append(s.Waiting, binding.Name)
 	if s.State == NotSeen {
 		s.State = string(status.State)
 	}
 	if status.State == signetv1alpha1.APIStandby {
-		return // nothing is in the way: the holder signs as this one wants
+		return // no problem: the holder signs identically
 	}
-	why := fmt.Sprintf("binding %s is %s", binding.Name, status.State)
+	why := fmt.Sprintf("binding %q is %s", binding.Name, status.State)
 	if status.Holder != "" {
-		why += ": " + status.Holder + " holds the API"
+		why += fmt.Sprintf(": %q holds the API", status.Holder)
 	}
 	_, reason := readiness(binding.Status.Conditions)
 	s.Why = append(s.Why, why+" ("+cmp.Or(status.Message, reason)+")")

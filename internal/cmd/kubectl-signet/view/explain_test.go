@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view_test
 
 import (
@@ -30,7 +32,7 @@ func TestExplainStandby(t *testing.T) {
 		why   []string
 	}{
 		"standby":    {signetv1alpha1.APIStandby, []string{}},
-		"conflicted": {signetv1alpha1.APIConflicted, []string{"binding renamed is Conflicted (NotSeen)"}},
+		"conflicted": {signetv1alpha1.APIConflicted, []string{"binding \"renamed\" is Conflicted (NotSeen)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bindings := []signetv1alpha1.SignatureBinding{bound("orders", signetv1alpha1.APIBound), bound("renamed", tc.state)}
@@ -60,7 +62,7 @@ func TestExplainOneEnvironment(t *testing.T) {
 	if err != nil || len(explanation.Signed) != 1 || explanation.Signed[0].Environment != "staging" {
 		t.Errorf("got %v, %+v", err, explanation)
 	}
-	const want = "the API is not in the environment PREVIEW: there are RELEASE, staging"
+	const want = "the API is not in environment \"PREVIEW\": --env must be one of RELEASE, staging"
 	if _, err := view.Explain(api, "PREVIEW", tenant.Bindings, nil); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

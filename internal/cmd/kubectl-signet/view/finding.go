@@ -1,37 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
-// Verdict on one thing that doctor looks at.
-type Verdict string
+// Result of one check of doctor.
+type Result string
 
-// The verdicts, best first.
+// The results, best first.
 const (
-	OK Verdict = "ok"
-	// Unknown: the caller may not see it.
-	Unknown Verdict = "unknown"
-	// Warning: it works, and is worth a look.
-	Warning Verdict = "warning"
-	// Failed: it does not work, or not safely.
-	Failed Verdict = "failed"
+	OK Result = "ok"
+	// Unknown means that the user may not read the object.
+	Unknown Result = "unknown"
+	// Warning means that it works but needs attention.
+	Warning Result = "warning"
+	// Failed means that it does not work, or not safely.
+	Failed Result = "failed"
 )
 
-// Finding is what doctor says of one thing.
+// Finding is the outcome of one check.
 type Finding struct {
-	Check   string  `json:"check"`
-	Verdict Verdict `json:"verdict"`
-	Message string  `json:"message"`
-	Action  string  `json:"action,omitempty"`
+	Check   string `json:"check"`
+	Result  Result `json:"result"`
+	Message string `json:"message"`
+	Action  string `json:"action,omitempty"`
 }
 
-// Diagnosis is all that doctor has found.
+// Diagnosis lists all findings of doctor.
 type Diagnosis struct {
 	Findings []Finding `json:"findings"`
 }
 
-// Failures is the number of things that do not work.
+// Failures returns the number of failed checks.
 func (d *Diagnosis) Failures() int {
 	failures := 0
 	for _, finding := range d.Findings {
-		if finding.Verdict == Failed {
+		if finding.Result == Failed {
 			failures++
 		}
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -9,42 +11,41 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// Fault is what is wrong with the settings of a gateway.
+// Fault is a problem in the settings of a gateway.
 type Fault struct {
-	Verdict Verdict
+	Result  Result
 	Message string
 	Action  string
 }
 
-// Tenant is a namespace with its bindings: what gateways' settings there have to
-// fit.
+// Tenant is a namespace with its bindings, which gateway settings must match.
 type Tenant struct {
 	Namespace string
 	Bindings  []signetv1alpha1.SignatureBinding
 }
 
-// The faces of the signer, as paths begin.
+// The endpoints of the signer: the first segment of its paths.
 const (
-	faceSign   = "sign"
-	faceEnvoy  = "envoy"
-	faceVerify = "verify"
+	endpointSign   = "sign"
+	endpointEnvoy  = "envoy"
+	endpointVerify = "verify"
 )
 
-// signerName begins the names of the signer's Services.
+// signerName is the prefix of the names of the signer's Services.
 const signerName = "signet-signer"
 
 const (
-	copyAction = "have the gateway copy all three headers of the signer's answer"
-	failAction = "turn it off: requests must not pass unsigned"
+	copyAction = "make the gateway copy all three headers of the signer's response"
+	failAction = "disable it: requests must not pass unsigned"
 )
 
-// signerPath is a path of the signer's, taken apart.
+// signerPath is a parsed path of the signer.
 type signerPath struct {
-	face, namespace, environment string
-	api                          signetv1alpha1.APIReference
+	endpoint, namespace, environment string
+	api                              signetv1alpha1.APIReference
 }
 
-// parseSignerPath reads /face/namespace/environment/kind/name, and nothing else.
+// parseSignerPath parses /endpoint/namespace/environment/kind/name.
 func parseSignerPath(path string) (signerPath, bool) {
 	const segments = 6 // the first is empty
 	parts := strings.Split(path, "/")
@@ -54,70 +55,70 @@ func parseSignerPath(path string) (signerPath, bool) {
 	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKind(parts[4]), parts[5])
 	switch api.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
-		return signerPath{face: parts[1], namespace: parts[2], environment: parts[3], api: api}, true
+		return signerPath{endpoint: parts[1], namespace: parts[2], environment: parts[3], api: api}, true
 	default:
 		return signerPath{}, false
 	}
 }
 
-// looksLikeSigner says whether host or path is the signer's. Authorization by
-// other services is not looked at.
+// looksLikeSigner reports whether host or path belong to the signer. Authorization
+// by other services is not checked.
 func looksLikeSigner(host, path string) bool {
 	if strings.HasPrefix(host, signerName) {
 		return true
 	}
-	for _, face := range []string{faceSign, faceEnvoy, faceVerify} {
-		if strings.HasPrefix(path, "/"+face+"/") {
+	for _, endpoint := range []string{endpointSign, endpointEnvoy, endpointVerify} {
+		if strings.HasPrefix(path, "/"+endpoint+"/") {
 			return true
 		}
 	}
 	return false
 }
 
-// judgement collects faults.
-type judgement struct {
+// checker collects faults.
+type checker struct {
 	tenant *Tenant
 	faults []Fault
 }
 
-func (j *judgement) fail(action, format string, args ...any) {
-	j.faults = append(j.faults, Fault{Verdict: Failed, Message: fmt.Sprintf(format, args...), Action: action})
+func (c *checker) fail(action, format string, args ...any) {
+	c.faults = append(c.faults, Fault{Result: Failed, Message: fmt.Sprintf(format, args...), Action: action})
 }
 
-func (j *judgement) warn(action, format string, args ...any) {
-	j.faults = append(j.faults, Fault{Verdict: Warning, Message: fmt.Sprintf(format, args...), Action: action})
+func (c *checker) warn(action, format string, args ...any) {
+	c.faults = append(c.faults, Fault{Result: Warning, Message: fmt.Sprintf(format, args...), Action: action})
 }
 
-// slot judges the path in a field, and returns the binding that it leads to, if
+// slot checks the path in a field and returns the binding that it leads to, if
 // there is one.
-func (j *judgement) slot(field, path, face string) *signetv1alpha1.SignatureBinding {
+func (c *checker) slot(field, path, endpoint string) *signetv1alpha1.SignatureBinding {
 	slot, ok := parseSignerPath(path)
 	switch {
 	case !ok:
-		j.fail("take the path that kubectl signet explain prints",
-			"%s has the path %q, which is not /%s/<namespace>/<environment>/<kind>/<name>: the signer answers 404", field, path, face)
+		c.fail("use the path that kubectl signet explain prints",
+			"%s has the path %q, which is not /%s/<namespace>/<environment>/<kind>/<name>: the signer responds with 404", field, path, endpoint)
 		return nil
-	case slot.face != face:
-		j.fail(fmt.Sprintf("begin the path with /%s/", face), "%s calls the face /%s/, and this gateway needs /%s/", field, slot.face, face)
-	case slot.namespace != j.tenant.Namespace:
-		j.fail("name an API of this namespace",
-			"%s names an API of namespace %s: this namespace's certificate gets 403, and with a wider one it signs as %s",
+	case slot.endpoint != endpoint:
+		c.fail(fmt.Sprintf("start the path with /%s/", endpoint), "%s calls the endpoint /%s/, but this gateway needs /%s/", field, slot.endpoint, endpoint)
+	case slot.namespace != c.tenant.Namespace:
+		c.fail("name an API of this namespace",
+			"%s names an API of namespace %q: with this namespace's certificate the signer responds with 403, and with a broader one it signs as namespace %q",
 			field, slot.namespace, slot.namespace)
 		return nil
 	}
-	binding := j.tenant.binding(slot)
+	binding := c.tenant.binding(slot)
 	if binding == nil {
-		j.warn("bind the API to a key", "%s: no SignatureBinding lists %s in %s: the signer answers 503", field, APIName(slot.api), slot.environment)
+		c.warn("bind the API to a key", "%s: no SignatureBinding lists %s in %s: the signer responds with 503", field, APIName(slot.api), slot.environment)
 	}
 	return binding
 }
 
-// binding is the one that holds the slot, or else one that lists the API.
+// binding returns the one that holds the slot, else one that lists the API.
 func (t *Tenant) binding(slot signerPath) *signetv1alpha1.SignatureBinding {
 	var lists *signetv1alpha1.SignatureBinding
 	for i := range t.Bindings {
 		binding := &t.Bindings[i]
-		if status, stands := stateOf(slot.api, binding); stands && environmentOf(binding) == slot.environment && Holds(status) {
+		if status, found := stateOf(slot.api, binding); found && environmentOf(binding) == slot.environment && Holds(status) {
 			return binding
 		}
 		if lists == nil && binding.Spec.Environment == slot.environment && slices.Contains(binding.Spec.APIs, slot.api) {
@@ -127,42 +128,42 @@ func (t *Tenant) binding(slot signerPath) *signetv1alpha1.SignatureBinding {
 	return lists
 }
 
-// copies judges whether all three headers replace what the client has sent.
-func (j *judgement) copies(field string, binding *signetv1alpha1.SignatureBinding, copied func(name string) bool) {
-	// Which header carries the signature is the binding's to say.
+// copies checks that all three headers replace those of the client.
+func (c *checker) copies(field string, binding *signetv1alpha1.SignatureBinding, copied func(name string) bool) {
+	// Only the binding tells which header carries the signature.
 	if header := headerOf(binding); binding != nil && !copied(header) {
-		j.fail(copyAction, "%s lacks %s, which carries the signature: requests pass unsigned, with the client's own %s", field, header, header)
+		c.fail(copyAction, "%s lacks %s, which carries the signature: requests pass unsigned, with the client's own %s", field, header, header)
 	}
-	for _, name := range copiedBeside {
+	for _, name := range alwaysCopied {
 		if !copied(name) {
-			j.fail(copyAction, "%s lacks %s: the client's own passes, and backends refuse", field, name)
+			c.fail(copyAction, "%s lacks %s: the client's own value passes, and backends refuse the request", field, name)
 		}
 	}
 }
 
-// sees judges whether the signer gets the headers that the binding has signed.
-func (j *judgement) sees(field string, binding *signetv1alpha1.SignatureBinding, handed func(name string) bool) {
+// sees checks that the signer gets the headers that the binding signs.
+func (c *checker) sees(field string, binding *signetv1alpha1.SignatureBinding, passed func(name string) bool) {
 	if binding == nil {
 		return
 	}
 	for _, name := range binding.Spec.SignedHeaders {
-		if !handed(name) {
-			j.fail("add it", "%s lacks %s, which binding %s signs: backends refuse requests that have it", field, name, binding.Name)
+		if !passed(name) {
+			c.fail("add it", "%s lacks %s, which binding %q signs: backends refuse requests that have it", field, name, binding.Name)
 		}
 	}
 }
 
-// body judges whether the signer gets the body where it is signed.
-func (j *judgement) body(setting string, binding *signetv1alpha1.SignatureBinding, handed bool) {
-	if binding != nil && binding.EffectivePayload() == signetv1alpha1.PayloadSigned && !handed {
-		j.fail("hand the body over, or have the binding sign without it (payload: Unsigned)",
-			"%s, and binding %s has payload Signed: backends refuse requests with a body", setting, binding.Name)
+// body checks that the signer gets the body if it is signed.
+func (c *checker) body(setting string, binding *signetv1alpha1.SignatureBinding, passed bool) {
+	if binding != nil && binding.EffectivePayload() == signetv1alpha1.PayloadSigned && !passed {
+		c.fail("pass the body to the signer, or set payload: Unsigned in the binding",
+			"%s, but binding %q has payload Signed: backends refuse requests with a body", setting, binding.Name)
 	}
 }
 
-// copiedBeside are the headers that every gateway has to copy from the signer's
-// answer, beside the one that carries the signature.
-var copiedBeside = []string{"X-Sdk-Date", "X-Sdk-Content-Sha256"}
+// alwaysCopied are the headers that every gateway must copy from the signer's
+// response, in addition to the one that carries the signature.
+var alwaysCopied = []string{"X-Sdk-Date", "X-Sdk-Content-Sha256"}
 
 func headerOf(binding *signetv1alpha1.SignatureBinding) string {
 	if binding == nil {
@@ -171,7 +172,7 @@ func headerOf(binding *signetv1alpha1.SignatureBinding) string {
 	return binding.EffectiveSignatureHeader()
 }
 
-// among says whether a list has a name, in any case.
+// among reports whether a list contains a name, in any case.
 func among(names []string) func(string) bool {
 	return func(name string) bool {
 		return slices.ContainsFunc(names, func(listed string) bool { return strings.EqualFold(listed, name) })

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -11,31 +13,31 @@ import (
 // contextSlot is the context extension that names the slot over gRPC.
 const contextSlot = "slot"
 
-// JudgeSecurityPolicy says what is wrong with a SecurityPolicy of Envoy Gateway;
-// false if it does not have requests signed.
-func JudgeSecurityPolicy(policy *unstructured.Unstructured, tenant *Tenant) ([]Fault, bool) {
+// CheckSecurityPolicy returns the faults of a SecurityPolicy of Envoy Gateway, and
+// false if it does not call the signer.
+func CheckSecurityPolicy(policy *unstructured.Unstructured, tenant *Tenant) ([]Fault, bool) {
 	auth, _, _ := unstructured.NestedMap(policy.Object, "spec", "extAuth")
-	if !asksSigner(auth) {
+	if !callsSigner(auth) {
 		return nil, false
 	}
-	j := &judgement{tenant: tenant}
+	c := &checker{tenant: tenant}
 	if open, _, _ := unstructured.NestedBool(auth, "failOpen"); open {
-		j.fail(failAction, "extAuth.failOpen is true: without the signer, requests pass unsigned")
+		c.fail(failAction, "extAuth.failOpen is true: without the signer, requests pass unsigned")
 	}
 	var binding *signetv1alpha1.SignatureBinding
 	if _, overHTTP := auth["http"]; overHTTP {
-		binding = j.extAuthHTTP(auth)
+		binding = c.extAuthHTTP(auth)
 	} else {
-		binding = j.extAuthGRPC(auth)
+		binding = c.extAuthGRPC(auth)
 	}
-	limit, handed, _ := unstructured.NestedInt64(auth, "bodyToExtAuth", "maxRequestBytes")
-	j.body("extAuth.bodyToExtAuth is missing", binding, handed && limit > 0)
-	j.targets(policy, auth)
-	return j.faults, true
+	limit, passed, _ := unstructured.NestedInt64(auth, "bodyToExtAuth", "maxRequestBytes")
+	c.body("extAuth.bodyToExtAuth is missing", binding, passed && limit > 0)
+	c.targets(policy, auth)
+	return c.faults, true
 }
 
-// asksSigner says whether external authorization is by the signer.
-func asksSigner(auth map[string]any) bool {
+// callsSigner reports whether external authorization calls the signer.
+func callsSigner(auth map[string]any) bool {
 	if looksLikeSigner("", pathOfExtAuth(auth)) || slotExtension(auth) != "" {
 		return true
 	}
@@ -47,7 +49,7 @@ func asksSigner(auth map[string]any) bool {
 	return false
 }
 
-// pathOfExtAuth is the path that Envoy puts before the request's own.
+// pathOfExtAuth returns the prefix that Envoy adds to the request's path.
 func pathOfExtAuth(auth map[string]any) string {
 	path, _, _ := unstructured.NestedString(auth, "http", "path")
 	return strings.TrimSuffix(path, "/")
@@ -64,7 +66,7 @@ func slotExtension(auth map[string]any) string {
 	return ""
 }
 
-// referencesOf are the names of what a SecurityPolicy asks.
+// referencesOf returns the names of the services that a SecurityPolicy calls.
 func referencesOf(auth map[string]any, protocol string) []string {
 	references, _, _ := unstructured.NestedSlice(auth, protocol, "backendRefs")
 	if one, found, _ := unstructured.NestedMap(auth, protocol, "backendRef"); found {
@@ -80,47 +82,47 @@ func referencesOf(auth map[string]any, protocol string) []string {
 	return names
 }
 
-// BackendsOfSigner are the names of the Backends that a SecurityPolicy has
-// requests signed by.
+// BackendsOfSigner returns the names of the Backends with which a SecurityPolicy
+// calls the signer.
 func BackendsOfSigner(policy *unstructured.Unstructured) []string {
 	auth, _, _ := unstructured.NestedMap(policy.Object, "spec", "extAuth")
-	if !asksSigner(auth) {
+	if !callsSigner(auth) {
 		return nil
 	}
 	return append(referencesOf(auth, "http"), referencesOf(auth, "grpc")...)
 }
 
-func (j *judgement) extAuthHTTP(auth map[string]any) *signetv1alpha1.SignatureBinding {
+func (c *checker) extAuthHTTP(auth map[string]any) *signetv1alpha1.SignatureBinding {
 	if override, _, _ := unstructured.NestedString(auth, "http", "pathOverride"); override != "" {
-		j.fail("give it as extAuth.http.path", "extAuth.http.pathOverride takes the place of the request's target, so that the signer cannot sign it")
+		c.fail("use extAuth.http.path", "extAuth.http.pathOverride replaces the request's target, so the signer cannot sign it")
 		return nil
 	}
-	binding := j.slot("extAuth.http.path", pathOfExtAuth(auth), faceEnvoy)
+	binding := c.slot("extAuth.http.path", pathOfExtAuth(auth), endpointEnvoy)
 	copied, _, _ := unstructured.NestedStringSlice(auth, "http", "headersToBackend")
-	j.copies("extAuth.http.headersToBackend", binding, among(copied))
-	// Beside these, Envoy Gateway hands over a few headers that cannot be signed.
-	handed, _, _ := unstructured.NestedStringSlice(auth, "headersToExtAuth")
-	j.sees("extAuth.headersToExtAuth", binding, among(handed))
+	c.copies("extAuth.http.headersToBackend", binding, among(copied))
+	// In addition, Envoy Gateway passes a few headers that cannot be signed.
+	passed, _, _ := unstructured.NestedStringSlice(auth, "headersToExtAuth")
+	c.sees("extAuth.headersToExtAuth", binding, among(passed))
 	return binding
 }
 
-func (j *judgement) extAuthGRPC(auth map[string]any) *signetv1alpha1.SignatureBinding {
-	binding := j.slot("extAuth.contextExtensions", "/"+faceEnvoy+"/"+slotExtension(auth), faceEnvoy)
-	if handed, _, _ := unstructured.NestedStringSlice(auth, "headersToExtAuth"); len(handed) > 0 {
-		j.sees("extAuth.headersToExtAuth", binding, among(handed))
+func (c *checker) extAuthGRPC(auth map[string]any) *signetv1alpha1.SignatureBinding {
+	binding := c.slot("extAuth.contextExtensions", "/"+endpointEnvoy+"/"+slotExtension(auth), endpointEnvoy)
+	if passed, _, _ := unstructured.NestedStringSlice(auth, "headersToExtAuth"); len(passed) > 0 {
+		c.sees("extAuth.headersToExtAuth", binding, among(passed))
 	}
-	if _, handed, _ := unstructured.NestedMap(auth, "bodyToExtAuth"); handed {
-		j.fail("ask the signer over HTTP (extAuth.http) where bodies are signed",
-			"extAuth.bodyToExtAuth with grpc hands bodies over as text: the signer refuses every request with a body")
+	if _, passed, _ := unstructured.NestedMap(auth, "bodyToExtAuth"); passed {
+		c.fail("call the signer over HTTP (extAuth.http) if bodies are signed",
+			"extAuth.bodyToExtAuth with grpc passes bodies as text: the signer refuses every request with a body")
 	}
 	return binding
 }
 
-// targets judges whether the policy stands for the route of its slot alone.
-func (j *judgement) targets(policy *unstructured.Unstructured, auth map[string]any) {
+// targets checks that the policy applies only to the route of its slot.
+func (c *checker) targets(policy *unstructured.Unstructured, auth map[string]any) {
 	path := pathOfExtAuth(auth)
 	if path == "" {
-		path = "/" + faceEnvoy + "/" + slotExtension(auth)
+		path = "/" + endpointEnvoy + "/" + slotExtension(auth)
 	}
 	slot, ok := parseSignerPath(path)
 	if !ok || slot.api.Kind == signetv1alpha1.APIKindAPI {
@@ -133,36 +135,35 @@ func (j *judgement) targets(policy *unstructured.Unstructured, auth map[string]a
 	for _, reference := range references {
 		fields, _ := reference.(map[string]any)
 		if fields["kind"] != string(slot.api.Kind) || fields["name"] != slot.api.Name {
-			j.fail("have a SecurityPolicy for each route",
+			c.fail("create a SecurityPolicy for each route",
 				"targetRefs names %v %v, whose requests are signed as those of %s", fields["kind"], fields["name"], APIName(slot.api))
 		}
 	}
 }
 
-// JudgeBackend says what is wrong with a Backend of Envoy Gateway that is the
-// signer.
-func JudgeBackend(backend *unstructured.Unstructured) []Fault {
-	j := &judgement{}
+// CheckBackend returns the faults of a Backend of Envoy Gateway that is the signer.
+func CheckBackend(backend *unstructured.Unstructured) []Fault {
+	c := &checker{}
 	tls, secured, _ := unstructured.NestedMap(backend.Object, "spec", "tls")
 	if !secured {
 		if !loopbackBackend(backend) {
-			j.fail("set spec.tls", "spec.tls is missing: the signer serves plain text on loopback alone")
+			c.fail("set spec.tls", "spec.tls is missing: the signer accepts plaintext only on loopback")
 		}
-		return j.faults
+		return c.faults
 	}
 	if skip, _, _ := unstructured.NestedBool(tls, "insecureSkipVerify"); skip {
-		j.fail("leave it out, and name the authority in tls.caCertificateRefs",
-			"tls.insecureSkipVerify is true: whoever answers at that address decides what is let through")
+		c.fail("remove it and name the CA in tls.caCertificateRefs",
+			"tls.insecureSkipVerify is true: any server at that address decides which requests pass")
 	}
 	if CallerSecretOfBackend(backend) == "" {
-		j.fail("name the Secret with this namespace's certificate, from signet certs --secrets",
+		c.fail("name the Secret with this namespace's certificate, from signet certs --secrets",
 			"tls.clientCertificateRef is missing: the signer refuses callers without a certificate")
 	}
-	return j.faults
+	return c.faults
 }
 
-// CallerSecretOfBackend is the Secret with the certificate that Envoy calls a
-// Backend with; empty if it names none.
+// CallerSecretOfBackend returns the Secret with the client certificate for a
+// Backend, or "".
 func CallerSecretOfBackend(backend *unstructured.Unstructured) string {
 	name, _, _ := unstructured.NestedString(backend.Object, "spec", "tls", "clientCertificateRef", "name")
 	return name

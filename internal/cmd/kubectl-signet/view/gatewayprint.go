@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -19,11 +21,11 @@ const (
 	GatewayCaddy        = "caddy"
 )
 
-// Gateways are their names, as the command takes them.
+// Gateways are the names that the command accepts.
 var Gateways = []string{GatewayTraefik, GatewayEnvoyGateway, GatewayNginx, GatewayCaddy}
 
-// The files of config/gateways say the same, for one API: they are what runs in
-// the tests, and a test compares.
+// The files of config/gateways are the same for one API. They run in the tests,
+// and a test compares them.
 //
 //go:embed gateways/*.tmpl
 var gatewayFiles embed.FS
@@ -34,15 +36,15 @@ var gatewayTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 	"variable": func(header string) string { return strings.ReplaceAll(strings.ToLower(header), "-", "_") },
 }).ParseFS(gatewayFiles, "gateways/*.tmpl"))
 
-// gatewayAPI is what a gateway's configuration has to know of an API.
+// gatewayAPI is what a gateway's configuration contains about an API.
 type gatewayAPI struct {
 	API, Namespace, Environment, Kind string
-	// Name of the object that has requests signed, and Upstream that of the
-	// backend, which nobody but the user knows.
+	// Name of the object that calls the signer, and Upstream a placeholder for the
+	// backend, which only the user knows.
 	Name, Upstream string
-	// Route is empty for an API that is no route.
+	// Route is empty for an API of kind API.
 	Route string
-	// Signer is the host that gateways know the signer by.
+	// Signer is the host name of the signer.
 	Signer string
 	// Slot is the end of the signer's paths.
 	Slot          string
@@ -51,22 +53,22 @@ type gatewayAPI struct {
 	SignedHeaders []string
 }
 
-// GatewayConfig is the configuration of a gateway that has an API signed in an
-// environment, ready to paste. The environment may be left out where bindings
-// list the API in one alone.
+// GatewayConfig returns the configuration with which a gateway has an API signed
+// in an environment, ready to paste. The environment may be empty if bindings list
+// the API in only one.
 func GatewayConfig(gateway string, api API, environment string, bindings []signetv1alpha1.SignatureBinding, system string) (string, error) {
 	if api.Kind == signetv1alpha1.APIKindGRPCRoute && (gateway == GatewayNginx || gateway == GatewayCaddy) {
-		return "", fmt.Errorf("the configuration of %s is for HTTP: for a GRPCRoute take %s or %s", gateway, GatewayTraefik, GatewayEnvoyGateway)
+		return "", fmt.Errorf("the configuration of %s supports only HTTP: for a GRPCRoute use --gateway %s or %s", gateway, GatewayTraefik, GatewayEnvoyGateway)
 	}
 	environments, err := chosen(&api, environment, bindings)
 	switch {
 	case err != nil:
 		return "", err
 	case len(environments) > 1:
-		// Each configuration takes the whole route, or a name that there is once.
-		return "", fmt.Errorf("the API is in the environments %s: choose one with --env", strings.Join(environments, ", "))
+		// Each configuration covers the whole route, or uses a unique name.
+		return "", fmt.Errorf("the API is in the environments %s: --env is required", strings.Join(environments, ", "))
 	}
-	slot := signerPath{face: faceSign, namespace: api.Namespace, environment: environments[0], api: api.APIReference}
+	slot := signerPath{endpoint: endpointSign, namespace: api.Namespace, environment: environments[0], api: api.APIReference}
 	tenant := &Tenant{Namespace: api.Namespace, Bindings: bindings}
 	shown := shownAPI(slot, tenant.binding(slot), system)
 	if len(environmentsOf(api.APIReference, bindings)) > 1 {
@@ -74,23 +76,23 @@ func GatewayConfig(gateway string, api API, environment string, bindings []signe
 	}
 	var text strings.Builder
 	if err := gatewayTemplates.ExecuteTemplate(&text, gateway+".tmpl", shown); err != nil {
-		return "", fmt.Errorf("print the configuration of %s: %w", gateway, err)
+		return "", fmt.Errorf("render configuration of %s: %w", gateway, err)
 	}
 	return text.String(), nil
 }
 
-// chosen are the environments in which bindings list the API: all, or the one
-// that is wanted.
+// chosen returns the environments in which bindings list the API: all, or the
+// wanted one.
 func chosen(api *API, wanted string, bindings []signetv1alpha1.SignatureBinding) ([]string, error) {
 	environments := environmentsOf(api.APIReference, bindings)
 	switch {
 	case len(environments) == 0:
-		return nil, fmt.Errorf("no SignatureBinding of namespace %s lists %s: bind it first, for example with kubectl signet bind",
+		return nil, fmt.Errorf("no SignatureBinding in namespace %q lists %s: create one, for example with kubectl signet bind",
 			api.Namespace, APIName(api.APIReference))
 	case wanted == "":
 		return environments, nil
 	case !slices.Contains(environments, wanted):
-		return nil, fmt.Errorf("the API is not in the environment %s: there are %s", wanted, strings.Join(environments, ", "))
+		return nil, fmt.Errorf("the API is not in environment %q: --env must be one of %s", wanted, strings.Join(environments, ", "))
 	}
 	return []string{wanted}, nil
 }
@@ -113,7 +115,7 @@ func shownAPI(slot signerPath, binding *signetv1alpha1.SignatureBinding, system 
 	return shown
 }
 
-// nameOf makes a name for Kubernetes of that of an API or an environment.
+// nameOf derives an object name from the name of an API or an environment.
 func nameOf(text string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view_test
 
 import (
@@ -158,7 +160,7 @@ func TestPrintedScriptIsTheShownOne(t *testing.T) {
 	}
 }
 
-// TestPrintedSettingsAreSafe has doctor's judges look at what is printed.
+// TestPrintedSettingsAreSafe lets doctor check what is printed.
 func TestPrintedSettingsAreSafe(t *testing.T) {
 	grpc := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindGRPCRoute, "orders")
 	for name, test := range map[string]struct {
@@ -169,14 +171,14 @@ func TestPrintedSettingsAreSafe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text, tenant := printed(t, view.GatewayTraefik, test.api, test.change)
-			faults, signs := view.JudgeMiddleware(documents(t, text)["Middleware"], tenant)
+			faults, signs := view.CheckMiddleware(documents(t, text)["Middleware"], tenant)
 			if !signs || len(faults) > 0 {
 				t.Errorf("Traefik: signs is %t, faults are %q in\n%s", signs, messages(faults), text)
 			}
 			text, tenant = printed(t, view.GatewayEnvoyGateway, test.api, test.change)
 			objects := documents(t, text)
-			faults, signs = view.JudgeSecurityPolicy(objects["SecurityPolicy"], tenant)
-			faults = append(faults, view.JudgeBackend(objects["Backend"])...)
+			faults, signs = view.CheckSecurityPolicy(objects["SecurityPolicy"], tenant)
+			faults = append(faults, view.CheckBackend(objects["Backend"])...)
 			if !signs || len(faults) > 0 {
 				t.Errorf("Envoy Gateway: signs is %t, faults are %q in\n%s", signs, messages(faults), text)
 			}
@@ -189,7 +191,7 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 	for gateway, lines := range map[string][]string{
 		view.GatewayTraefik:      {"authResponseHeaders: [X-Signature, X-Sdk-Date, X-Sdk-Content-Sha256]", "forwardBody: true", "urlRewrite: {hostname: orders.internal}"},
 		view.GatewayEnvoyGateway: {"headersToBackend: [x-signature, x-sdk-date, x-sdk-content-sha256]", "headersToExtAuth: [content-type, x-tenant]", "bodyToExtAuth:", "urlRewrite: {hostname: orders.internal}", "NOT RUN"},
-		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "answer.headersOut['X-Signature']"},
+		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "response.headersOut['X-Signature']"},
 		view.GatewayCaddy:        {"request_header -X-Signature", "request_header X-Signature {rp.header.X-Signature}", "header_up Host orders.internal"},
 	} {
 		text, _ := printed(t, gateway, route, others)
@@ -227,8 +229,8 @@ func TestOneEnvironmentIsPrinted(t *testing.T) {
 	tenant.Bindings[1].Spec.APIs, tenant.Bindings[1].Spec.Environment = tenant.Bindings[0].Spec.APIs, "staging_2"
 	for _, gateway := range view.Gateways {
 		for environment, want := range map[string]string{
-			"":        "the API is in the environments RELEASE, staging_2: choose one with --env",
-			"PREVIEW": "the API is not in the environment PREVIEW: there are RELEASE, staging_2",
+			"":        "the API is in the environments RELEASE, staging_2: --env is required",
+			"PREVIEW": "the API is not in environment \"PREVIEW\": --env must be one of RELEASE, staging_2",
 		} {
 			_, err := view.GatewayConfig(gateway, view.API{APIReference: route, Namespace: "shop"}, environment, tenant.Bindings, system)
 			if err == nil || err.Error() != want {
@@ -252,8 +254,8 @@ func TestGatewayConfigsThatAreRefused(t *testing.T) {
 		api     signetv1alpha1.APIReference
 		want    string
 	}{
-		"not bound": {view.GatewayTraefik, signetv1alpha1.NewAPIReference("API", "none"), "no SignatureBinding of namespace shop lists api/none"},
-		"gRPC":      {view.GatewayNginx, signetv1alpha1.NewAPIReference("GRPCRoute", "orders"), "the configuration of nginx is for HTTP: for a GRPCRoute take traefik or envoy-gateway"},
+		"not bound": {view.GatewayTraefik, signetv1alpha1.NewAPIReference("API", "none"), "no SignatureBinding in namespace \"shop\" lists api/none"},
+		"gRPC":      {view.GatewayNginx, signetv1alpha1.NewAPIReference("GRPCRoute", "orders"), "the configuration of nginx supports only HTTP: for a GRPCRoute use --gateway traefik or envoy-gateway"},
 	} {
 		_, err := view.GatewayConfig(test.gateway, view.API{APIReference: test.api, Namespace: "shop"}, "", shop().Bindings, system)
 		if err == nil || !strings.Contains(err.Error(), test.want) {

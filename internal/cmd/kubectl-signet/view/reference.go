@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -7,7 +9,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// ParseKind reads the kind of an API in any case.
+// ParseKind parses the kind of an API in any case.
 func ParseKind(text string) (signetv1alpha1.APIKind, error) {
 	for _, kind := range []signetv1alpha1.APIKind{
 		signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI,
@@ -16,14 +18,14 @@ func ParseKind(text string) (signetv1alpha1.APIKind, error) {
 			return kind, nil
 		}
 	}
-	return "", fmt.Errorf("unknown kind %q: allowed are httproute, grpcroute, api", text)
+	return "", fmt.Errorf("unknown kind %q: must be httproute, grpcroute or api", text)
 }
 
-// ParseAPI reads an API as commands take it: httproute/orders.
+// ParseAPI parses an API as commands accept it: httproute/orders.
 func ParseAPI(text string) (signetv1alpha1.APIReference, error) {
 	kindText, name, found := strings.Cut(text, "/")
 	if !found || name == "" {
-		return signetv1alpha1.APIReference{}, fmt.Errorf("%q is no API: give httproute/NAME, grpcroute/NAME or api/NAME", text)
+		return signetv1alpha1.APIReference{}, fmt.Errorf("%q is not an API: use httproute/NAME, grpcroute/NAME or api/NAME", text)
 	}
 	kind, err := ParseKind(kindText)
 	if err != nil {

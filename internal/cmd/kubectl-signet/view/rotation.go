@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -10,16 +12,16 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// conditionRotating of a key is there while a second version is accepted.
+// conditionRotating is true while a key has a second version.
 const conditionRotating = signetv1alpha1.ConditionRotating
 
-// underWay says whether a second version is accepted, or about to be.
-func underWay(key *signetv1alpha1.SignatureKey) bool {
+// inProgress reports whether a second version is accepted, or about to be.
+func inProgress(key *signetv1alpha1.SignatureKey) bool {
 	return meta.IsStatusConditionTrue(key.Status.Conditions, conditionRotating)
 }
 
-// rotationReason is what `kubectl get` shows of a rotation, also where there is
-// none; empty if nothing is said of it.
+// rotationReason returns the reason that `kubectl get` shows for a rotation, or
+// "" without the condition.
 func rotationReason(key *signetv1alpha1.SignatureKey) string {
 	if rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating); rotating != nil {
 		return rotating.Reason
@@ -27,13 +29,14 @@ func rotationReason(key *signetv1alpha1.SignatureKey) string {
 	return ""
 }
 
-// Rotated says whether the trigger was acted upon and no rotation is under way.
+// Rotated reports whether the trigger was acted upon and no rotation is in
+// progress.
 func Rotated(key *signetv1alpha1.SignatureKey, trigger string) bool {
-	return key.Status.ObservedTrigger == trigger && !underWay(key)
+	return key.Status.ObservedTrigger == trigger && !inProgress(key)
 }
 
-// Refused says why the trigger will not be acted upon as things stand; empty if
-// it may be yet.
+// Refused returns why the trigger has no effect in the current state, or "" if it
+// can still have one.
 func Refused(key *signetv1alpha1.SignatureKey) string {
 	rotating := meta.FindStatusCondition(key.Status.Conditions, conditionRotating)
 	if rotating == nil || rotating.ObservedGeneration < key.Generation {
@@ -45,7 +48,7 @@ func Refused(key *signetv1alpha1.SignatureKey) string {
 	return ""
 }
 
-// Progress is one line on the versions of a key.
+// Progress returns one line about the versions of a key.
 func Progress(key *signetv1alpha1.SignatureKey) string {
 	parts := make([]string, 0, len(key.Status.Versions))
 	for _, version := range key.Status.Versions {
@@ -65,8 +68,8 @@ func Progress(key *signetv1alpha1.SignatureKey) string {
 	return line
 }
 
-// Replaced says whether another version than the one of that id signs, and no
-// rotation is under way.
+// Replaced reports whether another version than the one with that ID signs, and no
+// rotation is in progress.
 func Replaced(key *signetv1alpha1.SignatureKey, id string) bool {
-	return key.Status.KeyID != "" && key.Status.KeyID != id && !underWay(key)
+	return key.Status.KeyID != "" && key.Status.KeyID != id && !inProgress(key)
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -8,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// MissingFields are the fields of spec and status in a type that the schema of
-// a CRD does not have: the CRD is of an older version.
+// MissingFields returns the fields of spec and status in a type that the schema of
+// a CRD lacks: the CRD is of an older version.
 func MissingFields(crd *unstructured.Unstructured, version string, object any) []string {
 	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
 	for _, entry := range versions {
@@ -23,8 +25,8 @@ func MissingFields(crd *unstructured.Unstructured, version string, object any) [
 	return []string{version}
 }
 
-// missing compares a struct with the schema's properties, structs of the same
-// package included. Only the named fields are looked at, or all if none is.
+// missing compares a struct with the schema's properties, including structs of the
+// same package. Only the named fields are compared, or all without names.
 func missing(path string, object reflect.Type, properties map[string]any, only []string) []string {
 	var found []string
 	for i := range object.NumField() {

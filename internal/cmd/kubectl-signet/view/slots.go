@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -9,8 +11,8 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// Holds says whether a binding holds an API by its status of it. One that is
-// held while the key has lost its material is Pending.
+// Holds reports whether a binding holds an API according to its status. An API
+// that is held while the key has lost its material is Pending.
 func Holds(status *signetv1alpha1.APIStatus) bool {
 	switch status.State {
 	case signetv1alpha1.APIBound, signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline:
@@ -20,7 +22,8 @@ func Holds(status *signetv1alpha1.APIStatus) bool {
 	}
 }
 
-// slotsOf says who holds what the bindings claim, as their statuses tell.
+// slotsOf returns the slots that the bindings claim, with holders according to
+// their statuses.
 func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
 	found := map[slots.Slot]*Slot{}
 	for i := range bindings {
@@ -51,15 +54,15 @@ func (s *Slot) add(binding *signetv1alpha1.SignatureBinding, status *signetv1alp
 		s.Waiting = append(s.Waiting, binding.Name)
 		return
 	}
-	s.State, s.Holder, s.Key = string(status.State), binding.Name, KeyInForce(binding)
+	s.State, s.Holder, s.Key = string(status.State), binding.Name, EffectiveKey(binding)
 }
 
-// environmentOf is the environment that the binding's status is about.
+// environmentOf returns the environment of the binding's status.
 func environmentOf(binding *signetv1alpha1.SignatureBinding) string {
 	return cmp.Or(binding.Status.Environment, binding.Spec.Environment)
 }
 
-// APIName is an API as commands take it: httproute/orders.
+// APIName formats an API as commands accept it: httproute/orders.
 func APIName(api signetv1alpha1.APIReference) string {
 	return strings.ToLower(string(api.Kind)) + "/" + api.Name
 }

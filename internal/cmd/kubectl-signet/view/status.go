@@ -1,5 +1,5 @@
-// Package view makes of objects what the plugin shows. It is pure: it knows no
-// client and no clock but as an argument, and no material.
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -15,10 +15,10 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/advice"
 )
 
-// NotSeen is the reason shown for an object that Signet has not looked at yet.
+// NotSeen is the reason shown for an object that has not been reconciled yet.
 const NotSeen = "NotSeen"
 
-// Status is how the keys, bindings and slots of one or all namespaces stand.
+// Status is the state of the keys, bindings and slots of one or all namespaces.
 type Status struct {
 	Keys     []Key     `json:"keys"`
 	Bindings []Binding `json:"bindings"`
@@ -26,7 +26,7 @@ type Status struct {
 	Problems []Problem `json:"problems"`
 }
 
-// Key is how a key stands.
+// Key is the state of a key.
 type Key struct {
 	Namespace  string `json:"namespace"`
 	Name       string `json:"name"`
@@ -38,7 +38,7 @@ type Key struct {
 	Rotation   string `json:"rotation,omitempty"`
 }
 
-// Binding is how a binding stands.
+// Binding is the state of a binding.
 type Binding struct {
 	Namespace   string `json:"namespace"`
 	Name        string `json:"name"`
@@ -50,7 +50,7 @@ type Binding struct {
 	Reason      string `json:"reason"`
 }
 
-// Slot is an API in an environment, and who holds it.
+// Slot is an API in an environment and its holder.
 type Slot struct {
 	Namespace   string   `json:"namespace"`
 	Environment string   `json:"environment"`
@@ -61,27 +61,27 @@ type Slot struct {
 	Waiting     []string `json:"waiting,omitempty"`
 }
 
-// Problem is something that is not as it should be, and what to do about it.
+// Problem is an unwanted state and what to do about it.
 type Problem struct {
 	Object  string `json:"object"`
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 	Action  string `json:"action"`
-	// Said says that the message has the action in it, with names.
-	Said bool `json:"-"`
+	// MessageHasAction is true if the message contains the action, with names.
+	MessageHasAction bool `json:"-"`
 }
 
-// idle says that nothing need be done.
+// idle reports whether there is nothing to do.
 func (p *Problem) idle() bool {
-	for _, begin := range []string{advice.Nothing + ",", advice.Nothing + ":"} {
-		if strings.HasPrefix(p.Action, begin) {
+	for _, prefix := range []string{advice.Nothing + ",", advice.Nothing + ":"} {
+		if strings.HasPrefix(p.Action, prefix) {
 			return true
 		}
 	}
 	return p.Action == advice.Nothing
 }
 
-// StatusOf makes the status of lists in any order.
+// StatusOf returns the status of lists in any order.
 func StatusOf(keys []signetv1alpha1.SignatureKey, bindings []signetv1alpha1.SignatureBinding) Status {
 	status := Status{Keys: []Key{}, Bindings: []Binding{}, Problems: []Problem{}}
 	for _, key := range inOrder(keys, func(k *signetv1alpha1.SignatureKey) metav1.Object { return k }) {
@@ -123,19 +123,19 @@ func keyOf(key *signetv1alpha1.SignatureKey) Key {
 func bindingOf(binding *signetv1alpha1.SignatureBinding) Binding {
 	ready, reason := readiness(binding.Status.Conditions)
 	return Binding{
-		Namespace: binding.Namespace, Name: binding.Name, Key: KeyInForce(binding),
+		Namespace: binding.Namespace, Name: binding.Name, Key: EffectiveKey(binding),
 		Environment: binding.Spec.Environment, BoundAPIs: binding.Status.BoundAPIs,
 		TotalAPIs: len(binding.Spec.APIs), Ready: ready, Reason: reason,
 	}
 }
 
-// KeyInForce is the key that signs for what the binding holds: during a move
-// that is not yet the one that its spec names.
-func KeyInForce(binding *signetv1alpha1.SignatureBinding) string {
+// EffectiveKey returns the key that the binding signs with. During a move this is
+// still the old one.
+func EffectiveKey(binding *signetv1alpha1.SignatureBinding) string {
 	return cmp.Or(binding.Status.KeyName, binding.Spec.KeyRef.Name)
 }
 
-// readiness is status and reason of Ready.
+// readiness returns status and reason of Ready.
 func readiness(conditions []metav1.Condition) (status, reason string) {
 	ready := meta.FindStatusCondition(conditions, signetv1alpha1.ConditionReady)
 	if ready == nil {
@@ -152,7 +152,7 @@ func problemsOfKey(key *signetv1alpha1.SignatureKey) []Problem {
 	inUse := meta.FindStatusCondition(key.Status.Conditions, signetv1alpha1.ConditionInUse)
 	if inUse != nil && inUse.Reason == signetv1alpha1.ReasonDeletionBlocked {
 		what, _ := advice.ForUse(inUse.Reason)
-		problems = append(problems, Problem{Object: object, Reason: inUse.Reason, Message: inUse.Message, Action: plain(what.Action), Said: true})
+		problems = append(problems, Problem{Object: object, Reason: inUse.Reason, Message: inUse.Message, Action: plain(what.Action), MessageHasAction: true})
 	}
 	return problems
 }
@@ -166,19 +166,19 @@ func problemsOfBinding(binding *signetv1alpha1.SignatureBinding) []Problem {
 	if rewritten != nil && rewritten.Status == metav1.ConditionTrue {
 		problems = append(problems, Problem{
 			Object: object, Reason: rewritten.Type, Message: rewritten.Message,
-			Action: "have the gateway sign after the rewrite: the backend sees the rewritten request",
+			Action: "make the gateway sign after the rewrite, because the backend receives the rewritten request",
 		})
 	}
 	return problems
 }
 
-// problemOf is what Ready says, unless it says that all is well.
+// problemOf returns the problem that Ready reports, if any.
 func problemOf(object string, conditions []metav1.Condition, find func(*metav1.Condition) (advice.Advice, bool)) []Problem {
 	ready := meta.FindStatusCondition(conditions, signetv1alpha1.ConditionReady)
 	if ready == nil {
 		return []Problem{{
-			Object: object, Reason: NotSeen, Message: "Signet has not looked at it yet",
-			Action: "run `kubectl signet doctor` if this lasts",
+			Object: object, Reason: NotSeen, Message: "Signet has not reconciled it yet",
+			Action: "run `kubectl signet doctor` if this persists",
 		}}
 	}
 	if ready.Status == metav1.ConditionTrue && slices.Contains([]string{
@@ -192,12 +192,13 @@ func problemOf(object string, conditions []metav1.Condition, find func(*metav1.C
 	}
 	return []Problem{{
 		Object: object, Reason: ready.Reason, Message: ready.Message, Action: plain(what.Action),
-		// The manager's messages say what to do, but for a key that only waits to go.
-		Said: ready.Reason != signetv1alpha1.ReasonKeyTerminating,
+		// The manager's messages contain what to do, except for a key that only waits
+		// for its deletion.
+		MessageHasAction: ready.Reason != signetv1alpha1.ReasonKeyTerminating,
 	}}
 }
 
-// plain takes Markdown's code marks out: terminals do not show them.
+// plain removes the code marks of Markdown for the terminal.
 func plain(markdown string) string {
 	return strings.ReplaceAll(markdown, "`", "")
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view_test
 
 import (
@@ -34,7 +36,7 @@ func TestStatusOfWhatIsToDo(t *testing.T) {
 	})
 	said := map[string]bool{}
 	for _, problem := range status.Problems {
-		said[problem.Reason] = problem.Said
+		said[problem.Reason] = problem.MessageHasAction
 	}
 	want := map[string]bool{"SecretTerminating": true, "KeyTerminating": false, "Conflicted": true, "NotSeen": false}
 	if diff := cmp.Diff(want, said); diff != "" {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -10,10 +12,10 @@ import (
 	"github.com/signet-dev/signet/internal/index"
 )
 
-// MountRoot is where the shown set-up mounts keys. Any other place will do.
+// MountRoot is the folder in which the printed setup mounts keys. Any folder works.
 const MountRoot = "/etc/signet"
 
-// Verifier is what a backend needs to verify what a binding has signed.
+// Verifier is the setup of a backend that verifies the requests of a binding.
 type Verifier struct {
 	Header          string   `json:"header"`
 	UnsignedPayload bool     `json:"unsignedPayload"`
@@ -21,15 +23,15 @@ type Verifier struct {
 	Mounts          []Mount  `json:"mounts"`
 }
 
-// Mount is a directory and what the Pod mounts there.
+// Mount is a directory and the object that the Pod mounts there.
 type Mount struct {
 	Directory string `json:"directory"`
-	// Kind is Secret, or ConfigMap for the public halves of PublicKey.
+	// Kind is Secret, or ConfigMap for the public components of PublicKey.
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 }
 
-// verifierOf is the set-up for a binding. While it moves to another key, and
+// verifierOf returns the setup for a binding. While it moves to another key, and
 // shortly after, both keys are mounted.
 func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) *Verifier {
 	verifier := &Verifier{
@@ -56,7 +58,7 @@ func mountOf(key *signetv1alpha1.SignatureKey) Mount {
 	return mount
 }
 
-// Go is the set-up in Go with the package api/signature, ready to paste.
+// Go returns the setup in Go with the package api/signature, ready to paste.
 func (v *Verifier) Go() string {
 	var directories []string
 	for _, mount := range v.Mounts {

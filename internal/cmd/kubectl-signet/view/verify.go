@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view
 
 import (
@@ -15,17 +17,17 @@ import (
 // Verified is the outcome of verifying a saved request.
 type Verified struct {
 	Accepted bool `json:"accepted"`
-	// Version is the id of the key's version that has signed it.
+	// Version is the ID of the version that signed the request.
 	Version string `json:"version,omitempty"`
-	// Reason says why it was refused.
+	// Reason is why the request was refused.
 	Reason string `json:"reason,omitempty"`
-	// Differs says which part was another when the request was signed.
+	// Differs names the part that was different when the request was signed.
 	Differs string `json:"differs,omitempty"`
 }
 
-// Verify verifies a request that carries its signature in the header, and tries
-// to find out which part of it has changed since it was signed. The ids are those
-// that requests show of the key's versions.
+// Verify verifies a request with its signature in the header, and tries to find the
+// part that has changed since it was signed. The IDs are those that requests
+// contain for the key's versions.
 func Verify(verifier *signature.Verifier, header string, ids []string, request *signature.Request) Verified {
 	key, err := verifier.VerifyRequest(request)
 	if err == nil {
@@ -36,7 +38,7 @@ func Verify(verifier *signature.Verifier, header string, ids []string, request *
 	case errors.Is(err, signature.ErrPayloadMismatch):
 		verified.Differs = "the body"
 	case errors.Is(err, signature.ErrMissingHeader):
-		verified.Differs = "the headers: one that was signed is not in the file"
+		verified.Differs = "the headers: the file lacks a signed header"
 	case errors.Is(err, signature.ErrUnknownKey):
 		verified.Differs = otherKey(request.Header.Get(header), ids)
 	case errors.Is(err, signature.ErrMismatch):
@@ -45,34 +47,34 @@ func Verify(verifier *signature.Verifier, header string, ids []string, request *
 	return verified
 }
 
-// shown is what a signature shows of its key. One of type Basic shows the secret
-// itself, and does not fit.
+// shown matches the ID of the key in a signature. It does not match type Basic,
+// whose header contains the secret itself.
 var shown = regexp.MustCompile(`^((?:SDK|SIGNET)-[A-Z0-9-]+ Access=[^,\s]+),`)
 
-// otherKey tells apart the key that has signed and the one that verifies.
+// otherKey names the key that signed the request and the one that verifies.
 func otherKey(signed string, ids []string) string {
 	match := shown.FindStringSubmatch(signed)
 	if match == nil || len(ids) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the key: %s has signed, and this key's id is %s", match[1], strings.Join(ids, " or "))
+	return fmt.Sprintf("the key: %s signed the request, but the ID of this key is %s", match[1], strings.Join(ids, " or "))
 }
 
-// guess is a request as it may have been when it was signed.
+// guess is a request as it may have been signed.
 type guess struct {
 	what    string
 	request signature.Request
 }
 
-// differing tries what gateways are known to change.
+// differing tries the changes that gateways are known to make.
 func differing(verifier *signature.Verifier, request *signature.Request) string {
 	for _, guess := range slices.Concat(methodGuesses(request), hostGuesses(request), targetGuesses(request)) {
 		if _, err := verifier.VerifyRequest(&guess.request); err == nil {
 			return guess.what
 		}
 	}
-	return "not found out: putting back another method, or a host or path that gateways often change, does not help. " +
-		"It may be a signed header, the query, several parts at once, or the secret"
+	return "unknown: no other method, and no host or path that gateways often change, matches. " +
+		"It may be a signed header, the query, several parts, or the secret"
 }
 
 func methodGuesses(request *signature.Request) []guess {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package view_test
 
 import (
@@ -30,7 +32,7 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 		"taken prefix": {func(r *signature.Request) { r.Target = "/items?a=1"; r.Header.Set("X-Forwarded-Prefix", "/v1") },
 			"path or query: /v1/items?a=1 was signed, not /items?a=1"},
 		"body":     {func(r *signature.Request) { r.Payload = signature.Digest([]byte("other")) }, "the body"},
-		"too much": {func(r *signature.Request) { r.Method, r.Target = "PUT", "/x" }, "not found out: "},
+		"too much": {func(r *signature.Request) { r.Method, r.Target = "PUT", "/x" }, "unknown: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := signature.NewKey(signature.Material{
@@ -131,7 +133,7 @@ func TestVerifyNamesBothKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for keyType, want := range map[signature.Type]string{
-		signature.HMAC:  "the key: SDK-HMAC-SHA256 Access=payments_app has signed, and this key's id is orders_app",
+		signature.HMAC:  "the key: SDK-HMAC-SHA256 Access=payments_app signed the request, but the ID of this key is orders_app",
 		signature.Basic: "", // what it shows is secret
 	} {
 		request := &signature.Request{Method: "GET", Target: "/", Host: "a.example", Header: http.Header{}, Payload: signature.Digest(nil)}

@@ -1,6 +1,8 @@
-// Command record records a release: what a later version has to cope with. It
-// writes the CRDs into config/crd/released/<version>, and the rest into
-// hack/e2e/upgrade/testdata/<version>.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command record records a baseline, which later versions must handle. It writes
+// the CRDs into config/crd/recorded/<name>, and stored objects into
+// hack/e2e/upgrade/testdata/<name>.
 package main
 
 import (
@@ -14,33 +16,33 @@ import (
 	"syscall"
 
 	"github.com/signet-dev/signet/hack/e2e/upgrade"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-var versions = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`)
+var names = regexp.MustCompile(`^baseline$|^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	version := flag.String("version", "", "the version that is recorded: v1.2.3")
-	checkout := flag.String("checkout", ".", "the checkout that it is recorded of")
+	name := flag.String("name", upgrade.Baseline, "`name` of the baseline: baseline before the first release, else the version (v1.2.3)")
+	checkout := flag.String("checkout", ".", "`folder` of the checkout to record")
 	flag.Parse()
-	if err := record(ctx, *checkout, *version); err != nil {
+	if err := record(ctx, *checkout, *name); err != nil {
 		fmt.Fprintln(os.Stderr, "record:", err)
 		os.Exit(1)
 	}
 }
 
-func record(ctx context.Context, checkout, version string) error {
-	if !versions.MatchString(version) {
-		return fmt.Errorf("the version is %q and has to be like v1.2.3", version)
+func record(ctx context.Context, checkout, name string) error {
+	if !names.MatchString(name) {
+		return fmt.Errorf("--name is %q, but must be baseline or a version such as v1.2.3", name)
 	}
-	root, err := controlplane.Root()
+	root, err := proc.Root()
 	if err != nil {
 		return err
 	}
 	if checkout, err = filepath.Abs(checkout); err != nil {
-		return fmt.Errorf("find the checkout: %w", err)
+		return fmt.Errorf("find checkout: %w", err)
 	}
-	return upgrade.Record(ctx, root, checkout, version, os.Stderr)
+	return upgrade.Record(ctx, root, checkout, name, os.Stderr)
 }

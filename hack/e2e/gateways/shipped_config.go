@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package gateways
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
+)
+
+// ShippedConfig reads a file of config/gateways with the names in it replaced, by
+// addresses and folders of this machine and nothing else. A name that is not
+// there is an error: the file that users read is the file that runs.
+func ShippedConfig(path string, replace map[string]string) (string, error) {
+	root, err := proc.Root()
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join(root, "config", "gateways", path))
+	if err != nil {
+		return "", fmt.Errorf("read a shipped configuration: %w", err)
+	}
+	config := string(text)
+	for from, to := range replace {
+		if !strings.Contains(config, from) {
+			return "", fmt.Errorf("%s does not have %q", path, from)
+		}
+		config = strings.ReplaceAll(config, from, to)
+	}
+	return config, nil
+}
+
+// CaddyOptions go before a Caddyfile: nothing is reached and nothing is kept
+// but what the file says.
+const CaddyOptions = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\tdefault_bind 127.0.0.1\n}\n"
+
+// NginxConf includes files of a folder as a distribution's nginx.conf does, for
+// an nginx that runs in that folder alone.
+func NginxConf(dir string, files ...string) string {
+	conf := `
+daemon off; master_process off; pid DIR/pid; error_log DIR/error.log info;
+MODULE
+events { worker_connections 512; }
+http {
+  access_log off;
+  client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
+  JSPATH
+  include DIR/` + strings.Join(files, ";\n  include DIR/") + `;
+}`
+	module, path := "", ""
+	if _, err := os.Stat(njs); err == nil {
+		module, path = "load_module "+njs+";", "js_path DIR;"
+	}
+	return strings.NewReplacer("MODULE", module, "JSPATH", strings.ReplaceAll(path, "DIR", dir), "DIR", dir).Replace(conf)
+}
+
+// njs is where Debian's libnginx-mod-http-js has its module.
+const njs = "/usr/lib/nginx/modules/ngx_http_js_module.so"

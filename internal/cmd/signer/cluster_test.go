@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signer_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/testr"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/signet-dev/signet/api/signature"
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	cmdsigner "github.com/signet-dev/signet/internal/cmd/signer"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/signer"
+	"github.com/signet-dev/signet/internal/testing/controlplane"
+)
+
+const (
+	environment = "RELEASE"
+	host        = "orders.example"
+
+	soon = 30 * time.Second
+	poll = 10 * time.Millisecond
+)
+
+// tenant is a namespace with a key, its Secret and a binding, as the manager
+// writes them.
+type tenant struct {
+	admin     client.Client
+	namespace string
+	key       *signetv1alpha1.SignatureKey
+	secret    *corev1.Secret
+	set       *material.Set
+}
+
+func newTenant(g *WithT, admin client.Client, namespace string) *tenant {
+	g.THelper()
+	ctx := context.Background()
+	err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
+	g.Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "orders"}
+	t := &tenant{admin: admin, namespace: namespace, key: &signetv1alpha1.SignatureKey{ObjectMeta: meta, Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}}
+	g.Expect(admin.Create(ctx, t.key)).To(Succeed())
+	t.set = t.material(g)
+	t.secret = &corev1.Secret{ObjectMeta: meta, Type: signetv1alpha1.SecretType, Data: t.set.Encode()}
+	t.secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "orders"}
+	t.secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(t.key, signetv1alpha1.GroupVersion.WithKind("SignatureKey"))}
+	g.Expect(admin.Create(ctx, t.secret)).To(Succeed())
+	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: meta, Spec: signetv1alpha1.SignatureBindingSpec{
+		KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: environment,
+		APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")},
+	}}
+	g.Expect(admin.Create(ctx, binding)).To(Succeed())
+	bound := metav1.Now()
+	binding.Status = signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: "orders", TotalAPIs: 1, BoundAPIs: 1,
+		APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: "orders", State: signetv1alpha1.APIBound, BoundAt: &bound}}}
+	g.Expect(admin.Status().Update(ctx, binding)).To(Succeed())
+	return t
+}
+
+func (t *tenant) material(g *WithT) *material.Set {
+	set, err := material.First(t.key, material.Supplied{}, time.Now(), rand.Reader)
+	g.Expect(err).NotTo(HaveOccurred())
+	return set
+}
+
+// rotate replaces the key's material in one write.
+func (t *tenant) rotate(g *WithT) {
+	t.set = t.material(g)
+	t.secret.Data = t.set.Encode()
+	g.Expect(t.admin.Update(context.Background(), t.secret)).To(Succeed())
+}
+
+// verifier returns a backend's verifier that accepts only the active version.
+func (t *tenant) verifier(g *WithT) *signature.Verifier {
+	key, err := signature.NewKey(signature.Material{
+		Type: signature.HMAC, KeyID: t.set.Active.ID, Key: signature.Bytes(t.set.Active.Key), Secret: signature.Bytes(t.set.Active.Secret),
+	})
+	g.Expect(err).NotTo(HaveOccurred())
+	verifier, err := signature.NewVerifier(key, signature.VerifierOptions{AllowUnsignedPayload: true})
+	g.Expect(err).NotTo(HaveOccurred())
+	return verifier
+}
+
+// signs returns an error unless the backend accepts what the signer signs.
+func (t *tenant) signs(g *WithT, server *signer.Server, config *tls.Config) error {
+	status, header := sign(g, server, config, t.namespace)
+	if status != http.StatusOK {
+		return fmt.Errorf("status %d", status)
+	}
+	_, err := t.verifier(g).VerifyRequest(&signature.Request{Method: "GET", Target: "/x?b=2", Host: host, Header: header})
+	return err
+}
+
+func sign(g *WithT, server *signer.Server, config *tls.Config, namespace string) (int, http.Header) {
+	g.THelper()
+	transport := &http.Transport{TLSClientConfig: config}
+	defer transport.CloseIdleConnections()
+	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, environment), nil)
+	g.Expect(err).NotTo(HaveOccurred())
+	request.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/x?b=2"}, "X-Forwarded-Host": {host}}
+	response, err := (&http.Client{Transport: transport, Timeout: soon}).Do(request)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close() //nolint:errcheck // only read
+	return response.StatusCode, response.Header
+}
+
+// get reads from the listener of metrics or probes.
+func get(g *WithT, address net.Addr, path string) (int, string) {
+	response, err := http.Get("http://" + address.String() + path)
+	g.Expect(err).NotTo(HaveOccurred())
+	defer response.Body.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(response.Body)
+	g.Expect(err).NotTo(HaveOccurred())
+	return response.StatusCode, string(text)
+}
+
+// start runs a signer with the identity and waits until it is ready. stop ends it
+// and waits until it has ended.
+func start(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *signer.Server, stop func() error) {
+	t.Helper()
+	server, stop = launch(t, identity, keys, namespaces...)
+	waitUntilReady(t, server)
+	return server, stop
+}
+
+func waitUntilReady(t *testing.T, server *signer.Server) {
+	t.Helper()
+	NewWithT(t).Eventually(func(g Gomega) {
+		response, err := http.Get("http://" + server.Address("probes").String() + "/readyz")
+		g.Expect(err).NotTo(HaveOccurred())
+		_ = response.Body.Close()
+		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+	}, soon, poll).Should(Succeed())
+}
+
+func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *signer.Server, stop func() error) {
+	t.Helper()
+	g := NewWithT(t)
+	options := cmdsigner.DefaultOptions()
+	options.Namespaces, options.TLS = namespaces, keys.files()
+	for _, address := range []*string{
+		&options.SignBindAddress, &options.EnvoyBindAddress, &options.ExtAuthzBindAddress, &options.VerifyBindAddress,
+		&options.MetricsBindAddress, &options.HealthProbeBindAddress,
+	} {
+		*address = "127.0.0.1:0"
+	}
+	options.ShutdownDelay = 500 * time.Millisecond
+	g.Expect(options.Validate()).To(Succeed())
+	server, err := signer.NewServer(identity, options.Config, testr.New(t))
+	g.Expect(err).NotTo(HaveOccurred())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		stopped = true
+		cancel()
+		return <-ended
+	}
+	t.Cleanup(func() {
+		if !stopped {
+			_ = stop()
+		}
+	})
+	return server, stop
+}
+
+func TestSignerOnACluster(t *testing.T) {
+	g := NewWithT(t)
+	ctrl.SetLogger(testr.New(t))
+	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(plane.Stop)
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, signetv1alpha1.AddToScheme} {
+		g.Expect(add(scheme)).To(Succeed())
+	}
+	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
+	g.Expect(err).NotTo(HaveOccurred())
+	install := func(dir ...string) {
+		t.Helper()
+		at := filepath.Join(append([]string{"..", "..", "..", "config"}, dir...)...)
+		NewWithT(t).Expect(plane.Install(t.Context(), at, controlplane.InstallOptions{})).To(Succeed())
+	}
+	install("namespace")
+	install("signer")
+	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
+	g.Expect(err).NotTo(HaveOccurred())
+	keys := newPKI(t)
+	t.Run("before the CRDs exist", func(t *testing.T) { waitsForKinds(t, identity, keys, func() { install("crd") }) })
+	a, b := newTenant(g, admin, "team-a"), newTenant(g, admin, "team-b")
+	for name, labels := range map[string]map[string]string{"other": nil, "source": {signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource}} {
+		g.Expect(admin.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, Labels: labels}})).To(Succeed())
+	}
+
+	t.Run("as shipped for the cluster", func(t *testing.T) {
+		server, stop := start(t, identity, keys)
+		t.Run("two tenants", func(t *testing.T) { keepsTenantsApart(t, server, keys, a, b) })
+		t.Run("changes", func(t *testing.T) { followsChanges(t, server, keys, a) })
+		t.Run("metrics", func(t *testing.T) { exposesMetrics(t, server) })
+		t.Run("shutdown", func(t *testing.T) { drains(t, server, keys, a, stop) })
+	})
+	t.Run("as shipped for single namespaces", func(t *testing.T) {
+		g := NewWithT(t)
+		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
+		install("signer", "namespaced")
+		t.Run("missing permissions", func(t *testing.T) { reportsMissingPermissions(t, plane, identity) })
+		server, stop := start(t, identity, keys, "team-a", "team-b")
+		g.Expect(b.signs(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
+		g.Expect(stop()).To(Succeed())
+	})
+}
+
+// A signer that starts before the CRDs exist waits: it is not ready and signs
+// nothing.
+func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install func()) {
+	g := NewWithT(t)
+	_, stop := launch(t, identity, keys)
+	g.Expect(stop()).To(Succeed(), "stopped while waiting")
+
+	server, stop := launch(t, identity, keys)
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("first snapshot not complete\n"))
+	status, header := sign(g, server, keys.client("signet://sign/team-a"), "team-a")
+	g.Expect(status).To(Equal(http.StatusServiceUnavailable))
+	g.Expect(header).NotTo(HaveKey("Authorization"))
+	install()
+	waitUntilReady(t, server)
+	g.Expect(stop()).To(Succeed())
+}
+
+// With Roles for two namespaces, the signer can sign neither for a third nor for
+// all.
+func reportsMissingPermissions(t *testing.T, plane *controlplane.ControlPlane, identity *rest.Config) {
+	g := NewWithT(t)
+	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
+	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
+	const lacks = "system:serviceaccount:signet-system:signet-signer is not allowed to "
+	for namespaces, want := range map[string]string{
+		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
+			"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/",
+		"team-a,team-c": lacks + "list, watch signaturekeys.signet.dev in namespace team-c; list, watch signaturebindings.signet.dev in namespace team-c; " +
+			"list, watch secrets in namespace team-c: bind it to the roles in Signet's config/",
+	} {
+		arguments := []string{"--kubeconfig=" + kubeconfig, "--namespaces=" + namespaces}
+		for _, listener := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
+			arguments = append(arguments, "--"+listener+"-bind-address=127.0.0.1:0")
+		}
+		g.Expect(cmdsigner.Run(t.Context(), *parse(t, strings.Join(arguments, " ")))).To(MatchError(want))
+	}
+}
+
+func keepsTenantsApart(t *testing.T, server *signer.Server, keys *testPKI, a, b *tenant) {
+	g := NewWithT(t)
+	ofA, ofB := keys.client("signet://sign/team-a"), keys.client("signet://sign/team-b")
+	g.Expect(a.signs(g, server, ofA)).To(Succeed())
+	g.Expect(b.signs(g, server, ofB)).To(Succeed())
+	for _, namespace := range []string{"team-b", "missing"} {
+		status, _ := sign(g, server, ofA, namespace)
+		g.Expect(status).To(Equal(http.StatusForbidden), namespace)
+	}
+	status, _ := sign(g, server, keys.client("signet://verify/team-a"), "team-a")
+	g.Expect(status).To(Equal(http.StatusForbidden))
+}
+
+func followsChanges(t *testing.T, server *signer.Server, keys *testPKI, a *tenant) {
+	g := NewWithT(t)
+	config := keys.client("signet://sign/team-a")
+	var slowest time.Duration
+	for range 5 {
+		a.rotate(g)
+		begin := time.Now()
+		g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
+		slowest = max(slowest, time.Since(begin))
+	}
+	t.Logf("the slowest of 5 rotations was in effect after %s", slowest)
+	g.Expect(slowest).To(BeNumerically("<", time.Second))
+
+	binding := &signetv1alpha1.SignatureBinding{}
+	g.Expect(a.admin.Get(t.Context(), client.ObjectKey{Namespace: "team-a", Name: "orders"}, binding)).To(Succeed())
+	binding.Spec.Environment = "staging"
+	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
+	g.Eventually(func() int { status, _ := sign(g, server, config, "team-a"); return status }, soon, poll).Should(Equal(http.StatusServiceUnavailable))
+	binding.Spec.Environment = environment
+	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
+	g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
+
+	// The Secret is deleted and restored immediately: no request fails.
+	g.Expect(a.admin.Delete(t.Context(), a.secret)).To(Succeed())
+	g.Consistently(func() error { return a.signs(g, server, config) }, time.Second, poll).Should(Succeed())
+	a.secret.ResourceVersion, a.secret.UID = "", ""
+	g.Expect(a.admin.Create(t.Context(), a.secret)).To(Succeed())
+	g.Expect(a.signs(g, server, config)).To(Succeed())
+}
+
+func exposesMetrics(t *testing.T, server *signer.Server) {
+	g := NewWithT(t)
+	status, text := get(g, server.Address("metrics"), "/metrics")
+	g.Expect(status).To(Equal(http.StatusOK))
+	for _, line := range []string{
+		"signet_signer_snapshot_slots 2", "signet_signer_snapshot_secrets 2", "signet_signer_snapshot_complete 1",
+		`signet_signer_change_in_force_seconds_count{kind="Secret"} 6`, `signet_signer_change_in_force_seconds_count{kind="SignatureBinding"} 2`,
+		`signet_signer_requests_total{endpoint="verify",result="ok"} 0`, `signet_signer_unusable_total{endpoint="sign",reason="NoBinding"}`,
+		`signet_signer_certificate_expiry_timestamp_seconds{certificate="serving"}`,
+	} {
+		g.Expect(text).To(ContainSubstring("\n" + line))
+	}
+	g.Expect(text).NotTo(ContainSubstring("team-"))
+	status, _ = get(g, server.Address("probes"), "/healthz")
+	g.Expect(status).To(Equal(http.StatusOK))
+}
+
+func drains(t *testing.T, server *signer.Server, keys *testPKI, a *tenant, stop func() error) {
+	g := NewWithT(t)
+	config := keys.client("signet://sign/team-a")
+	address := server.Address("sign").String()
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("shutting down\n"))
+	g.Expect(a.signs(g, server, config)).To(Succeed(), "before gateways have noticed")
+	g.Eventually(ended, soon).Should(Receive(Succeed()))
+	_, err := net.Dial("tcp", address)
+	g.Expect(err).To(HaveOccurred())
+	g.Expect(strings.Contains(err.Error(), "refused")).To(BeTrue(), err.Error())
+}

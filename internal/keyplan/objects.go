@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+// annotationTemplate lists the labels and annotations of a managed Secret that
+// came from spec.target.template, so that they are removed when the template
+// drops them. Server-side apply would record that in managedFields, but caches
+// would have to keep those, backups lose them, and one patch could not both
+// apply metadata and depend on the version of the data that it changes.
+const annotationTemplate = "signet.dev/template-keys"
+
+const (
+	labelEntry      = "label:"
+	annotationEntry = "annotation:"
+)
+
+// SetOwner makes the object's references to the key match its deletion policy.
+// While the key is being deleted it adds none, because a deletion that orphans
+// has to be able to remove it.
+func SetOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+	var references []metav1.OwnerReference
+	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
+	found := false
+	for _, reference := range object.GetOwnerReferences() {
+		switch {
+		case !material.RefersTo(reference, key):
+			references = append(references, reference)
+		case wanted && !found && reference.UID == key.UID:
+			found = true
+			references = append(references, *metav1.NewControllerRef(key, material.KeyKind))
+		}
+	}
+	if wanted && !found && key.DeletionTimestamp.IsZero() {
+		references = append(references, *metav1.NewControllerRef(key, material.KeyKind))
+	}
+	object.SetOwnerReferences(references)
+}
+
+// SetLabels sets the labels of an object that Signet writes for the key.
+func SetLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+	labels := maps.Clone(object.GetLabels())
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
+	labels[signetv1alpha1.LabelKey] = key.Name
+	labels[signetv1alpha1.LabelManagedBy] = signetv1alpha1.ManagedBy
+	object.SetLabels(labels)
+}
+
+// SetTemplate adds the template's labels and annotations to the object and
+// removes those of an earlier template. It leaves all others alone.
+func SetTemplate(object metav1.Object, template *signetv1alpha1.SecretTemplate) {
+	if template == nil {
+		template = &signetv1alpha1.SecretTemplate{}
+	}
+	labels, annotations := maps.Clone(object.GetLabels()), maps.Clone(object.GetAnnotations())
+	for entry := range strings.SplitSeq(annotations[annotationTemplate], ",") {
+		if name, ok := strings.CutPrefix(entry, labelEntry); ok {
+			delete(labels, name)
+		} else if name, ok := strings.CutPrefix(entry, annotationEntry); ok {
+			delete(annotations, name)
+		}
+	}
+	delete(annotations, annotationTemplate)
+	labels = merged(labels, template.Labels)
+	annotations = merged(annotations, template.Annotations)
+	if entries := templateEntries(template); len(entries) > 0 {
+		annotations = merged(annotations, map[string]string{annotationTemplate: strings.Join(entries, ",")})
+	}
+	object.SetLabels(labels)
+	object.SetAnnotations(annotations)
+}
+
+func templateEntries(template *signetv1alpha1.SecretTemplate) []string {
+	var entries []string
+	for _, name := range slices.Sorted(maps.Keys(template.Annotations)) {
+		entries = append(entries, annotationEntry+name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(template.Labels)) {
+		entries = append(entries, labelEntry+name)
+	}
+	return entries
+}
+
+func merged[V ~string](have map[string]string, more map[string]V) map[string]string {
+	if have == nil && len(more) > 0 {
+		have = make(map[string]string, len(more))
+	}
+	for key, value := range more {
+		have[key] = string(value)
+	}
+	return have
+}
