@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package signature signs requests with the signature keys that Signet manages,
 // and verifies what was signed. It needs the standard library alone.
 //

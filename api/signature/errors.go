@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signature
 
 import "errors"
@@ -17,10 +19,10 @@ var (
 // signature all the same.
 var (
 	// ErrMethod says that the method is no HTTP token.
-	ErrMethod = errors.New("the method is no token")
+	ErrMethod = errors.New("the method is not a token")
 	// ErrTarget says that the target is no path with a query, or that an escape
 	// in it is broken: two parties could read it as two different requests.
-	ErrTarget = errors.New("the target is no well-formed path and query")
+	ErrTarget = errors.New("the target is not a well-formed path and query")
 	// ErrHost says that there is no host, or that it has characters no host has.
 	ErrHost = errors.New("the host is missing or malformed")
 	// ErrHeaderName says that a name of a header to sign is no lower-case token,
@@ -28,7 +30,7 @@ var (
 	ErrHeaderName = errors.New("the header cannot be signed")
 	// ErrHeaderValue says that a value of a signed header has a line break or
 	// NUL in it.
-	ErrHeaderValue = errors.New("the header's value has a line break or NUL in it")
+	ErrHeaderValue = errors.New("the header value contains a line break or NUL")
 	// ErrPayload says that the payload is neither a SHA-256 in hexadecimal
 	// digits nor UNSIGNED-PAYLOAD.
 	ErrPayload = errors.New("the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD")
@@ -42,37 +44,37 @@ var (
 // that cannot be signed.
 var (
 	// ErrNoSignature says that the signature's header is missing or empty.
-	ErrNoSignature = errors.New("there is no signature")
+	ErrNoSignature = errors.New("no signature")
 	// ErrDuplicateHeader says that the signature, the date or the payload came
 	// more than once.
-	ErrDuplicateHeader = errors.New("the header came more than once")
+	ErrDuplicateHeader = errors.New("duplicate header")
 	// ErrMalformed says that the signature's header cannot be read.
-	ErrMalformed = errors.New("the signature's header is malformed")
+	ErrMalformed = errors.New("the signature header is malformed")
 	// ErrAlgorithm says that no type has the algorithm that is named.
-	ErrAlgorithm = errors.New("the algorithm is unknown")
+	ErrAlgorithm = errors.New("unknown algorithm")
 	// ErrSignedHeaders says that the list of signed headers is not what a
 	// signer writes: lower case, ascending, each once.
 	ErrSignedHeaders = errors.New("the list of signed headers is malformed")
-	// ErrUnsignedHeader says that a header that has to be signed is not.
-	ErrUnsignedHeader = errors.New("a header that has to be signed is not")
+	// ErrUnsignedHeader says that a required header is not signed.
+	ErrUnsignedHeader = errors.New("a required header is not signed")
 	// ErrMissingHeader says that a header was signed and is not there.
 	ErrMissingHeader = errors.New("a signed header is missing")
 	// ErrDate says that the date is not of the form 20060102T150405Z.
 	ErrDate = errors.New("the date is malformed")
 	// ErrOutsideWindow says that the date is too far from the verifier's clock.
 	ErrOutsideWindow = errors.New("the date is outside the window")
-	// ErrUnknownKey says that no accepted key has that algorithm and id.
-	ErrUnknownKey = errors.New("no accepted key has that algorithm and id")
+	// ErrUnknownKey says that no accepted key has this algorithm and ID.
+	ErrUnknownKey = errors.New("no accepted key has this algorithm and ID")
 	// ErrUnsignedPayload says that the body is not signed and has to be.
 	ErrUnsignedPayload = errors.New("the body is not signed")
-	// ErrPayloadMismatch says that the body is not the one that was signed.
-	ErrPayloadMismatch = errors.New("the body is not the one that was signed")
+	// ErrPayloadMismatch says that the body does not match the signed digest.
+	ErrPayloadMismatch = errors.New("the body does not match the signed digest")
 	// ErrMismatch says that the signature is not that of any accepted key.
 	ErrMismatch = errors.New("the signature does not match")
 )
 
 // PublicText is all that a client is told, whatever the reason of a refusal.
-const PublicText = "the request's signature was refused"
+const PublicText = "invalid request signature"
 
 // maxDetail is how much of a request a refusal quotes.
 const maxDetail = 128

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signature_test
 
 import (
@@ -53,8 +55,8 @@ func ExampleVerifier_Handler() {
 	get(http.DefaultClient, server.URL)
 	// Output:
 	// 200 orders
-	// refused: there is no signature: Authorization
-	// 401 the request's signature was refused
+	// refused: no signature: Authorization
+	// 401 invalid request signature
 }
 
 // A client that signs what it sends.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot
 
 import (
@@ -84,17 +86,17 @@ func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
 
 // claim puts the claims of a binding that have changed into the slots.
 func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
-	slots := s.slots.Txn()
+	txn := s.slots.Txn()
 	for slot, c := range changed {
 		key := slotKey(nil, slot)
-		claimants, _ := slots.Get(key)
+		claimants, _ := txn.Get(key)
 		if claimants = claimed(claimants, name.name, c); len(claimants) > 0 {
-			slots.Insert(key, claimants)
+			txn.Insert(key, claimants)
 		} else {
-			slots.Delete(key)
+			txn.Delete(key)
 		}
 	}
-	s.slots = slots.CommitAndNotify()
+	s.slots = txn.CommitAndNotify()
 }
 
 // SetKey takes in a key that is new or has changed.
