@@ -134,7 +134,7 @@ func binding(name, keyName string, holder ...string) client.Object {
 		return b
 	}
 	b.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
-	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "1 of 1 APIs are held by other bindings in environment RELEASE: HTTPRoute orders by SignatureBinding orders. Delete the API from one of the two; this binding moves up by itself.")}
+	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", `1 of 1 APIs are held by other bindings in environment "RELEASE": HTTPRoute "orders" by SignatureBinding "orders". Delete the API from one of the two; this binding then takes over automatically.`)}
 	return b
 }
 
