@@ -1,5 +1,8 @@
-# Most targets need Go, make and git alone; hack/README.md names what others need.
-# `make` lists them.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Most targets need only Go, make and git. A target that needs more checks this
+# first, and names what is missing; hack/README.md lists them. `make` lists the
+# targets.
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 IMAGE ?= signet:$(VERSION)
@@ -10,86 +13,64 @@ KUBECTL ?= $(shell command -v kubectl || echo "$$(go run ./internal/testing/cont
 TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
+# require fails unless each command succeeds, and says what to do.
+require = @hack/tools/require.sh
+# packages are those of a group of tests.
+packages = $$(hack/tools/test-packages.sh $(1))
+# assets makes the control plane available to a recipe, after building it once.
+assets = KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS
+
 .DEFAULT_GOAL := help
+
+##@ General
 
 .PHONY: help
 help: ## List the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, checks and ends.
 	@go build -o bin/demo ./hack/demo
 	@bin/demo
 
-.PHONY: test
-test: controlplane ## Run all tests: rules, properties, and controllers on a real API server.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /hack/e2e/gateways -e /hack/e2e/metrics -e /hack/e2e/upgrade/history)
+##@ Development
 
-.PHONY: test-gateways
-test-gateways: controlplane ## Test the signer behind nginx, Caddy and Traefik; needs the packages nginx-light and libnginx-mod-http-js.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -count=1 -parallel 8 -timeout 30m ./hack/e2e/gateways
-
-.PHONY: test-prometheus
-test-prometheus: controlplane ## Test metrics, alerts and dashboard with a real Prometheus; needs the package prometheus.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go test -count=1 -timeout 10m ./hack/e2e/metrics
-
-.PHONY: test-argocd
-test-argocd: controlplane ## Test Signet under a real Argo CD, and its status with kstatus; needs the packages redis-server and git.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS && \
-	cd hack/e2e/argocd && go vet . && go test -count=1 -parallel 8 -timeout 30m .
-
-.PHONY: test-upgrade
-test-upgrade: controlplane ## Upgrade from the manager of a commit (FROM=…, else the newest tag v…) to this one, and go back.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" UPGRADE_FROM="$(FROM)" go test -count=1 -v -timeout 30m ./hack/e2e/upgrade/history
-
-.PHONY: bench
-bench: ## Measure the manager on a real control plane; the figures stand beside their budgets.
-	@go build -o bin/bench ./hack/bench
-	@bin/bench
-	go test -run '^$$' -bench . -benchmem ./internal/admission ./internal/signer/snapshot ./internal/signer ./api/signature
-	cd hack/e2e/interop && go test -run '^$$' -bench . -benchmem .
-
-.PHONY: test-signers
-test-signers: ## Compare signatures with those of two independent signers.
-	cd hack/e2e/interop && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
-
-.PHONY: test-verifiers
-test-verifiers: ## Run the verifiers in other languages; Debian packages: `make verifiers-packages`.
-	cd hack/e2e/verifiers && go vet . && go test -count=1 .
-
-.PHONY: verifiers-packages
-verifiers-packages: ## Print the Debian packages that test-verifiers needs.
-	@echo default-jdk-headless g++ gcc libssl-dev nodejs php-cli python3 python3-cryptography
-
-.PHONY: controlplane
-controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
-	@go run ./internal/testing/controlplane/cmd/assets >/dev/null
-
-.PHONY: build
-build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/signet .
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-signet ./internal/cmd/kubectl-signet
+.PHONY: run
+run: ## Run the manager against the cluster of the current kubeconfig, with ARGS. No webhooks.
+	$(require) "kubectl version --request-timeout=10s" "kubectl is missing, or reaches no cluster: install it, and set KUBECONFIG"
+	kubectl apply --server-side -k config/crd
+	kubectl apply --server-side -k config/namespace
+	go run . manager --leader-elect --webhook-bind-address=127.0.0.1:9443 --health-probe-bind-address=127.0.0.1:8081 $(ARGS)
 
 .PHONY: generate
-generate: ## Make deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
+generate: ## Generate deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
 	go tool controller-gen object crd paths=./api/... output:crd:dir=config/crd/bases
 	hack/tools/prometheus-rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
-
-.PHONY: verify-generated
-verify-generated: generate ## Fail if generated files are not current.
-	@git diff --exit-code -- api config/crd config/prometheus || { echo "run make generate and commit the result" >&2; exit 1; }
 
 .PHONY: fmt
 fmt: ## Format the code.
 	gofmt -w api controllers hack internal main.go
 
+.PHONY: bench
+bench: ## Measure the manager on a real control plane, and print the figures with their budgets.
+	@go build -o bin/bench ./hack/bench
+	@bin/bench
+	go test -run '^$$' -bench . -benchmem ./internal/admission ./internal/signer/snapshot ./internal/signer ./api/signature
+	cd hack/e2e/interop && go test -run '^$$' -bench . -benchmem .
+
+##@ Checks
+
+.PHONY: verify
+verify: vet lint lint-api lint-workflows verify-generated verify-tests compat test-unit ## Run what CI checks, without the slow tests.
+
 .PHONY: vet
-vet: ## Fail on what gofmt and go vet find.
+vet: ## Fail if gofmt or go vet find anything.
 	@files="$$(gofmt -l api controllers hack internal main.go)"; test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	go vet ./...
 
-# The modules with code of this project. Those named caddy only say what to build.
-MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v /caddy)
+# The modules with code of this project. Those named caddy only say what to build;
+# test-argocd lints its own, since to load it takes as long as to build Argo CD.
+MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v -e /caddy -e /argocd)
 
 .PHONY: lint
 lint: ## Run golangci-lint in each module, in the version that hack/tools pins, and check doc.go and licenses.
@@ -108,14 +89,96 @@ lint-api: ## Check api/v1alpha1 against the Kubernetes API conventions.
 lint-workflows: ## Check .github/workflows.
 	$(call TOOL,actionlint) actionlint -shellcheck= -pyflakes=
 
-.PHONY: compat
-compat: ## Fail if the CRDs refuse what a recorded baseline accepts.
-	@cd hack/tools/compat && go vet . && go test -count=1 . && go run . ../../../config/crd
+.PHONY: verify-generated
+verify-generated: generate ## Fail if generated files are not current.
+	@git diff --exit-code -- api config/crd config/prometheus || { echo "run make generate and commit the result" >&2; exit 1; }
 
-BASELINE ?= baseline
-.PHONY: record-baseline
-record-baseline: controlplane ## Record the baseline for compat and the upgrade tests; BASELINE=v… for a release, CHECKOUT=… for another checkout.
-	KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" go run ./hack/e2e/upgrade/cmd/record -name "$(BASELINE)" -checkout "$(CHECKOUT)"
+.PHONY: verify-tests
+verify-tests: ## Fail if a package with tests is not run by exactly one target.
+	@hack/tools/test-packages.sh --check
+
+.PHONY: compat
+compat: ## Fail if the CRDs reject what a recorded baseline accepts.
+	@cd hack/tools/compat && go vet . && go run . ../../../config/crd
+
+.PHONY: vulncheck
+vulncheck: ## Look for known vulnerabilities; skipped, with a warning, where the database is out of reach.
+	@hack/tools/vulncheck.sh
+
+##@ Tests
+
+.PHONY: test
+test: test-unit test-integration test-system ## Run all tests that need only Go, make and git.
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no control plane, within seconds.
+	go test $(call packages,unit)
+	@for dir in $(call packages,modules); do (cd "$$dir" && go test ./...) || exit 1; done
+
+.PHONY: test-integration
+test-integration: ## Run the tests of packages on a real API server.
+	$(assets) && go test -p 2 -timeout 30m $(call packages,integration)
+
+.PHONY: test-system
+test-system: ## Test the installation, the binary and the plugin as users have them.
+	$(assets) && go test -p 2 -timeout 30m $(call packages,system)
+
+.PHONY: test-gateways
+test-gateways: ## Test the signer behind nginx, Caddy and Traefik.
+	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js"
+	$(assets) && go test -count=1 -parallel 8 -timeout 30m $(call packages,gateways)
+
+.PHONY: test-prometheus
+test-prometheus: ## Test metrics, alerts and the dashboard with a real Prometheus.
+	$(require) "prometheus --version && promtool --version" "prometheus is missing: apt-get install prometheus"
+	$(assets) && go test -count=1 -timeout 10m $(call packages,prometheus)
+
+.PHONY: test-argocd
+test-argocd: ## Test Signet under a real Argo CD, and its status with kstatus.
+	$(require) "redis-server --version" "redis-server is missing: apt-get install redis-server" \
+		"git --version" "git is missing: apt-get install git"
+	$(assets) && cd $(call packages,argocd) && go vet . && \
+	go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml . && go test -count=1 -parallel 8 -timeout 30m .
+
+.PHONY: test-upgrade
+test-upgrade: ## Upgrade from the manager of a commit (FROM=…, default: the newest tag v…) to this one, and go back.
+	$(require) "git --version" "git is missing: apt-get install git" \
+		"git rev-parse --verify $(or $(FROM),\$$(git tag --list 'v*' | head -n 1))^{commit}" "there is no commit to upgrade from: name one with FROM=…"
+	$(assets) && UPGRADE_FROM="$(FROM)" go test -count=1 -v -timeout 30m $(call packages,upgrade)
+
+.PHONY: test-interop
+test-interop: ## Compare signatures with those of two independent signers.
+	$(require) "node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)'" "Node.js 20 is missing: https://nodejs.org/en/download" \
+		"npm --version" "npm is missing: apt-get install npm"
+	cd $(call packages,interop) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
+
+# What each verifier needs.
+verifier_python = "python3 -c 'import cryptography'" "python3 or its cryptography is missing: apt-get install python3 python3-cryptography"
+verifier_javascript = "node --version" "node is missing: apt-get install nodejs"
+verifier_php = "php -r 'exit(extension_loaded(\"openssl\") ? 0 : 1);'" "php or its openssl is missing: apt-get install php-cli"
+verifier_java = "javac -version" "javac is missing: apt-get install default-jdk-headless"
+verifier_c = "gcc -include openssl/evp.h -E -x c /dev/null" "gcc or libssl is missing: apt-get install gcc libssl-dev"
+verifier_c++ = "g++ -include openssl/evp.h -E -x c++ /dev/null" "g++ or libssl is missing: apt-get install g++ libssl-dev"
+
+.PHONY: test-verifiers
+test-verifiers: ## Run the verifiers in other languages; VERIFIERS="python java" runs some of them.
+	$(require) $(foreach language,$(or $(VERIFIERS),python javascript php java c c++),$(verifier_$(language)))
+	cd $(call packages,verifiers) && go vet . && go test -count=1 .
+
+.PHONY: verifiers-packages
+verifiers-packages: ## Print the Debian packages for test-verifiers.
+	@echo default-jdk-headless g++ gcc libssl-dev nodejs php-cli python3 python3-cryptography
+
+.PHONY: controlplane
+controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
+	@go run ./internal/testing/controlplane/cmd/assets >/dev/null
+
+##@ Build and release
+
+.PHONY: build
+build: ## Build the binary as the Dockerfile does, and the kubectl plugin.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/signet .
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/kubectl-signet ./internal/cmd/kubectl-signet
 
 .PHONY: install-manifest
 install-manifest: ## Render config/default and config/signer into dist/install.yaml and dist/signer.yaml.
@@ -133,6 +196,15 @@ push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
 	@echo "$$TOKEN" | $(call TOOL,helm) helm registry login $(firstword $(subst /, ,$(REGISTRY))) --username "$$GITHUB_ACTOR" --password-stdin
 	$(call TOOL,helm) helm push $(DIST)/signet-*.tgz oci://$(REGISTRY)
 
+.PHONY: docker-build
+docker-build: ## Build the image for several platforms.
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) $(BUILDX_FLAGS) .
+
+BASELINE ?= baseline
+.PHONY: record-baseline
+record-baseline: ## Record the baseline for compat and the upgrade tests; BASELINE=v… for a release, CHECKOUT=… for another checkout.
+	$(assets) && go run ./hack/e2e/upgrade/cmd/record -name "$(BASELINE)" -checkout "$(CHECKOUT)"
+
 .PHONY: verify-version
 verify-version: ## Fail if VERSION is not the one that config/ and the chart install, or was not recorded.
 	@for file in config/manager config/signer/workload; do grep -qx '  newTag: $(VERSION)' $$file/kustomization.yaml || { echo "$$file/kustomization.yaml does not install $(VERSION)" >&2; exit 1; }; done
@@ -149,13 +221,7 @@ sbom-of:
 	@mkdir -p $(dir $(SBOM))
 	$(call TOOL,cyclonedx) cyclonedx-gomod bin -json -std -noserial -notimestamp -version $(VERSION) -output $(SBOM) $(BINARY)
 
-.PHONY: vulncheck
-vulncheck: ## Look for known vulnerabilities; skipped, aloud, where the database is out of reach.
-	@hack/tools/vulncheck.sh
-
-.PHONY: docker-build
-docker-build: ## Build the image for several platforms.
-	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) $(BUILDX_FLAGS) .
+##@ Deployment
 
 .PHONY: deploy
 deploy: ## Install into the cluster that kubectl points at.

@@ -90,7 +90,7 @@ func holders(g Gomega, ctx context.Context, namespace, api string) []string {
 	var names []string
 	for i := range list.Items {
 		for _, slot := range slots.HeldBy(&list.Items[i]) {
-			if slot.API.Name == api {
+			if slot.Name == api {
 				names = append(names, list.Items[i].Name)
 			}
 		}

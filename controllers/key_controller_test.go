@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -57,8 +59,8 @@ var _ = Describe("Material of a SignatureKey", func() {
 		}))
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(
-				"Normal Generated: Made new material: Secret orders has version "+key.Status.KeyID+".",
-				"Normal Ready: The material is in Secret orders.",
+				"Normal Generated: Generated new material: Secret \"orders\" has version "+key.Status.KeyID+".",
+				`Normal Ready: The material is in Secret "orders".`,
 			))
 		}).Should(Succeed())
 	})
@@ -112,7 +114,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		manager := cluster.StartManager(env.ManagerOptions{})
 		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound,
-			"Create Secret own", `signet.dev/signature-material: "true"`))
+			`Secret "own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`))
 		Eventually(func() []string { return manager.Requests.Writes(namespace) }).Should(HaveLen(1))
 
 		By("creating it without its label, and labelling it")
@@ -168,7 +170,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(key.Status.ObservedTrigger).To(Equal("again"))
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(
-				"Normal Adopted: Secret orders was there already: its version " + key.Status.KeyID + " is in force."))
+				"Normal Adopted: Adopted existing Secret \"orders\" with version " + key.Status.KeyID + "."))
 		}).Should(Succeed())
 		Expect(manager.Requests.Writes(namespace)).To(HaveLen(4), "two for each key")
 	})
@@ -229,7 +231,7 @@ var _ = Describe("A managed Secret", func() {
 			g.Expect(fresh.Status.KeyID).NotTo(Equal(key.Status.KeyID))
 			g.Expect(fresh.Status.KeyID).To(BeEquivalentTo(secret.Data["key-id"]))
 			g.Expect(fresh).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning MaterialModified: Somebody has changed")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix(`Warning MaterialModified: Another client changed the data of Secret "orders". It is in use as version `)))
 		}).Should(Succeed())
 	})
 

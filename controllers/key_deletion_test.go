@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -76,7 +78,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
-			"The key is deleted and goes on signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
+			"The key is being deleted but keeps signing while it is used by 1 binding: shop. Delete each, or move it to another key."))
 		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(ContainSubstring("DeletionBlocked")))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -47,7 +49,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 	It("keeps the consent until it can be followed", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k); gen.WithSource("own")(k) })
 		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
-			"New material may be made in place of the lost one, but cannot. Create Secret own"))
+			`New material may replace the lost material but cannot be generated yet. Secret "own" does not exist`))
 		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		readyKey(ctx, key)
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -62,7 +64,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		})
 		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey)))
 		key = eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther,
-			"ConfigMap orders-public is not Signet's (nothing tells whose): delete or rename it"))
+			`ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or`))
 		Expect(env.Reload(Default, ctx, admin, other)).To(Equal(other))
 		Expect(key.Status.KeyID).To(BeEmpty())
 		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "no Secret whose public half nobody would learn of")

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -85,7 +87,7 @@ var _ = Describe("The rotation of a key", func() {
 		By("staging the next version")
 		env.Update(ctx, admin, key, gen.WithTrigger("2026-11"))
 		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged,
-			"Version "+string(first.Data["key-id"])+" signs", "signs from "+begin.Add(stage).Format(time.RFC3339)+" on."))
+			"Version "+string(first.Data["key-id"])+" signs.", "is also accepted and starts signing at "+begin.Add(stage).Format(time.RFC3339)+"."))
 		staged := managedSecret(Default, ctx, key)
 		for _, name := range []string{"key", "secret", "key-id", "activated"} {
 			Expect(staged.Data[name]).To(Equal(first.Data[name]), name)
@@ -116,7 +118,7 @@ var _ = Describe("The rotation of a key", func() {
 
 		By("dropping the previous version")
 		pass(ctx, key, time.Second)
-		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs, and no other is accepted."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonSettled, "Version "+key.Status.KeyID+" signs. No other version is accepted."))
 		Expect(managedSecret(Default, ctx, key).Data).NotTo(Or(HaveKey(HavePrefix("next.")), HaveKey(HavePrefix("previous."))))
 		Expect(key.Status.Versions).To(HaveLen(1))
 		unmoved(ctx, key)
@@ -157,7 +159,7 @@ var _ = Describe("The rotation of a key", func() {
 		env.Update(ctx, admin, key, gen.WithTrigger("2"))
 		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
 		env.Update(ctx, admin, key, gen.WithTrigger("3"))
-		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since: another rotation follows."))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged, "The trigger has changed since then, so another rotation follows."))
 		Expect(key.Status.ObservedTrigger).To(Equal("2"))
 		pass(ctx, key, stage)
 		eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonRetiring, "another rotation follows"))
@@ -180,7 +182,7 @@ var _ = Describe("The rotation of a key", func() {
 		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data).To(HaveKeyWithValue("next.secret", []byte(plantedSecret2)))
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Normal Staged: The supplied material has changed once more")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Normal Staged: The supplied material has changed again.")))
 		}).Should(Succeed())
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
@@ -197,7 +199,7 @@ var _ = Describe("The rotation of a key", func() {
 		By("beginning nothing while the source is broken")
 		pass(ctx, key, retire)
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
-		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "no rotation begins until Ready says"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "No rotation starts until the spec and the source are valid."))
 		Expect(key.Status.ObservedTrigger).To(BeEmpty())
 		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		key = rotated(ctx, key)
@@ -212,12 +214,12 @@ var _ = Describe("The rotation of a key", func() {
 		settled(manager, namespace)
 		before := len(manager.Requests.Writes(namespace))
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
-		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "change them in their source"))
+		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate, "Change them in the source"))
 		Expect(key.Status.ObservedTrigger).To(Equal("renew"))
 		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Key and secret are both supplied")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Both components are supplied")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
@@ -237,7 +239,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.ObservedRevokeTrigger).To(Equal("leak"))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning Replaced: As spec.rotation.revokeTrigger asks")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning Replaced: A new spec.rotation.revokeTrigger has replaced the material.")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})

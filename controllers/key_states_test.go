@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package controllers_test
 
 import (
@@ -35,13 +37,13 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonReady,
-		message: []string{"The material is in Secret orders."}, signs: true,
+		message: []string{`The material is in Secret "orders".`}, signs: true,
 	},
 	"without its source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
-		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, message: []string{"Create Secret own"},
+		status: metav1.ConditionUnknown, reason: signetv1alpha1.ReasonSourceNotFound, message: []string{`Secret "own" does not exist or lacks the label`},
 	},
 	"with a managed source": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -49,7 +51,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("other")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
-		message: []string{"Secret other is one that Signet writes"},
+		message: []string{`Secret "other" is managed by Signet. Name another Secret`},
 	},
 	"with a source that breaks a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -57,7 +59,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{"Mend Secret own: data[secret]: ends with a newline"},
+		message: []string{`Secret "own" is invalid: data[secret]: ends with a newline`},
 	},
 	"with a source that has come to break a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -92,14 +94,14 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
-		message: []string{"Secret orders is not Signet's (type Opaque, controlled by ConfigMap web, managed by Helm): delete or rename it"},
+		message: []string{`Secret "orders" exists but is not managed by this key (type Opaque, controlled by ConfigMap "web", managed by "Helm"). Delete it, or`},
 	},
 	"with a source Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			foreignSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
-		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{"Secret orders is not Signet's"},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{`Secret "orders" exists but is not managed by this key`},
 	},
 	"with another key's Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -107,7 +109,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTarget("shared")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
-		message: []string{"Secret shared is not Signet's (type signet.dev/signature-key, made for SignatureKey other, controlled by SignatureKey other, managed by signet)"},
+		message: []string{`Secret "shared" exists but is not managed by this key (type signet.dev/signature-key, created for SignatureKey "other", controlled by SignatureKey "other", managed by "signet")`},
 	},
 	"whose Secret somebody else controls": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -118,7 +120,7 @@ var keyStates = map[string]keyState{
 			})
 			return key
 		},
-		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{"controlled by ConfigMap web"},
+		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{`controlled by ConfigMap "web"`},
 	},
 	"with material of another type left behind": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -127,7 +129,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypeBasic)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
-		message: []string{"Secret orders holds material of a key of another type (HMAC): delete it"},
+		message: []string{`Secret "orders" contains material of another type (HMAC). Delete it`},
 	},
 	"whose source has the secret key of an AES key": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -136,7 +138,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("cipher")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidSource,
-		message: []string{"Secret cipher supplies SignatureKey sealed of type AES, whose key is secret"},
+		message: []string{`Secret "cipher" supplies SignatureKey "sealed" of type AES, whose key is secret`},
 	},
 	"of a type behind the gate": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -151,7 +153,7 @@ var keyStates = map[string]keyState{
 			return key
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
-		message: []string{"Secret orders is gone and bindings use the key: restore it from a backup, or set spec.rotation.trigger to another value"},
+		message: []string{`Secret "orders" is missing but bindings use the key. Restore it from a backup, or set spec.rotation.trigger to another value`},
 	},
 	"with broken bytes": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -160,7 +162,7 @@ var keyStates = map[string]keyState{
 			return key
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
-		message: []string{"Secret orders holds no usable material: restore it"},
+		message: []string{`Secret "orders" contains no usable material. Restore it`},
 	},
 	"bound, with its Secret deleted and held": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -173,7 +175,7 @@ var keyStates = map[string]keyState{
 			return key
 		},
 		status: metav1.ConditionTrue, reason: signetv1alpha1.ReasonSecretTerminating,
-		message: []string{"Secret orders has been deleted: it is held, goes on serving, and goes with the key."}, signs: true,
+		message: []string{`Secret "orders" is being deleted but is protected. It keeps working and is removed with the key.`}, signs: true,
 	},
 }
 
@@ -241,7 +243,7 @@ var _ = Describe("A SignatureKey", func() {
 		eventually(ctx, key, match.Ready(metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound))
 		late.SetTime(late.Now().Add(5 * time.Minute))
 		touch(ctx, key)
-		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, "Create Secret own"))
+		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, `Secret "own" does not exist`))
 	})
 
 	It("leaves a Secret of somebody else alone, and looks again", func(ctx SpecContext) {
@@ -265,7 +267,7 @@ var _ = Describe("A SignatureKey", func() {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		open.Stop()
 		cluster.StartManager(env.ManagerOptions{})
-		after := eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "goes on signing", "--public-key-enable"))
+		after := eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonTypeNotEnabled, "keeps signing", "--public-key-enable"))
 		Expect(after.Status.KeyID).To(Equal(key.Status.KeyID))
 	})
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturebinding
 
 import (
@@ -150,7 +152,7 @@ func (s *session) makeRoom(names []string) error {
 		if err != nil {
 			return err
 		}
-		found.fence = !s.claims.Fenced(name)
+		found.fence = !s.claims.IsFenced(name)
 		if err := s.apply(binding, found); err != nil {
 			return fmt.Errorf("make room for a claimant: %w", err)
 		}
@@ -173,7 +175,7 @@ func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, e
 		found.refuseSpec(errs)
 	}
 	for _, api := range binding.Spec.APIs {
-		slot := slots.Slot{Environment: binding.Spec.Environment, API: api}
+		slot := slots.Slot{Namespace: binding.Namespace, Environment: binding.Spec.Environment, Kind: api.Kind, Name: api.Name}
 		found.addAPI(api, s.claims.Evaluate(binding.Name, slot, s.eligible), s.Routes)
 	}
 	if s.failed != nil {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturebinding
 
 import (
@@ -131,7 +133,7 @@ func (s *session) protect(namespace, name string) error {
 			return err
 		}
 	}
-	s.claims.SetProtected(name, key.UID)
+	s.claims.SetProtection(name, key.UID, slots.ProtectionProtected)
 	return nil
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturebinding
 
 import (
@@ -48,7 +50,7 @@ func (r *Reconciler) seed(ctx context.Context) error {
 			return err
 		}
 	}
-	r.Claims.Primed()
+	r.Claims.MarkPrimed()
 	r.seeded = true
 	return nil
 }
@@ -150,7 +152,7 @@ func (r *Reconciler) routeChanged(route gatewayapi.RouteRef) {
 		ledger := r.Claims.Namespace(namespace)
 		names := ledger.Names()
 		if route.Name != "" {
-			names = ledger.Listing(signetv1alpha1.NewAPIReference(route.Kind, route.Name))
+			names = ledger.ClaimantsOf(signetv1alpha1.NewAPIReference(route.Kind, route.Name))
 		}
 		for _, name := range names {
 			r.queue.add(namespace, name)

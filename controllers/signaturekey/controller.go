@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturekey
 
 import (
@@ -14,19 +16,19 @@ import (
 	"github.com/signet-dev/signet/internal/events"
 )
 
-// Options are what the manager's flags say about SignatureKeys.
+// Options are the manager's flags about SignatureKeys.
 type Options struct {
 	// PublicKeyEnabled allows new material for keys of type PublicKey.
 	PublicKeyEnabled bool
-	// ClusterWide says that the manager may watch namespaces. Else it asks for
-	// a namespace when something in it is being deleted.
+	// ClusterWide reports whether the manager may watch namespaces. Otherwise it
+	// reads a namespace when an object in it is being deleted.
 	ClusterWide bool
 	// Concurrency is how many keys are reconciled at a time; zero means one.
 	Concurrency int
 }
 
 // Reconciler keeps the managed Secret of each SignatureKey as its spec and
-// source want it, and tells in its status what has become of it.
+// source want it, and reports the result in its status.
 type Reconciler struct {
 	// Client reads from the manager's caches and writes.
 	Client client.Client
@@ -39,39 +41,31 @@ type Reconciler struct {
 	Rand  io.Reader
 	Options
 
-	announcer events.Recorder
+	recorder  events.Recorder
 	expected  *expectations
 	liveReads *liveReadCache
 	rotations *rotationClock
 }
 
-// keyPhase is a step of a reconcile; an error ends it.
-type keyPhase func(context.Context, *keyRun) error
-
-// Reconcile brings one key closer to what is wanted.
-func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+// Reconcile brings one key closer to its desired state.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	key := &signetv1alpha1.SignatureKey{}
 	if err := r.Client.Get(ctx, request.NamespacedName, key); apierrors.IsNotFound(err) {
-		return r.cleanUp(ctx, request.NamespacedName)
+		return r.reconcileDeleted(ctx, request.NamespacedName)
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("read SignatureKey %s: %w", request, err)
 	}
-	run, err := r.snapshot(ctx, key)
+	observation, err := r.observe(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if lag := r.expected.pending(run.key, run.objects()...); lag > 0 {
-		return ctrl.Result{RequeueAfter: lag}, nil
+	if observation.CacheLag > 0 {
+		return ctrl.Result{RequeueAfter: observation.CacheLag}, nil
 	}
-	defer func() { result, err = r.report(ctx, run, err) }()
-
-	if run.terminating() {
-		return ctrl.Result{}, r.reconcileDeletion(ctx, run)
+	plan, done, err := r.planAndApply(ctx, observation)
+	if isCreateRefused(err) {
+		observation.CreateRefused = true
+		plan, done, err = r.planAndApply(ctx, observation)
 	}
-	for _, phase := range []keyPhase{r.serve, r.hold, r.release} {
-		if err := phase(ctx, run); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
-	return ctrl.Result{}, nil
+	return r.patchStatus(ctx, observation, plan, done, err)
 }

@@ -4,6 +4,7 @@ package signaturekey
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -84,4 +85,6 @@ func (e *expectations) forget(name types.NamespacedName) {
 	delete(e.keys, name)
 }
 
-func kindOf(object client.Object) string { return fmt.Sprintf("%T", object) }
+func kindOf(object client.Object) string {
+	return strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1.")
+}

@@ -11,12 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/status"
 )
-
-// liveReadInterval is how long the answer of a live read stands for a key that
-// has not changed: no watch reports objects that the caches exclude.
-const liveReadInterval = time.Minute
 
 // liveReadCache holds the answers of live reads, so that an unchanged key costs
 // none. A restart begins with none, which costs one read for each blocked key.
@@ -62,7 +59,7 @@ func (c *liveReadCache) lookup(key *signetv1alpha1.SignatureKey) (status.Readine
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	answer, found := c.keys[client.ObjectKeyFromObject(key)]
-	left := answer.at.Add(liveReadInterval).Sub(c.clock.Now())
+	left := answer.at.Add(keyplan.LiveReadInterval).Sub(c.clock.Now())
 	if !found || answer.uid != key.UID || answer.generation != key.Generation || left <= 0 {
 		return status.Readiness{}, 0
 	}
@@ -90,7 +87,7 @@ func (c *liveReadCache) lookupNamespace(namespace string) (terminating, known bo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	answer, known := c.namespaces[namespace]
-	if !known || c.clock.Since(answer.at) >= liveReadInterval {
+	if !known || c.clock.Since(answer.at) >= keyplan.LiveReadInterval {
 		return false, false
 	}
 	return answer.terminating, true

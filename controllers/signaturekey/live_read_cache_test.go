@@ -9,6 +9,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/status"
 )
 
@@ -50,7 +51,7 @@ func TestAnswerAboutANamespaceStandsForAMinute(t *testing.T) {
 	if terminating, known := answers.lookupNamespace("shop"); !terminating || !known {
 		t.Errorf("lookup = %t, %t", terminating, known)
 	}
-	now.SetTime(now.Now().Add(liveReadInterval))
+	now.SetTime(now.Now().Add(keyplan.LiveReadInterval))
 	if _, known := answers.lookupNamespace("shop"); known {
 		t.Error("the answer stands for more than a minute")
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturekey
 
 import (
@@ -25,7 +27,6 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/index"
-	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -80,9 +81,9 @@ func newKeyBench(t *testing.T, cached, live client.WithWatch) *keyBench {
 	return &keyBench{
 		Reconciler: &Reconciler{
 			Client: cached, Live: live, Holds: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
-			Options:   Options{ClusterWide: true},
-			announcer: events.Recorder{Sink: told, Action: "Reconcile"},
-			expected:  newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
+			Options:  Options{ClusterWide: true},
+			recorder: events.Recorder{Sink: told, Action: "Reconcile"},
+			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
 		},
 		cached: cached, live: live, told: told, clock: now,
 	}
@@ -121,11 +122,16 @@ func benchSecret(t *testing.T, finalizers ...string) *corev1.Secret {
 		t.Fatal(err)
 	}
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders", Finalizers: finalizers},
-		Type:       signetv1alpha1.SecretType, Data: set.Encode(),
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "orders", Finalizers: finalizers,
+			Labels: map[string]string{
+				signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "orders",
+				signetv1alpha1.LabelManagedBy: signetv1alpha1.ManagedBy,
+			},
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(benchKey(), material.KeyKind)},
+		},
+		Type: signetv1alpha1.SecretType, Data: set.Encode(),
 	}
-	keyplan.SetLabels(secret, benchKey())
-	keyplan.SetOwner(secret, benchKey())
 	return secret
 }
 
@@ -283,8 +289,8 @@ func TestSecretThatGoes(t *testing.T) {
 		message string
 		signs   bool
 	}{
-		"nobody relies on it": {nil, metav1.ConditionUnknown, "new material is made when it is gone", false},
-		"bindings rely on it": {[]client.Object{benchBinding()}, metav1.ConditionFalse, "save its content now", true},
+		"nobody relies on it": {nil, metav1.ConditionUnknown, "New material is generated when it is gone", false},
+		"bindings rely on it": {[]client.Object{benchBinding()}, metav1.ConditionFalse, "Save its content now", true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +363,7 @@ func TestInvalidSpec(t *testing.T) {
 			_, _ = b.reconcile(t)
 			got := b.ready(t)
 			if got.Status != metav1.ConditionFalse || got.Reason != signetv1alpha1.ReasonInvalidSpec ||
-				!strings.HasPrefix(got.Message, "Mend the spec: spec.identifier: ") || strings.Contains(got.Message, "no good?") {
+				!strings.HasPrefix(got.Message, "Invalid spec: spec.identifier: ") || strings.Contains(got.Message, "no good?") {
 				t.Errorf("Ready is %s %s %q", got.Status, got.Reason, got.Message)
 			}
 			var secrets corev1.SecretList

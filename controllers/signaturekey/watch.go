@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package signaturekey
 
 import (
@@ -31,7 +33,7 @@ import (
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
 	r.Options = options
-	r.announcer = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
+	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
 	r.expected, r.liveReads, r.rotations = newExpectations(r.Clock), newLiveReadCache(r.Clock), newRotationClock(r.Clock)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").

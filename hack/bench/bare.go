@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (
@@ -85,12 +87,12 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 	key.Status.SecretName, key.Status.ObservedGeneration = secret.Name, key.Generation
 	meta.SetStatusCondition(&key.Status.Conditions, metav1.Condition{
 		Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: signetv1alpha1.ReasonReady,
-		Message: "The material is in Secret " + key.Name + ".", ObservedGeneration: key.Generation,
+		Message: fmt.Sprintf("The material is in Secret %q.", key.Name), ObservedGeneration: key.Generation,
 	})
 	if err := b.Status().Patch(ctx, key, client.MergeFrom(before)); err != nil {
 		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
 	}
-	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Generated", "Reconcile", "Made new material.")
-	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "The material is in Secret %s.", key.Name)
+	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Generated", "Reconcile", "Generated new material.")
+	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "The material is in Secret %q.", key.Name)
 	return ctrl.Result{}, nil
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Demo shows Signet at work on a real Kubernetes control plane: it starts one,
 // installs Signet as a user would, runs the manager under its own role, applies
 // the samples, and shows what became of them. It stays up until Ctrl-C; with

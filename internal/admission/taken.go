@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -32,12 +32,9 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 	if key, known := l.keys[name]; known {
 		return key, nil
 	}
-	key := &signetv1alpha1.SignatureKey{}
-	err := l.reader.Get(ctx, client.ObjectKey{Namespace: l.binding.Namespace, Name: name}, key)
-	if apierrors.IsNotFound(err) {
-		key = nil
-	} else if err != nil {
-		return nil, fmt.Errorf("read SignatureKey %s/%s: %w", l.binding.Namespace, name, err)
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, l.reader, client.ObjectKey{Namespace: l.binding.Namespace, Name: name})
+	if err != nil {
+		return nil, fmt.Errorf("look up spec.keyRef: %w", err)
 	}
 	l.keys[name] = key
 	return key, nil
@@ -56,9 +53,9 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 		positions[api] = i
 	}
 	claims := make([][]slots.Candidate, len(l.binding.Spec.APIs))
-	covering := map[string]bool{}
+	signsAlike := map[string]bool{}
 	for _, candidate := range append(rivals, l.binding) {
-		covering[candidate.Name] = slots.SignsAlike(candidate, l.binding)
+		signsAlike[candidate.Name] = slots.SignsAlike(candidate, l.binding)
 		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
 			return nil, err
@@ -70,8 +67,8 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	var found []taken
 	for i, api := range l.binding.Spec.APIs {
 		holder := slots.Holder(claims[i])
-		covered, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return covering[name] })
-		if holder != "" && holder != l.binding.Name && !covered {
+		standby, _ := slots.IsStandby(claims[i], l.binding.Name, func(name string) bool { return signsAlike[name] })
+		if holder != "" && holder != l.binding.Name && !standby {
 			found = append(found, taken{position: i, api: api, holder: holder})
 		}
 	}
@@ -82,12 +79,12 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
 	var rivals []*signetv1alpha1.SignatureBinding
 	seen := map[string]bool{l.binding.Name: true}
-	for _, api := range l.binding.Spec.APIs {
+	for _, slot := range slots.ListedBy(l.binding) {
 		var list signetv1alpha1.SignatureBindingList
 		err := l.reader.List(ctx, &list, client.InNamespace(l.binding.Namespace),
-			client.MatchingFields{index.BindingSlots: index.Slot(l.binding.Spec.Environment, api)}, client.UnsafeDisableDeepCopy)
+			client.MatchingFields{index.BindingSlots: slot.String()}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			return nil, fmt.Errorf("list bindings for %s %q: %w", api.Kind, api.Name, err)
+			return nil, fmt.Errorf("list bindings for %s %q: %w", slot.Kind, slot.Name, err)
 		}
 		for i := range list.Items {
 			if other := &list.Items[i]; !seen[other.Name] {
@@ -105,7 +102,7 @@ func (l *lookup) eligible(ctx context.Context, binding *signetv1alpha1.Signature
 		return false, nil
 	}
 	key, err := l.key(ctx, binding.Spec.KeyRef.Name)
-	return key == nil || !comesTooLate(binding, key), err
+	return key == nil || !slots.CreatedAfterDeletion(binding, key), err
 }
 
 // addClaims adds the candidate's claims to the APIs of the binding. An API that

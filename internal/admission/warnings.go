@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/status"
 )
 
@@ -91,26 +90,13 @@ func keyStateWarning(binding *signetv1alpha1.SignatureBinding, key *signetv1alph
 	switch {
 	case key == nil:
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %q does not exist in this namespace, so the binding waits. Create the key or fix the name.", name)
-	case comesTooLate(binding, key) || unheldAndTerminating(key):
+	case slots.CreatedAfterDeletion(binding, key) || slots.TerminatingUnprotected(key):
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %q is being deleted and accepts no new bindings. Use another key.", name)
 	case key.Status.KeyID == "":
 		return fmt.Sprintf("spec.keyRef.name: SignatureKey %q has no material yet, so the binding waits. See the key's condition Ready.", name)
 	default:
 		return ""
 	}
-}
-
-// comesTooLate says that the binding was made after its key's deletion: it
-// holds no slot.
-func comesTooLate(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) bool {
-	return binding.Status.KeyName == "" && !key.DeletionTimestamp.IsZero() &&
-		(binding.CreationTimestamp.IsZero() || binding.CreationTimestamp.After(key.DeletionTimestamp.Time))
-}
-
-// unheldAndTerminating says that the key goes and that nothing can hold it any
-// more.
-func unheldAndTerminating(key *signetv1alpha1.SignatureKey) bool {
-	return !key.DeletionTimestamp.IsZero() && !controllerutil.ContainsFinalizer(key, signetv1alpha1.FinalizerProtection)
 }
 
 // taken is an API of a binding that another binding visibly holds.

@@ -1,5 +1,5 @@
-// Package index holds the indexes of the manager's caches: controllers and
-// webhooks find related objects by them instead of listing a namespace.
+// SPDX-License-Identifier: Apache-2.0
+
 package index
 
 import (
@@ -10,15 +10,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
-// The names of the indexes. None is a field that the API server selects by.
+// Names of the indexes. None of them is a field selector of the API server.
 const (
-	// BindingSlots finds SignatureBindings by the slots they list or hold; the
-	// value is made by Slot.
+	// BindingSlots finds SignatureBindings by the slots that they list or hold. The
+	// value is slots.Slot.String.
 	BindingSlots = "signet.slots"
-	// BindingKeys finds SignatureBindings by the keys they name in spec or
-	// status.
+	// BindingKeys finds SignatureBindings by the keys that they name in spec or
+	// status (KeyNames).
 	BindingKeys = "signet.keys"
 	// KeySource finds SignatureKeys by the name of their source Secret.
 	KeySource = "signet.source"
@@ -26,7 +27,7 @@ const (
 	KeySecretName = "signet.secret"
 )
 
-// Setup registers all indexes. Call it before the caches start.
+// Setup registers all indexes. It must be called before the caches start.
 func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 	for _, index := range []struct {
 		object client.Object
@@ -45,24 +46,14 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// Slot is the value of BindingSlots for an API in an environment.
-func Slot(environment string, api signetv1alpha1.APIReference) string {
-	return environment + "/" + string(api.Kind) + "/" + api.Name
-}
-
 func slotsOf(object client.Object) []string {
 	binding, ok := object.(*signetv1alpha1.SignatureBinding)
 	if !ok {
 		return nil
 	}
 	values := make([]string, 0, len(binding.Spec.APIs))
-	for _, api := range binding.Spec.APIs {
-		values = append(values, Slot(binding.Spec.Environment, api))
-	}
-	for i := range binding.Status.APIs {
-		if mark := &binding.Status.APIs[i]; mark.BoundAt != nil {
-			values = append(values, Slot(binding.Status.Environment, signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)))
-		}
+	for _, slot := range append(slots.ListedBy(binding), slots.HeldBy(binding)...) {
+		values = append(values, slot.String())
 	}
 	return distinct(values)
 }
@@ -75,14 +66,21 @@ func keysOf(object client.Object) []string {
 	return KeyNames(binding)
 }
 
-// KeyNames returns the names of the keys that a binding names in spec or status,
-// each once.
+// KeyNames returns the names of the keys that a binding names, each once: the
+// effective key first, then that of the spec, then the previous keys.
 func KeyNames(binding *signetv1alpha1.SignatureBinding) []string {
-	values := []string{binding.Spec.KeyRef.Name, binding.Status.KeyName}
-	for i := range binding.Status.PreviousKeys {
-		values = append(values, binding.Status.PreviousKeys[i].Name)
+	names := make([]string, 0, 2+len(binding.Status.PreviousKeys))
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
-	return distinct(values)
+	add(binding.Status.KeyName)
+	add(binding.Spec.KeyRef.Name)
+	for i := range binding.Status.PreviousKeys {
+		add(binding.Status.PreviousKeys[i].Name)
+	}
+	return names
 }
 
 func sourceOf(object client.Object) []string {
@@ -101,7 +99,7 @@ func secretOf(object client.Object) []string {
 	return []string{key.EffectiveTargetName()}
 }
 
-// distinct drops empty values and repeated ones.
+// distinct sorts the values and removes empty and repeated ones.
 func distinct(values []string) []string {
 	slices.Sort(values)
 	values = slices.Compact(values)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -25,10 +26,46 @@ const (
 	annotationEntry = "annotation:"
 )
 
-// SetOwner makes the object's references to the key match its deletion policy.
+// desiredSecret returns the managed Secret with the next material. What other
+// clients have added to it besides data stays.
+func (p *planner) desiredSecret() *corev1.Secret {
+	desired := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.Key.Namespace, Name: p.Key.EffectiveTargetName()},
+		Type:       signetv1alpha1.SecretType,
+	}
+	if p.Secret != nil {
+		desired = p.Secret.DeepCopy()
+	}
+	if !p.specInvalid {
+		setTemplate(desired, p.Key.Spec.Target.Template)
+	}
+	setLabels(desired, p.Key)
+	setOwner(desired, p.Key)
+	if p.HasHolder && desired.DeletionTimestamp.IsZero() && !p.NamespaceTerminating && !hasProtection(desired) {
+		desired.Finalizers = append(desired.Finalizers, signetv1alpha1.FinalizerProtection)
+	}
+	desired.Data = p.next.Encode()
+	return desired
+}
+
+// desiredPublic returns the public ConfigMap with the given data.
+func (p *planner) desiredPublic(data map[string]string) *corev1.ConfigMap {
+	desired := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.Key.Namespace, Name: p.Key.PublicConfigMapName()},
+	}
+	if p.Public != nil {
+		desired = p.Public.DeepCopy()
+	}
+	setLabels(desired, p.Key)
+	setOwner(desired, p.Key)
+	desired.Data, desired.BinaryData = data, nil
+	return desired
+}
+
+// setOwner makes the object's references to the key match its deletion policy.
 // While the key is being deleted it adds none, because a deletion that orphans
 // has to be able to remove it.
-func SetOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	var references []metav1.OwnerReference
 	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
 	found := false
@@ -47,8 +84,8 @@ func SetOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	object.SetOwnerReferences(references)
 }
 
-// SetLabels sets the labels of an object that Signet writes for the key.
-func SetLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
+// setLabels sets the labels of an object that Signet writes for the key.
+func setLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	labels := maps.Clone(object.GetLabels())
 	if labels == nil {
 		labels = map[string]string{}
@@ -59,9 +96,9 @@ func SetLabels(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	object.SetLabels(labels)
 }
 
-// SetTemplate adds the template's labels and annotations to the object and
+// setTemplate adds the template's labels and annotations to the object and
 // removes those of an earlier template. It leaves all others alone.
-func SetTemplate(object metav1.Object, template *signetv1alpha1.SecretTemplate) {
+func setTemplate(object metav1.Object, template *signetv1alpha1.SecretTemplate) {
 	if template == nil {
 		template = &signetv1alpha1.SecretTemplate{}
 	}

@@ -56,7 +56,7 @@ func TestSetTemplate(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Labels: c.labels, Annotations: c.annotations}}
-			SetTemplate(secret, c.template)
+			setTemplate(secret, c.template)
 			if diff := cmp.Diff(c.wantLabels, secret.Labels); diff != "" {
 				t.Errorf("labels: %s", diff)
 			}
@@ -103,7 +103,7 @@ func TestSetOwner(t *testing.T) {
 				c.key(key)
 			}
 			secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{OwnerReferences: c.have}}
-			SetOwner(secret, key)
+			setOwner(secret, key)
 			if diff := cmp.Diff(c.want, secret.OwnerReferences); diff != "" {
 				t.Error(diff)
 			}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package material makes, reads and lays out the material of signature keys:
 // what the managed Secret of a SignatureKey holds. It is pure: clock and
 // randomness are arguments.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package material
 
 import (
@@ -56,16 +58,16 @@ func DescribeOwner(object metav1.Object, secretType corev1.SecretType) string {
 		facts = append(facts, fmt.Sprintf("type %s", secretType))
 	}
 	if key := object.GetLabels()[signetv1alpha1.LabelKey]; key != "" {
-		facts = append(facts, fmt.Sprintf("made for SignatureKey %s", key))
+		facts = append(facts, fmt.Sprintf("created for SignatureKey %q", key))
 	}
 	if controller := metav1.GetControllerOfNoCopy(object); controller != nil {
-		facts = append(facts, fmt.Sprintf("controlled by %s %s", controller.Kind, controller.Name))
+		facts = append(facts, fmt.Sprintf("controlled by %s %q", controller.Kind, controller.Name))
 	}
 	if manager := object.GetLabels()[signetv1alpha1.LabelManagedBy]; manager != "" {
-		facts = append(facts, fmt.Sprintf("managed by %s", manager))
+		facts = append(facts, fmt.Sprintf("managed by %q", manager))
 	}
 	if len(facts) == 0 {
-		return "nothing tells whose"
+		return "its owner is unknown"
 	}
 	return strings.Join(facts, ", ")
 }

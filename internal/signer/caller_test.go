@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // recordRequest parses a request as the server does, for a handler.
@@ -22,7 +23,7 @@ func recordRequest(text string) (*httptest.ResponseRecorder, *http.Request) {
 	return httptest.NewRecorder(), request
 }
 
-func testSlot(t testing.TB) snapshot.Slot {
+func testSlot(t testing.TB) slots.Slot {
 	t.Helper()
 	slot, err := parseSlot(slotPath)
 	if err != nil {

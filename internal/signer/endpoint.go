@@ -7,7 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/signet-dev/signet/api/signature"
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // endpoint names a listener of the signer.
@@ -27,7 +27,7 @@ var endpoints = []endpoint{endpointSign, endpointEnvoy, endpointExtAuthz, endpoi
 type call struct {
 	caller caller
 	// slot is the slot that the request names. It is empty until that is known.
-	slot snapshot.Slot
+	slot slots.Slot
 }
 
 // handleFunc handles a request to an HTTP endpoint. It returns a signature, nil

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/time/rate"
 	"k8s.io/utils/lru"
 
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // maxFailureKeys bounds the memory of failures: the least recently used are
@@ -29,7 +29,7 @@ type failures struct {
 
 type failureKey struct {
 	caller identity
-	slot   snapshot.Slot
+	slot   slots.Slot
 }
 
 func newFailures(limits Limits) *failures {

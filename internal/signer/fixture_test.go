@@ -32,6 +32,7 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/pki"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 const (
@@ -195,7 +196,7 @@ func forwardedRequest(path, method, uri, host string, headers ...string) string 
 // expectVerified expects that a backend accepts the signature.
 func (f *fixture) expectVerified(request *signature.Request, options signature.VerifierOptions) {
 	f.t.Helper()
-	grant, err := f.store.Snapshot().Lookup(snapshot.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
+	grant, err := f.store.Snapshot().Lookup(slots.Slot{Namespace: team, Environment: environment, Kind: "API", Name: "orders"}, time.Now())
 	if err != nil {
 		f.t.Fatal(err)
 	}

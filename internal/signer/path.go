@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // The first segments of the paths of the HTTP endpoints.
@@ -24,11 +24,11 @@ var errPath = errors.New("not a path of this endpoint")
 
 // exactSlot parses a target that names a slot and nothing else. It ignores the
 // query, which can be the client's: Caddy appends it.
-func exactSlot(target, prefix string) (snapshot.Slot, error) {
+func exactSlot(target, prefix string) (slots.Slot, error) {
 	path, _, _ := strings.Cut(target, "?")
 	slot, rest, err := cutSlot(path, prefix)
 	if err != nil || rest != "" {
-		return snapshot.Slot{}, errPath
+		return slots.Slot{}, errPath
 	}
 	return slot, nil
 }
@@ -37,10 +37,10 @@ func exactSlot(target, prefix string) (snapshot.Slot, error) {
 // or starts with a slash. Nothing is decoded or cleaned before the split, so that
 // the rest cannot change the slot: `..`, `%2e` and `//` in it have no special
 // meaning. The names of slots need no escapes.
-func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error) {
+func cutSlot(target, prefix string) (slot slots.Slot, rest string, err error) {
 	rest, found := strings.CutPrefix(target, prefix)
 	if !found {
-		return snapshot.Slot{}, "", errPath
+		return slots.Slot{}, "", errPath
 	}
 	var parts [4]string
 	for i := range parts {
@@ -49,7 +49,7 @@ func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error)
 			end = len(rest)
 		}
 		if i < len(parts)-1 && end == len(rest) {
-			return snapshot.Slot{}, "", errPath
+			return slots.Slot{}, "", errPath
 		}
 		parts[i] = rest[:end]
 		rest = rest[end:]
@@ -57,18 +57,18 @@ func cutSlot(target, prefix string) (slot snapshot.Slot, rest string, err error)
 			rest = rest[1:]
 		}
 	}
-	slot = snapshot.Slot{Namespace: parts[0], Environment: parts[1], Kind: signetv1alpha1.APIKind(parts[2]), Name: parts[3]}
+	slot = slots.Slot{Namespace: parts[0], Environment: parts[1], Kind: signetv1alpha1.APIKind(parts[2]), Name: parts[3]}
 	if !isWellFormed(slot) {
-		return snapshot.Slot{}, "", errPath
+		return slots.Slot{}, "", errPath
 	}
 	return slot, rest, nil
 }
 
 // parseSlot parses <namespace>/<environment>/<kind>/<name>.
-func parseSlot(text string) (snapshot.Slot, error) { return exactSlot("/"+text, "/") }
+func parseSlot(text string) (slots.Slot, error) { return exactSlot("/"+text, "/") }
 
 // isWellFormed reports whether such a slot can exist.
-func isWellFormed(slot snapshot.Slot) bool {
+func isWellFormed(slot slots.Slot) bool {
 	switch slot.Kind {
 	case signetv1alpha1.APIKindHTTPRoute, signetv1alpha1.APIKindGRPCRoute, signetv1alpha1.APIKindAPI:
 	default:

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 func TestExactSlot(t *testing.T) {
-	want := snapshot.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "legacy.v1_x-y"}
+	want := slots.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "legacy.v1_x-y"}
 	for _, target := range []string{
 		"/sign/team-a/RELEASE/API/legacy.v1_x-y", "/sign/team-a/RELEASE/API/legacy.v1_x-y?", "/sign/team-a/RELEASE/API/legacy.v1_x-y?a=/../b",
 	} {
@@ -54,7 +54,7 @@ func FuzzNoClientChangesTheSlot(f *testing.F) {
 	} {
 		f.Add(rest)
 	}
-	want := snapshot.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "orders"}
+	want := slots.Slot{Namespace: "team-a", Environment: "RELEASE", Kind: "API", Name: "orders"}
 	f.Fuzz(func(t *testing.T, rest string) {
 		// Envoy appends a path that begins with a slash, Caddy a query.
 		if slot, target, err := cutSlot("/envoy/team-a/RELEASE/API/orders/"+rest, prefixEnvoy); err != nil || slot != want || target != "/"+rest {

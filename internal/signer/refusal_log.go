@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 const (
@@ -48,7 +49,7 @@ type limitKey struct {
 // refusalKey identifies refusals that are the same.
 type refusalKey struct {
 	limitKey
-	slot snapshot.Slot
+	slot slots.Slot
 }
 
 // logLimiter limits the refusals of one limitKey.
@@ -67,7 +68,7 @@ func newRefusalLog(logger logr.Logger) *refusalLog {
 func (l *refusalLog) record(at endpoint, c *call, refused *refusalError, now time.Time) {
 	key := refusalKey{limitKey{at, c.caller.identity, refused.result, snapshotReason(refused)}, c.slot}
 	if refused.result == resultUnknown || refused.result == resultForbidden {
-		key.slot = snapshot.Slot{} // any client can choose it
+		key.slot = slots.Slot{} // any client can choose it
 	}
 	due, suppressed := l.due(key, now)
 	if !due {

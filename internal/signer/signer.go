@@ -10,6 +10,7 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Signer handles the requests to all endpoints.
@@ -57,7 +58,7 @@ type signed struct {
 }
 
 // lookup returns the policy and the material of a slot.
-func (s *Signer) lookup(slot snapshot.Slot, now time.Time) (snapshot.Grant, error) {
+func (s *Signer) lookup(slot slots.Slot, now time.Time) (snapshot.Grant, error) {
 	grant, err := s.store.Snapshot().Lookup(slot, now)
 	if err != nil {
 		return snapshot.Grant{}, unusable(err)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package slots
 
 import (
@@ -5,13 +7,11 @@ import (
 	"slices"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// ClaimCache holds a ledger for each namespace, and the lock under which decisions
-// about the namespace are made and written, one at a time.
+// ClaimCache has a NamespaceCache for each namespace, and the lock under which the
+// decisions about that namespace are made and written, one at a time.
 type ClaimCache struct {
 	mu      sync.Mutex
 	entries map[string]*namespaceEntry
@@ -23,91 +23,75 @@ type namespaceEntry struct {
 	cache    *NamespaceCache
 }
 
-// NewClaimCache is an empty book.
+// NewClaimCache returns an empty cache.
 func NewClaimCache() *ClaimCache {
 	return &ClaimCache{entries: map[string]*namespaceEntry{}}
 }
 
-// Lock waits for the namespace's decisions to come to an end and returns its
-// ledger. No other decision is made before unlock is called.
-func (b *ClaimCache) Lock(namespace string) (ledger *NamespaceCache, unlock func()) {
-	p := b.entry(namespace)
-	p.decision.Lock()
-	return p.cache, p.decision.Unlock
+// Lock waits until the current decision about the namespace ends and returns the
+// namespace's cache. No other decision begins before unlock is called.
+func (c *ClaimCache) Lock(namespace string) (cache *NamespaceCache, unlock func()) {
+	entry := c.entry(namespace)
+	entry.decision.Lock()
+	return entry.cache, entry.decision.Unlock
 }
 
-// Release waits as Lock does and notes that the key's finalizers are about to
-// be taken away: the next binding of the key has to put them back first.
-func (b *ClaimCache) Release(namespace, key string) (unlock func()) {
-	ledger, unlock := b.Lock(namespace)
-	ledger.SetProtected(key, "")
-	return unlock
-}
-
-// NamespaceCache returns the namespace's ledger without a lock, for observations.
-func (b *ClaimCache) Namespace(namespace string) *NamespaceCache {
-	return b.entry(namespace).cache
-}
-
-// Update takes in a binding as a list or watch has shown it, and returns the
-// slots whose other claimants have to look again.
-func (b *ClaimCache) Update(binding *signetv1alpha1.SignatureBinding) []Slot {
-	return b.Namespace(binding.Namespace).Update(binding)
-}
-
-// Prime takes in a binding as a list of its own has shown it.
-func (b *ClaimCache) Prime(binding *signetv1alpha1.SignatureBinding) {
-	b.Namespace(binding.Namespace).Prime(binding)
-}
-
-// Primed says that the lists are through: from now on deletions need not be
-// remembered for Seed.
-func (b *ClaimCache) Primed() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.primed = true
-	for _, p := range b.entries {
-		p.cache.Primed()
+// Release waits like Lock and sets the key's protection to Releasing until unlock
+// is called: the caller may remove the finalizers in between. Afterwards the state
+// is Unknown, so the next binding of the key protects it again.
+func (c *ClaimCache) Release(namespace, key string) (unlock func()) {
+	cache, unlockDecision := c.Lock(namespace)
+	cache.SetProtection(key, "", ProtectionReleasing)
+	return func() {
+		cache.SetProtection(key, "", ProtectionUnknown)
+		unlockDecision()
 	}
 }
 
-// Namespaces are those of which anything is known.
-func (b *ClaimCache) Namespaces() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Collect(maps.Keys(b.entries))
+// Namespace returns the namespace's cache without the lock, for observations.
+func (c *ClaimCache) Namespace(namespace string) *NamespaceCache {
+	return c.entry(namespace).cache
 }
 
-func (b *ClaimCache) entry(namespace string) *namespaceEntry {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	p := b.entries[namespace]
-	if p == nil {
-		p = &namespaceEntry{cache: NewNamespaceCache()}
-		if b.primed {
-			p.cache.Primed()
+// Update adds a binding that a list or watch has shown, and returns the slots
+// whose other claimants must be reconciled.
+func (c *ClaimCache) Update(binding *signetv1alpha1.SignatureBinding) []Slot {
+	return c.Namespace(binding.Namespace).Update(binding)
+}
+
+// Prime adds a binding that the leader's own list has shown.
+func (c *ClaimCache) Prime(binding *signetv1alpha1.SignatureBinding) {
+	c.Namespace(binding.Namespace).Prime(binding)
+}
+
+// MarkPrimed records that the leader's own lists are complete: deletions no longer
+// have to be remembered for Prime.
+func (c *ClaimCache) MarkPrimed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.primed = true
+	for _, entry := range c.entries {
+		entry.cache.MarkPrimed()
+	}
+}
+
+// Namespaces returns the namespaces that have a cache.
+func (c *ClaimCache) Namespaces() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.entries))
+}
+
+func (c *ClaimCache) entry(namespace string) *namespaceEntry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entry := c.entries[namespace]
+	if entry == nil {
+		entry = &namespaceEntry{cache: NewNamespaceCache(namespace)}
+		if c.primed {
+			entry.cache.MarkPrimed()
 		}
-		b.entries[namespace] = p
+		c.entries[namespace] = entry
 	}
-	return p
-}
-
-// IsProtected says that the key and its Secret are known to carry our finalizer. A key
-// that was made again under the name of another is another.
-func (l *NamespaceCache) IsProtected(key string, uid types.UID) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return uid != "" && l.protected[key] == uid
-}
-
-// SetProtected notes that the key of that UID and its Secret carry our finalizer; with
-// an empty one, that they are about to lose it.
-func (l *NamespaceCache) SetProtected(key string, uid types.UID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if uid == "" {
-		delete(l.protected, key)
-		return
-	}
-	l.protected[key] = uid
+	return entry
 }

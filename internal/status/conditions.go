@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package controllers holds the reconcilers of SignatureKeys and
 // SignatureBindings. They are thin: fetch, ask the domain packages, write.
 package status

@@ -1,5 +1,6 @@
-// Passes the request with its body to the signer, and forwards it only with all
-// three headers of the signature.
+// SPDX-License-Identifier: Apache-2.0
+// Passes the request with its body to the signer, and continues only with all three
+// headers of the signature.
 async function sign(r) {
   try {
     const options = {method: 'POST'};

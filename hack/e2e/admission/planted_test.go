@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -131,7 +133,7 @@ func (p planting) supply(ctx context.Context) {
 	if p.rule == "" {
 		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 	} else {
-		Expect(env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal("Mend Secret own: " + p.path + ": " + p.rule + "."))
+		Expect(env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(`Secret "own" is invalid: ` + p.path + ": " + p.rule + "."))
 	}
 }
 

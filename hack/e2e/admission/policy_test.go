@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -183,7 +185,7 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(editing.Delete(ctx, held.DeepCopy())).To(Succeed())
 		forged := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: held.Name}, Data: map[string][]byte{"secret": []byte(forgedSecret)}}
 		Expect(apierrors.IsAlreadyExists(editing.Create(ctx, forged))).To(BeTrue())
-		Expect(env.ExpectReady(ctx, admin, bound, metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating)).To(ContainSubstring("goes on serving"))
+		Expect(env.ExpectReady(ctx, admin, bound, metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating)).To(ContainSubstring("keeps working"))
 		Expect(env.Reload(Default, ctx, admin, held).Data).To(Equal(held.Data))
 		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, env.Reload(Default, ctx, admin, held))).To(MatchError(ContainSubstring(ownData)))
 	})

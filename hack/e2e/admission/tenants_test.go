@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -332,7 +334,7 @@ var _ = Describe("a tenant", Ordered, func() {
 		answer := sameAnswer(ctx, clerk, func(ctx context.Context, u *user, own, _, name string) []string {
 			return verdicts(ctx, u, gen.SignatureKey("mine", gen.InNamespace(own), gen.WithSource(name)))
 		})
-		Expect(answer).To(ContainElement(`Ready Unknown SourceNotFound: Create Secret NAME, or give it the label signet.dev/signature-material: "true".`))
+		Expect(answer).To(ContainElement(`Ready Unknown SourceNotFound: Secret "NAME" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`))
 
 		By("nor have Signet write to it")
 		taken := gen.SignatureKey("mine", gen.InNamespace(own))

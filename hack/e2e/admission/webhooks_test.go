@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package admission
 
 import (
@@ -143,6 +145,6 @@ var _ = Describe("the webhooks", func() {
 		back(ctx)
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 		Expect(env.ExpectReady(ctx, admin, sourced, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(
-			"Mend Secret own: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit."))
+			`Secret "own" is invalid: data[secret]: an HMAC secret has 16 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit.`))
 	})
 })

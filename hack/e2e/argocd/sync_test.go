@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package argocd
 
 import (
@@ -121,7 +123,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 	})
 	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
 	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
-	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", "Create Secret missing")
+	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", `Secret "missing" does not exist`)
 	shop.follow(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
 	shop.expectSettled(t)
 }

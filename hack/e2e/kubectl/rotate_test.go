@@ -61,7 +61,7 @@ func refusesTheSameTrigger(t *testing.T, w *fixture) {
 
 func rotatesNothing(t *testing.T, w *fixture) {
 	_, problems, code := w.signet(t, "rotate", "payments", "--watch", "-n", shop)
-	const want = "error: SignatureKey \"payments\" does not rotate: NothingToRotate: Key and secret are both supplied, and only generated halves are renewed: change them in their source, or leave one out\n"
+	const want = "error: SignatureKey \"payments\" does not rotate: NothingToRotate: Both components are supplied, and only generated components are renewed. Change them in the source, or omit one\n"
 	if code != 1 || !strings.HasSuffix(problems, want) {
 		t.Errorf("got %d and\n%s\nwant\n%s", code, problems, want)
 	}

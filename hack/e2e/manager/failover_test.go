@@ -78,7 +78,7 @@ func (c *contest) check(g Gomega, ctx context.Context, winner string) {
 	for i := range list.Items {
 		var held []string
 		for _, slot := range slots.HeldBy(&list.Items[i]) {
-			held = append(held, slot.API.Name)
+			held = append(held, slot.Name)
 		}
 		if name := list.Items[i].Name; name == winner {
 			g.Expect(held).To(ContainElement("shared"), name)

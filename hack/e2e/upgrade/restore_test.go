@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -28,10 +30,10 @@ import (
 const long = 3600
 
 var (
-	contested = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")}
+	contested = slots.Slot{Namespace: Recorded, Environment: "RELEASE", Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"}
 	// moving is the API of a binding that waits for a key of another name than
 	// the one that signs.
-	moving = slots.Slot{Environment: "RELEASE", API: signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "moving")}
+	moving = slots.Slot{Namespace: Recorded, Environment: "RELEASE", Kind: signetv1alpha1.APIKindAPI, Name: "moving"}
 )
 
 // TestBackupRestoreAndRemoval goes from one cluster to another by the documented

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/env"
@@ -39,6 +38,4 @@ func signAll(ctx context.Context, s *env.SignerProcess, state *State) error {
 	return nil
 }
 
-func pathOf(slot slots.Slot) string {
-	return strings.Join([]string{"/sign", Recorded, slot.Environment, string(slot.API.Kind), slot.API.Name}, "/")
-}
+func pathOf(slot slots.Slot) string { return "/sign/" + slot.String() }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package upgrade
 
 import (
@@ -72,7 +74,7 @@ func (s *State) Holders() map[slots.Slot]string {
 		object := s.Bindings[name]
 		for _, slot := range slots.HeldBy(object) {
 			for i := range object.Status.APIs {
-				if api := &object.Status.APIs[i]; api.Kind == slot.API.Kind && api.Name == slot.API.Name {
+				if api := &object.Status.APIs[i]; api.Kind == slot.Kind && api.Name == slot.Name {
 					holders[slot] = strings.TrimPrefix(fmt.Sprintf("%s and %s since %s", holders[slot], name, api.BoundAt.UTC()), " and ")
 				}
 			}

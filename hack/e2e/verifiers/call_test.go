@@ -134,7 +134,7 @@ func (c *call) judged(t *testing.T) string {
 	if err != nil {
 		refusal, ok := errors.AsType[*signature.RefusalError](err)
 		if !ok {
-			t.Fatalf("%T, want a *Refusal", err)
+			t.Fatalf("%T, want a *RefusalError", err)
 		}
 		return refused(refusal.Reason)
 	}

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot_test
 
 import (
@@ -11,6 +13,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 const (
@@ -92,7 +95,7 @@ func BenchmarkChangeAmong100000Slots(b *testing.B) {
 // those that are read from a request.
 func BenchmarkLookup(b *testing.B) {
 	store, bindings := fill(b)
-	slots := make([]snapshot.Slot, 0, manySlots)
+	slots := make([]slots.Slot, 0, manySlots)
 	for _, binding := range bindings {
 		for _, api := range binding.Spec.APIs {
 			slots = append(slots, slot(strings.Clone(api.Name)))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot
 
 import (
@@ -5,6 +7,7 @@ import (
 	"time"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // objectName names an object of any kind.
@@ -98,12 +101,12 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 
 // changes compares the claims of a binding before and after: nil is a claim that
 // is not there. What is the same is left out.
-func changes(before, after *binding, namespace string) map[Slot]*claim {
-	changed := map[Slot]*claim{}
-	slot := func(b *binding, api signetv1alpha1.APIReference) Slot {
-		return Slot{Namespace: namespace, Environment: b.environment, Kind: api.Kind, Name: api.Name}
+func changes(before, after *binding, namespace string) map[slots.Slot]*claim {
+	changed := map[slots.Slot]*claim{}
+	slot := func(b *binding, api signetv1alpha1.APIReference) slots.Slot {
+		return slots.Slot{Namespace: namespace, Environment: b.environment, Kind: api.Kind, Name: api.Name}
 	}
-	had := map[Slot]claim{}
+	had := map[slots.Slot]claim{}
 	if before != nil {
 		for _, c := range before.claims {
 			had[slot(before, c.api)] = c

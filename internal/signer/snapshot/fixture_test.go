@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot_test
 
 import (
@@ -12,6 +14,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 const (
@@ -75,8 +78,8 @@ func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBindi
 	return binding
 }
 
-func slot(api string) snapshot.Slot {
-	return snapshot.Slot{Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: api}
+func slot(api string) slots.Slot {
+	return slots.Slot{Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: api}
 }
 
 // world is a complete store in which API orders is signed with key orders.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot_test
 
 import (
@@ -10,6 +12,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // cluster is the objects as they are, and which Secret vanished when: all that
@@ -177,7 +180,7 @@ func answers(snapshot *snapshot.Snapshot, at time.Time) string {
 	return said
 }
 
-func sameAnswer(t *testing.T, store, scratch *snapshot.Store, slot snapshot.Slot, at time.Time) {
+func sameAnswer(t *testing.T, store, scratch *snapshot.Store, slot slots.Slot, at time.Time) {
 	t.Helper()
 	got, gotErr := store.Snapshot().Lookup(slot, at)
 	want, wantErr := scratch.Snapshot().Lookup(slot, at)

@@ -1,35 +1,20 @@
-// Package snapshot has the material of every slot at hand: an immutable
-// snapshot behind an atomic pointer, made of bindings, keys and managed Secrets
-// as they come. It is pure: it knows no client, and clock is an argument.
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot
 
 import (
 	"fmt"
 	"slices"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
-
-// Slot is an API in an environment of a namespace. At most one binding holds it
-// (invariant 1).
-type Slot struct {
-	Namespace   string
-	Environment string
-	Kind        signetv1alpha1.APIKind
-	Name        string
-}
-
-// String is the slot as paths of the signer have it.
-func (s Slot) String() string {
-	return s.Namespace + "/" + s.Environment + "/" + string(s.Kind) + "/" + s.Name
-}
 
 // keyBuffer has room for the keys of most lookups; a longer key is allocated.
 type keyBuffer [256]byte
 
 // slotKey appends the key of a slot in the snapshot. No two slots share one:
 // names have no slashes.
-func slotKey(to []byte, s Slot) []byte {
+func slotKey(to []byte, s slots.Slot) []byte {
 	to = slices.Grow(to, len(s.Namespace)+len(s.Environment)+len(s.Kind)+len(s.Name)+3)
 	to = append(append(to, s.Namespace...), '/')
 	to = append(append(to, s.Environment...), '/')
@@ -70,7 +55,7 @@ const (
 // UnusableError is the error for a slot that cannot be signed for now. Its text names
 // objects, and never material.
 type UnusableError struct {
-	Slot   Slot
+	Slot   slots.Slot
 	Reason Reason
 	// Detail names the object that is in the way, if there is one.
 	Detail string

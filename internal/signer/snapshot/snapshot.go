@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot
 
 import (
@@ -6,6 +8,7 @@ import (
 	"github.com/cilium/statedb/part"
 
 	"github.com/signet-dev/signet/api/signature"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Snapshot is what was known at one time. It never changes: the next one shares
@@ -56,7 +59,7 @@ func (g Grant) Accepted(at time.Time) []*signature.Key {
 
 // Lookup finds what a slot is signed with at that time. The error is an
 // *UnusableError.
-func (s *Snapshot) Lookup(slot Slot, now time.Time) (Grant, error) {
+func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	refuse := func(reason Reason, detail string) (Grant, error) {
 		return Grant{}, &UnusableError{Slot: slot, Reason: reason, Detail: detail}
 	}

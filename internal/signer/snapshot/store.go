@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot
 
 import (
@@ -9,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Store makes a new snapshot of each object that comes, changes or goes. The
@@ -82,18 +85,18 @@ func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
 }
 
 // claim puts the claims of a binding that have changed into the slots.
-func (s *Snapshot) claim(name objectName, changed map[Slot]*claim) {
-	slots := s.slots.Txn()
+func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
+	txn := s.slots.Txn()
 	for slot, c := range changed {
 		key := slotKey(nil, slot)
-		claimants, _ := slots.Get(key)
+		claimants, _ := txn.Get(key)
 		if claimants = claimed(claimants, name.name, c); len(claimants) > 0 {
-			slots.Insert(key, claimants)
+			txn.Insert(key, claimants)
 		} else {
-			slots.Delete(key)
+			txn.Delete(key)
 		}
 	}
-	s.slots = slots.CommitAndNotify()
+	s.slots = txn.CommitAndNotify()
 }
 
 // SetKey takes in a key that is new or has changed.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package snapshot_test
 
 import (
@@ -15,6 +17,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 func TestPolicyOfTheBinding(t *testing.T) {
@@ -114,7 +117,7 @@ func TestHeldSlotsAreSignedWhateverTheirPublication(t *testing.T) {
 
 func TestOnlyTheSlotItself(t *testing.T) {
 	w := newWorld(t)
-	for name, other := range map[string]snapshot.Slot{
+	for name, other := range map[string]slots.Slot{
 		"namespace":   {Namespace: "team-b", Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: "orders"},
 		"environment": {Namespace: namespace, Environment: "release", Kind: signetv1alpha1.APIKindAPI, Name: "orders"},
 		"kind":        {Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindHTTPRoute, Name: "orders"},

@@ -1,6 +1,5 @@
-// Package advice says what the reasons of conditions mean and what a user does
-// about them. It is the one source of these texts: the tables of the API page are
-// compared with it.
+// SPDX-License-Identifier: Apache-2.0
+
 package advice
 
 import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"

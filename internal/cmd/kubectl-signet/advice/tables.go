@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package advice
 
 import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"

@@ -90,7 +90,7 @@ func key(namespace, name string) client.Object {
 	}
 	if name == "payments" {
 		k.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "payments-own"}}
-		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Create Secret payments-own, or give it the label signet.dev/signature-material: "true".`)}
+		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Secret "payments-own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`)}
 		return k
 	}
 	k.Status = signetv1alpha1.SignatureKeyStatus{

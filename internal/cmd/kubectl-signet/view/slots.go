@@ -8,13 +8,8 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 )
-
-// slotID names a slot.
-type slotID struct {
-	namespace, environment string
-	api                    signetv1alpha1.APIReference
-}
 
 // Holds reports whether a binding holds an API according to its status. An API
 // that is held while the key has lost its material is Pending.
@@ -30,28 +25,28 @@ func Holds(status *signetv1alpha1.APIStatus) bool {
 // slotsOf returns the slots that the bindings claim, with holders according to
 // their statuses.
 func slotsOf(bindings []signetv1alpha1.SignatureBinding) []Slot {
-	found := map[slotID]*Slot{}
+	found := map[slots.Slot]*Slot{}
 	for i := range bindings {
 		binding := &bindings[i]
 		for j := range binding.Status.APIs {
 			api := &binding.Status.APIs[j]
-			id := slotID{binding.Namespace, environmentOf(binding), signetv1alpha1.NewAPIReference(api.Kind, api.Name)}
-			if found[id] == nil {
-				found[id] = &Slot{
-					Namespace: id.namespace, Environment: id.environment, API: APIName(id.api), State: string(api.State),
+			slot := slots.Slot{Namespace: binding.Namespace, Environment: environmentOf(binding), Kind: api.Kind, Name: api.Name}
+			if found[slot] == nil {
+				found[slot] = &Slot{
+					Namespace: slot.Namespace, Environment: slot.Environment, API: APIName(slot.API()), State: string(api.State),
 				}
 			}
-			found[id].add(binding, api)
+			found[slot].add(binding, api)
 		}
 	}
-	slots := make([]Slot, 0, len(found))
+	sorted := make([]Slot, 0, len(found))
 	for _, slot := range found {
-		slots = append(slots, *slot)
+		sorted = append(sorted, *slot)
 	}
-	slices.SortFunc(slots, func(a, b Slot) int {
+	slices.SortFunc(sorted, func(a, b Slot) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.API, b.API))
 	})
-	return slots
+	return sorted
 }
 
 func (s *Slot) add(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/index"
 )
 
 // MountRoot is the folder in which the printed setup mounts keys. Any folder works.
@@ -39,14 +40,7 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 		RequiredHeaders: slices.Sorted(slices.Values(binding.Spec.SignedHeaders)),
 		Mounts:          []Mount{},
 	}
-	names := []string{EffectiveKey(binding), binding.Spec.KeyRef.Name}
-	for i := range binding.Status.PreviousKeys {
-		names = append(names, binding.Status.PreviousKeys[i].Name)
-	}
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			continue
-		}
+	for _, name := range index.KeyNames(binding) {
 		for j := range keys {
 			if keys[j].Name == name {
 				verifier.Mounts = append(verifier.Mounts, mountOf(&keys[j]))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package slots
 
 import (
@@ -20,8 +22,8 @@ func bindingWith(change func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.
 }
 
 func TestUsesKey(t *testing.T) {
-	living := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: "orders"}}
-	deleted := living.DeepCopy()
+	active := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: "orders"}}
+	deleted := active.DeepCopy()
 	deleted.DeletionTimestamp = deletion.DeepCopy()
 
 	cases := map[string]struct {
@@ -29,28 +31,28 @@ func TestUsesKey(t *testing.T) {
 		bind func(*signetv1alpha1.SignatureBinding)
 		want bool
 	}{
-		"names a living key": {living, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "orders" }, true},
-		"names another key":  {living, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" }, false},
-		"moving away, still in force": {living, func(b *signetv1alpha1.SignatureBinding) {
+		"names an active key": {active, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "orders" }, true},
+		"names another key":   {active, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "other" }, false},
+		"moves away, key still effective": {active, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.Status.KeyName = "other", "orders"
 		}, true},
-		"moved away, still accepted": {living, func(b *signetv1alpha1.SignatureBinding) {
+		"moved away, key still accepted": {active, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.Status.KeyName = "other", "other"
 			b.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
 		}, true},
-		"moved away for good": {living, func(b *signetv1alpha1.SignatureBinding) {
+		"moved away, key no longer accepted": {active, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.Status.KeyName = "other", "other"
 		}, false},
-		"older than the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
+		"created before the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name = "orders"
 		}, true},
-		"of the second of the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
+		"created in the second of the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.CreationTimestamp = "orders", deletion
 		}, true},
-		"younger than the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
+		"created after the deletion": {deleted, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.CreationTimestamp = "orders", metav1.NewTime(deletion.Add(time.Second))
 		}, false},
-		"younger than the deletion, yet in force": {deleted, func(b *signetv1alpha1.SignatureBinding) {
+		"created after the deletion, key already effective": {deleted, func(b *signetv1alpha1.SignatureBinding) {
 			b.Spec.KeyRef.Name, b.CreationTimestamp = "orders", metav1.NewTime(deletion.Add(time.Second))
 			b.Status.KeyName = "orders"
 		}, true},
@@ -58,7 +60,7 @@ func TestUsesKey(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			if got := UsesKey(bindingWith(c.bind), c.key); got != c.want {
-				t.Errorf("usesKey = %t, want %t", got, c.want)
+				t.Errorf("UsesKey = %t, want %t", got, c.want)
 			}
 		})
 	}
@@ -73,17 +75,17 @@ func TestHoldsWith(t *testing.T) {
 		status signetv1alpha1.SignatureBindingStatus
 		want   bool
 	}{
-		"holds with it":             {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound}, true},
-		"held with it before":       {signetv1alpha1.SignatureBindingStatus{KeyName: "other", PreviousKeys: []signetv1alpha1.PreviousKey{{Name: "orders"}}, APIs: bound}, true},
-		"holds with another":        {signetv1alpha1.SignatureBindingStatus{KeyName: "other", APIs: bound}, false},
-		"in force, holds nothing":   {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound[:1]}, false},
-		"has been told nothing yet": {signetv1alpha1.SignatureBindingStatus{}, false},
+		"holds an API with the key":              {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound}, true},
+		"held an API with the key before a move": {signetv1alpha1.SignatureBindingStatus{KeyName: "other", PreviousKeys: []signetv1alpha1.PreviousKey{{Name: "orders"}}, APIs: bound}, true},
+		"holds an API with another key":          {signetv1alpha1.SignatureBindingStatus{KeyName: "other", APIs: bound}, false},
+		"key effective, holds nothing":           {signetv1alpha1.SignatureBindingStatus{KeyName: "orders", APIs: bound[:1]}, false},
+		"no status yet":                          {signetv1alpha1.SignatureBindingStatus{}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			binding := bindingWith(func(b *signetv1alpha1.SignatureBinding) { b.Status = c.status })
 			if got := HoldsWith(binding, "orders"); got != c.want {
-				t.Errorf("holdsWith = %t, want %t", got, c.want)
+				t.Errorf("HoldsWith = %t, want %t", got, c.want)
 			}
 		})
 	}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturekey
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
+)
+
+// writeLimit is how long a write of a Secret may take. Delays are counted from
+// when it was decided on: a write that takes effect much later would shorten
+// them.
+const writeLimit = 10 * time.Second
+
+// outcome is how far a plan has been carried out.
+type outcome struct {
+	// key and secret are as observed, or as the last write was acknowledged.
+	key    *signetv1alpha1.SignatureKey
+	secret *corev1.Secret
+	// materialWritten reports whether the Secret is as planned.
+	materialWritten bool
+	// gone reports whether the key no longer exists, and has no status to write.
+	gone bool
+}
+
+// planAndApply computes the plan and carries it out.
+func (r *Reconciler) planAndApply(ctx context.Context, o keyplan.Observation) (keyplan.Plan, outcome, error) {
+	plan, err := keyplan.Compute(o, r.Clock.Now(), r.Rand)
+	if err != nil {
+		return plan, outcome{key: o.Key}, fmt.Errorf("plan SignatureKey %s: %w", client.ObjectKeyFromObject(o.Key), err)
+	}
+	if plan.RotationState != "" {
+		r.rotations.observe(o.Key, plan.RotationState)
+	}
+	if !plan.Answer.IsZero() {
+		r.liveReads.store(o.Key, plan.Answer)
+	}
+	done, err := r.apply(ctx, o, plan)
+	return plan, done, err
+}
+
+// apply carries out the plan's writes in order. Each depends on the version that
+// was observed, or that the write before it was acknowledged with.
+func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyplan.Plan) (outcome, error) {
+	done := outcome{key: o.Key, secret: o.Secret}
+	public, err := r.writePublicBefore(ctx, o.Key, plan.Public)
+	if err != nil {
+		return done, err
+	}
+	if err := r.writeSecret(ctx, plan.Secret, &done); err != nil {
+		return done, err
+	}
+	done.materialWritten = true
+	if err := r.writePublicAfter(ctx, o.Key, plan.Public, public); err != nil {
+		return done, err
+	}
+	switch plan.Protection {
+	case keyplan.RestoreProtection:
+		err = r.restoreProtection(ctx, &done)
+	case keyplan.RemoveProtection:
+		err = r.removeProtection(ctx, o, &done)
+	case keyplan.KeepProtection:
+	}
+	return done, err
+}
+
+// writePublicBefore writes the public ConfigMap as it is to be before the Secret
+// is written, and returns it.
+func (r *Reconciler) writePublicBefore(ctx context.Context, key *signetv1alpha1.SignatureKey, plan *keyplan.ConfigMapPlan) (*corev1.ConfigMap, error) {
+	switch {
+	case plan == nil:
+		return nil, nil
+	case plan.BeforeSecret == nil:
+		return plan.Observed, nil
+	case plan.Observed != nil:
+		return r.patchPublic(ctx, key, plan.Observed, plan.BeforeSecret.DeepCopy())
+	}
+	public := plan.BeforeSecret.DeepCopy()
+	if err := r.Client.Create(ctx, public); err != nil {
+		return nil, fmt.Errorf("create ConfigMap %s: %w", client.ObjectKeyFromObject(public), err)
+	}
+	r.expected.expect(key, public)
+	return public, nil
+}
+
+// writePublicAfter writes the data of the public ConfigMap as it is to be after
+// the Secret has been written.
+func (r *Reconciler) writePublicAfter(ctx context.Context, key *signetv1alpha1.SignatureKey, plan *keyplan.ConfigMapPlan, public *corev1.ConfigMap) error {
+	if plan == nil || plan.AfterSecret == nil {
+		return nil
+	}
+	after := public.DeepCopy()
+	after.Data = plan.AfterSecret
+	_, err := r.patchPublic(ctx, key, public, after)
+	return err
+}
+
+func (r *Reconciler) patchPublic(ctx context.Context, key *signetv1alpha1.SignatureKey, before, after *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, after, patch); err != nil {
+		return nil, fmt.Errorf("write ConfigMap %s: %w", client.ObjectKeyFromObject(before), err)
+	}
+	r.expected.expect(key, after)
+	return after, nil
+}
+
+// writeSecret writes the managed Secret. Its rotation is watched from the
+// acknowledgment on.
+func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, done *outcome) error {
+	if plan == nil {
+		return nil
+	}
+	desired := plan.Desired.DeepCopy()
+	if plan.Observed != nil {
+		if err := r.patchSecret(ctx, done.key, plan.Observed, desired); err != nil {
+			return err
+		}
+	} else {
+		if err := r.Client.Create(ctx, desired); err != nil {
+			return fmt.Errorf("create Secret %s: %w", client.ObjectKeyFromObject(desired), err)
+		}
+		r.expected.expect(done.key, desired)
+	}
+	done.secret = desired
+	r.rotations.observe(done.key, plan.RotationState)
+	return nil
+}
+
+// patchSecret writes the differences, if the Secret is still as it was observed.
+func (r *Reconciler) patchSecret(ctx context.Context, key *signetv1alpha1.SignatureKey, before, after *corev1.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, after, patch); err != nil {
+		return fmt.Errorf("write Secret %s: %w", client.ObjectKeyFromObject(before), err)
+	}
+	r.expected.expect(key, after)
+	return nil
+}
+
+// isCreateRefused reports whether the API server has refused to create an object
+// because its namespace is being deleted.
+func isCreateRefused(err error) bool {
+	return apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+}

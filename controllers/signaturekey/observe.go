@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturekey
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+// observe reads all that the plan of a key depends on: from the caches, and from
+// the API server where the plan would have to rely on an absence that the caches
+// cannot prove. It reads no more if the caches lag behind.
+func (r *Reconciler) observe(ctx context.Context, key *signetv1alpha1.SignatureKey) (keyplan.Observation, error) {
+	o := keyplan.Observation{Key: key, PublicKeyEnabled: r.PublicKeyEnabled, Watch: r.rotations.watch(key)}
+	o.Answer.Readiness, o.Answer.Left = r.liveReads.lookup(key)
+	if err := r.observeCached(ctx, &o); err != nil {
+		return o, err
+	}
+	if o.CacheLag = r.expected.pending(key, writtenObjects(o)...); o.CacheLag > 0 {
+		return o, nil
+	}
+	return o, r.observeLive(ctx, &o)
+}
+
+// writtenObjects are the observed objects that the controller writes.
+func writtenObjects(o keyplan.Observation) []client.Object {
+	objects := []client.Object{o.Key}
+	if o.Secret != nil {
+		objects = append(objects, o.Secret)
+	}
+	if o.Public != nil {
+		objects = append(objects, o.Public)
+	}
+	return objects
+}
+
+// observeCached reads what the caches have.
+func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) error {
+	var err error
+	if o.Secret, err = getOrNil(ctx, r.Client, o.Key.Namespace, o.Key.EffectiveTargetName(), &corev1.Secret{}); err != nil {
+		return err
+	}
+	if name := o.Key.SourceName(); name != "" {
+		if o.Source, err = getOrNil(ctx, r.Client, o.Key.Namespace, name, &corev1.Secret{}); err != nil {
+			return err
+		}
+	}
+	if keyplan.PublishesSource(o.Key, o.Source) {
+		if o.CipherKeys, err = r.cipherKeysOf(ctx, o.Source); err != nil {
+			return err
+		}
+	}
+	if o.Key.Spec.Type == signetv1alpha1.KeyTypePublicKey {
+		if o.Public, err = getOrNil(ctx, r.Client, o.Key.Namespace, o.Key.PublicConfigMapName(), &corev1.ConfigMap{}); err != nil {
+			return err
+		}
+	}
+	return r.observeUsers(ctx, o)
+}
+
+// observeLive reads what the caches cannot answer.
+func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) error {
+	suspected := !o.Key.DeletionTimestamp.IsZero() ||
+		(material.IsOwnedBy(o.Secret, o.Key) && !o.Secret.DeletionTimestamp.IsZero())
+	var err error
+	if o.NamespaceTerminating, err = r.namespaceTerminating(ctx, o.Key.Namespace, suspected); err != nil {
+		return err
+	}
+	if keyplan.NeedsLiveSecret(*o) {
+		if o.Secret, err = r.findUncachedSecret(ctx, o.Key); err != nil {
+			return err
+		}
+		o.SecretLive = true
+	}
+	if keyplan.NeedsLivePublic(*o) {
+		if o.Public, err = getOrNil(ctx, r.Live, o.Key.Namespace, o.Key.PublicConfigMapName(), &corev1.ConfigMap{}); err != nil {
+			return err
+		}
+		o.PublicLive = true
+	}
+	return nil
+}
+
+// findUncachedSecret reads the managed Secret from the API server; nil if there
+// is none.
+func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) (*corev1.Secret, error) {
+	return getOrNil(ctx, r.Live, key.Namespace, key.EffectiveTargetName(), &corev1.Secret{})
+}
+
+// observeUsers reads the bindings that use the key. They are not copied: a key
+// may have many, with a thousand APIs each.
+func (r *Reconciler) observeUsers(ctx context.Context, o *keyplan.Observation) error {
+	var bindings signetv1alpha1.SignatureBindingList
+	err := r.Client.List(ctx, &bindings, client.InNamespace(o.Key.Namespace),
+		client.MatchingFields{index.BindingKeys: o.Key.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return fmt.Errorf("list SignatureBindings of SignatureKey %s: %w", client.ObjectKeyFromObject(o.Key), err)
+	}
+	for i := range bindings.Items {
+		binding := &bindings.Items[i]
+		if slots.UsesKey(binding, o.Key) {
+			o.Users = append(o.Users, binding.Name)
+			o.HasHolder = o.HasHolder || slots.HoldsWith(binding, o.Key.Name)
+		}
+	}
+	slices.Sort(o.Users)
+	return nil
+}
+
+// cipherKeysOf returns the names of the keys of type AES with this source, in
+// order.
+func (r *Reconciler) cipherKeysOf(ctx context.Context, source *corev1.Secret) ([]string, error) {
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(source.Namespace),
+		client.MatchingFields{index.KeySource: source.Name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return nil, fmt.Errorf("list SignatureKeys with the source %s: %w", client.ObjectKeyFromObject(source), err)
+	}
+	var names []string
+	for i := range keys.Items {
+		if keys.Items[i].Spec.Type == signetv1alpha1.KeyTypeAES {
+			names = append(names, keys.Items[i].Name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// namespaceTerminating reports whether the namespace is being deleted. Where the
+// manager may not watch namespaces it is read live, and only if an object in it
+// is being deleted.
+func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, suspected bool) (bool, error) {
+	reader := client.Reader(r.Client)
+	if !r.ClusterWide {
+		if !suspected {
+			return false, nil
+		}
+		if terminating, known := r.liveReads.lookupNamespace(name); known {
+			return terminating, nil
+		}
+		reader = r.Live
+	}
+	namespace := &metav1.PartialObjectMetadata{}
+	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
+	if err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("read Namespace %s: %w", name, err)
+	}
+	terminating := !namespace.DeletionTimestamp.IsZero()
+	if !r.ClusterWide {
+		r.liveReads.storeNamespace(name, terminating)
+	}
+	return terminating, nil
+}
+
+// getOrNil reads an object, or returns nil if the reader has none. A cache has no
+// Secret without the label signet.dev/signature-material.
+func getOrNil[T client.Object](ctx context.Context, reader client.Reader, namespace, name string, object T) (T, error) {
+	var none T
+	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
+	if apierrors.IsNotFound(err) {
+		return none, nil
+	}
+	if err != nil {
+		return none, fmt.Errorf("read %s %s/%s: %w", kindOf(object), namespace, name, err)
+	}
+	return object, nil
+}

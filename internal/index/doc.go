@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package index registers the indexes of the manager's caches, and has the
+// functions that compute their values.
+//
+// Controllers and webhooks look up related objects with them instead of listing a
+// namespace: the bindings of a slot (BindingSlots) or of a key (BindingKeys), the
+// keys of a source Secret (KeySource) or of a managed Secret (KeySecretName).
+// KeyNames is the only place that decides which keys a binding names.
+package index

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package index
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+func TestKeyNames(t *testing.T) {
+	for name, test := range map[string]struct {
+		spec, effective string
+		previous        []string
+		want            []string
+	}{
+		"a new binding":               {spec: "orders", want: []string{"orders"}},
+		"bound":                       {spec: "orders", effective: "orders", want: []string{"orders"}},
+		"moving":                      {spec: "new", effective: "orders", want: []string{"orders", "new"}},
+		"moved":                       {spec: "new", effective: "new", previous: []string{"orders", "older"}, want: []string{"new", "orders", "older"}},
+		"moving back to an old key":   {spec: "old", effective: "new", previous: []string{"old"}, want: []string{"new", "old"}},
+		"neither spec nor status set": {want: []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			binding := &signetv1alpha1.SignatureBinding{}
+			binding.Spec.KeyRef.Name, binding.Status.KeyName = test.spec, test.effective
+			for _, name := range test.previous {
+				binding.Status.PreviousKeys = append(binding.Status.PreviousKeys, signetv1alpha1.PreviousKey{Name: name})
+			}
+			if diff := cmp.Diff(test.want, KeyNames(binding)); diff != "" {
+				t.Errorf("KeyNames (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A binding that moves to another environment is found by the slots that it lists
+// and by those that it still holds.
+func TestSlotsOf(t *testing.T) {
+	binding := &signetv1alpha1.SignatureBinding{}
+	binding.Namespace, binding.Spec.Environment, binding.Status.Environment = "shop", "RELEASE", "STAGING"
+	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")}
+	binding.Status.APIs = []signetv1alpha1.APIStatus{
+		{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "held", BoundAt: &metav1.Time{}},
+		{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "lost"},
+	}
+	want := []string{"shop/RELEASE/API/orders", "shop/STAGING/HTTPRoute/held"}
+	if diff := cmp.Diff(want, slotsOf(binding)); diff != "" {
+		t.Errorf("slotsOf (-want +got):\n%s", diff)
+	}
+}

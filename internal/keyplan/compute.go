@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+var (
+	errSecretNotReadLive = errors.New("the absence of the managed Secret has not been confirmed by a live read")
+	errPublicNotReadLive = errors.New("the absence of the public ConfigMap has not been confirmed by a live read")
+)
+
+// planner computes one plan.
+type planner struct {
+	Observation
+	now    time.Time
+	random io.Reader
+
+	// specInvalid reports whether the spec breaks a rule: it is not followed.
+	specInvalid bool
+	// supplied are the components that spec and source supply; nil unless both are
+	// valid.
+	supplied *material.Supplied
+	// current is the material in the managed Secret, and next what is to be there;
+	// nil if there is none.
+	current, next *material.Set
+	// modified reports whether another client has changed the data of current, and
+	// adopted whether the key has not seen current before, or not for a while.
+	modified, adopted bool
+	// consented reports whether the spec allows new material in place of lost one.
+	consented bool
+
+	// readiness is what the first step with something to report has set, and
+	// fallback applies if none has.
+	readiness, fallback status.Readiness
+	// shown is the material that the status describes; nil for none.
+	shown *material.Set
+	// change is what a write of the Secret does to the material.
+	change *status.Event
+
+	plan Plan
+}
+
+// step is a part of the computation. The first one that decides ends it.
+type step func(*planner) (decided bool, err error)
+
+// checks classify what has been observed. They use no randomness.
+var checks = []step{
+	(*planner).validateSpec,
+	(*planner).classifySecret,
+	(*planner).checkTypeGate,
+	(*planner).resolveSource,
+	(*planner).mayGenerate,
+}
+
+// steps decide what the key's objects are to be.
+var steps = append(checks[:len(checks):len(checks)],
+	(*planner).planMaterial,
+	(*planner).planPublic,
+	(*planner).planSecret,
+	(*planner).setFinalReady,
+)
+
+// Compute returns the plan for a key. It fails if randomness does, and if
+// NeedsLiveSecret or NeedsLivePublic was not followed.
+func Compute(observation Observation, now time.Time, random io.Reader) (Plan, error) {
+	p := newPlanner(observation, now, random)
+	if !p.deletable() {
+		if _, err := p.run(steps); err != nil {
+			return Plan{}, err
+		}
+	}
+	p.planProtection()
+	p.plan.Status.ObservedGeneration = p.Key.Generation
+	return p.finish(), nil
+}
+
+// Unapplied returns what to report if no write of the plan took effect: the
+// material as observed, and the problems that the checks have found. It has no
+// writes.
+func Unapplied(observation Observation, now time.Time) Plan {
+	p := newPlanner(observation, now, nil)
+	if !p.deletable() {
+		// An error leaves the status as it is, which is what to report then.
+		_, _ = p.run(checks)
+	}
+	return p.finish()
+}
+
+// NeedsLiveSecret reports whether the plan relies on the absence of the managed
+// Secret, which a cache cannot prove: it may lag, and excludes Secrets without
+// Signet's label.
+func NeedsLiveSecret(observation Observation) bool {
+	if observation.Secret != nil || observation.SecretLive || observation.deletable() {
+		return false
+	}
+	_, err := newPlanner(observation, time.Time{}, nil).run(checks)
+	return errors.Is(err, errSecretNotReadLive)
+}
+
+// NeedsLivePublic reports whether the plan relies on the absence of the public
+// ConfigMap.
+func NeedsLivePublic(observation Observation) bool {
+	if observation.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey || observation.Public != nil ||
+		observation.PublicLive || observation.blocked() || observation.deletable() {
+		return false
+	}
+	decided, err := newPlanner(observation, time.Time{}, nil).run(checks)
+	return !decided && err == nil
+}
+
+func newPlanner(observation Observation, now time.Time, random io.Reader) *planner {
+	return &planner{
+		Observation: observation, now: now, random: random,
+		plan: Plan{Status: *observation.Key.Status.DeepCopy()},
+	}
+}
+
+// run takes the steps until one decides.
+func (p *planner) run(steps []step) (decided bool, err error) {
+	for _, step := range steps {
+		if decided, err := step(p); decided || err != nil {
+			return decided, err
+		}
+	}
+	return false, nil
+}
+
+// setReady sets Ready, unless an earlier step has.
+func (p *planner) setReady(readiness status.Readiness) {
+	if p.readiness.IsZero() {
+		p.readiness = readiness
+	}
+}
+
+// markStalled sets Ready to False until the user does what the message says.
+// A watch reports that, so that the key is not retried.
+func (p *planner) markStalled(reason, message string) {
+	if p.readiness.IsZero() {
+		p.plan.Terminal = true
+	}
+	p.setReady(status.Stalled(reason, message))
+}
+
+// setFallback sets what Ready is if no step has anything else to report.
+func (p *planner) setFallback(readiness status.Readiness) {
+	if p.fallback.IsZero() {
+		p.fallback = readiness
+	}
+}
+
+// setFinalReady completes a plan in which nothing is wrong.
+func (p *planner) setFinalReady() (bool, error) {
+	p.setReady(p.fallback)
+	p.setReady(status.Ready(signetv1alpha1.ReasonReady, fmt.Sprintf("The material is in Secret %q.", p.Key.EffectiveTargetName())))
+	return true, nil
+}
+
+// recordEvent adds an event that is emitted after the status has been written.
+func (p *planner) recordEvent(event status.Event) {
+	p.plan.Events = append(p.plan.Events, event)
+}
+
+// requeueAfter examines the key again after a delay, or earlier; zero is never.
+func (p *planner) requeueAfter(delay time.Duration) {
+	if delay > 0 && (p.plan.RequeueAfter == 0 || delay < p.plan.RequeueAfter) {
+		p.plan.RequeueAfter = delay
+	}
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+// Observation is all that the plan of a key depends on. It is immutable: nothing
+// that it refers to may be changed.
+type Observation struct {
+	// Key as the cache shows it.
+	Key *signetv1alpha1.SignatureKey
+	// PublicKeyEnabled reports whether new keys of type PublicKey are allowed.
+	PublicKeyEnabled bool
+
+	// Secret has the name of the managed Secret; nil if there is none. The cache
+	// shows only Secrets with the label signet.dev/signature-material.
+	Secret *corev1.Secret
+	// SecretLive reports whether Secret, or its absence, is the answer of a live
+	// read, which is made only if the cache has no such Secret.
+	SecretLive bool
+	// Public has the name of the public ConfigMap; nil if there is none, and for
+	// all types but PublicKey.
+	Public *corev1.ConfigMap
+	// PublicLive reports whether Public, or its absence, is the answer of a live
+	// read.
+	PublicLive bool
+	// Answer is what an earlier live read has found, if that still stands.
+	Answer LiveAnswer
+
+	// Source is the Secret in spec.source.secretRef; nil if the cache has none.
+	Source *corev1.Secret
+	// CipherKeys are the keys of type AES with the same source, in order. Their
+	// identifier is secret.
+	CipherKeys []string
+
+	// Users are the names of the bindings that use the key, in order.
+	Users []string
+	// HasHolder reports whether one of them holds an API with the key's material.
+	HasHolder bool
+
+	// NamespaceTerminating reports whether the namespace is being deleted.
+	NamespaceTerminating bool
+	// CreateRefused reports whether the API server has refused a create in this
+	// pass because the namespace is being deleted.
+	CreateRefused bool
+
+	// Watch is since when this process has seen the rotation in its state.
+	Watch material.Watch
+	// CacheLag is how long to wait for caches that do not show Signet's own writes
+	// yet; zero if they do.
+	CacheLag time.Duration
+}
+
+// LiveAnswer is what a live read has led to. It spares an unchanged key further
+// live reads for a while.
+type LiveAnswer struct {
+	// Readiness is SecretOwnedByOther, SecretLost, or zero without an answer.
+	Readiness status.Readiness
+	// Left is for how long the answer stands.
+	Left time.Duration
+}
+
+func (o *Observation) terminating() bool { return !o.Key.DeletionTimestamp.IsZero() }
+
+// deletable reports whether the key is being deleted and nothing prevents that.
+func (o *Observation) deletable() bool {
+	return o.terminating() && (o.NamespaceTerminating || len(o.Users) == 0)
+}
+
+// firstSeen reports whether the key has no status yet, except for the -1 that
+// its schema sets.
+func (o *Observation) firstSeen() bool { return o.Key.Status.ObservedGeneration <= 0 }
+
+// blocked reports whether an earlier live read has found an object that is not
+// managed by the key.
+func (o *Observation) blocked() bool {
+	return o.Answer.Readiness.Reason == signetv1alpha1.ReasonSecretOwnedByOther
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+)
+
+// planProtection decides what becomes of the finalizers. Those of a key that is
+// being deleted while bindings use it stay as they are.
+func (p *planner) planProtection() {
+	switch {
+	case p.terminating() && !p.deletable():
+	case p.mustRestoreProtection():
+		p.plan.Protection = RestoreProtection
+	case p.mayRemoveProtection():
+		p.plan.Protection = RemoveProtection
+	}
+}
+
+// mustRestoreProtection reports whether the key lacks its finalizer although a
+// binding relies on it, or although it is what releases a terminating Secret.
+func (p *planner) mustRestoreProtection() bool {
+	return (p.HasHolder || p.secretProtected()) && !p.terminating() && !p.NamespaceTerminating && !p.keyProtected()
+}
+
+// mayRemoveProtection reports whether there are finalizers of Signet and no
+// known reason to keep them. A Secret that was deleted while its key exists is
+// kept even if no binding uses it: a stray deletion must not destroy bytes.
+func (p *planner) mayRemoveProtection() bool {
+	switch {
+	case !p.keyProtected() && (!p.ownsSecret() || !hasProtection(p.Secret)):
+		return false
+	case p.NamespaceTerminating:
+		return true
+	case len(p.Users) > 0:
+		return false
+	default:
+		return p.terminating() || !p.secretProtected()
+	}
+}
+
+// mustKeepMaterial reports whether bindings rely on material that has been made:
+// it must not be replaced without consent. A finalizer was added before the
+// first grant.
+func (p *planner) mustKeepMaterial() bool {
+	return p.HasHolder || (len(p.Users) > 0 && p.keyProtected())
+}
+
+func (p *planner) keyProtected() bool { return hasProtection(p.Key) }
+
+// secretProtected reports whether the managed Secret is being deleted and
+// Signet's finalizer keeps it.
+func (p *planner) secretProtected() bool {
+	return p.ownsSecret() && !p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret)
+}
+
+// ownsSecret reports whether the observed Secret is the key's. One that only a
+// live read shows is not if another object controls it.
+func (p *planner) ownsSecret() bool {
+	return material.IsOwnedBy(p.Secret, p.Key) && (!p.SecretLive || material.OtherController(p.Secret, p.Key) == nil)
+}
+
+// lossReported reports whether status contains the loss of the Secret: only then
+// is a change of the trigger a consent.
+func (p *planner) lossReported() bool {
+	condition := meta.FindStatusCondition(p.Key.Status.Conditions, signetv1alpha1.ConditionReady)
+	return condition != nil && condition.Reason == signetv1alpha1.ReasonSecretLost
+}
+
+// consents reports whether the spec allows new material in place of lost one.
+func (p *planner) consents() bool {
+	trigger := p.Key.Trigger()
+	return p.lossReported() && trigger != "" && trigger != p.Key.Status.ObservedTrigger && !p.terminating()
+}
+
+func hasProtection(object metav1.Object) bool {
+	return slices.Contains(object.GetFinalizers(), signetv1alpha1.FinalizerProtection)
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+// maxBindingNames is how many bindings a status names.
+const maxBindingNames = 10
+
+// finish completes the status, and adds the events about its transitions.
+func (p *planner) finish() Plan {
+	s := &p.plan.Status
+	s.DisplayName, s.SecretName = p.Key.EffectiveDisplayName(), p.Key.EffectiveTargetName()
+	if !p.readiness.IsZero() {
+		p.requeueAfter(p.readiness.Apply(&s.Conditions, p.Key.Generation, p.now))
+	}
+	s.Bindings = &signetv1alpha1.KeyBindings{
+		Count: int32(len(p.Users)),
+		Names: p.Users[:min(len(p.Users), maxBindingNames)],
+	}
+	status.SetCondition(&s.Conditions, p.inUse(), p.now)
+	p.setRotation()
+	p.recordTransitions()
+	return p.plan
+}
+
+// setMaterialStatus describes the material in effect.
+func (p *planner) setMaterialStatus(set *material.Set) {
+	p.shown = set
+	s := &p.plan.Status
+	s.Identifier = ""
+	if set.Type == signetv1alpha1.KeyTypeHMAC || set.Type == signetv1alpha1.KeyTypeBasic {
+		s.Identifier = string(set.Active.Key)
+	}
+	s.KeyID = set.Active.ID
+	s.Versions = set.Versions()
+	s.LastRotationTime = s.Versions[0].Activated
+	s.ObservedTrigger, s.ObservedRevokeTrigger = set.Trigger, set.RevokeTrigger
+}
+
+// clearMaterialStatus reports that there is no material to sign with.
+func (p *planner) clearMaterialStatus() {
+	p.shown = nil
+	s := &p.plan.Status
+	s.Identifier, s.KeyID = "", ""
+	s.Versions, s.LastRotationTime, s.NextRotationTime = nil, nil, nil
+}
+
+// inUse returns the condition with the bindings that use the key.
+func (p *planner) inUse() metav1.Condition {
+	condition := metav1.Condition{
+		Type: signetv1alpha1.ConditionInUse, Status: metav1.ConditionTrue, ObservedGeneration: p.Key.Generation,
+	}
+	users := status.EnumerateNames(p.Users, maxBindingNames)
+	switch {
+	case len(p.Users) == 0:
+		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonNotBound
+		condition.Message = "No binding uses the key."
+	case p.terminating():
+		condition.Reason = signetv1alpha1.ReasonDeletionBlocked
+		condition.Message = fmt.Sprintf("The key is being deleted but keeps signing while it is used by %s: %s. "+
+			"Delete each, or move it to another key.", bindings(len(p.Users)), users)
+	default:
+		condition.Reason = signetv1alpha1.ReasonBound
+		condition.Message = fmt.Sprintf("Used by %s: %s.", bindings(len(p.Users)), users)
+	}
+	return condition
+}
+
+func bindings(count int) string {
+	if count == 1 {
+		return "1 binding"
+	}
+	return fmt.Sprintf("%d bindings", count)
+}
+
+// setRotation describes the rotation of the material that status shows.
+func (p *planner) setRotation() {
+	s := &p.plan.Status
+	if p.shown == nil {
+		if s.KeyID == "" {
+			meta.RemoveStatusCondition(&s.Conditions, signetv1alpha1.ConditionRotating)
+		}
+		return
+	}
+	spec := p.rotationSpec()
+	s.NextRotationTime = nil
+	if next := p.shown.NextRotation(spec); !next.IsZero() {
+		s.NextRotationTime = &metav1.Time{Time: next}
+	}
+	condition := rotating(p.shown, spec)
+	condition.ObservedGeneration = p.Key.Generation
+	status.SetCondition(&s.Conditions, condition, p.now)
+}
+
+// rotating returns the condition with the state of a set's rotation.
+func rotating(set *material.Set, spec material.RotationSpec) metav1.Condition {
+	condition := metav1.Condition{Type: signetv1alpha1.ConditionRotating, Status: metav1.ConditionTrue}
+	switch {
+	case set.Previous != nil:
+		condition.Reason = signetv1alpha1.ReasonRetiring
+		condition.Message = fmt.Sprintf("Version %s signs. Version %s is still accepted until %s.",
+			set.Active.ID, set.Previous.ID, set.Previous.Retires.Format(time.RFC3339))
+	case set.Next != nil:
+		condition.Reason = signetv1alpha1.ReasonStaged
+		condition.Message = fmt.Sprintf("Version %s signs. Version %s is also accepted and starts signing at %s.",
+			set.Active.ID, set.Next.ID, set.Next.Created.Add(spec.Stage).Format(time.RFC3339))
+	case spec.Supplied == nil:
+		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonResting
+		condition.Message = fmt.Sprintf("Version %s signs. No rotation starts until the spec and the source are valid. See the condition Ready.", set.Active.ID)
+	case spec.Supplied.Complete() && (spec.Interval > 0 || spec.Trigger != "" || spec.RevokeTrigger != ""):
+		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonNothingToRotate
+		condition.Message = nothingToRotate
+	default:
+		condition.Status, condition.Reason = metav1.ConditionFalse, signetv1alpha1.ReasonSettled
+		condition.Message = fmt.Sprintf("Version %s signs. No other version is accepted.", set.Active.ID)
+	}
+	if condition.Status == metav1.ConditionTrue && set.Triggered(spec) {
+		condition.Message += " The trigger has changed since then, so another rotation follows."
+	}
+	return condition
+}
+
+// recordTransitions adds the events about conditions that have changed. That a
+// new key is not in use, or does not rotate, is no news.
+func (p *planner) recordTransitions() {
+	before, after := p.Key.Status.Conditions, p.plan.Status.Conditions
+	types := []string{signetv1alpha1.ConditionReady}
+	if len(p.Users) > 0 || meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil {
+		types = append(types, signetv1alpha1.ConditionInUse)
+	}
+	if meta.IsStatusConditionTrue(before, signetv1alpha1.ConditionRotating) ||
+		meta.IsStatusConditionTrue(after, signetv1alpha1.ConditionRotating) {
+		types = append(types, signetv1alpha1.ConditionRotating)
+	}
+	p.plan.Events = append(p.plan.Events, status.Transitions(before, after, types...)...)
+}

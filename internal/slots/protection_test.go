@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slots_test
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+func TestObservedProtection(t *testing.T) {
+	for name, test := range map[string]struct {
+		key, secret bool
+		want        slots.ProtectionState
+	}{
+		"neither finalizer":            {false, false, slots.ProtectionFree},
+		"only the finalizer of key":    {true, false, slots.ProtectionUnknown},
+		"only the finalizer of Secret": {false, true, slots.ProtectionUnknown},
+		"both finalizers":              {true, true, slots.ProtectionProtected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := slots.ObservedProtection(test.key, test.secret); got != test.want {
+				t.Errorf("ObservedProtection = %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestProtectionBelongsToOneUID(t *testing.T) {
+	cache := slots.NewNamespaceCache("shop")
+	cache.SetProtection("orders", "first", slots.ProtectionProtected)
+	for uid, want := range map[types.UID]slots.ProtectionState{
+		"first": slots.ProtectionProtected, "second": slots.ProtectionUnknown, "": slots.ProtectionUnknown,
+	} {
+		if got := cache.Protection("orders", uid); got != want {
+			t.Errorf("Protection(%q) = %v, want %v", uid, got, want)
+		}
+		if got := cache.IsProtected("orders", uid); got != (want == slots.ProtectionProtected) {
+			t.Errorf("IsProtected(%q) = %t", uid, got)
+		}
+	}
+}
+
+func TestOnlyProtectedAllowsAGrant(t *testing.T) {
+	cache := slots.NewNamespaceCache("shop")
+	for _, state := range []slots.ProtectionState{
+		slots.ProtectionUnknown, slots.ProtectionFree, slots.ProtectionProtected, slots.ProtectionReleasing,
+	} {
+		cache.SetProtection("orders", "first", state)
+		if got := cache.Protection("orders", "first"); got != state {
+			t.Errorf("Protection = %v, want %v", got, state)
+		}
+		if got := cache.IsProtected("orders", "first"); got != (state == slots.ProtectionProtected) {
+			t.Errorf("IsProtected while %v = %t", state, got)
+		}
+	}
+}
+
+func TestReleaseEndsTheProtection(t *testing.T) {
+	claims := slots.NewClaimCache()
+	cache := claims.Namespace("shop")
+	cache.SetProtection("orders", "first", slots.ProtectionProtected)
+	unlock := claims.Release("shop", "orders")
+	if got := cache.Protection("orders", "first"); got != slots.ProtectionReleasing {
+		t.Errorf("Protection during Release = %v, want releasing", got)
+	}
+	unlock()
+	if got := cache.Protection("orders", "first"); got != slots.ProtectionUnknown {
+		t.Errorf("Protection after Release = %v, want unknown", got)
+	}
+	// Release holds the lock of the namespace's decisions until unlock.
+	_, unlock = claims.Lock("shop")
+	unlock()
+}
