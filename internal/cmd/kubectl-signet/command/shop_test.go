@@ -97,7 +97,7 @@ func key(namespace, name string) client.Object {
 		SecretName: name, KeyID: "v1", Bindings: &signetv1alpha1.KeyBindings{Count: 1, Names: []string{"orders"}},
 		Versions: []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
 		Conditions: []metav1.Condition{
-			condition("Ready", metav1.ConditionTrue, "Ready", "material is in force"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
+			condition("Ready", metav1.ConditionTrue, "Ready", "the key has material"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
 		},
 	}
 	return k
