@@ -62,17 +62,17 @@ signet_apis{state="NotPublished"} 0
 signet_apis{state="Offline"} 0
 signet_apis{state="Pending"} 0
 signet_apis{state="Standby"} 0
-# HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.
+# HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica reports what its caches show.
 # TYPE signet_bindings gauge
 signet_bindings{ready="False",reason="Conflicted"} 1
-# HELP signet_keys Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica tells what its caches show.
+# HELP signet_keys Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica reports what its caches show.
 # TYPE signet_keys gauge
 signet_keys{ready="True",reason="Ready",type="HMAC"} 2
 signet_keys{ready="Unknown",reason="Pending",type="HMAC"} 1
 # HELP signet_rotation_oldest_material_seconds Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.
 # TYPE signet_rotation_oldest_material_seconds gauge
 signet_rotation_oldest_material_seconds 7.77606e+06
-# HELP signet_rotation_overdue_seconds How late the latest rotation, or step of one, is, in seconds: 0 if none is.
+# HELP signet_rotation_overdue_seconds Delay of the most overdue rotation, or step of a rotation, in seconds; 0 if none is overdue.
 # TYPE signet_rotation_overdue_seconds gauge
 signet_rotation_overdue_seconds 60
 `
