@@ -62,7 +62,7 @@ func (r *Reconciler) keyHandler() handler.EventHandler {
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			before, _ := e.ObjectOld.(*signetv1alpha1.SignatureKey)
 			after, _ := e.ObjectNew.(*signetv1alpha1.SignatureKey)
-			if before == nil || after == nil || !reflect.DeepEqual(facetOf(before), facetOf(after)) {
+			if before == nil || after == nil || !facetsEqual(before, after) {
 				enqueue(ctx, e.ObjectNew, q)
 			}
 		},
@@ -83,6 +83,10 @@ func facetOf(key *signetv1alpha1.SignatureKey) keyFacet {
 		uid: key.UID, deletion: key.DeletionTimestamp, finalizers: key.Finalizers,
 		displayName: key.Status.DisplayName, problem: materialProblem(key),
 	}
+}
+
+func facetsEqual(a, b *signetv1alpha1.SignatureKey) bool {
+	return reflect.DeepEqual(facetOf(a), facetOf(b))
 }
 
 // enqueueForRoute enqueues the bindings that list or hold the route, or, if it has
