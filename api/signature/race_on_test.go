@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build race
 
 package signature
 
-// raceDetector says that pools drop at random what they are given.
+// raceDetector is true if the race detector runs, which makes pools drop items at
+// random.
 const raceDetector = true

@@ -1,6 +1,5 @@
-// Bench measures Signet's manager on a real control plane and prints the
-// figures beside their budgets. It judges nothing: the machine is noisy, and a
-// figure is worth something beside the others of its run.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (

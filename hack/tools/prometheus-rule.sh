@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Writes Prometheus' plain file of rules, on standard input, as an object of the
 # Prometheus operator.
 cat <<'END'

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Passes the request with its body to the signer, and continues only with all three
 // headers of the signature.
 async function sign(r) {

@@ -1,5 +1,5 @@
-// Package argocd tests Signet under Argo CD, and what Argo CD and Flux make of
-// its status.
+// SPDX-License-Identifier: Apache-2.0
+
 package argocd
 
 import "github.com/signet-dev/signet/internal/testing/proc"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Signs requests, one JSON object a line on stdin, with the signer of Huawei
 // Cloud's Node.js SDK. Answers a line each: the header, and the body it hashed.
 import { createInterface } from "node:readline";

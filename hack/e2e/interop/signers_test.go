@@ -1,6 +1,5 @@
-// Package signers_test compares the signatures of api/signature with those of
-// two signers that have nothing to do with it. It is a module of its own, since
-// they are large: run it with `make test-signers`.
+// SPDX-License-Identifier: Apache-2.0
+
 package interop_test
 
 import (

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package verifiers_test runs the verifiers of api/signature/verifiers and
 // demands that each says what api/signature says, to the reason of a refusal.
 // Run it with `make test-verifiers`.

@@ -1,4 +1,5 @@
-// Command caddy is the Caddy web server with its standard modules.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (

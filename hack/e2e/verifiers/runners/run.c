@@ -1,4 +1,6 @@
-/* Answers the cases of verifiers_test.go, a line each, with the C verifier. */
+// SPDX-License-Identifier: Apache-2.0
+
+/* Runs the cases of verifiers_test.go, one per line, with the C verifier. */
 #include "signet_verifier.h"
 
 #include <stdio.h>

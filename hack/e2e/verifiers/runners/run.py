@@ -1,4 +1,5 @@
-"""Answers the cases of verifiers_test.go, a line each, with the Python verifier."""
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the cases of verifiers_test.go, one per line, with the Python verifier."""
 
 import base64
 import os

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: Apache-2.0
 -- A status about an older spec says nothing about this one: it would let a sync
 -- wave pass before Signet has seen the change.
 if obj.status == nil or obj.status.observedGeneration == nil or obj.status.conditions == nil then

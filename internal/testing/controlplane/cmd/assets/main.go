@@ -1,5 +1,5 @@
-// Command assets prints the folder of the control plane's programs, after
-// building them if need be.
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 import (

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/testing/gen"
+)
+
+// planCase is an observation and the whole plan that follows from it.
+type planCase struct {
+	observation Observation
+	want        Plan
+}
+
+// anyOrder compares conditions as the map that they are.
+var anyOrder = cmpopts.SortSlices(func(a, b metav1.Condition) bool { return a.Type < b.Type })
+
+func TestCompute(t *testing.T) {
+	cases := map[string]planCase{}
+	for _, table := range []map[string]planCase{
+		generationCases(), sourceCases(), conflictCases(), lossCases(), deletionCases(), adoptionCases(),
+		rotationCases(), publicCases(), protectionCases(), metadataCases(),
+	} {
+		for name, c := range table {
+			if _, twice := cases[name]; twice {
+				t.Fatalf("%q is in two tables", name)
+			}
+			cases[name] = c
+		}
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			before := deepCopy(c.observation)
+			got, err := Compute(c.observation, testNow, &testRandom{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, got, anyOrder, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+			if !reflect.DeepEqual(before, c.observation) {
+				t.Errorf("Compute has changed the observation:\n%s", cmp.Diff(before, c.observation))
+			}
+			again, err := Compute(c.observation, testNow, &testRandom{})
+			if err != nil || !reflect.DeepEqual(got, again) {
+				t.Errorf("the same observation has another plan: %v\n%s", err, cmp.Diff(got, again))
+			}
+			expectNoMaterial(t, c.observation, got)
+			expectToSettle(t, c.observation)
+		})
+	}
+	expectEveryReason(t, cases)
+}
+
+func deepCopy(o Observation) Observation {
+	o.Key, o.Secret, o.Source, o.Public = o.Key.DeepCopy(), o.Secret.DeepCopy(), o.Source.DeepCopy(), o.Public.DeepCopy()
+	o.Users, o.CipherKeys = append([]string(nil), o.Users...), append([]string(nil), o.CipherKeys...)
+	return o
+}
+
+// expectNoMaterial checks invariant 3: what is published contains no secret
+// component.
+func expectNoMaterial(t *testing.T, o Observation, plan Plan) {
+	t.Helper()
+	text, err := json.Marshal([]any{plan.Status, plan.Events, plan.Answer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string][]byte{}
+	if o.Secret != nil {
+		maps.Copy(values, o.Secret.Data)
+	}
+	if plan.Secret != nil {
+		maps.Copy(values, plan.Secret.Desired.Data)
+	}
+	for _, name := range []string{"secret", "next.secret", "previous.secret"} {
+		if value := string(values[name]); len(value) > 4 && strings.Contains(string(text), value) {
+			t.Errorf("data[%s] is in %s", name, text)
+		}
+	}
+	if o.Source != nil {
+		if value := string(o.Source.Data["secret"]); len(value) > 4 && strings.Contains(string(text), value) {
+			t.Errorf("data[secret] of the source is in %s", text)
+		}
+	}
+}
+
+// expectToSettle checks invariant 5: when the plan has been carried out, no
+// write and no event follows while nothing changes.
+func expectToSettle(t *testing.T, o Observation) {
+	t.Helper()
+	random := &testRandom{reads: 100}
+	for range 4 {
+		plan, err := Compute(o, testNow, random)
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle := plan.Public == nil && plan.Secret == nil && plan.Protection == KeepProtection && len(plan.Events) == 0 &&
+			equality.Semantic.DeepEqual(plan.Status, o.Key.Status)
+		if idle {
+			return
+		}
+		o = carriedOut(o, plan)
+		if o.Key == nil {
+			return
+		}
+	}
+	t.Error("the key does not settle")
+}
+
+// carriedOut is what is observed after the plan; without a key if that is gone.
+func carriedOut(o Observation, plan Plan) Observation {
+	o = deepCopy(o)
+	if plan.Public != nil {
+		if plan.Public.BeforeSecret != nil {
+			o.Public = plan.Public.BeforeSecret.DeepCopy()
+		}
+		if plan.Public.AfterSecret != nil {
+			o.Public.Data = plan.Public.AfterSecret
+		}
+	}
+	if plan.Secret != nil {
+		o.Secret, o.SecretLive = plan.Secret.Desired.DeepCopy(), false
+		o.Watch = material.Watch{State: plan.Secret.RotationState, FirstSeen: testNow}
+	}
+	switch plan.Protection {
+	case RestoreProtection:
+		o.Key.Finalizers = append(o.Key.Finalizers, protection)
+	case RemoveProtection:
+		o.Key.Finalizers = without(o.Key.Finalizers)
+		if material.IsOwnedBy(o.Secret, o.Key) {
+			o.Secret.Finalizers = without(o.Secret.Finalizers)
+		}
+	case KeepProtection:
+	}
+	if !o.Key.DeletionTimestamp.IsZero() && len(o.Key.Finalizers) == 0 {
+		return Observation{}
+	}
+	o.Key.Status = plan.Status
+	return o
+}
+
+func without(finalizers []string) []string {
+	var left []string
+	for _, finalizer := range finalizers {
+		if finalizer != protection {
+			left = append(left, finalizer)
+		}
+	}
+	return left
+}
+
+// expectEveryReason checks that the tables cover every status and reason that a
+// key's conditions can have.
+func expectEveryReason(t *testing.T, cases map[string]planCase) {
+	t.Helper()
+	covered := map[string]bool{}
+	for _, c := range cases {
+		for _, got := range c.want.Status.Conditions {
+			covered[got.Type+" "+string(got.Status)+" "+got.Reason] = true
+		}
+	}
+	for _, want := range []string{
+		"Ready True Ready", "Ready True TypeNotEnabled", "Ready True SecretTerminating",
+		"Ready Unknown SourceNotFound", "Ready Unknown SecretTerminating", "Ready Unknown NamespaceTerminating",
+		"Ready False SourceNotFound", "Ready False SecretTerminating", "Ready False NamespaceTerminating",
+		"Ready False InvalidSpec", "Ready False InvalidSource", "Ready False InvalidMaterial",
+		"Ready False SecretOwnedByOther", "Ready False SecretLost", "Ready False TypeNotEnabled", "Ready False KeyTerminating",
+		"InUse True Bound", "InUse True DeletionBlocked", "InUse False NotBound",
+		"Rotating True Staged", "Rotating True Retiring",
+		"Rotating False Settled", "Rotating False Resting", "Rotating False NothingToRotate",
+	} {
+		if !covered[want] {
+			t.Errorf("no case has %s", want)
+		}
+	}
+}
+
+func TestComputeNeedsLiveReads(t *testing.T) {
+	set := pairSet()
+	public := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	bound := Observation{Key: readyKey(testSet(), gen.WithFinalizers(protection)), Users: []string{"shop"}, HasHolder: true}
+	cases := map[string]struct {
+		observation    Observation
+		secret, public bool
+	}{
+		"a new key":                           {observation: Observation{Key: testKey()}, secret: true},
+		"a new key, read live":                {observation: Observation{Key: testKey(), SecretLive: true}},
+		"a Secret in the cache":               {observation: Observation{Key: testKey(), Secret: testSecret(testKey(), testSet())}},
+		"a bound key without its Secret":      {observation: bound, secret: true},
+		"a key that waits for its source":     {observation: Observation{Key: testKey(gen.WithSource("own"))}},
+		"a bound key that also lacks it":      {observation: with(bound, func(o *Observation) { gen.WithSource("own")(o.Key) }), secret: true},
+		"an invalid key":                      {observation: Observation{Key: testKey(gen.WithIdentifier("no good?"))}},
+		"a key of a type that is not enabled": {observation: Observation{Key: testKey(public)}},
+		"a key of a terminating namespace":    {observation: Observation{Key: testKey(), NamespaceTerminating: true}},
+		"a key without users that is deleted": {observation: Observation{Key: testKey(gen.WithFinalizers("other"), gen.DeletedAt(testNow))}},
+		"a key that another Secret blocks":    {observation: Observation{Key: testKey(), Answer: blockedAnswer()}},
+		"a loss that is remembered":           {observation: with(bound, func(o *Observation) { o.Answer = lostAnswer() })},
+		"a loss with consent": {observation: with(bound, func(o *Observation) {
+			gen.WithTrigger("again")(o.Key)
+			withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, "lost"))(o.Key)
+		}), secret: true},
+		"a new PublicKey key": {observation: Observation{Key: testKey(public), PublicKeyEnabled: true, SecretLive: true}, public: true},
+		"a PublicKey key without its ConfigMap": {
+			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set)}, public: true,
+		},
+		"a PublicKey key with its ConfigMap": {
+			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set), Public: publicOf(set)},
+		},
+		"a PublicKey key that another ConfigMap blocks": {
+			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set), Answer: blockedAnswer()},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := NeedsLiveSecret(c.observation); got != c.secret {
+				t.Errorf("NeedsLiveSecret = %t", got)
+			}
+			if got := NeedsLivePublic(c.observation); got != c.public {
+				t.Errorf("NeedsLivePublic = %t", got)
+			}
+			var want error
+			switch {
+			case c.secret:
+				want = errSecretNotReadLive
+			case c.public:
+				want = errPublicNotReadLive
+			}
+			if _, err := Compute(c.observation, testNow, &testRandom{}); !errors.Is(err, want) {
+				t.Errorf("Compute = %v, want %v", err, want)
+			}
+		})
+	}
+}
+
+// with returns a changed copy of an observation.
+func with(o Observation, change func(*Observation)) Observation {
+	o = deepCopy(o)
+	change(&o)
+	return o
+}
+
+// Until its writes have taken effect, nothing of a plan is reported but what was
+// observed and what is wrong with it.
+func TestUnapplied(t *testing.T) {
+	set := testSet()
+	cases := map[string]planCase{
+		"new material": {
+			observation: Observation{Key: testKey(), SecretLive: true},
+			want:        Plan{Status: statusOf(observing(-1), notBound(testNow))},
+		},
+		"the next step of a rotation": {
+			observation: Observation{
+				Key: readyKey(set, gen.WithTrigger("again")), Secret: testSecret(testKey(), set), Watch: watched(set, time.Hour),
+			},
+			want: Plan{Status: statusOf(readyWith(set))},
+		},
+		"a rotation that an invalid source stops": {
+			observation: Observation{
+				Key: readyKey(set, gen.WithTrigger("again"), gen.WithSource("own")), Secret: testSecret(testKey(), set),
+			},
+			want: Plan{
+				Status: statusOf(readyWith(set), resting(earlier, "active-id"), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
+				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)}, RequeueAfter: 5 * time.Minute,
+			},
+		},
+		"an adoption": {
+			observation: Observation{Key: testKey(), Secret: testSecret(testKey(), set, retained)},
+			want: Plan{
+				Status: statusOf(observing(-1), notBound(testNow), settled(testNow, "active-id"), showing(set)),
+				Events: []event{normal(eventAdopted, `Adopted existing Secret "orders" with version active-id.`)},
+			},
+		},
+		"a deletion": {
+			observation: Observation{Key: readyKey(set, gen.WithFinalizers(protection), gen.DeletedAt(testNow)), Secret: testSecret(testKey(), set)},
+			want:        Plan{Status: statusOf(readyWith(set))},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, Unapplied(c.observation, testNow), anyOrder, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("plan (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Randomness that fails is an error: nothing is written that it should have
+// made.
+func TestComputeReportsFailingRandomness(t *testing.T) {
+	failure := errors.New("no randomness")
+	set := testSet()
+	for name, o := range map[string]Observation{
+		"new material":   {Key: testKey(), SecretLive: true},
+		"a rotation":     {Key: readyKey(set, gen.WithTrigger("again")), Secret: testSecret(testKey(), set)},
+		"modified bytes": {Key: readyKey(set), Secret: testSecret(testKey(), set, modified)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan, err := Compute(o, testNow, failingRandom{failure})
+			if !errors.Is(err, failure) || !cmp.Equal(plan, Plan{}) {
+				t.Errorf("Compute = %v, %v", plan, err)
+			}
+		})
+	}
+}
+
+type failingRandom struct{ err error }
+
+func (r failingRandom) Read([]byte) (int, error) { return 0, r.err }

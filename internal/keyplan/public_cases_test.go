@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package keyplan
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/status"
+	"github.com/signet-dev/signet/internal/testing/gen"
+)
+
+// pair is material of type PublicKey. It is always supplied here, because
+// crypto/ecdsa takes its randomness from nowhere else than the system.
+type pair struct{ public, private string }
+
+var pairs = [2]pair{newPair(), newPair()}
+
+func newPair() pair {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		panic(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return pair{base64.StdEncoding.EncodeToString(public), base64.StdEncoding.EncodeToString(private)}
+}
+
+// pairSource returns a source Secret with one of the pairs.
+func pairSource(i int) *corev1.Secret {
+	return gen.SourceSecret("own", map[string]string{"key": pairs[i].public, "secret": pairs[i].private}, gen.InNamespace("shop"))
+}
+
+// pairSet returns PublicKey material with one version: the first pair.
+func pairSet(options ...func(*material.Set)) *material.Set {
+	return testSet(append([]func(*material.Set){func(set *material.Set) {
+		set.Type = signetv1alpha1.KeyTypePublicKey
+		set.Active.Key, set.Active.Secret = material.Bytes(pairs[0].public), material.Bytes(pairs[0].private)
+	}}, options...)...)
+}
+
+// newPublic returns the public ConfigMap with the material as it is created.
+func newPublic(set *material.Set) *corev1.ConfigMap {
+	secret := newSecret(testKey(), set)
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: "shop", Name: "orders-public", Labels: secret.Labels, OwnerReferences: secret.OwnerReferences,
+		},
+		Data: set.Public(),
+	}
+}
+
+// publicOf returns the public ConfigMap as the cache shows it.
+func publicOf(set *material.Set) *corev1.ConfigMap {
+	public := newPublic(set)
+	public.UID, public.ResourceVersion = "public-uid", "30"
+	return public
+}
+
+func publicCases() map[string]planCase {
+	public := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	set := pairSet()
+	key := func(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
+		return readyKey(set, append([]gen.KeyOption{public, gen.WithSource("own")}, options...)...)
+	}
+	secret := func(s *material.Set) *corev1.Secret { return testSecret(testKey(), s) }
+	first := pairSet(func(s *material.Set) {
+		s.Active.ID, s.Active.Created, s.Active.Activated = drawnID(1), testNow, testNow
+	})
+	stagedSet := pairSet(func(s *material.Set) {
+		s.Next = &material.Version{ID: drawnID(1), Key: material.Bytes(pairs[1].public), Secret: material.Bytes(pairs[1].private), Created: testNow}
+	})
+	over := pairSet(func(s *material.Set) {
+		s.Active.Activated = testNow.Add(-retire)
+		s.Previous = &material.Version{
+			ID: "previous-id", Key: material.Bytes(pairs[1].public), Secret: material.Bytes(pairs[1].private),
+			Created: earlier, Activated: earlier, Retires: testNow,
+		}
+	})
+	dropped := pairSet(func(s *material.Set) { s.Active.Activated = testNow.Add(-retire) })
+	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
+	labeled := foreign.DeepCopy()
+	labeled.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "other"}
+	const taken = `ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or create the key with another spec.target.name.`
+	const takenByOther = `ConfigMap "orders-public" exists but is not managed by this key (created for SignatureKey "other"). Delete it, or create the key with another spec.target.name.`
+	const stagedMessage = "Version active-id signs. Version 01010101010101010101010101010101 is also accepted and starts signing at 2026-11-23T12:02:00Z."
+	conflict := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, taken)
+	edited := publicOf(set)
+	edited.Data = map[string]string{"key": "another"}
+	rotatingKey := key(withStatus(readyWith(over), rotatingAs(earlier, signetv1alpha1.ReasonRetiring, "retiring")))
+	cases := map[string]planCase{
+		"the public ConfigMap is created before the Secret": {
+			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, PublicLive: true},
+			want: Plan{
+				Public: &ConfigMapPlan{BeforeSecret: newPublic(first)}, Secret: create(newSecret(testKey(), first)),
+				Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(first)),
+				Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
+			},
+		},
+		"a version is added to the public ConfigMap before the Secret has it": {
+			observation: Observation{Key: key(), Source: pairSource(1), Secret: secret(set), Public: publicOf(set)},
+			want: Plan{
+				RotationState: set.RotationState(),
+				Public:        &ConfigMapPlan{Observed: publicOf(set), BeforeSecret: publicOf(stagedSet)},
+				Secret:        write(secret(set), secret(stagedSet)), RequeueAfter: stage,
+				Status: statusOf(readyWith(stagedSet), rotatingAs(testNow, signetv1alpha1.ReasonStaged, stagedMessage)),
+				Events: []event{normal(signetv1alpha1.ReasonStaged, stagedMessage)},
+			},
+		},
+		"a version is removed from the public ConfigMap after the Secret has dropped it": {
+			observation: Observation{Key: rotatingKey, Source: pairSource(0), Secret: secret(over), Public: publicOf(over), Watch: watched(over, retire)},
+			want: Plan{
+				RotationState: over.RotationState(),
+				Public:        &ConfigMapPlan{Observed: publicOf(over), AfterSecret: dropped.Public()},
+				Secret:        write(secret(over), secret(dropped)),
+				Status:        statusOf(readyWith(dropped), settled(testNow, "active-id")),
+				Events:        []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
+			},
+		},
+		"a public ConfigMap that has changed is repaired": {
+			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), Public: edited},
+			want: Plan{
+				RotationState: set.RotationState(), Public: &ConfigMapPlan{Observed: edited, BeforeSecret: publicOf(set)},
+				Status: statusOf(readyWith(set)),
+			},
+		},
+		"a public ConfigMap that is gone is created again": {
+			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), PublicLive: true},
+			want: Plan{
+				RotationState: set.RotationState(), Public: &ConfigMapPlan{BeforeSecret: newPublic(set)},
+				Status: statusOf(readyWith(set)),
+			},
+		},
+		"a public ConfigMap cannot be created where the API server refuses it": {
+			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), PublicLive: true, CreateRefused: true},
+			want: Plan{
+				RotationState: set.RotationState(), RequeueAfter: fiveMinutes,
+				Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+				Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
+			},
+		},
+		"another ConfigMap that a live read shows blocks a new key": {
+			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: foreign, PublicLive: true},
+			want: Plan{
+				Answer: conflict, RequeueAfter: LiveReadInterval,
+				Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, taken), notBound(testNow)),
+				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, taken)},
+			},
+		},
+		"another ConfigMap in the cache blocks a new key": {
+			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: labeled},
+			want: Plan{
+				Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, takenByOther), notBound(testNow)),
+				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)},
+			},
+		},
+		"another ConfigMap that was read leaves existing material in effect": {
+			observation: Observation{
+				Key: key(), Source: pairSource(0), Secret: secret(set), Answer: LiveAnswer{Readiness: conflict, Left: 40 * time.Second},
+			},
+			want: Plan{
+				RotationState: set.RotationState(), RequeueAfter: 40 * time.Second,
+				Status: statusOf(readyWith(set), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, taken)),
+				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, taken)},
+			},
+		},
+		"no rotation starts that backends could not learn of": {
+			observation: Observation{Key: key(), Source: pairSource(1), Secret: secret(set), Public: labeled},
+			want: Plan{
+				RotationState: set.RotationState(), RequeueAfter: stage,
+				Status: statusOf(readyWith(set), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)),
+				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)},
+			},
+		},
+		"existing material of a type that is not enabled keeps signing": {
+			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), Public: publicOf(set)},
+			want: Plan{
+				RotationState: set.RotationState(),
+				Status:        statusOf(readyWith(set), readyAs(earlier, signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)),
+				Events:        []event{normal(signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)},
+			},
+		},
+	}
+	for name, c := range cases {
+		c.observation.PublicKeyEnabled = name != "existing material of a type that is not enabled keeps signing"
+		cases[name] = c
+	}
+	return cases
+}
