@@ -45,6 +45,23 @@ func TestProtectionIsKeptForBindingsThatTheCacheLacks(t *testing.T) {
 	}
 }
 
+// Protection is removed from the Secret as the same reconcile has just written it.
+func TestProtectionIsRemovedAfterAWrite(t *testing.T) {
+	template := signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "shop"}}
+	f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey(gen.WithFinalizers(protection), gen.WithTemplate(template)),
+		testSecret(t, gen.WithFinalizers(protection))), newStore(t, interceptor.Funcs{}))
+	if result, err := f.reconcile(t); err != nil || result.RequeueAfter != 0 {
+		t.Fatalf("reconcile = %v, %v", result, err)
+	}
+	secret := &corev1.Secret{}
+	if err := f.cached.Get(t.Context(), orders, secret); err != nil {
+		t.Fatal(err)
+	}
+	if len(secret.Finalizers) > 0 || len(f.key(t).Finalizers) > 0 || secret.Labels["team"] != "shop" {
+		t.Errorf("finalizers %v and %v, labels %v", f.key(t).Finalizers, secret.Finalizers, secret.Labels)
+	}
+}
+
 // The key loses its finalizer last, so that it is done again if the manager ends in
 // between.
 func TestProtectionIsRemovedAfterACrash(t *testing.T) {

@@ -67,6 +67,18 @@ func TestRotationComesBackForTheNextStep(t *testing.T) {
 	}
 }
 
+// A stage is watched from the acknowledgment of its write on, not from the next
+// reconcile.
+func TestRotationIsWatchedFromItsWriteOn(t *testing.T) {
+	f := newRotation(t, interceptor.Funcs{})
+	if _, reason := f.after(t, 90*24*time.Hour); reason != signetv1alpha1.ReasonStaged {
+		t.Fatal(reason)
+	}
+	if _, reason := f.after(t, 2*time.Minute); reason != signetv1alpha1.ReasonRetiring {
+		t.Error(reason)
+	}
+}
+
 // A manager that takes over has its own clock: it watches the whole stage.
 func TestRotationUnderAnotherManager(t *testing.T) {
 	f := newRotation(t, interceptor.Funcs{})
