@@ -80,7 +80,7 @@ func newKeyBench(t *testing.T, cached, live client.WithWatch) *keyBench {
 	now := clocktesting.NewFakePassiveClock(time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC))
 	return &keyBench{
 		Reconciler: &Reconciler{
-			Client: cached, Live: live, Holds: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
+			Client: cached, Live: live, ProtectionLock: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
 			Options:  Options{ClusterWide: true},
 			recorder: events.Recorder{Sink: told, Action: "Reconcile"},
 			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
