@@ -12,19 +12,19 @@ import (
 	"github.com/signet-dev/signet/internal/validation"
 )
 
-// half is what a gateway allows in one half of material.
-type half struct {
+// componentCase is what a gateway allows in one component of material.
+type componentCase struct {
 	keyType     signetv1alpha1.KeyType
 	algorithm   signetv1alpha1.KeyAlgorithm
-	half        validation.Component
+	component   validation.Component
 	least, most int
-	// first and rest are the special characters that may begin, or follow.
+	// first and rest are the special characters that may come first, or later.
 	first, rest string
-	// digitFirst says that a digit may begin.
+	// digitFirst is true if a digit may come first.
 	digitFirst bool
 }
 
-var halves = map[string]half{
+var components = map[string]componentCase{
 	"HMAC key":         {signetv1alpha1.KeyTypeHMAC, "", validation.Key, 8, 32, "", "_-", true},
 	"HMAC secret":      {signetv1alpha1.KeyTypeHMAC, "", validation.Secret, 16, 64, "", "_-!@#$%", true},
 	"Basic key":        {signetv1alpha1.KeyTypeBasic, "", validation.Key, 4, 32, "", "_-", false},
@@ -38,16 +38,16 @@ var halves = map[string]half{
 
 const special = "_-!@#$%+/=.:;, \t\n\"'\\|&*()[]{}<>?~^`\x00é"
 
-func (h half) check(value string) field.ErrorList {
-	return validation.ValidateComponent(field.NewPath("data"), h.keyType, h.algorithm, h.half, []byte(value))
+func (tc componentCase) check(value string) field.ErrorList {
+	return validation.ValidateComponent(field.NewPath("data"), tc.keyType, tc.algorithm, tc.component, []byte(value))
 }
 
-func TestHalves(t *testing.T) {
-	for name, h := range halves {
+func TestComponents(t *testing.T) {
+	for name, tc := range components {
 		t.Run(name, func(t *testing.T) {
 			want := func(value string, valid bool) {
 				t.Helper()
-				errs := h.check(value)
+				errs := tc.check(value)
 				if (len(errs) == 0) != valid {
 					t.Errorf("%q: %v, want valid: %v", value, errs, valid)
 				}
@@ -56,16 +56,16 @@ func TestHalves(t *testing.T) {
 				}
 			}
 			want("", false)
-			for _, n := range []int{h.least - 1, h.least, h.least + 1, h.most - 1, h.most, h.most + 1} {
-				want(strings.Repeat("a", n), n >= h.least && n <= h.most)
+			for _, n := range []int{tc.least - 1, tc.least, tc.least + 1, tc.most - 1, tc.most, tc.most + 1} {
+				want(strings.Repeat("a", n), n >= tc.least && n <= tc.most)
 			}
 			for _, c := range special {
-				tail := strings.Repeat("a", h.least-1)
-				want(string(c)+tail, strings.ContainsRune(h.first, c))
-				want(tail+string(c), strings.ContainsRune(h.rest, c))
+				tail := strings.Repeat("a", tc.least-1)
+				want(string(c)+tail, strings.ContainsRune(tc.first, c))
+				want(tail+string(c), strings.ContainsRune(tc.rest, c))
 			}
-			want("1"+strings.Repeat("a", h.least-1), h.digitFirst)
-			if errs := h.check(strings.Repeat("a", h.least) + "\n"); len(errs) != 1 || !strings.Contains(errs[0].Detail, "newline") {
+			want("1"+strings.Repeat("a", tc.least-1), tc.digitFirst)
+			if errs := tc.check(strings.Repeat("a", tc.least) + "\n"); len(errs) != 1 || !strings.Contains(errs[0].Detail, "newline") {
 				t.Errorf("trailing newline: %v", errs)
 			}
 		})
@@ -78,13 +78,13 @@ func TestSource(t *testing.T) {
 		data map[string][]byte
 		path string
 	}{
-		"neither half":       {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"other": nil}, "data"},
-		"a secret":           {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"secret": []byte("0123456789abcdef")}, ""},
-		"the key of spec":    {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("abcdefgh")}, ""},
-		"another than spec":  {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("12345678")}, "data[key]"},
-		"half a pair":        {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh")}, "data[secret]"},
-		"no pair":            {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh"), "secret": []byte("0123456789abcdef")}, "data[key]"},
-		"a secret too short": {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeBasic}, map[string][]byte{"secret": []byte("1234567")}, "data[secret]"},
+		"neither component":       {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"other": nil}, "data"},
+		"a secret":                {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, map[string][]byte{"secret": []byte("0123456789abcdef")}, ""},
+		"the key of spec":         {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("abcdefgh")}, ""},
+		"another than spec":       {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC, Identifier: "abcdefgh"}, map[string][]byte{"key": []byte("12345678")}, "data[key]"},
+		"one component of a pair": {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh")}, "data[secret]"},
+		"no pair":                 {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypePublicKey}, map[string][]byte{"key": []byte("abcdefgh"), "secret": []byte("0123456789abcdef")}, "data[key]"},
+		"a secret too short":      {signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeBasic}, map[string][]byte{"secret": []byte("1234567")}, "data[secret]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			errs := validation.ValidateSource(&signetv1alpha1.SignatureKey{Spec: test.spec}, test.data)

@@ -82,7 +82,7 @@ func (f *findings) compareHolders(before, after map[slots.Slot]string) {
 		f.when(after[slot] != was, "%s was held by %s and is by %q", pathOf(slot), was, after[slot])
 	}
 	for slot, is := range after {
-		f.when(before[slot] == "", "%s was held by nobody and is by %s", pathOf(slot), is)
+		f.when(before[slot] == "", "%s was not held and is by %s", pathOf(slot), is)
 	}
 }
 
@@ -118,7 +118,7 @@ func rotating(data map[string][]byte) bool {
 	return len(data[prefixNext+dataKeyID]) > 0 || len(data[prefixPrevious+dataKeyID]) > 0
 }
 
-// comparePublic expects the same public halves, or those of the Secret as it is
+// comparePublic expects the same public components, or those of the Secret as it is
 // after a rotation.
 func (f *findings) comparePublic(name string, was *corev1.ConfigMap, after *State) {
 	is := after.ConfigMaps[name]

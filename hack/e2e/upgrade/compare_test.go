@@ -93,7 +93,7 @@ func TestCompareAllowsWhatTimeBrings(t *testing.T) {
 	stalled := ready[0]
 	stalled.Type, stalled.Status = signetv1alpha1.ConditionStalled, metav1.ConditionTrue
 	ended.Bindings["moving"].Status.Conditions = append(ready, stalled)
-	g.Expect(ended.settled()).To(MatchError("SignatureKey former is held, and nothing uses it"))
+	g.Expect(ended.settled()).To(MatchError("SignatureKey former is protected, but nothing uses it"))
 	ended.Keys["former"].Finalizers = nil
 	setReason(ended.Keys["former"].Status.Conditions, signetv1alpha1.ConditionInUse, metav1.ConditionTrue, metav1.ConditionFalse, signetv1alpha1.ReasonNotBound)
 	g.Expect(Compare(recorded, ended)).To(BeEmpty())
@@ -119,13 +119,13 @@ func TestCompareFindsEachLoss(t *testing.T) {
 		"Secret gone":   {func(s *State) { delete(s.Secrets, "aes-material") }, "Secret aes-material is gone"},
 		"Secret more": {func(s *State) { s.Secrets["aes"] = s.Secrets["basic"] },
 			"there were the Secrets [aes-material basic deleted former generated half half-own public replaced retiring rotated staged staged-public supplied supplied-own] and are [aes aes-material basic deleted former generated half half-own public replaced retiring rotated staged staged-public supplied supplied-own]"},
-		"Secret's type":       {func(s *State) { s.Secrets["basic"].Type = "Opaque" }, "the type of Secret basic was changed"},
-		"Secret's label":      {func(s *State) { s.Secrets["basic"].Labels["a"] = "b" }, "the labels of Secret basic were changed"},
-		"Secret's annotation": {func(s *State) { s.Secrets["basic"].Annotations = nil }, "the annotations of Secret basic were changed"},
-		"Secret's owner":      {func(s *State) { s.Secrets["basic"].OwnerReferences = nil }, "the owner of Secret basic was changed"},
-		"public half":         {func(s *State) { s.ConfigMaps["public-public"].Data["key"] = "x" }, "the data of ConfigMap public-public were changed"},
-		"next public half":    {func(s *State) { s.ConfigMaps["staged-public-public"].Data["key"] = "x" }, "key of ConfigMap staged-public-public is not that of the Secret"},
-		"public halves gone":  {func(s *State) { delete(s.ConfigMaps, "public-public") }, "ConfigMap public-public is gone"},
+		"Secret's type":          {func(s *State) { s.Secrets["basic"].Type = "Opaque" }, "the type of Secret basic was changed"},
+		"Secret's label":         {func(s *State) { s.Secrets["basic"].Labels["a"] = "b" }, "the labels of Secret basic were changed"},
+		"Secret's annotation":    {func(s *State) { s.Secrets["basic"].Annotations = nil }, "the annotations of Secret basic were changed"},
+		"Secret's owner":         {func(s *State) { s.Secrets["basic"].OwnerReferences = nil }, "the owner of Secret basic was changed"},
+		"public component":       {func(s *State) { s.ConfigMaps["public-public"].Data["key"] = "x" }, "the data of ConfigMap public-public were changed"},
+		"next public component":  {func(s *State) { s.ConfigMaps["staged-public-public"].Data["key"] = "x" }, "key of ConfigMap staged-public-public is not that of the Secret"},
+		"public components gone": {func(s *State) { delete(s.ConfigMaps, "public-public") }, "ConfigMap public-public is gone"},
 		"holder": {func(s *State) { s.Bindings["basic"].Status.APIs[0].BoundAt = nil },
 			"/sign/signet-recorded/staging/API/basic was held by basic since BASIC and is by \"\""},
 		"two holders": {func(s *State) { s.Bindings["a-contender"].Status.APIs[0].BoundAt = &metav1.Time{Time: time.Unix(0, 0)} },
@@ -133,10 +133,10 @@ func TestCompareFindsEachLoss(t *testing.T) {
 		"holder of what was free": {func(s *State) {
 			s.Bindings["basic"].Spec.Environment, s.Bindings["basic"].Status.Environment = "other", "other"
 		},
-			"/sign/signet-recorded/other/API/basic was held by nobody and is by basic since "},
+			"/sign/signet-recorded/other/API/basic was not held and is by basic since "},
 		"since when": {func(s *State) { s.Bindings["basic"].Status.APIs[0].BoundAt = &metav1.Time{Time: time.Unix(0, 0)} },
 			"/sign/signet-recorded/staging/API/basic was held by basic since "},
-		"key in force":      {func(s *State) { s.Bindings["moving"].Status.KeyName = "sourceless" }, "SignatureBinding moving was signed for with rotated and is with sourceless"},
+		"effective key":     {func(s *State) { s.Bindings["moving"].Status.KeyName = "sourceless" }, "SignatureBinding moving was signed for with rotated and is with sourceless"},
 		"key gone":          {func(s *State) { delete(s.Keys, "deleted") }, "SignatureKey deleted is gone"},
 		"binding gone":      {func(s *State) { delete(s.Bindings, "blocking") }, "SignatureBinding blocking is gone"},
 		"spec of a key":     {func(s *State) { s.Keys["basic"].Spec.Identifier = "x" }, "the spec of SignatureKey basic was changed"},

@@ -43,7 +43,7 @@ func installByFile(t *testing.T, c *Cluster) *Manager {
 
 func installed(c *Cluster) string { return filepath.Join(c.Dir, "install.yaml") }
 
-// removeFirst deletes Signet while bound keys are held, and a namespace of such
+// removeFirst deletes Signet while bound keys are protected, and a namespace of such
 // keys: both end when the documented command has run.
 func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	g := NewWithT(t)
@@ -53,7 +53,7 @@ func removeFirst(t *testing.T, c *Cluster, manager *Manager) {
 	g.Eventually(func(g Gomega) {
 		g.Expect(kubectl(t, c, "-n", Recorded, "get", "signaturekey", "generated", "-o", "jsonpath={.metadata.deletionTimestamp}")).NotTo(BeEmpty())
 	}, proc.Long, proc.Poll).Should(Succeed())
-	g.Expect(kubectl(t, c, "get", "crd", "signaturekeys.signet.dev", "-o", "name")).NotTo(BeEmpty(), "it waits for keys that are held")
+	g.Expect(kubectl(t, c, "get", "crd", "signaturekeys.signet.dev", "-o", "name")).NotTo(BeEmpty(), "it waits for protected keys")
 
 	output, err := shell(t, c, c.Kubeconfig, t.TempDir(), documented(t, "Removal", "kubectl delete validatingwebhookconfiguration"))
 	g.Expect(err).NotTo(HaveOccurred(), output)

@@ -262,7 +262,7 @@ func names(state *State) map[slots.Slot]string {
 	return holders
 }
 
-// restored tells which Secrets do not hold the versions that they held.
+// restored returns which Secrets do not contain the versions that they had.
 func restored(before, now *State) []string {
 	var f findings
 	for name, was := range before.Secrets {

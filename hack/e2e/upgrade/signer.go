@@ -28,7 +28,7 @@ func signAll(ctx context.Context, s *env.SignerProcess, state *State) error {
 	}
 	holders := state.Holders()
 	if len(holders) < 10 {
-		return fmt.Errorf("%d APIs are held, which is less than were made", len(holders))
+		return fmt.Errorf("%d APIs are held, which is fewer than were created", len(holders))
 	}
 	for slot := range holders {
 		if _, err := s.Get(ctx, "http://"+s.Sign+pathOf(slot), described); err != nil {

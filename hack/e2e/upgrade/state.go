@@ -24,7 +24,7 @@ type State struct {
 	Bindings map[string]*signetv1alpha1.SignatureBinding
 	// Secrets are managed ones and sources.
 	Secrets map[string]*corev1.Secret
-	// ConfigMaps are those with public halves.
+	// ConfigMaps are those with public components.
 	ConfigMaps map[string]*corev1.ConfigMap
 }
 

@@ -46,7 +46,7 @@ func (c *Cluster) TakeOver(ctx context.Context, before *State, start func() (*Ma
 	return m, nil
 }
 
-// waitSettled returns the state when nothing is under way any more.
+// waitSettled returns the state when nothing is in progress.
 func (c *Cluster) waitSettled(ctx context.Context, m *Manager) (*State, error) {
 	var state *State
 	err := Until(ctx, "rotations and moves to end", func() error {
@@ -79,7 +79,7 @@ func (s *State) settled() error {
 		}
 		released := meta.IsStatusConditionFalse(object.Status.Conditions, signetv1alpha1.ConditionInUse)
 		if !s.uses(name) && (!released || len(object.Finalizers) > 0) {
-			found = append(found, fmt.Errorf("SignatureKey %s is held, and nothing uses it", name))
+			found = append(found, fmt.Errorf("SignatureKey %s is protected, but nothing uses it", name))
 		}
 	}
 	for name, object := range s.Bindings {

@@ -77,7 +77,7 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// namesConflicts applies over what somebody has changed in place: the change
+// namesConflicts applies over a change that was made in place: the change
 // stays and is named, until it is taken back.
 func namesConflicts(t *testing.T, c *Cluster) {
 	t.Helper()

@@ -119,9 +119,9 @@ func TestRotation(t *testing.T) {
 }
 
 func TestVerifyNamesBothKeys(t *testing.T) {
-	key := func(keyType signature.Type, id, half string) *signature.Key {
+	key := func(keyType signature.Type, id, identifier string) *signature.Key {
 		k, err := signature.NewKey(signature.Material{
-			Type: keyType, KeyID: id, Key: signature.Bytes(half), Secret: signature.Bytes("0123456789abcdef"),
+			Type: keyType, KeyID: id, Key: signature.Bytes(identifier), Secret: signature.Bytes("0123456789abcdef"),
 		})
 		if err != nil {
 			t.Fatal(err)
