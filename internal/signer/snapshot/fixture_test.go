@@ -24,12 +24,12 @@ const (
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func newKey(name string, how ...func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
+func newKey(name string, options ...func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
 	key := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
 		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
 	}
-	for _, change := range how {
+	for _, change := range options {
 		change(key)
 	}
 	return key
@@ -44,7 +44,7 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	return set
 }
 
-func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, how ...func(*corev1.Secret)) *corev1.Secret {
+func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, options ...func(*corev1.Secret)) *corev1.Secret {
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: key.Namespace, Name: key.EffectiveTargetName(),
@@ -56,13 +56,13 @@ func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, how ...func(
 		Type: signetv1alpha1.SecretType,
 		Data: set.Encode(),
 	}
-	for _, change := range how {
+	for _, change := range options {
 		change(secret)
 	}
 	return secret
 }
 
-// newBinding holds its APIs with the key.
+// newBinding returns a binding that holds the APIs with the key.
 func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
 	binding := &signetv1alpha1.SignatureBinding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
@@ -82,8 +82,8 @@ func slot(api string) slots.Slot {
 	return slots.Slot{Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: api}
 }
 
-// world is a complete store in which API orders is signed with key orders.
-type world struct {
+// fixture is a complete store in which the API orders is signed with the key orders.
+type fixture struct {
 	*snapshot.Store
 	key     *signetv1alpha1.SignatureKey
 	set     *material.Set
@@ -91,20 +91,20 @@ type world struct {
 	binding *signetv1alpha1.SignatureBinding
 }
 
-func newWorld(t testing.TB) *world {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	w := &world{Store: snapshot.New(), key: newKey("orders"), binding: newBinding("orders", "orders", "orders")}
-	w.set = newSet(t, w.key)
-	w.secret = newSecret(w.key, w.set)
-	w.SetKey(w.key, now)
-	w.SetSecret(w.secret, now)
-	w.SetBinding(w.binding, now)
-	w.Complete(now)
-	return w
+	f := &fixture{Store: snapshot.New(), key: newKey("orders"), binding: newBinding("orders", "orders", "orders")}
+	f.set = newSet(t, f.key)
+	f.secret = newSecret(f.key, f.set)
+	f.SetKey(f.key, now)
+	f.SetSecret(f.secret, now)
+	f.SetBinding(f.binding, now)
+	f.Complete(now)
+	return f
 }
 
-// signs demands that the API is signed with that version.
-func signs(t testing.TB, store *snapshot.Store, api string, at time.Time, version string) snapshot.Grant {
+// expectSigned expects that the API is signed with the version.
+func expectSigned(t testing.TB, store *snapshot.Store, api string, at time.Time, version string) snapshot.Grant {
 	t.Helper()
 	grant, err := store.Snapshot().Lookup(slot(api), at)
 	if err != nil {
@@ -112,13 +112,13 @@ func signs(t testing.TB, store *snapshot.Store, api string, at time.Time, versio
 	}
 	key, err := grant.SigningKey()
 	if err != nil || key.ID() != version {
-		t.Fatalf("signs with %v, %v, want version %s", key.ID(), err, version)
+		t.Fatalf("signed with %v, %v, want version %s", key.ID(), err, version)
 	}
 	return grant
 }
 
-// refuses demands that the API is not signed, and says why.
-func refuses(t testing.TB, store *snapshot.Store, api string, at time.Time, want snapshot.Reason) {
+// expectRefused expects that the API is unusable for the reason.
+func expectRefused(t testing.TB, store *snapshot.Store, api string, at time.Time, want snapshot.Reason) {
 	t.Helper()
 	if got := reasonOf(store.Snapshot().Lookup(slot(api), at)); got != want {
 		t.Fatalf("refused for %q, want %q", got, want)
@@ -137,7 +137,7 @@ func reasonOf(_ snapshot.Grant, err error) snapshot.Reason {
 	if err == nil {
 		return ""
 	}
-	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be this very type
+	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be exactly this type
 	if !ok {
 		return snapshot.Reason(fmt.Sprintf("%T", err))
 	}
