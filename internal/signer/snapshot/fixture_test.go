@@ -103,10 +103,10 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-// expectSigned expects that the API is signed with the version.
-func expectSigned(t testing.TB, store *snapshot.Store, api string, at time.Time, version string) snapshot.Grant {
+// expectSigned expects that the API orders is signed with the version.
+func expectSigned(t testing.TB, store *snapshot.Store, at time.Time, version string) snapshot.Grant {
 	t.Helper()
-	grant, err := store.Snapshot().Lookup(slot(api), at)
+	grant, err := store.Snapshot().Lookup(slot("orders"), at)
 	if err != nil {
 		t.Fatal(err)
 	}

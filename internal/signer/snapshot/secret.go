@@ -135,7 +135,7 @@ func newSet(decoded *material.Set) (*set, error) {
 
 func newVersion(decoded *material.Set, version *material.Version) (*signature.Key, error) {
 	if version == nil {
-		return nil, nil
+		return nil, nil //nolint:nilnil // there is no such version
 	}
 	return signature.NewKey(signature.Material{
 		Type: signature.Type(decoded.Type), Algorithm: signature.Algorithm(decoded.Algorithm),

@@ -125,7 +125,7 @@ func (s *Store) SetSecret(object *corev1.Secret, now time.Time) {
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
 		before, _ := next.secrets.Get(name.appendKey(nil))
-		s.setSecret(next, name, newSecret(object, before, now))
+		s.storeSecret(next, name, newSecret(object, before, now))
 		return true
 	})
 }
@@ -137,13 +137,13 @@ func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 	s.change(now, func(next *Snapshot) bool {
 		before, exists := next.secrets.Get(removed.appendKey(nil))
 		if exists {
-			s.setSecret(next, removed, before.withProblem(ReasonSecretMissing, now))
+			s.storeSecret(next, removed, before.withProblem(ReasonSecretMissing, now))
 		}
 		return exists
 	})
 }
 
-func (s *Store) setSecret(next *Snapshot, name objectName, managed *secret) {
+func (s *Store) storeSecret(next *Snapshot, name objectName, managed *secret) {
 	delete(s.vanished, name)
 	if !managed.since.IsZero() {
 		s.vanished[name] = struct{}{}

@@ -22,14 +22,14 @@ import (
 
 func TestPolicyOfTheBinding(t *testing.T) {
 	f := newFixture(t)
-	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, expectSigned(t, f.Store, "orders", now, f.set.Active.ID).Policy); diff != "" {
+	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, expectSigned(t, f.Store, now, f.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
 	f.binding.Spec.SignatureHeader, f.binding.Spec.BackendHost = "X-Signature", "orders.internal"
 	f.binding.Spec.Payload, f.binding.Spec.SignedHeaders = signetv1alpha1.PayloadSigned, []string{"content-type"}
 	f.SetBinding(f.binding, now)
 	want := snapshot.Policy{Header: "X-Signature", Host: "orders.internal", SignedPayload: true, SignedHeaders: []string{"content-type"}}
-	if diff := cmp.Diff(want, expectSigned(t, f.Store, "orders", now, f.set.Active.ID).Policy); diff != "" {
+	if diff := cmp.Diff(want, expectSigned(t, f.Store, now, f.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -92,7 +92,7 @@ func TestSignsWithRetainedSecrets(t *testing.T) {
 	f := newFixture(t)
 	f.secret.OwnerReferences = nil
 	f.SetSecret(f.secret, now)
-	expectSigned(t, f.Store, "orders", now.Add(time.Hour), f.set.Active.ID)
+	expectSigned(t, f.Store, now.Add(time.Hour), f.set.Active.ID)
 }
 
 func TestNothingIsSignedBeforeTheSnapshotIsComplete(t *testing.T) {
@@ -103,7 +103,7 @@ func TestNothingIsSignedBeforeTheSnapshotIsComplete(t *testing.T) {
 	early.SetBinding(f.binding, now)
 	expectRefused(t, early, "orders", now, snapshot.ReasonIncomplete)
 	early.Complete(now)
-	expectSigned(t, early, "orders", now, f.set.Active.ID)
+	expectSigned(t, early, now, f.set.Active.ID)
 }
 
 func TestSignsHeldSlotsInEveryState(t *testing.T) {
@@ -111,7 +111,7 @@ func TestSignsHeldSlotsInEveryState(t *testing.T) {
 		f := newFixture(t)
 		f.binding.Status.APIs[0].State = state
 		f.SetBinding(f.binding, now)
-		expectSigned(t, f.Store, "orders", now, f.set.Active.ID)
+		expectSigned(t, f.Store, now, f.set.Active.ID)
 	}
 }
 
@@ -147,7 +147,7 @@ func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 			f := newFixture(t)
 			vanish(f)
 			f.Expire(now.Add(snapshot.Grace - 1))
-			expectSigned(t, f.Store, "orders", now.Add(snapshot.Grace-1), f.set.Active.ID)
+			expectSigned(t, f.Store, now.Add(snapshot.Grace-1), f.set.Active.ID)
 			if got := reasonOf(f.Snapshot().Lookup(slot("orders"), now.Add(snapshot.Grace))); got == "" {
 				t.Fatal("signed after Grace")
 			}
@@ -157,7 +157,7 @@ func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 			}
 			restored := newSet(t, f.key)
 			f.SetSecret(newSecret(f.key, restored), later(60))
-			expectSigned(t, f.Store, "orders", later(60), restored.Active.ID)
+			expectSigned(t, f.Store, later(60), restored.Active.ID)
 		})
 	}
 }
@@ -169,9 +169,9 @@ func TestReplacedSecretIsUsedImmediately(t *testing.T) {
 	f.RemoveSecret(namespace, "orders", now)
 	replacement := newSet(t, f.key)
 	f.SetSecret(newSecret(f.key, replacement), later(1))
-	expectSigned(t, f.Store, "orders", later(1), replacement.Active.ID)
+	expectSigned(t, f.Store, later(1), replacement.Active.ID)
 	f.Expire(later(60))
-	expectSigned(t, f.Store, "orders", later(60), replacement.Active.ID)
+	expectSigned(t, f.Store, later(60), replacement.Active.ID)
 }
 
 func TestInvalidSecretIsRefusedImmediately(t *testing.T) {
@@ -185,7 +185,7 @@ func TestModifiedMaterialSigns(t *testing.T) {
 	f := newFixture(t)
 	f.secret.Data["secret"] = []byte(strings.Repeat("m", 32)) // no longer matches the checksum
 	f.SetSecret(f.secret, now)
-	expectSigned(t, f.Store, "orders", now, f.set.Active.ID)
+	expectSigned(t, f.Store, now, f.set.Active.ID)
 }
 
 func TestEveryTypeSigns(t *testing.T) {
@@ -198,7 +198,7 @@ func TestEveryTypeSigns(t *testing.T) {
 		f, set := newFixture(t), newSet(t, key)
 		f.SetKey(key, now)
 		f.SetSecret(newSecret(key, set), now)
-		expectSigned(t, f.Store, "orders", now, set.Active.ID)
+		expectSigned(t, f.Store, now, set.Active.ID)
 	}
 }
 
@@ -212,7 +212,7 @@ func TestAcceptedVersionsDuringRotation(t *testing.T) {
 
 	f.set.Next = &next
 	f.SetSecret(newSecret(f.key, f.set), now)
-	if diff := cmp.Diff([]string{active, next.ID}, accepted(expectSigned(t, f.Store, "orders", now, active), now)); diff != "" {
+	if diff := cmp.Diff([]string{active, next.ID}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("staged: ", diff)
 	}
 	f.set.Next, f.set.Previous = nil, &previous
@@ -220,13 +220,13 @@ func TestAcceptedVersionsDuringRotation(t *testing.T) {
 	// A clock that is ahead drops no version that the Secret still lists, within the
 	// difference that signatures allow.
 	for at, want := range map[int][]string{0: {active, previous.ID}, 60 + 899: {active, previous.ID}, 60 + 900: {active}} {
-		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, "orders", later(at), active), later(at))); diff != "" {
+		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, later(at), active), later(at))); diff != "" {
 			t.Errorf("retiring, after %d s: %s", at, diff)
 		}
 	}
 	f.set.Previous = nil // retired or revoked
 	f.SetSecret(newSecret(f.key, f.set), now)
-	if diff := cmp.Diff([]string{active}, accepted(expectSigned(t, f.Store, "orders", now, active), now)); diff != "" {
+	if diff := cmp.Diff([]string{active}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("dropped: ", diff)
 	}
 }
@@ -239,18 +239,18 @@ func TestMoveToAnotherKey(t *testing.T) {
 	f.SetSecret(newSecret(key, set), now)
 	f.binding.Spec.KeyRef.Name = "fresh"
 	f.SetBinding(f.binding, now)
-	expectSigned(t, f.Store, "orders", now, f.set.Active.ID) // until the manager changes status.keyName
+	expectSigned(t, f.Store, now, f.set.Active.ID) // until the manager changes status.keyName
 
 	f.binding.Status.KeyName = "fresh"
 	f.binding.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders", Until: metav1.NewTime(later(60))}}
 	f.SetBinding(f.binding, now)
 	for at, want := range map[int][]string{0: {set.Active.ID, f.set.Active.ID}, 59: {set.Active.ID, f.set.Active.ID}, 60: {set.Active.ID}} {
-		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, "orders", later(at), set.Active.ID), later(at))); diff != "" {
+		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, later(at), set.Active.ID), later(at))); diff != "" {
 			t.Errorf("after %d s: %s", at, diff)
 		}
 	}
 	f.RemoveKey(namespace, "orders", now) // the previous key is optional
-	if got := accepted(expectSigned(t, f.Store, "orders", now, set.Active.ID), now); !slices.Equal(got, []string{set.Active.ID}) {
+	if got := accepted(expectSigned(t, f.Store, now, set.Active.ID), now); !slices.Equal(got, []string{set.Active.ID}) {
 		t.Error(got)
 	}
 }
@@ -264,7 +264,7 @@ func TestInvalidKeyAffectsOnlyItsSlots(t *testing.T) {
 		f.SetSecret(newSecret(key, newSet(t, key), func(secret *corev1.Secret) { secret.Data["secret"] = nil }), now)
 		f.SetBinding(newBinding(name, name, name), now)
 	}
-	expectSigned(t, f.Store, "orders", now, f.set.Active.ID)
+	expectSigned(t, f.Store, now, f.set.Active.ID)
 	expectRefused(t, f.Store, "other-3", now, snapshot.ReasonSecretBroken)
 }
 
