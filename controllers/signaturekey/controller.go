@@ -34,9 +34,10 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
-	// Holds is shared with the controller of the bindings.
-	Holds KeyHolds
-	// Clock and Rand are what new material is made with.
+	// ProtectionLock is shared with the controller of the bindings.
+	ProtectionLock ProtectionLock
+	// Clock and Rand are the time and the randomness of new material. Rand must be
+	// cryptographically secure.
 	Clock clock.PassiveClock
 	Rand  io.Reader
 	Options

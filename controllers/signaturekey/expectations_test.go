@@ -34,9 +34,9 @@ func TestPendingWaitsForTheCacheToShowOwnWrites(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			now := clocktesting.NewFakePassiveClock(time.Unix(1, 0))
 			writes := newExpectations(now)
-			writes.expect(benchKey(), secret("100"))
+			writes.expect(testKey(), secret("100"))
 			now.SetTime(now.Now().Add(c.after))
-			key := benchKey()
+			key := testKey()
 			key.UID, key.ResourceVersion = "key-uid", "5"
 			if c.uid != "key-uid" {
 				key.UID = "other"
@@ -54,8 +54,8 @@ func TestPendingWaitsForTheCacheToShowOwnWrites(t *testing.T) {
 
 func TestExpectationsForgetKeysThatAreGone(t *testing.T) {
 	writes := newExpectations(clocktesting.NewFakePassiveClock(time.Unix(1, 0)))
-	writes.expect(benchKey(), benchKey())
-	writes.forget(client.ObjectKeyFromObject(benchKey()))
+	writes.expect(testKey(), testKey())
+	writes.forget(client.ObjectKeyFromObject(testKey()))
 	if len(writes.keys) > 0 {
 		t.Errorf("%d keys are remembered that are gone", len(writes.keys))
 	}

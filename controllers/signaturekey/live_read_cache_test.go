@@ -16,7 +16,7 @@ import (
 func TestAnswerOfALiveReadStandsForAMinute(t *testing.T) {
 	now := clocktesting.NewFakePassiveClock(time.Unix(1, 0))
 	answers := newLiveReadCache(now)
-	key := benchKey()
+	key := testKey()
 	lost := status.Stalled("SecretLost", "gone")
 	answers.store(key, lost)
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,6 +15,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -47,14 +47,15 @@ func writtenObjects(o keyplan.Observation) []client.Object {
 	return objects
 }
 
-// observeCached reads what the caches have.
+// observeCached reads what the caches have. They have no Secret without the label
+// signet.dev/signature-material.
 func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) error {
 	var err error
-	if o.Secret, err = getOrNil(ctx, r.Client, o.Key.Namespace, o.Key.EffectiveTargetName(), &corev1.Secret{}); err != nil {
+	if o.Secret, err = kubeclient.GetOrNil[corev1.Secret](ctx, r.Client, secretName(o.Key)); err != nil {
 		return err
 	}
 	if name := o.Key.SourceName(); name != "" {
-		if o.Source, err = getOrNil(ctx, r.Client, o.Key.Namespace, name, &corev1.Secret{}); err != nil {
+		if o.Source, err = kubeclient.GetOrNil[corev1.Secret](ctx, r.Client, client.ObjectKey{Namespace: o.Key.Namespace, Name: name}); err != nil {
 			return err
 		}
 	}
@@ -64,7 +65,7 @@ func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) 
 		}
 	}
 	if o.Key.Spec.Type == signetv1alpha1.KeyTypePublicKey {
-		if o.Public, err = getOrNil(ctx, r.Client, o.Key.Namespace, o.Key.PublicConfigMapName(), &corev1.ConfigMap{}); err != nil {
+		if o.Public, err = kubeclient.GetOrNil[corev1.ConfigMap](ctx, r.Client, publicName(o.Key)); err != nil {
 			return err
 		}
 	}
@@ -86,7 +87,7 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 		o.SecretLive = true
 	}
 	if keyplan.NeedsLivePublic(*o) {
-		if o.Public, err = getOrNil(ctx, r.Live, o.Key.Namespace, o.Key.PublicConfigMapName(), &corev1.ConfigMap{}); err != nil {
+		if o.Public, err = kubeclient.GetOrNil[corev1.ConfigMap](ctx, r.Live, publicName(o.Key)); err != nil {
 			return err
 		}
 		o.PublicLive = true
@@ -97,7 +98,7 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 // findUncachedSecret reads the managed Secret from the API server; nil if there
 // is none.
 func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) (*corev1.Secret, error) {
-	return getOrNil(ctx, r.Live, key.Namespace, key.EffectiveTargetName(), &corev1.Secret{})
+	return kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, secretName(key))
 }
 
 // observeUsers reads the bindings that use the key. They are not copied: a key
@@ -165,16 +166,10 @@ func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, susp
 	return terminating, nil
 }
 
-// getOrNil reads an object, or returns nil if the reader has none. A cache has no
-// Secret without the label signet.dev/signature-material.
-func getOrNil[T client.Object](ctx context.Context, reader client.Reader, namespace, name string, object T) (T, error) {
-	var none T
-	err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
-	if apierrors.IsNotFound(err) {
-		return none, nil
-	}
-	if err != nil {
-		return none, fmt.Errorf("read %s %s/%s: %w", kindOf(object), namespace, name, err)
-	}
-	return object, nil
+func secretName(key *signetv1alpha1.SignatureKey) client.ObjectKey {
+	return client.ObjectKey{Namespace: key.Namespace, Name: key.EffectiveTargetName()}
+}
+
+func publicName(key *signetv1alpha1.SignatureKey) client.ObjectKey {
+	return client.ObjectKey{Namespace: key.Namespace, Name: key.PublicConfigMapName()}
 }

@@ -17,11 +17,12 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// KeyHolds serializes the removal of a key's protection with grants to bindings.
-type KeyHolds interface {
+// ProtectionLock serializes the removal of a key's protection with grants to
+// bindings.
+type ProtectionLock interface {
 	// Release waits until no decision about the namespace's bindings is in progress
-	// and prevents others until unlock is called. It records that the key is about
-	// to lose its protection.
+	// and prevents others until unlock is called. It records that the key is losing
+	// its protection.
 	Release(namespace, key string) (unlock func())
 }
 
@@ -40,7 +41,7 @@ func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error
 // list shows every grant that has been written, and a live read the finalizer
 // that a grant has added to the Secret, both of which the caches may lack.
 func (r *Reconciler) removeProtection(ctx context.Context, o keyplan.Observation, done *outcome) error {
-	unlock := r.Holds.Release(o.Key.Namespace, o.Key.Name)
+	unlock := r.ProtectionLock.Release(o.Key.Namespace, o.Key.Name)
 	defer unlock()
 	if !o.NamespaceTerminating {
 		if used, err := r.usedLive(ctx, o.Key); err != nil || used {

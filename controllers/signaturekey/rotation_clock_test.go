@@ -15,7 +15,7 @@ import (
 func TestRotationClockMeasuresEachStateFromItsBeginning(t *testing.T) {
 	begin := time.Unix(1, 0)
 	now := clocktesting.NewFakePassiveClock(begin)
-	watches, key := newRotationClock(now), benchKey()
+	watches, key := newRotationClock(now), testKey()
 	if got := watches.watch(key); got != (material.Watch{}) {
 		t.Errorf("a key that was never seen is watched: %v", got)
 	}

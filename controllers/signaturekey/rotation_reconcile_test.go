@@ -14,46 +14,37 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// benchRotation is a bench with a key that is renewed every ninety days, made
-// now.
-func benchRotation(t *testing.T, funcs interceptor.Funcs) *keyBench {
+// newRotation is a fixture with a key that is renewed every ninety days and has
+// just been generated.
+func newRotation(t *testing.T, funcs interceptor.Funcs) *fixture {
 	t.Helper()
-	key := benchKey()
-	key.Spec.Rotation = &signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
-	b := newKeyBench(t, newStore(t, funcs, key), newStore(t, interceptor.Funcs{}))
-	if _, err := b.reconcile(t); err != nil {
+	key := testKey(gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}))
+	f := newFixture(t, newStore(t, funcs, key), newStore(t, interceptor.Funcs{}))
+	if _, err := f.reconcile(t); err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return f
 }
 
-// after lets time pass and reconciles. It returns after how long the key wants
-// to be looked at again, and the reason of its condition Rotating.
-func (b *keyBench) after(t *testing.T, passed time.Duration) (again time.Duration, reason string) {
+// after lets time pass and reconciles. It returns when the key is to be examined
+// again, and the reason of its condition Rotating.
+func (f *fixture) after(t *testing.T, passed time.Duration) (again time.Duration, reason string) {
 	t.Helper()
-	b.clock.SetTime(b.clock.Now().Add(passed))
-	result, err := b.reconcile(t)
+	f.clock.SetTime(f.clock.Now().Add(passed))
+	result, err := f.reconcile(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := &signetv1alpha1.SignatureKey{}
-	if err := b.cached.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "orders"}, key); err != nil {
-		t.Fatal(err)
-	}
-	for _, condition := range key.Status.Conditions {
-		if condition.Type == signetv1alpha1.ConditionRotating {
-			reason = condition.Reason
-		}
-	}
-	return result.RequeueAfter, reason
+	return result.RequeueAfter, f.condition(t, signetv1alpha1.ConditionRotating).Reason
 }
 
-// The key comes back for the next step, and not before.
+// The key is examined again when the next step is due, and not before.
 func TestRotationComesBackForTheNextStep(t *testing.T) {
 	const day = 24 * time.Hour
-	b := benchRotation(t, interceptor.Funcs{})
+	f := newRotation(t, interceptor.Funcs{})
 	for _, step := range []struct {
 		passed, again time.Duration
 		reason        string
@@ -69,32 +60,44 @@ func TestRotationComesBackForTheNextStep(t *testing.T) {
 		{time.Minute, 0, signetv1alpha1.ReasonSettled}, // its own write wakes it
 		{0, 90*day - 15*time.Minute, signetv1alpha1.ReasonSettled},
 	} {
-		again, reason := b.after(t, step.passed)
+		again, reason := f.after(t, step.passed)
 		if again != step.again || reason != step.reason {
-			t.Fatalf("%s after %s: again after %s, %s; want %s, %s", b.clock.Now(), step.passed, again, reason, step.again, step.reason)
+			t.Fatalf("%s after %s: again after %s, %s; want %s, %s", f.clock.Now(), step.passed, again, reason, step.again, step.reason)
 		}
 	}
 }
 
-// A manager that takes over has its own clock: it watches a stage in full.
-func TestRotationUnderAnotherManager(t *testing.T) {
-	b := benchRotation(t, interceptor.Funcs{})
-	if _, reason := b.after(t, 90*24*time.Hour); reason != signetv1alpha1.ReasonStaged {
+// A stage is watched from the acknowledgment of its write on, not from the next
+// reconcile.
+func TestRotationIsWatchedFromItsWriteOn(t *testing.T) {
+	f := newRotation(t, interceptor.Funcs{})
+	if _, reason := f.after(t, 90*24*time.Hour); reason != signetv1alpha1.ReasonStaged {
 		t.Fatal(reason)
 	}
-	b.rotations = newRotationClock(b.clock)
-	if again, reason := b.after(t, time.Hour); reason != signetv1alpha1.ReasonStaged || again != 2*time.Minute {
-		t.Errorf("%s, again after %s", reason, again)
-	}
-	if _, reason := b.after(t, 2*time.Minute); reason != signetv1alpha1.ReasonRetiring {
+	if _, reason := f.after(t, 2*time.Minute); reason != signetv1alpha1.ReasonRetiring {
 		t.Error(reason)
 	}
 }
 
-// A write that hangs must not land long after the delays began to count.
+// A manager that takes over has its own clock: it watches the whole stage.
+func TestRotationUnderAnotherManager(t *testing.T) {
+	f := newRotation(t, interceptor.Funcs{})
+	if _, reason := f.after(t, 90*24*time.Hour); reason != signetv1alpha1.ReasonStaged {
+		t.Fatal(reason)
+	}
+	f.rotations = newRotationClock(f.clock)
+	if again, reason := f.after(t, time.Hour); reason != signetv1alpha1.ReasonStaged || again != 2*time.Minute {
+		t.Errorf("%s, again after %s", reason, again)
+	}
+	if _, reason := f.after(t, 2*time.Minute); reason != signetv1alpha1.ReasonRetiring {
+		t.Error(reason)
+	}
+}
+
+// A write that hangs must not take effect long after the delays began to count.
 func TestWritesOfSecretsHaveALimit(t *testing.T) {
 	var deadline time.Time
-	b := benchRotation(t, interceptor.Funcs{
+	f := newRotation(t, interceptor.Funcs{
 		Patch: func(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			if _, isSecret := object.(*corev1.Secret); isSecret {
 				deadline, _ = ctx.Deadline()
@@ -102,46 +105,42 @@ func TestWritesOfSecretsHaveALimit(t *testing.T) {
 			return c.Patch(ctx, object, patch, options...)
 		},
 	})
-	b.after(t, 90*24*time.Hour)
+	f.after(t, 90*24*time.Hour)
 	if left := time.Until(deadline); left <= 0 || left > writeLimit {
 		t.Errorf("%s are left for the write", left)
 	}
 }
 
-// While the name of the public ConfigMap is somebody else's, backends cannot
-// learn of a version: no step is taken.
-func TestRotationRestsWhereBackendsCannotBeTold(t *testing.T) {
-	key := benchKey()
-	key.Spec.Type = signetv1alpha1.KeyTypePublicKey
-	b := newKeyBench(t, newStore(t, interceptor.Funcs{}, key), newStore(t, interceptor.Funcs{}))
-	b.PublicKeyEnabled = true
-	if _, err := b.reconcile(t); err != nil {
+// While the name of the public ConfigMap belongs to another owner, backends cannot
+// learn of a version, so no step is taken.
+func TestRotationWaitsForThePublicConfigMap(t *testing.T) {
+	key := testKey(gen.WithType(signetv1alpha1.KeyTypePublicKey))
+	f := newFixture(t, newStore(t, interceptor.Funcs{}, key), newStore(t, interceptor.Funcs{}))
+	f.PublicKeyEnabled = true
+	if _, err := f.reconcile(t); err != nil {
 		t.Fatal(err)
 	}
-	name := client.ObjectKey{Namespace: "shop", Name: "orders"}
 	secret := &corev1.Secret{}
-	if err := b.cached.Get(t.Context(), name, secret); err != nil {
+	if err := f.cached.Get(t.Context(), orders, secret); err != nil {
 		t.Fatal(err)
 	}
-	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
-	if err := b.cached.Update(t.Context(), foreign); err != nil {
+	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
+	if err := f.cached.Update(t.Context(), other); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.cached.Get(t.Context(), name, key); err != nil {
+	key = f.key(t)
+	gen.WithTrigger("1")(key)
+	if err := f.cached.Update(t.Context(), key); err != nil {
 		t.Fatal(err)
 	}
-	key.Spec.Rotation = &signetv1alpha1.Rotation{Trigger: "1"}
-	if err := b.cached.Update(t.Context(), key); err != nil {
-		t.Fatal(err)
-	}
-	if _, reason := b.after(t, time.Minute); reason != signetv1alpha1.ReasonSettled {
+	if _, reason := f.after(t, time.Minute); reason != signetv1alpha1.ReasonSettled {
 		t.Error(reason)
 	}
-	if got := b.ready(t); got.Reason != signetv1alpha1.ReasonSecretOwnedByOther {
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonSecretOwnedByOther {
 		t.Errorf("Ready is %s", got.Reason)
 	}
 	after := &corev1.Secret{}
-	if err := b.cached.Get(t.Context(), name, after); err != nil || after.ResourceVersion != secret.ResourceVersion {
+	if err := f.cached.Get(t.Context(), orders, after); err != nil || after.ResourceVersion != secret.ResourceVersion {
 		t.Errorf("the Secret was written: %v", err)
 	}
 }

@@ -24,12 +24,12 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// SetupWithManager completes the reconciler from the manager and starts it with it. The
-// manager's caches are to be those of CacheOptions, and the indexes of package
-// index registered.
+// SetupWithManager completes the reconciler from the manager and registers it. The
+// manager's caches must be those of manager.CacheOptions, and the indexes of
+// package index must be registered.
 //
-// Own writes wake the key again: such a reconcile costs no request, and it is
-// what notices a status or Secret that somebody else has changed.
+// Signet's own writes wake the key again. Such a reconcile costs no request, and
+// it notices a status or Secret that another client has changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
 	r.Options = options
@@ -52,8 +52,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	return b.Complete(r)
 }
 
-// keysOfSecret finds the keys whose managed Secret this is by its label, and
-// those that name it for their managed or their source Secret.
+// keysOfSecret returns the key in the Secret's label, and the keys that name the
+// Secret as their managed or source Secret.
 func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
 	names := sets.New[string]()
 	if name := secret.GetLabels()[signetv1alpha1.LabelKey]; name != "" {
@@ -64,7 +64,7 @@ func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []r
 		err := r.Client.List(ctx, &keys, client.InNamespace(secret.GetNamespace()),
 			client.MatchingFields{field: secret.GetName()}, client.UnsafeDisableDeepCopy)
 		if err != nil {
-			logf.FromContext(ctx).Error(err, "cannot find the keys of a Secret", "namespace", secret.GetNamespace(), "secret", secret.GetName())
+			logf.FromContext(ctx).Error(err, "Failed to find the keys of a Secret", "namespace", secret.GetNamespace(), "secret", secret.GetName())
 			continue
 		}
 		for i := range keys.Items {
@@ -74,7 +74,8 @@ func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []r
 	return requests(secret.GetNamespace(), names)
 }
 
-// keysOfSameSource finds the other keys that name the same source.
+// keysOfSameSource returns the other keys with the same source: their type
+// decides whether this one may use it.
 func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object) []reconcile.Request {
 	key, ok := object.(*signetv1alpha1.SignatureKey)
 	if !ok || key.SourceName() == "" {
@@ -84,7 +85,7 @@ func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object)
 	err := r.Client.List(ctx, &keys, client.InNamespace(key.Namespace),
 		client.MatchingFields{index.KeySource: key.SourceName()}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "cannot find the keys of a source", "namespace", key.Namespace, "secret", key.SourceName())
+		logf.FromContext(ctx).Error(err, "Failed to find the keys of a source", "namespace", key.Namespace, "secret", key.SourceName())
 	}
 	names := sets.New[string]()
 	for i := range keys.Items {
@@ -106,14 +107,14 @@ func keysOfBinding(_ context.Context, object client.Object) []reconcile.Request 
 	return requests(binding.Namespace, sets.New(index.KeyNames(binding)...))
 }
 
-// keysOfNamespace finds all keys of a namespace, and those that are gone and
+// keysOfNamespace returns all keys of a namespace, and those that are gone but
 // have left a Secret.
 func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
 	names := sets.New[string]()
 	var keys signetv1alpha1.SignatureKeyList
 	err := r.Client.List(ctx, &keys, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "cannot find the keys of a namespace", "namespace", namespace.GetName())
+		logf.FromContext(ctx).Error(err, "Failed to find the keys of a namespace", "namespace", namespace.GetName())
 	}
 	for i := range keys.Items {
 		names.Insert(keys.Items[i].Name)
@@ -122,7 +123,7 @@ func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Objec
 	err = r.Client.List(ctx, &secrets, client.InNamespace(namespace.GetName()),
 		client.HasLabels{signetv1alpha1.LabelKey}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "cannot find the managed Secrets of a namespace", "namespace", namespace.GetName())
+		logf.FromContext(ctx).Error(err, "Failed to find the managed Secrets of a namespace", "namespace", namespace.GetName())
 	}
 	for i := range secrets.Items {
 		names.Insert(secrets.Items[i].Labels[signetv1alpha1.LabelKey])
@@ -140,8 +141,8 @@ func requests(namespace string, names sets.Set[string]) []reconcile.Request {
 	return list
 }
 
-// useChanged passes the changes of a binding that matter to its keys: a key
-// has one reconcile for a thousand APIs that become Bound, not a thousand.
+// useChanged selects the changes of a binding that matter to its keys: a key has
+// one reconcile for a thousand APIs that become Bound, not a thousand.
 func useChanged() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*signetv1alpha1.SignatureBinding)
@@ -161,7 +162,7 @@ func useChanged() predicate.Predicate {
 	}}
 }
 
-// terminating passes namespaces that are being deleted.
+// terminating selects namespaces that are being deleted.
 func terminating() predicate.Predicate {
 	return predicate.NewPredicateFuncs(func(object client.Object) bool {
 		return object.GetDeletionTimestamp() != nil

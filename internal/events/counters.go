@@ -14,12 +14,12 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// No label of these metrics is an object's name: their number is known
-// beforehand, and they reveal nothing about tenants.
+// No label of these metrics is the name of an object: their number does not depend
+// on the number of objects, and they reveal nothing about tenants.
 var (
 	transitionCount = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "signet_transitions_total",
-		Help: "Transitions that Events were sent of, by the kind of object, the type of the Event and its reason.",
+		Help: "Number of Events, by kind of object, type of the Event and reason.",
 	}, []string{"kind", "type", "reason"})
 	readySeconds = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "signet_ready_seconds",
@@ -30,7 +30,7 @@ var (
 
 func init() { metrics.Registry.MustRegister(transitionCount, readySeconds) }
 
-// kindOfObject is the value of the label kind.
+// kindOfObject returns the value of the label kind.
 func kindOfObject(object client.Object) string {
 	if _, binding := object.(*signetv1alpha1.SignatureBinding); binding {
 		return "SignatureBinding"
@@ -38,11 +38,12 @@ func kindOfObject(object client.Object) string {
 	return "SignatureKey"
 }
 
-// ObserveTimeToReady observes how long an object took to become Ready. Who was Ready
-// before has been observed.
+// ObserveTimeToReady records how long an object took to become Ready for the first
+// time. It does nothing for an object that has been Ready before, or whose spec has
+// changed since it was created.
 func ObserveTimeToReady(object client.Object, before, after []metav1.Condition, now time.Time) {
 	const condition = signetv1alpha1.ConditionReady
-	// A wait that ends, or a first status: later recoveries are no birth.
+	// A recovery from False does not count: the object may have been Ready before.
 	was := meta.FindStatusCondition(before, condition)
 	if meta.IsStatusConditionTrue(after, condition) && (was == nil || was.Status == metav1.ConditionUnknown) && object.GetGeneration() == 1 {
 		readySeconds.WithLabelValues(kindOfObject(object)).Observe(now.Sub(object.GetCreationTimestamp().Time).Seconds())

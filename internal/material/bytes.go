@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package material makes, reads and lays out the material of signature keys:
-// what the managed Secret of a SignatureKey holds. It is pure: clock and
-// randomness are arguments.
 package material
 
 import (
@@ -13,26 +10,27 @@ import (
 
 const redacted = "[redacted]"
 
-// Bytes are one half of material. However they are printed, it is not them.
+// Bytes are one component of material. They print as [redacted].
 type Bytes []byte
 
-// String prints no material.
+// String returns no material.
 func (Bytes) String() string { return redacted }
 
-// GoString prints no material.
+// GoString returns no material.
 func (Bytes) GoString() string { return redacted }
 
-// Format prints no material, whatever the verb.
+// Format writes no material, whatever the verb.
 func (Bytes) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
 
-// LogValue logs no material.
+// LogValue returns no material.
 func (Bytes) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalJSON writes no material.
+// MarshalJSON returns no material.
 func (Bytes) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// MarshalText writes no material.
+// MarshalText returns no material.
 func (Bytes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Equal compares in a time that does not depend on where they differ.
+// Equal reports whether both are equal, in a time that does not depend on where
+// they differ.
 func (b Bytes) Equal(other Bytes) bool { return subtle.ConstantTimeCompare(b, other) == 1 }

@@ -14,24 +14,25 @@ import (
 )
 
 var (
-	// ErrModified says that the data can be read and keeps the rules, but is
-	// not what was written: the checksum differs, or something beside the
-	// active version's bytes cannot be. The set is returned with it, without
-	// what cannot be; ids in it may be missing or the same (Renamed makes new).
-	ErrModified = errors.New("the data was changed by somebody else")
-	// ErrBroken says that the data is no material: a half of the active version
-	// is missing, or breaks a rule. The error names where, and never a value.
-	ErrBroken = errors.New("the data holds no usable material")
+	// ErrModified means that the data contains valid material but is not what Signet
+	// has written: the checksum differs, or a value other than the components of the
+	// active version is invalid. The set is returned with it, without what is
+	// invalid. Its IDs may be missing or equal; WithNewIDs makes new ones.
+	ErrModified = errors.New("another client has changed the data")
+	// ErrBroken means that the data contains no usable material: a component of the
+	// active version is missing or breaks a rule. The error names where, and never a
+	// value.
+	ErrBroken = errors.New("the data contains no usable material")
 )
 
-// What is longer than a status takes is not ours, and could never be told.
+// A longer text cannot be from Signet, and a status could not repeat it.
 const (
 	maxID      = 64
 	maxTrigger = 253
 )
 
-// Decode reads the data of a managed Secret. Keys of the data that mean nothing
-// here are ignored: they are no material, whoever put them there.
+// Decode reads the data of a managed Secret. It ignores unknown keys of the data.
+// Its errors are ErrModified and ErrBroken.
 func Decode(data map[string][]byte) (*Set, error) {
 	r := &reader{data: data, sound: string(data[dataChecksum]) == checksum(data)}
 	set := &Set{
@@ -54,7 +55,7 @@ func Decode(data map[string][]byte) (*Set, error) {
 	return set, nil
 }
 
-// ambiguous says that the ids do not tell the versions apart.
+// ambiguous reports whether the IDs do not distinguish the versions.
 func (s *Set) ambiguous() bool {
 	var ids []string
 	for _, v := range s.versions() {
@@ -66,14 +67,14 @@ func (s *Set) ambiguous() bool {
 	return false
 }
 
-// reader reads data, and notes what Encode cannot have written.
+// reader reads data, and records whether Encode can have written it.
 type reader struct {
 	data  map[string][]byte
 	sound bool
 }
 
-// staged reads the version under the prefix; nil if there is none, or one that
-// nobody can verify with. Without it the active version goes on.
+// staged reads the version with the prefix; nil if there is none, or one that no
+// backend can verify with. The active version works without it.
 func (r *reader) staged(set *Set, prefix string) *Version {
 	if !hasVersion(r.data, prefix) {
 		return nil
@@ -101,7 +102,7 @@ func (r *reader) version(set *Set, prefix string) (*Version, error) {
 	return v, nil
 }
 
-// text reads what a status repeats; empty if it could not be written there.
+// text reads a value that a status repeats; empty if a status could not.
 func (r *reader) text(name string, limit int) string {
 	value := r.data[name]
 	if !utf8.Valid(value) || utf8.RuneCount(value) > limit {
@@ -111,7 +112,7 @@ func (r *reader) text(name string, limit int) string {
 	return string(value)
 }
 
-// time reads whole seconds; zero if there is none, or one whose year cannot be
+// time reads whole seconds; zero if there is no time, or one whose year cannot be
 // written in UTC.
 func (r *reader) time(name string) time.Time {
 	value, there := r.data[name]
@@ -127,5 +128,5 @@ func (r *reader) time(name string) time.Time {
 	return parsed
 }
 
-// writable says that the time can be written in RFC 3339 and read back.
+// writable reports whether the time can be written in RFC 3339 and read back.
 func writable(t time.Time) bool { return t.Year() >= 1 && t.Year() <= 9999 }

@@ -21,8 +21,8 @@ const (
 	idBytes      = 16
 )
 
-// generate makes a key and a secret for the type, as long as it allows. Random
-// must be cryptographically secure.
+// generate returns a key and a secret of the full length that the type allows.
+// Random must be cryptographically secure.
 func generate(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, random io.Reader) (key, secret Bytes, err error) {
 	if t == signetv1alpha1.KeyTypePublicKey {
 		return generatePair(random)
@@ -30,7 +30,7 @@ func generate(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm, r
 	keyLength := validation.MaxLength(t, algorithm, validation.Key)
 	secretLength := validation.MaxLength(t, algorithm, validation.Secret)
 	if keyLength == 0 || secretLength == 0 {
-		return nil, nil, fmt.Errorf("type %s with algorithm %q: nothing can be generated", t, algorithm)
+		return nil, nil, fmt.Errorf("generate material: unknown type %q with algorithm %q", t, algorithm)
 	}
 	first, err := characters(random, letters, 1)
 	if err != nil {
@@ -62,8 +62,8 @@ func generatePair(random io.Reader) (key, secret Bytes, err error) {
 
 func base64Bytes(der []byte) Bytes { return Bytes(base64.StdEncoding.EncodeToString(der)) }
 
-// characters draws each character with the same probability: random bytes
-// beyond the last whole multiple of the alphabet are thrown away.
+// characters draws each character with the same probability: it discards random
+// bytes beyond the last whole multiple of the alphabet's length.
 func characters(random io.Reader, alphabet string, n int) (Bytes, error) {
 	limit := byte(256 / len(alphabet) * len(alphabet) % 256)
 	drawn := make(Bytes, 0, n)

@@ -37,10 +37,10 @@ const (
 	dataCredential = "credential"
 )
 
-// versionData are the keys of one version, each after its prefix.
+// versionData are the keys of one version, without their prefix.
 var versionData = []string{dataKey, dataSecret, dataKeyID, dataCreated, dataActivated, dataRetires}
 
-// original are the keys of the data that do not follow from others, in order.
+// original are the keys of the data that are not derived from others, in order.
 var original = func() []string {
 	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataRevoke}
 	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
@@ -52,7 +52,7 @@ var original = func() []string {
 	return names
 }()
 
-// Encode lays the set out as the data of its managed Secret.
+// Encode returns the data of the managed Secret.
 func (s *Set) Encode() map[string][]byte {
 	data := map[string][]byte{
 		dataType:        []byte(s.Type),
@@ -91,9 +91,8 @@ func (v *Version) encode(data map[string][]byte, prefix string) {
 	}
 }
 
-// checksum is over all original keys that are there and their values, each with
-// its length before it, in the order of the keys. What others have put beside
-// them does not count.
+// checksum covers all original keys that exist and their values, each preceded by
+// its length, in the order of the keys. It ignores all other keys.
 func checksum(data map[string][]byte) string {
 	sum := sha256.New()
 	for _, name := range original {
@@ -109,8 +108,8 @@ func checksum(data map[string][]byte) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// Public lays out the public halves of a PublicKey key for a ConfigMap, from
-// which backends read them without ever seeing a private half.
+// Public returns the data of the public ConfigMap: the public components of a
+// PublicKey key, which backends read without ever seeing a private one.
 func (s *Set) Public() map[string]string {
 	data := map[string]string{dataType: string(s.Type)}
 	s.Active.public(data, "")
@@ -131,8 +130,8 @@ func (v *Version) public(data map[string]string, prefix string) {
 	data[prefix+dataKey] = string(v.Key)
 }
 
-// hasVersion says that the data has a half of a version under the prefix, or its
-// id. Others' keys, and times alone, make no version.
+// hasVersion reports whether the data has a component of a version with the
+// prefix, or its ID. Times alone make no version.
 func hasVersion(data map[string][]byte, prefix string) bool {
 	for _, name := range []string{dataKey, dataSecret, dataKeyID} {
 		if _, there := data[prefix+name]; there {

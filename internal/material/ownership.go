@@ -13,11 +13,12 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
+// KeyKind is the kind of the owners of managed Secrets.
 var KeyKind = signetv1alpha1.GroupVersion.WithKind("SignatureKey")
 
-// IsOwnedBy says that the Secret is of our type and for this key: by its label,
-// or, should that have been taken off, as one that the key controls. Of its
-// bytes, and of a second controller, it says nothing.
+// IsOwnedBy reports whether the Secret has Signet's type and belongs to the key: by
+// its label or, if that has been removed, because the key controls it. It checks
+// neither the data nor whether another object controls the Secret.
 func IsOwnedBy(secret *corev1.Secret, key *signetv1alpha1.SignatureKey) bool {
 	if secret == nil || secret.Type != signetv1alpha1.SecretType {
 		return false
@@ -26,15 +27,15 @@ func IsOwnedBy(secret *corev1.Secret, key *signetv1alpha1.SignatureKey) bool {
 	return name == key.Name || (!labelled && metav1.IsControlledBy(secret, key))
 }
 
-// IsManaged says that Signet has written the Secret, for whichever key.
+// IsManaged reports whether Signet has written the Secret, for any key.
 func IsManaged(secret *corev1.Secret) bool {
 	_, labelled := secret.Labels[signetv1alpha1.LabelKey]
 	return labelled || secret.Type == signetv1alpha1.SecretType ||
 		secret.Labels[signetv1alpha1.LabelMaterial] == signetv1alpha1.MaterialManaged
 }
 
-// OtherController returns the owner that controls the object, if that is
-// neither the key nor an earlier key of the same name.
+// OtherController returns the owner that controls the object, if that is neither
+// the key nor an earlier key of the same name; otherwise nil.
 func OtherController(object metav1.Object, key *signetv1alpha1.SignatureKey) *metav1.OwnerReference {
 	controller := metav1.GetControllerOfNoCopy(object)
 	if controller == nil || RefersTo(*controller, key) {
@@ -43,15 +44,15 @@ func OtherController(object metav1.Object, key *signetv1alpha1.SignatureKey) *me
 	return controller
 }
 
-// RefersTo says that the reference is to a key of this name, whatever its UID:
-// after a restore the key has another one.
+// RefersTo reports whether the reference names the key, whatever the UID: after a
+// restore the key has another one.
 func RefersTo(reference metav1.OwnerReference, key *signetv1alpha1.SignatureKey) bool {
 	group, err := schema.ParseGroupVersion(reference.APIVersion)
 	return err == nil && group.Group == KeyKind.Group && reference.Kind == KeyKind.Kind && reference.Name == key.Name
 }
 
-// DescribeOwner says whose an object is, so that its owner can be asked. It tells
-// metadata alone.
+// DescribeOwner describes to whom an object belongs, from its metadata alone, so
+// that the reader of a message knows whom to ask.
 func DescribeOwner(object metav1.Object, secretType corev1.SecretType) string {
 	var facts []string
 	if secretType != "" {

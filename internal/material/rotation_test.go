@@ -232,7 +232,7 @@ func TestSourceThatChangesWhileNextIsStaged(t *testing.T) {
 	t.Run("back", func(t *testing.T) {
 		set := advance(t, made(t, one), planOf(func(p *material.RotationSpec) { p.Supplied = &two }), at(0)).Set
 		got := advance(t, set, planOf(func(p *material.RotationSpec) { p.Supplied = &one }), late)
-		if got.Step != material.CalledOff || got.Set.Next != nil || !got.Set.Active.Key.Equal(one.Key) {
+		if got.Step != material.Canceled || got.Set.Next != nil || !got.Set.Active.Key.Equal(one.Key) {
 			t.Errorf("%q", got.Step)
 		}
 	})

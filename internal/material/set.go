@@ -12,29 +12,30 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// Version is a key and secret with an id.
+// Version is a key and a secret with an ID.
 type Version struct {
-	// ID is random: it says nothing about the material.
+	// ID is random, and not derived from the material.
 	ID          string
 	Key, Secret Bytes
-	// Created is when the version was made, Activated when it began to sign,
-	// Retires when it ceases to verify; zero if not known. Whole seconds, UTC.
+	// Created is when the version was generated or supplied, Activated when it
+	// began to sign, Retires when it stops verifying; zero if not known. Whole
+	// seconds in UTC.
 	Created, Activated, Retires time.Time
 }
 
-// Set is all that a managed Secret holds.
+// Set is everything that a managed Secret holds.
 type Set struct {
 	Type        signetv1alpha1.KeyType
 	Algorithm   signetv1alpha1.KeyAlgorithm
 	DisplayName string
-	// Active signs and verifies; Next and Previous, if there, only verify.
+	// Active signs and verifies; Next and Previous only verify, and may be nil.
 	Active         Version
 	Next, Previous *Version
-	// Trigger and RevokeTrigger are the spec's values last acted upon.
+	// Trigger and RevokeTrigger are the values of the spec last acted upon.
 	Trigger, RevokeTrigger string
 }
 
-// Clone is a copy that shares no version with the set.
+// Clone returns a copy that shares no version with the set.
 func (s *Set) Clone() *Set {
 	clone := *s
 	clone.Next, clone.Previous = s.Next.clone(), s.Previous.clone()
@@ -49,41 +50,41 @@ func (v *Version) clone() *Version {
 	return &clone
 }
 
-// same says that both versions have the same halves.
+// same reports whether both versions have the same components.
 func (v *Version) same(other *Version) bool {
 	return v.Key.Equal(other.Key) && v.Secret.Equal(other.Secret)
 }
 
-// RotationState names where a rotation stands: it changes with each step. It holds no
-// material.
+// RotationState identifies the state of a rotation: it changes with each step. It
+// contains no material.
 func (s *Set) RotationState() string {
-	standing := ""
+	state := ""
 	for i, v := range s.versions() {
-		standing += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
+		state += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
 	}
-	return standing
+	return state
 }
 
-// Union is what backends may learn of before the set next is in force: next,
-// unless it drops a version that still signs or verifies. Then it is the set as
-// it is, with what next adds.
+// Union returns what backends may learn before the set next is written: next,
+// unless it drops a version that still signs or verifies. In that case it is the
+// present set with the version that next adds.
 func (s *Set) Union(next *Set) *Set {
-	added := next.versionBeside(s)
+	added := next.versionMissingIn(s)
 	switch {
-	case s.versionBeside(next) == nil:
+	case s.versionMissingIn(next) == nil:
 		return next
 	case added == nil:
 		return s
 	default:
-		between := s.Clone()
-		between.Next = added
-		return between
+		union := s.Clone()
+		union.Next = added
+		return union
 	}
 }
 
-// versionBeside is a version that the other set does not have; nil if there is
-// none.
-func (s *Set) versionBeside(other *Set) *Version {
+// versionMissingIn returns a version that the other set does not have; nil if there
+// is none.
+func (s *Set) versionMissingIn(other *Set) *Version {
 	for _, v := range s.versions() {
 		if !slices.ContainsFunc(other.versions(), func(o *Version) bool { return o.ID == v.ID }) {
 			return v
@@ -92,7 +93,7 @@ func (s *Set) versionBeside(other *Set) *Version {
 	return nil
 }
 
-// versions are the set's versions: active, next, previous.
+// versions returns the versions that exist: active, next, previous.
 func (s *Set) versions() []*Version {
 	all := []*Version{&s.Active}
 	if s.Next != nil {
@@ -104,7 +105,7 @@ func (s *Set) versions() []*Version {
 	return all
 }
 
-// Versions are the set's versions as a status shows them.
+// Versions returns the versions as a status shows them.
 func (s *Set) Versions() []signetv1alpha1.KeyVersion {
 	versions := []signetv1alpha1.KeyVersion{s.Active.status(signetv1alpha1.VersionActive)}
 	if s.Next != nil {
@@ -130,8 +131,8 @@ func statusTime(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: t.UTC()}
 }
 
-// whole is the time in whole seconds, rounded up: a delay that is counted from
-// it is never shorter than it says.
+// whole returns the time in whole seconds, rounded up, so that a delay counted from
+// it is never too short.
 func whole(now time.Time) time.Time {
 	return now.Add(time.Second - time.Nanosecond).UTC().Truncate(time.Second)
 }

@@ -11,31 +11,32 @@ import (
 	"github.com/signet-dev/signet/internal/validation"
 )
 
-// Supplied are the halves that the user gives: nil is not given.
+// Supplied are the components that the user supplies; nil is not supplied.
 type Supplied struct {
 	Key, Secret Bytes
 }
 
-// SuppliedTo reads what is supplied to a key: by its source Secret's data, nil
-// without one, and by spec.identifier. The data must have passed validation.ValidateSource.
+// SuppliedTo returns what the data of its source Secret (nil without one) and
+// spec.identifier supply to a key. The data must have passed
+// validation.ValidateSource.
 func SuppliedTo(key *signetv1alpha1.SignatureKey, source map[string][]byte) Supplied {
 	var supplied Supplied
 	if key.Spec.Identifier != "" {
 		supplied.Key = Bytes(key.Spec.Identifier)
 	}
-	if half, there := source[validation.DataKey]; there {
-		supplied.Key = Bytes(half)
+	if component, found := source[validation.DataKey]; found {
+		supplied.Key = Bytes(component)
 	}
-	if half, there := source[validation.DataSecret]; there {
-		supplied.Secret = Bytes(half)
+	if component, found := source[validation.DataSecret]; found {
+		supplied.Secret = Bytes(component)
 	}
 	return supplied
 }
 
-// Complete says that nothing is left to generate.
+// Complete reports whether nothing is left to generate.
 func (s Supplied) Complete() bool { return s.Key != nil && s.Secret != nil }
 
-// over is the version with the halves that are supplied in place of its own.
+// over returns the version's components, replaced by those that are supplied.
 func (s Supplied) over(v *Version) *Version {
 	over := &Version{Key: v.Key, Secret: v.Secret}
 	if s.Key != nil {
@@ -47,8 +48,8 @@ func (s Supplied) over(v *Version) *Version {
 	return over
 }
 
-// First makes the first material of a key: what is not supplied is generated.
-// The triggers of the spec are noted as acted upon.
+// First returns the first material of a key: what is not supplied is generated. The
+// triggers of the spec count as acted upon.
 func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, random io.Reader) (*Set, error) {
 	set := &Set{Type: key.Spec.Type, Algorithm: key.Spec.Algorithm}
 	generatedKey, generatedSecret, err := generate(set.Type, set.Algorithm, random)
@@ -67,8 +68,8 @@ func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, r
 	return set.WithSpecOf(key), nil
 }
 
-// WithSpecOf is the set with the key's display name, and its triggers noted as
-// acted upon.
+// WithSpecOf returns the set with the key's display name, and with its triggers as
+// those last acted upon.
 func (s *Set) WithSpecOf(key *signetv1alpha1.SignatureKey) *Set {
 	next := s.Clone()
 	next.DisplayName = key.EffectiveDisplayName()
@@ -76,23 +77,24 @@ func (s *Set) WithSpecOf(key *signetv1alpha1.SignatureKey) *Set {
 	return next
 }
 
-// WithDisplayName is the set with another display name. That makes no new version.
+// WithDisplayName returns the set with another display name. The versions stay the
+// same.
 func (s *Set) WithDisplayName(displayName string) *Set {
 	next := s.Clone()
 	next.DisplayName = displayName
 	return next
 }
 
-// WithTriggers is the set with these triggers as the ones last acted upon.
+// WithTriggers returns the set with these triggers as those last acted upon.
 func (s *Set) WithTriggers(trigger, revokeTrigger string) *Set {
 	next := s.Clone()
 	next.Trigger, next.RevokeTrigger = trigger, revokeTrigger
 	return next
 }
 
-// AdoptedBy is the set as a key takes it over that has not seen it before, or not
-// for a while: what the key's triggers say by then asks for nothing, and what is
-// staged begins its stage anew, since nobody knows which backends have it.
+// AdoptedBy returns the set for a key that has not seen it before, or not for a
+// while: the key's present triggers ask for nothing, and a staged version begins
+// its stage again, because it is unknown which backends have it.
 func (s *Set) AdoptedBy(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
 	next := s.WithSpecOf(key)
 	if next.Next != nil {
@@ -101,9 +103,9 @@ func (s *Set) AdoptedBy(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
 	return next
 }
 
-// WithNewIDs is the set with a new id for each version: their bytes may not be
-// those that the ids stood for. What is staged begins its stage anew, as nobody
-// knows since when it is there.
+// WithNewIDs returns the set with a new ID for each version: their bytes may not be
+// those that the IDs stood for. A staged version begins its stage again, because it
+// is unknown since when it has been there.
 func (s *Set) WithNewIDs(now time.Time, random io.Reader) (*Set, error) {
 	next := s.Clone()
 	for _, v := range next.versions() {
@@ -120,7 +122,7 @@ func (s *Set) WithNewIDs(now time.Time, random io.Reader) (*Set, error) {
 	return next, nil
 }
 
-// newVersion makes a version of halves that keep the rules.
+// newVersion returns a version of the components, which must follow the rules.
 func (s *Set) newVersion(key, secret Bytes, now time.Time, random io.Reader) (*Version, error) {
 	id, err := newID(random)
 	if err != nil {
@@ -132,7 +134,7 @@ func (s *Set) newVersion(key, secret Bytes, now time.Time, random io.Reader) (*V
 	return &Version{ID: id, Key: key, Secret: secret, Created: whole(now)}, nil
 }
 
-// activate puts a new version in the place of the active one.
+// activate replaces the active version.
 func (s *Set) activate(key, secret Bytes, now time.Time, random io.Reader) error {
 	version, err := s.newVersion(key, secret, now, random)
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 // maxNamed is how many APIs, routes or bindings a message names.
 const maxNamed = 3
 
-// Enumerate names the first few and says how many more there are.
+// Enumerate lists the first three names and how many more there are.
 func Enumerate(names []string) string {
 	return EnumerateNames(names, maxNamed)
 }
 
-// EnumerateNames lists up to limit of the names and how many more there are.
+// EnumerateNames lists up to limit names and how many more there are.
 func EnumerateNames(names []string, limit int) string {
 	if len(names) <= limit {
 		return strings.Join(names, ", ")

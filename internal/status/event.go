@@ -2,7 +2,8 @@
 
 package status
 
-// Event is something that happened to a key's material, for an Event.
+// Event is the content of an Event: its type (corev1.EventTypeNormal or
+// EventTypeWarning), its reason, and a message without material.
 type Event struct {
 	Type, Reason, Message string
 }

@@ -9,31 +9,23 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
 	namespace   = "team-a"
-	environment = "RELEASE"
+	environment = gen.Environment
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func newKey(name string, options ...func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
-	key := &signetv1alpha1.SignatureKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
-	}
-	for _, change := range options {
-		change(key)
-	}
-	return key
-}
+// inNamespace sets the namespace of all objects in the tests.
+var inNamespace = gen.InNamespace(namespace)
 
 func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	t.Helper()
@@ -44,38 +36,9 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	return set
 }
 
-func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, options ...func(*corev1.Secret)) *corev1.Secret {
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: key.Namespace, Name: key.EffectiveTargetName(),
-			Labels: map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: key.Name},
-			OwnerReferences: []metav1.OwnerReference{
-				*metav1.NewControllerRef(key, signetv1alpha1.GroupVersion.WithKind("SignatureKey")),
-			},
-		},
-		Type: signetv1alpha1.SecretType,
-		Data: set.Encode(),
-	}
-	for _, change := range options {
-		change(secret)
-	}
-	return secret
-}
-
-// newBinding returns a binding that holds the APIs with the key.
-func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       signetv1alpha1.SignatureBindingSpec{KeyRef: signetv1alpha1.LocalReference{Name: key}, Environment: environment},
-		Status:     signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: key},
-	}
-	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
-		binding.Status.APIs = append(binding.Status.APIs, signetv1alpha1.APIStatus{
-			Kind: signetv1alpha1.APIKindAPI, Name: api, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: now},
-		})
-	}
-	return binding
+// newHolder returns a binding that holds the APIs with the key.
+func newHolder(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
+	return gen.SignatureBinding(name, key, inNamespace, gen.WithAPIs(apis...), gen.Holding(now))
 }
 
 func slot(api string) slots.Slot {
@@ -93,9 +56,9 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	f := &fixture{Store: snapshot.New(), key: newKey("orders"), binding: newBinding("orders", "orders", "orders")}
+	f := &fixture{Store: snapshot.New(), key: gen.SignatureKey("orders", inNamespace), binding: newHolder("orders", "orders", "orders")}
 	f.set = newSet(t, f.key)
-	f.secret = newSecret(f.key, f.set)
+	f.secret = gen.ManagedSecret(f.key, f.set.Encode())
 	f.SetKey(f.key, now)
 	f.SetSecret(f.secret, now)
 	f.SetBinding(f.binding, now)

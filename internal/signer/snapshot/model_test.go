@@ -13,6 +13,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // model has everything that a snapshot depends on: the objects, and when which
@@ -68,7 +69,7 @@ func (m *model) step(step byte, prepared map[string][]*corev1.Secret, store *sna
 			store.RemoveKey(namespace, name, at)
 			return
 		}
-		m.keys[name] = newKey(name)
+		m.keys[name] = gen.SignatureKey(name, inNamespace)
 		if variant == 1 {
 			m.keys[name].Spec.Target.Name = other
 		}
@@ -102,7 +103,7 @@ func (m *model) stepBinding(name, key string, variant byte, wide bool, store *sn
 	if wide {
 		apis = letters
 	}
-	binding := newBinding(name, key, apis...)
+	binding := newHolder(name, key, apis...)
 	if variant == 2 {
 		binding.Status.APIs[0].BoundAt = nil
 	}
@@ -118,8 +119,8 @@ func (m *model) stepBinding(name, key string, variant byte, wide bool, store *sn
 func prepare(t testing.TB) map[string][]*corev1.Secret {
 	prepared := map[string][]*corev1.Secret{}
 	for _, name := range letters {
-		key := newKey(name)
-		prepared[name] = []*corev1.Secret{newSecret(key, newSet(t, key)), newSecret(key, newSet(t, key)), newSecret(key, newSet(t, key))}
+		key := gen.SignatureKey(name, inNamespace)
+		prepared[name] = []*corev1.Secret{gen.ManagedSecret(key, newSet(t, key).Encode()), gen.ManagedSecret(key, newSet(t, key).Encode()), gen.ManagedSecret(key, newSet(t, key).Encode())}
 		prepared[name][2].Data["secret"] = nil
 	}
 	return prepared

@@ -18,6 +18,7 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 func TestPolicyOfTheBinding(t *testing.T) {
@@ -52,7 +53,7 @@ func TestReasonsOfUnusableSlots(t *testing.T) {
 		"conflicted": {func(f *fixture) {
 			f.binding.Status.APIs[0].BoundAt, f.binding.Status.APIs[0].State = nil, signetv1alpha1.APIConflicted
 		}, snapshot.ReasonConflicted},
-		"two holders":               {func(f *fixture) { f.SetBinding(newBinding("restored", "orders", "orders"), now) }, snapshot.ReasonContested},
+		"two holders":               {func(f *fixture) { f.SetBinding(newHolder("restored", "orders", "orders"), now) }, snapshot.ReasonContested},
 		"no effective key":          {func(f *fixture) { f.binding.Status.KeyName = "" }, snapshot.ReasonNoKey},
 		"no such key":               {func(f *fixture) { f.RemoveKey(namespace, "orders", now) }, snapshot.ReasonNoKey},
 		"key's Secret elsewhere":    {func(f *fixture) { f.key.Spec.Target.Name = "elsewhere" }, snapshot.ReasonSecretMissing},
@@ -156,7 +157,7 @@ func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 				t.Fatal("the material was not dropped")
 			}
 			restored := newSet(t, f.key)
-			f.SetSecret(newSecret(f.key, restored), later(60))
+			f.SetSecret(gen.ManagedSecret(f.key, restored.Encode()), later(60))
 			expectSigned(t, f.Store, later(60), restored.Active.ID)
 		})
 	}
@@ -168,7 +169,7 @@ func TestReplacedSecretIsUsedImmediately(t *testing.T) {
 	f := newFixture(t)
 	f.RemoveSecret(namespace, "orders", now)
 	replacement := newSet(t, f.key)
-	f.SetSecret(newSecret(f.key, replacement), later(1))
+	f.SetSecret(gen.ManagedSecret(f.key, replacement.Encode()), later(1))
 	expectSigned(t, f.Store, later(1), replacement.Active.ID)
 	f.Expire(later(60))
 	expectSigned(t, f.Store, later(60), replacement.Active.ID)
@@ -194,10 +195,10 @@ func TestEveryTypeSigns(t *testing.T) {
 		{Type: signetv1alpha1.KeyTypeAES, Algorithm: signetv1alpha1.AlgorithmAES128CFB},
 		{Type: signetv1alpha1.KeyTypeAES, Algorithm: signetv1alpha1.AlgorithmAES256CFB},
 	} {
-		key := newKey("orders", func(key *signetv1alpha1.SignatureKey) { key.Spec = spec })
+		key := gen.SignatureKey("orders", inNamespace, gen.KeyFunc(func(key *signetv1alpha1.SignatureKey) { key.Spec = spec }))
 		f, set := newFixture(t), newSet(t, key)
 		f.SetKey(key, now)
-		f.SetSecret(newSecret(key, set), now)
+		f.SetSecret(gen.ManagedSecret(key, set.Encode()), now)
 		expectSigned(t, f.Store, now, set.Active.ID)
 	}
 }
@@ -211,12 +212,12 @@ func TestAcceptedVersionsDuringRotation(t *testing.T) {
 	active := f.set.Active.ID
 
 	f.set.Next = &next
-	f.SetSecret(newSecret(f.key, f.set), now)
+	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
 	if diff := cmp.Diff([]string{active, next.ID}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("staged: ", diff)
 	}
 	f.set.Next, f.set.Previous = nil, &previous
-	f.SetSecret(newSecret(f.key, f.set), now)
+	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
 	// A clock that is ahead drops no version that the Secret still lists, within the
 	// difference that signatures allow.
 	for at, want := range map[int][]string{0: {active, previous.ID}, 60 + 899: {active, previous.ID}, 60 + 900: {active}} {
@@ -225,7 +226,7 @@ func TestAcceptedVersionsDuringRotation(t *testing.T) {
 		}
 	}
 	f.set.Previous = nil // retired or revoked
-	f.SetSecret(newSecret(f.key, f.set), now)
+	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
 	if diff := cmp.Diff([]string{active}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("dropped: ", diff)
 	}
@@ -233,10 +234,10 @@ func TestAcceptedVersionsDuringRotation(t *testing.T) {
 
 func TestMoveToAnotherKey(t *testing.T) {
 	f := newFixture(t)
-	key := newKey("fresh")
+	key := gen.SignatureKey("fresh", inNamespace)
 	set := newSet(t, key)
 	f.SetKey(key, now)
-	f.SetSecret(newSecret(key, set), now)
+	f.SetSecret(gen.ManagedSecret(key, set.Encode()), now)
 	f.binding.Spec.KeyRef.Name = "fresh"
 	f.SetBinding(f.binding, now)
 	expectSigned(t, f.Store, now, f.set.Active.ID) // until the manager changes status.keyName
@@ -259,10 +260,10 @@ func TestInvalidKeyAffectsOnlyItsSlots(t *testing.T) {
 	f := newFixture(t)
 	for i := range 10 {
 		name := fmt.Sprintf("other-%d", i)
-		key := newKey(name)
+		key := gen.SignatureKey(name, inNamespace)
 		f.SetKey(key, now)
-		f.SetSecret(newSecret(key, newSet(t, key), func(secret *corev1.Secret) { secret.Data["secret"] = nil }), now)
-		f.SetBinding(newBinding(name, name, name), now)
+		f.SetSecret(gen.ManagedSecret(key, newSet(t, key).Encode(), gen.SecretFunc(func(secret *corev1.Secret) { secret.Data["secret"] = nil })), now)
+		f.SetBinding(newHolder(name, name, name), now)
 	}
 	expectSigned(t, f.Store, now, f.set.Active.ID)
 	expectRefused(t, f.Store, "other-3", now, snapshot.ReasonSecretBroken)
@@ -308,9 +309,9 @@ func TestLookupsDuringChanges(t *testing.T) {
 		})
 	}
 	for i := range 2000 {
-		f.SetSecret(newSecret(f.key, sets[i%2]), now)
+		f.SetSecret(gen.ManagedSecret(f.key, sets[i%2].Encode()), now)
 		name := fmt.Sprintf("orders-%d", i%50)
-		f.SetBinding(newBinding(name, "orders", name), now)
+		f.SetBinding(newHolder(name, "orders", name), now)
 		f.RemoveBinding(namespace, fmt.Sprintf("orders-%d", (i+25)%50), now)
 	}
 	close(stop)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package advice says what the reasons of conditions mean and what a user does
-// about them. It is the one source of these texts: the tables of the API page are
-// compared with it.
+// Package advice describes what each reason of a condition means and what a user
+// does about it.
+//
+// Goals: it is the only source of these texts: a test compares the tables of the
+// API page with it, and the plugin prints it.
+//
+// Non-goals: it does not know the objects. A condition's message names them.
 package advice

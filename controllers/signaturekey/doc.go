@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package signaturekey contains the controller of SignatureKeys. It keeps the
+// managed Secret of each key, and for type PublicKey the public ConfigMap, as the
+// key's spec and source want them, protects them while bindings use the key, and
+// reports the result in the key's status.
+//
+// A reconcile is observe → plan → apply → patch status. observe.go makes all
+// reads and returns one keyplan.Observation. Package keyplan decides; it is pure.
+// apply.go carries out the plan's writes in order. status.go writes the status
+// once, even if a write has failed, and then emits the events. The deletion of a
+// key is a plan like any other; deletion.go only handles what a key that no
+// longer exists has left.
+//
+// # Inputs
+//
+//   - the key: metadata and spec. Of its status, only whether there is one, whether
+//     it reports the loss of the Secret, since when it waits, and the observed
+//     triggers
+//   - the managed Secret and the public ConfigMap, from the cache, and from a live
+//     read where the plan relies on the absence of one
+//   - the source Secret, and the keys of type AES with the same source
+//   - the bindings that name the key in spec or status; a live list of them before
+//     protection is removed
+//   - whether the namespace is being deleted
+//   - memory of this process, each in a file of its own: own writes that the caches
+//     do not show yet (expectations.go), answers of live reads (live_read_cache.go),
+//     and since when rotations have been watched (rotation_clock.go)
+//
+// # Outputs
+//
+//   - the managed Secret: data in keyplan/material.go, metadata in
+//     keyplan/objects.go
+//   - the public ConfigMap: keyplan/public.go
+//   - the finalizer signet.dev/in-use on key and Secret: keyplan/protection.go
+//     decides, protection.go writes
+//   - the status, and one event for each transition of a condition
+//   - events without a condition: Generated, MaterialApplied, MaterialModified and
+//     Replaced (keyplan/material.go), Adopted (keyplan/secret.go)
+//
+// # Conditions
+//
+// Each reason is decided in the file of package keyplan that is named here.
+//
+//   - Ready, and Stalled with the same reason while Ready is False: InvalidSpec,
+//     TypeNotEnabled (spec.go); SourceNotFound, InvalidSource, InvalidMaterial
+//     (source.go); SecretOwnedByOther (secret.go, public.go); SecretLost,
+//     SecretTerminating (secret.go); KeyTerminating, NamespaceTerminating
+//     (material.go); Ready (compute.go)
+//   - InUse: Bound, NotBound, DeletionBlocked (status.go)
+//   - Rotating: Staged, Retiring, Settled, Resting, NothingToRotate (status.go)
+//
+// # Status fields
+//
+// All are set in keyplan/status.go, from what is named here.
+//
+//   - observedGeneration: compute.go, when the whole plan has been carried out
+//   - displayName, secretName: the spec
+//   - identifier, keyID, versions, lastRotationTime: the managed Secret, or what
+//     material.go makes of it
+//   - observedTrigger, observedRevokeTrigger: the managed Secret; secret.go while
+//     it is lost
+//   - nextRotationTime: package material
+//   - bindings: observe.go
+//   - secretUID, the digests of versions, and fencingToken are not set yet
+package signaturekey

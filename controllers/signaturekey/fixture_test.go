@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturekey
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clientevents "k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
+)
+
+const protection = signetv1alpha1.FinalizerProtection
+
+// deletionTime is when objects of these tests were deleted.
+var deletionTime = time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
+
+var orders = client.ObjectKey{Namespace: "shop", Name: "orders"}
+
+// fixture is a reconciler between two stores: what the caches show and what the
+// API server has. Writes go to the first.
+type fixture struct {
+	*Reconciler
+	cached, live client.WithWatch
+	recorded     *clientevents.FakeRecorder
+	clock        *clocktesting.FakePassiveClock
+}
+
+type fieldIndexes func(client.Object, string, client.IndexerFunc)
+
+func (f fieldIndexes) IndexField(_ context.Context, object client.Object, field string, values client.IndexerFunc) error {
+	f(object, field, values)
+	return nil
+}
+
+func newStore(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) client.WithWatch {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	f := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(funcs).WithObjects(objects...).
+		WithStatusSubresource(&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{})
+	indexes := fieldIndexes(func(object client.Object, field string, values client.IndexerFunc) {
+		f.WithIndex(object, field, values)
+	})
+	if err := index.Setup(t.Context(), indexes); err != nil {
+		t.Fatal(err)
+	}
+	return f.Build()
+}
+
+func newFixture(t *testing.T, cached, live client.WithWatch) *fixture {
+	t.Helper()
+	recorded := clientevents.NewFakeRecorder(20)
+	now := clocktesting.NewFakePassiveClock(deletionTime)
+	return &fixture{
+		Reconciler: &Reconciler{
+			Client: cached, Live: live, ProtectionLock: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
+			Options:  Options{ClusterWide: true},
+			recorder: events.Recorder{Sink: recorded, Action: "Reconcile"},
+			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
+		},
+		cached: cached, live: live, recorded: recorded, clock: now,
+	}
+}
+
+func (f *fixture) reconcile(t *testing.T) (ctrl.Result, error) {
+	t.Helper()
+	return f.Reconcile(t.Context(), ctrl.Request{NamespacedName: orders})
+}
+
+// key reads the key from the cache.
+func (f *fixture) key(t *testing.T) *signetv1alpha1.SignatureKey {
+	t.Helper()
+	key := &signetv1alpha1.SignatureKey{}
+	if err := f.cached.Get(t.Context(), orders, key); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// condition reads a condition of the key; zero if it has none.
+func (f *fixture) condition(t *testing.T, conditionType string) metav1.Condition {
+	t.Helper()
+	condition := meta.FindStatusCondition(f.key(t).Status.Conditions, conditionType)
+	if condition == nil {
+		return metav1.Condition{}
+	}
+	return *condition
+}
+
+// takeEvents returns the events since it was last called.
+func (f *fixture) takeEvents() []string {
+	var taken []string
+	for len(f.recorded.Events) > 0 {
+		taken = append(taken, <-f.recorded.Events)
+	}
+	return taken
+}
+
+// ready reads the key's condition Ready.
+func (f *fixture) ready(t *testing.T) metav1.Condition {
+	t.Helper()
+	return f.condition(t, signetv1alpha1.ConditionReady)
+}
+
+func testKey(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
+	return gen.SignatureKey("orders", append([]gen.KeyOption{
+		gen.InNamespace("shop"), gen.WithUID("key-uid"), gen.WithGeneration(1),
+	}, options...)...)
+}
+
+func testSecret(t *testing.T, options ...gen.SecretOption) *corev1.Secret {
+	t.Helper()
+	set, err := material.First(testKey(), material.Supplied{}, time.Unix(0, 0), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gen.ManagedSecret(testKey(), set.Encode(), options...)
+}
+
+// holder is a binding that holds an API with the key.
+func holder() *signetv1alpha1.SignatureBinding {
+	return gen.SignatureBinding("orders", "orders", gen.InNamespace("shop"), gen.CreatedAt(deletionTime.Add(-time.Hour)),
+		gen.WithAPIs("orders"), gen.Holding(deletionTime))
+}
+
+func testNamespace(terminating bool) *corev1.Namespace {
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
+	if terminating {
+		namespace.DeletionTimestamp, namespace.Finalizers = &metav1.Time{Time: deletionTime}, []string{"kubernetes"}
+	}
+	return namespace
+}
