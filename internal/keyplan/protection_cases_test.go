@@ -63,6 +63,18 @@ func protectionCases() map[string]planCase {
 				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)}, RequeueAfter: fiveMinutes,
 			},
 		},
+		"a deleted key cannot be protected any longer": {
+			observation: with(unprotected, func(o *Observation) {
+				gen.WithFinalizers("example.com/other")(o.Key)
+				gen.DeletedAt(testNow)(o.Key)
+				o.Secret = protectedSecret.DeepCopy()
+			}),
+			want: Plan{
+				RotationState: set.RotationState(),
+				Status:        statusOf(readyWith(set), usedBy(earlier, signetv1alpha1.ReasonDeletionBlocked, blocked, 1, "shop")),
+				Events:        []event{normal(signetv1alpha1.ReasonDeletionBlocked, blocked)},
+			},
+		},
 		"nothing is protected in a namespace that is being deleted": {
 			observation: with(unprotected, func(o *Observation) { o.NamespaceTerminating = true }),
 			want:        Plan{RotationState: set.RotationState(), Status: statusOf(readyWith(set), boundTo(earlier, "shop"))},

@@ -154,6 +154,14 @@ func publicCases() map[string]planCase {
 				Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
 			},
 		},
+		"a public ConfigMap is not created in a namespace that is being deleted": {
+			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), PublicLive: true, NamespaceTerminating: true},
+			want: Plan{
+				RotationState: set.RotationState(), RequeueAfter: fiveMinutes,
+				Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+				Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
+			},
+		},
 		"another ConfigMap that a live read shows blocks a new key": {
 			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: foreign, PublicLive: true},
 			want: Plan{

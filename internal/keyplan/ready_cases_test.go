@@ -298,6 +298,19 @@ func conflictCases() map[string]planCase {
 			want: conflict(`Secret "orders" exists but is not managed by this key (type signet.dev/signature-key, created for SignatureKey "orders", `+
 				`controlled by ConfigMap "web", managed by "signet").`+advice, true),
 		},
+		"a Secret that only a live read shows and another object controls protects nothing": {
+			observation: Observation{
+				Key: testKey(), SecretLive: true,
+				Secret: testSecret(testKey(), testSet(), controlled, gen.WithFinalizers(protection), gen.DeletedAt(earlier)),
+			},
+			want: func() Plan {
+				const message = `Secret "orders" exists but is not managed by this key (type signet.dev/signature-key, created for SignatureKey "orders", ` +
+					`controlled by ConfigMap "web", managed by "signet").` + advice
+				plan := conflict(message, false)
+				plan.Answer, plan.RequeueAfter = status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, message), LiveReadInterval
+				return plan
+			}(),
+		},
 		"material of another type blocks the key": {
 			observation: Observation{Key: testKey(), Secret: testSecret(testKey(), basic)},
 			want:        conflict(`Secret "orders" contains material of another type (Basic).`+advice, true),
@@ -334,6 +347,13 @@ func lossCases() map[string]planCase {
 		},
 		"a loss that was read is remembered for a time": {
 			observation: with(told(gen.WithTrigger("before")), func(o *Observation) { o.Answer = lostAnswer() }),
+			want: Plan{
+				Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundTo(earlier, "shop"), observed("before", "")),
+				RequeueAfter: lostAnswer().Left,
+			},
+		},
+		"a trigger that is removed is no consent": {
+			observation: with(told(), func(o *Observation) { o.Answer = lostAnswer() }),
 			want: Plan{
 				Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundTo(earlier, "shop"), observed("before", "")),
 				RequeueAfter: lostAnswer().Left,
@@ -427,6 +447,17 @@ func deletionCases() map[string]planCase {
 				RotationState: set.RotationState(),
 				Status:        statusOf(readyWith(set), readyAs(earlier, signetv1alpha1.ReasonSecretTerminating, secretProtected), boundTo(earlier, "shop")),
 				Events:        []event{normal(signetv1alpha1.ReasonSecretTerminating, secretProtected)},
+			},
+		},
+		"another problem takes precedence over a protected Secret that is deleted": {
+			observation: with(bound(set, gen.WithSource("own")), func(o *Observation) {
+				o.Secret = testSecret(o.Key, set, deleted, gen.WithFinalizers(protection))
+			}),
+			want: Plan{
+				RotationState: set.RotationState(), RequeueAfter: fiveMinutes,
+				Status: statusOf(readyWith(set), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource), resting(earlier, "active-id"),
+					boundTo(earlier, "shop")),
+				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)},
 			},
 		},
 		"a protected Secret that is deleted is kept even if no binding uses it": {
@@ -540,6 +571,13 @@ func adoptionCases() map[string]planCase {
 				Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(renamed.WithTriggers("again", ""))),
 				Events: []event{warning(eventMaterialModified, changed), readyEvent()},
 			},
+		},
+		"triggers that the spec does not have stay as the Secret records them": {
+			observation: Observation{
+				Key:    testKey(withStatus(readyWith(set))),
+				Secret: testSecret(testKey(), testSet(noting("old", "older"))),
+			},
+			want: Plan{RotationState: set.RotationState(), Status: statusOf(readyWith(set), observed("old", "older"))},
 		},
 		"a backup that is older than the status asks for no rotation": {
 			observation: Observation{

@@ -93,6 +93,18 @@ func rotationCases() map[string]planCase {
 				Status: statusOf(readyWith(waits), rotatingAs(earlier, signetv1alpha1.ReasonStaged, waitsMessage)),
 			},
 		},
+		"a staged version is due before a missing source is reported": {
+			observation: Observation{
+				Key: rotatingKey(waits, signetv1alpha1.ReasonStaged, waitsMessage, gen.WithSource("own")), Secret: secretOf(waits),
+				Watch: watched(waits, time.Minute),
+			},
+			want: Plan{
+				RotationState: waits.RotationState(), RequeueAfter: time.Minute,
+				Status: statusOf(readyWith(waits), rotatingAs(earlier, signetv1alpha1.ReasonStaged, waitsMessage),
+					waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
+				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)},
+			},
+		},
 		"a staged version that this process has not watched waits for the whole stage": {
 			observation: Observation{Key: rotatingKey(due, signetv1alpha1.ReasonStaged, "staged"), Secret: secretOf(due), Watch: watched(set, time.Hour)},
 			want: Plan{
