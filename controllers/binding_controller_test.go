@@ -34,7 +34,7 @@ var _ = Describe("A SignatureBinding", func() {
 		}).Should(Succeed())
 		before := len(manager.Requests.Writes(namespace))
 		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b", "c")))
-		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal("SignatureKey orders signs for all 3 APIs."))
+		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)).To(Equal(`SignatureKey "orders" signs for all 3 APIs.`))
 		Eventually(func(g Gomega) {
 			fresh := env.Reload(g, ctx, admin, key)
 			g.Expect(controllerutil.ContainsFinalizer(fresh, signetv1alpha1.FinalizerProtection)).To(BeTrue())
@@ -112,8 +112,8 @@ var _ = Describe("A SignatureBinding", func() {
 		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared"), rival))
 		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(Equal(
-			"1 of 1 APIs are held by other bindings in environment RELEASE: API shared by SignatureBinding first. " +
-				"Delete the API from one of the two; this binding moves up by itself."))
+			`1 of 1 APIs are held by other bindings in environment "RELEASE": API "shared" by SignatureBinding "first". ` +
+				"Delete the API from one of the two; this binding then takes over automatically."))
 		env.Update(ctx, admin, first, func(b *signetv1alpha1.SignatureBinding) { b.Spec.APIs = b.Spec.APIs[1:] })
 		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		third := env.Create(ctx, admin, gen.SignatureBinding("third", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
@@ -176,7 +176,7 @@ var _ = Describe("A SignatureBinding", func() {
 		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "old", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = "new" })
-		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix("Until then SignatureKey old goes on signing."))
+		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(HaveSuffix(`Until then, SignatureKey "old" keeps signing.`))
 		Expect(env.Reload(Default, ctx, admin, binding).Status).To(And(HaveField("KeyName", "old"), HaveField("BoundAPIs", BeEquivalentTo(1))))
 		env.Create(ctx, admin, gen.SignatureKey("new", gen.InNamespace(namespace)))
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -194,7 +194,7 @@ var _ = Describe("A SignatureBinding", func() {
 		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}, Clock: now})
 		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
-			"There is no SignatureKey misspelt in this namespace: create it, or correct spec.keyRef.name."))
+			`SignatureKey "misspelt" does not exist in this namespace. Create it or fix spec.keyRef.name.`))
 		now.SetTime(now.Now().Add(6 * time.Minute))
 		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)

@@ -27,8 +27,8 @@ var _ = Describe("A binding that wants what another one does", func() {
 		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
 		third := env.Create(ctx, admin, gen.SignatureBinding("third", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)).To(Equal(
-			"SignatureKey orders signs for all 2 APIs, of which other bindings hold 1: API shared by SignatureBinding first. " +
-				"This binding takes over when they let go: delete the one that is not needed."))
+			`SignatureKey "orders" signs for all 2 APIs, 1 of which other bindings hold: API "shared" by SignatureBinding "first". ` +
+				"This binding takes over when they release them. Delete the binding that is not needed."))
 		env.ExpectReady(ctx, admin, third, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"first"}))
 		Expect(env.Reload(Default, ctx, admin, second).Status).To(And(HaveField("BoundAPIs", BeEquivalentTo(1)), HaveField("KeyName", "orders")))
@@ -76,7 +76,7 @@ var _ = Describe("A binding that wants what another one does", func() {
 		env.ExpectReady(ctx, admin, rival, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)).To(HaveSuffix(
-			"Then it would go to SignatureBinding a-rival first, which signs with another key or in another way."))
+			`SignatureBinding "a-rival" is next in line and signs differently.`))
 		Expect(admin.Delete(ctx, rival)).To(Succeed())
 		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})
@@ -94,7 +94,7 @@ var _ = Describe("A binding that wants what another one does", func() {
 		env.ExpectReady(ctx, admin, first, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		second := claim("second")
 		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)).To(HavePrefix(
-			"1 of 1 APIs have never been published in environment RELEASE: HTTPRoute orders."))
+			`1 of 1 APIs were never published in environment "RELEASE": HTTPRoute "orders".`))
 		Expect(env.Reload(Default, ctx, admin, second).Status.APIs).To(ConsistOf(HaveField("State", signetv1alpha1.APIStandby)))
 		routes.serve(namespace, "orders", 1)
 		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -116,6 +116,6 @@ var _ = Describe("A binding that wants what another one does", func() {
 		late := env.Create(ctx, admin, gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		env.ExpectReady(ctx, admin, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
 		Expect(env.Reload(Default, ctx, admin, late).Status.APIs).To(ConsistOf(And(
-			HaveField("State", signetv1alpha1.APIPending), HaveField("Message", "the key is being deleted: name another one"))))
+			HaveField("State", signetv1alpha1.APIPending), HaveField("Message", "the key is being deleted; set spec.keyRef to another key"))))
 	})
 })

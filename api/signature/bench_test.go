@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// maxAllocations is the budget of one HMAC signature, its body's digest and its
-// header included.
+// maxAllocations is the budget for one HMAC signature, including the digest of the
+// body and the header.
 const maxAllocations = 10
 
 func benchRequest(body []byte) *Request {
@@ -25,7 +25,7 @@ func benchRequest(body []byte) *Request {
 	}
 }
 
-func TestAllocationsOfASignature(t *testing.T) {
+func TestAllocationsPerSignature(t *testing.T) {
 	if raceDetector {
 		t.Skip("pools keep too little under the race detector")
 	}
@@ -37,12 +37,12 @@ func TestAllocationsOfASignature(t *testing.T) {
 		}
 	})
 	if signing > maxAllocations {
-		t.Errorf("%v allocations, at most %d are allowed", signing, maxAllocations)
+		t.Errorf("%v allocations, want at most %d", signing, maxAllocations)
 	}
 	t.Logf("%v allocations", signing)
 }
 
-// BenchmarkSign signs with every type, the digest of the body included.
+// BenchmarkSign signs with every type, including the digest of the body.
 func BenchmarkSign(b *testing.B) {
 	for _, kind := range []string{"HMAC", "Basic", "AES-256", "ECDSA", "RSA"} {
 		key := mustKey(b, materials()[kind])
@@ -56,7 +56,7 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify verifies as a server does, reading the body included.
+// BenchmarkVerify verifies as a server does, including reading the body.
 func BenchmarkVerify(b *testing.B) {
 	for _, kind := range []string{"HMAC", "Basic", "AES-256", "ECDSA", "RSA"} {
 		key := mustKey(b, materials()[kind])
@@ -80,8 +80,8 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// BenchmarkPrimitives are the two SHA-256 and the HMAC that a signature cannot do
-// without: what its time is measured by.
+// BenchmarkPrimitives computes the two SHA-256 and the HMAC that every signature
+// needs, for comparison.
 func BenchmarkPrimitives(b *testing.B) {
 	signed := covered{request: benchRequest(nil), names: []string{"content-type", "host", "x-sdk-content-sha256", "x-sdk-date"},
 		date: signedAt.Format(DateLayout), payload: EmptyPayload}

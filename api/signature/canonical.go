@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// The names of headers as signatures list them.
+// The names of headers in the list of signed headers.
 const (
 	nameAuthorization = "authorization"
 	nameDate          = "x-sdk-date"
@@ -18,21 +18,21 @@ const (
 	namePayload       = "x-sdk-content-sha256"
 )
 
-// maxKept is how large a buffer may be that is kept for the next request.
+// maxKept is the maximum size of a buffer that is kept for the next request.
 const maxKept = 64 << 10
 
-// covered is what one signature covers of a request.
+// covered is the part of a request that a signature covers.
 type covered struct {
 	request *Request
-	// names are the signed headers: lower case, ascending, each once.
+	// names are the signed headers: lower case, ascending, without duplicates.
 	names []string
-	// date and payload are the values of x-sdk-date and x-sdk-content-sha256;
-	// payload is also what stands for the body.
+	// date and payload are the values of x-sdk-date and x-sdk-content-sha256. The
+	// payload also represents the body.
 	date, payload string
 }
 
-// canonical writes canonical requests into buffers that it keeps, so that a
-// signature costs hardly more than its hashes.
+// canonical writes canonical requests into reusable buffers, so that a signature
+// costs little more than its hashes.
 type canonical struct {
 	text   []byte
 	query  query
@@ -44,20 +44,19 @@ var canonicals = sync.Pool{New: func() any { return &canonical{} }}
 
 func borrowCanonical() *canonical { return canonicals.Get().(*canonical) }
 
-// release gives the buffers back. Nothing that was made in them may be used
-// afterwards.
+// release returns the buffers. Slices of them must not be used afterwards.
 func (c *canonical) release() {
 	if cap(c.text)+cap(c.query.decoded) > maxKept {
 		return
 	}
-	// Strings of a request must not live on with the buffers.
+	// The buffers must not keep strings of a request alive.
 	clear(c.names[:cap(c.names)])
 	clear(c.values[:cap(c.values)])
 	canonicals.Put(c)
 }
 
-// stringToSign is the text that a scheme signs: its own name, the date, and the
-// hash of the canonical request. It lives until the next call.
+// stringToSign returns the text that a scheme signs: its own name, the date, and
+// the hash of the canonical request. The text is valid until the next call.
 func (c *canonical) stringToSign(scheme string, r *covered, order queryOrder) ([]byte, error) {
 	if err := c.write(r, order); err != nil {
 		return nil, err
@@ -71,8 +70,8 @@ func (c *canonical) stringToSign(scheme string, r *covered, order queryOrder) ([
 	return c.text, nil
 }
 
-// write makes the canonical request: method, path, query, headers, their names,
-// and what stands for the body, a line each.
+// write writes the canonical request: method, path, query, headers, their names,
+// and the payload, one per line.
 func (c *canonical) write(r *covered, order queryOrder) error {
 	text, err := appendMethod(c.text[:0], r.request.Method)
 	if err != nil {
@@ -121,8 +120,8 @@ func appendMethod(dst []byte, method string) ([]byte, error) {
 	return dst, nil
 }
 
-// appendHeader writes a line for each value of a header: sorted, so that the
-// order in which proxies pass them on does not matter.
+// appendHeader writes a line for each value of a header. They are sorted, so that
+// the order in which proxies forward them does not matter.
 func (c *canonical) appendHeader(dst []byte, r *covered, name string) ([]byte, error) {
 	switch name {
 	case nameHost:
@@ -158,7 +157,7 @@ func appendHost(dst []byte, host string) ([]byte, error) {
 		return dst, ErrHost
 	}
 	for i := range len(host) {
-		// A client would change the others on the way to the wire.
+		// HTTP clients change other characters before they send them.
 		if b := host[i]; b <= ' ' || b >= 0x7f || b == '/' || b == '@' || b == '?' || b == '#' {
 			return dst, ErrHost
 		}
@@ -166,7 +165,7 @@ func appendHost(dst []byte, host string) ([]byte, error) {
 	return appendLine(dst, nameHost, host)
 }
 
-// appendLine refuses values that would be lines of their own.
+// appendLine refuses values that contain lines.
 func appendLine(dst []byte, name, value string) ([]byte, error) {
 	if strings.ContainsAny(value, "\r\n\x00") {
 		return dst, because(ErrHeaderValue, name)
@@ -177,7 +176,7 @@ func appendLine(dst []byte, name, value string) ([]byte, error) {
 	return append(dst, '\n'), nil
 }
 
-// isToken says whether HTTP lets the byte stand in methods and header names.
+// isToken reports whether methods and header names can contain the byte.
 func isToken(b byte) bool {
 	switch {
 	case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
@@ -186,7 +185,7 @@ func isToken(b byte) bool {
 	return strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0
 }
 
-// isLowerToken says whether it is the name of a header, in lower case.
+// isLowerToken reports whether the text is the name of a header in lower case.
 func isLowerToken(name string) bool {
 	for i := range len(name) {
 		if !isToken(name[i]) || 'A' <= name[i] && name[i] <= 'Z' {

@@ -10,25 +10,25 @@ import (
 
 const upperHex = "0123456789ABCDEF"
 
-// appendPath writes the path decoded and encoded again, byte by byte: an escaped
-// slash becomes a separator, dots and empty segments stay, and there is a slash
-// at the end.
+// appendPath decodes the path and encodes it again, byte by byte: an escaped slash
+// becomes a separator, dots and empty segments stay, and the result ends with a
+// slash.
 func appendPath(dst []byte, path string) ([]byte, error) {
 	if path == "" {
 		return append(dst, '/'), nil
 	}
 	if path[0] != '/' {
-		return dst, because(ErrTarget, "the path does not begin with a slash")
+		return dst, because(ErrTarget, "the path does not start with a slash")
 	}
 	for i := 0; i < len(path); i++ {
 		b := path[i]
 		if !onWire(b) {
-			return dst, because(ErrTarget, "the path has a character that must be escaped")
+			return dst, because(ErrTarget, "the path contains a character that must be escaped")
 		}
 		if b == '%' {
 			decoded, ok := unescape(path, i)
 			if !ok {
-				return dst, because(ErrTarget, "the path has a broken escape")
+				return dst, because(ErrTarget, "the path contains a broken escape")
 			}
 			b, i = decoded, i+2
 		}
@@ -44,17 +44,17 @@ func appendPath(dst []byte, path string) ([]byte, error) {
 	return dst, nil
 }
 
-// queryOrder is by what the parameters of a query are sorted. The SDKs differ.
+// queryOrder is how the parameters of a query are sorted. The SDKs differ.
 type queryOrder bool
 
 const (
-	// decodedOrder is that of the parameters as they are meant. Ours sign so.
+	// decodedOrder sorts the decoded parameters. This package signs in this order.
 	decodedOrder queryOrder = false
-	// encodedOrder is that of the parameters as they are written.
+	// encodedOrder sorts the encoded parameters.
 	encodedOrder queryOrder = true
 )
 
-// query is a parsed query. Its buffers are used again for the next one.
+// query is a parsed query. Its buffers are reused for the next one.
 type query struct {
 	decoded    []byte
 	parameters []parameter
@@ -63,9 +63,9 @@ type query struct {
 // parameter is a decoded name with its value.
 type parameter struct{ name, value []byte }
 
-// parse leaves out what is empty between two separators, and nothing else.
+// parse skips empty pairs between two separators, and nothing else.
 func (q *query) parse(raw string) error {
-	// A decoded query is never longer, so that the slices into it stay valid.
+	// A decoded query is never longer, so the slices of the buffer stay valid.
 	q.decoded = slices.Grow(q.decoded[:0], len(raw))
 	q.parameters = q.parameters[:0]
 	for raw != "" {
@@ -94,13 +94,13 @@ func (q *query) decode(text string) ([]byte, error) {
 		b := text[i]
 		switch {
 		case !onWire(b):
-			return nil, because(ErrTarget, "the query has a character that must be escaped")
+			return nil, because(ErrTarget, "the query contains a character that must be escaped")
 		case b == '+':
 			b = ' '
 		case b == '%':
 			decoded, ok := unescape(text, i)
 			if !ok {
-				return nil, because(ErrTarget, "the query has a broken escape")
+				return nil, because(ErrTarget, "the query contains a broken escape")
 			}
 			b, i = decoded, i+2
 		}
@@ -109,7 +109,7 @@ func (q *query) decode(text string) ([]byte, error) {
 	return q.decoded[begin:], nil
 }
 
-// append writes the parameters, sorted and encoded.
+// append sorts the parameters and writes them encoded.
 func (q *query) append(dst []byte, order queryOrder) []byte {
 	if order == encodedOrder {
 		slices.SortFunc(q.parameters, compareEncoded)
@@ -131,7 +131,8 @@ func (q *query) append(dst []byte, order queryOrder) []byte {
 	return dst
 }
 
-// ambiguous says, after an append in decoded order, that the other one differs.
+// ambiguous reports, after an append in decoded order, whether the encoded order
+// differs.
 func (q *query) ambiguous() bool {
 	return !slices.IsSortedFunc(q.parameters, compareEncoded)
 }
@@ -150,9 +151,9 @@ func compareEncoded(a, b parameter) int {
 	return compareAsEncoded(a.value, b.value)
 }
 
-// compareAsEncoded compares what the two would be encoded, without doing it: the
-// first byte that differs decides, and every escape sorts before every
-// character that needs none, since '%' does.
+// compareAsEncoded compares the encoded forms without encoding: the first byte that
+// differs decides, and every escape sorts before every unescaped character, since
+// '%' does.
 func compareAsEncoded(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
@@ -176,7 +177,7 @@ func appendEscaped(dst []byte, b byte) []byte {
 	return append(dst, '%', upperHex[b>>4], upperHex[b&15])
 }
 
-// unescape reads the escape at that place.
+// unescape decodes the escape at the index.
 func unescape(text string, at int) (byte, bool) {
 	if at+2 >= len(text) {
 		return 0, false
@@ -187,14 +188,14 @@ func unescape(text string, at int) (byte, bool) {
 
 func isUnreserved(b byte) bool { return unreserved[b] }
 
-// onWire says whether a byte can be part of a request target. Bytes beyond ASCII
-// are no URI, but servers take them.
+// onWire reports whether a byte can be part of a request target. Bytes beyond ASCII
+// are not allowed in URIs, but servers accept them.
 func onWire(b byte) bool { return b > ' ' && b != 0x7f && b != '#' }
 
 var (
-	// unreserved are the characters that RFC 3986 never encodes.
+	// unreserved contains the characters that RFC 3986 never encodes.
 	unreserved [256]bool
-	// fromHex is the value of a digit plus one, or 0 for what is none.
+	// fromHex is the value of a hexadecimal digit plus one, and 0 for other bytes.
 	fromHex [256]byte
 )
 

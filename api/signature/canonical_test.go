@@ -99,9 +99,8 @@ func TestQuery(t *testing.T) {
 	}
 }
 
-// TestOrdersAreThoseOfTheTexts compares the comparison without encoding with the
-// encoded texts, byte by byte.
-func TestOrdersAreThoseOfTheTexts(t *testing.T) {
+// TestCompareAsEncoded compares it with the comparison of the encoded texts.
+func TestCompareAsEncoded(t *testing.T) {
 	for a := range 256 {
 		for b := range 256 {
 			x, y := []byte{'x', byte(a)}, []byte{'x', byte(b)}
@@ -130,7 +129,7 @@ func TestCanonicalRequest(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeSigned(t *testing.T) {
+func TestSignRefusesMalformedRequests(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*Request)
 		want   error
@@ -161,10 +160,10 @@ func TestWhatCannotBeSigned(t *testing.T) {
 					t.Errorf("Sign: %v, want %v", err, c.want)
 				}
 				if _, ok := errors.AsType[*RefusalError](err); !ok {
-					t.Errorf("Sign: %T, want a *Refusal", err)
+					t.Errorf("Sign: %T, want *RefusalError", err)
 				}
 				if headers != (Headers{}) {
-					t.Error("Sign gave headers together with an error")
+					t.Error("Sign returned headers with an error")
 				}
 			})
 		}

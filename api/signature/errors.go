@@ -4,92 +4,95 @@ package signature
 
 import "errors"
 
-// Why material is refused.
+// The errors of keys.
 var (
-	// ErrMaterial says that material cannot be used. The text names the half and
-	// the rule, never a value.
-	ErrMaterial = errors.New("material cannot be used")
-	// ErrCannotSign says that a key only verifies: it has no private half.
-	ErrCannotSign = errors.New("the key has no private half to sign with")
-	// ErrNoKey says that a source has no key to sign with.
-	ErrNoKey = errors.New("there is no key to sign with")
+	// ErrMaterial means that material is invalid. The text names the component
+	// and the rule, never a value.
+	ErrMaterial = errors.New("invalid material")
+	// ErrCannotSign means that a key only verifies, because it has no private key.
+	ErrCannotSign = errors.New("no private key to sign with")
+	// ErrNoKey means that a Transport has no KeySource.
+	ErrNoKey = errors.New("no signing key available")
 )
 
-// Why a request cannot be signed, and why one is refused that came with a
-// signature all the same.
+// The reasons why a request cannot be signed. A verifier refuses such a request,
+// too.
 var (
-	// ErrMethod says that the method is no HTTP token.
-	ErrMethod = errors.New("the method is no token")
-	// ErrTarget says that the target is no path with a query, or that an escape
-	// in it is broken: two parties could read it as two different requests.
-	ErrTarget = errors.New("the target is no well-formed path and query")
-	// ErrHost says that there is no host, or that it has characters no host has.
+	// ErrMethod means that the method is not an HTTP token.
+	ErrMethod = errors.New("the method is not a token")
+	// ErrTarget means that the target is not a path with an optional query, or
+	// that an escape in it is broken: two parties could read it as two different
+	// requests.
+	ErrTarget = errors.New("the target is not a well-formed path and query")
+	// ErrHost means that the host is missing or contains characters that a host
+	// cannot have.
 	ErrHost = errors.New("the host is missing or malformed")
-	// ErrHeaderName says that a name of a header to sign is no lower-case token,
-	// or that of a header that cannot be signed.
+	// ErrHeaderName means that the name of a header to sign is not a lower-case
+	// token, or that this header cannot be signed.
 	ErrHeaderName = errors.New("the header cannot be signed")
-	// ErrHeaderValue says that a value of a signed header has a line break or
-	// NUL in it.
-	ErrHeaderValue = errors.New("the header's value has a line break or NUL in it")
-	// ErrPayload says that the payload is neither a SHA-256 in hexadecimal
-	// digits nor UNSIGNED-PAYLOAD.
+	// ErrHeaderValue means that the value of a signed header contains a line break
+	// or NUL.
+	ErrHeaderValue = errors.New("the header value contains a line break or NUL")
+	// ErrPayload means that the payload is neither a SHA-256 in lower-case
+	// hexadecimal digits nor UNSIGNED-PAYLOAD.
 	ErrPayload = errors.New("the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD")
-	// ErrBody says that the body could not be read.
+	// ErrBody means that reading the body failed.
 	ErrBody = errors.New("the body could not be read")
-	// ErrBodyTooLarge says that the body is larger than the limit.
+	// ErrBodyTooLarge means that the body exceeds the limit.
 	ErrBodyTooLarge = errors.New("the body is larger than the limit")
 )
 
-// Why a verifier refuses a request. Besides these there are those for requests
-// that cannot be signed.
+// The reasons why a verifier refuses a request, in addition to those why a
+// request cannot be signed.
 var (
-	// ErrNoSignature says that the signature's header is missing or empty.
-	ErrNoSignature = errors.New("there is no signature")
-	// ErrDuplicateHeader says that the signature, the date or the payload came
-	// more than once.
-	ErrDuplicateHeader = errors.New("the header came more than once")
-	// ErrMalformed says that the signature's header cannot be read.
-	ErrMalformed = errors.New("the signature's header is malformed")
-	// ErrAlgorithm says that no type has the algorithm that is named.
-	ErrAlgorithm = errors.New("the algorithm is unknown")
-	// ErrSignedHeaders says that the list of signed headers is not what a
-	// signer writes: lower case, ascending, each once.
+	// ErrNoSignature means that the signature header is missing or empty.
+	ErrNoSignature = errors.New("no signature")
+	// ErrDuplicateHeader means that the header of the signature, the date or the
+	// payload occurs more than once.
+	ErrDuplicateHeader = errors.New("duplicate header")
+	// ErrMalformed means that the signature header cannot be parsed.
+	ErrMalformed = errors.New("the signature header is malformed")
+	// ErrAlgorithm means that the signature header names an unknown algorithm.
+	ErrAlgorithm = errors.New("unknown algorithm")
+	// ErrSignedHeaders means that the list of signed headers is not in the form
+	// that signers write: lower case, ascending, without duplicates.
 	ErrSignedHeaders = errors.New("the list of signed headers is malformed")
-	// ErrUnsignedHeader says that a header that has to be signed is not.
-	ErrUnsignedHeader = errors.New("a header that has to be signed is not")
-	// ErrMissingHeader says that a header was signed and is not there.
+	// ErrUnsignedHeader means that a header that must be signed is not.
+	ErrUnsignedHeader = errors.New("a required header is not signed")
+	// ErrMissingHeader means that the request lacks a signed header.
 	ErrMissingHeader = errors.New("a signed header is missing")
-	// ErrDate says that the date is not of the form 20060102T150405Z.
+	// ErrDate means that the date does not have the form of DateLayout.
 	ErrDate = errors.New("the date is malformed")
-	// ErrOutsideWindow says that the date is too far from the verifier's clock.
+	// ErrOutsideWindow means that the date differs too much from the verifier's
+	// clock.
 	ErrOutsideWindow = errors.New("the date is outside the window")
-	// ErrUnknownKey says that no accepted key has that algorithm and id.
-	ErrUnknownKey = errors.New("no accepted key has that algorithm and id")
-	// ErrUnsignedPayload says that the body is not signed and has to be.
+	// ErrUnknownKey means that no accepted key has this algorithm and identifier.
+	ErrUnknownKey = errors.New("no accepted key has this algorithm and ID")
+	// ErrUnsignedPayload means that the body must be signed and is not.
 	ErrUnsignedPayload = errors.New("the body is not signed")
-	// ErrPayloadMismatch says that the body is not the one that was signed.
-	ErrPayloadMismatch = errors.New("the body is not the one that was signed")
-	// ErrMismatch says that the signature is not that of any accepted key.
+	// ErrPayloadMismatch means that the body does not have the signed digest.
+	ErrPayloadMismatch = errors.New("the body does not match the signed digest")
+	// ErrMismatch means that no accepted key has made the signature.
 	ErrMismatch = errors.New("the signature does not match")
 )
 
-// PublicText is all that a client is told, whatever the reason of a refusal.
-const PublicText = "the request's signature was refused"
+// PublicText is the text for clients, whatever the reason of a refusal.
+const PublicText = "invalid request signature"
 
-// maxDetail is how much of a request a refusal quotes.
+// maxDetail is the maximum number of bytes that a refusal quotes from a request.
 const maxDetail = 128
 
-// RefusalError is the error of every request that is refused, by a Verifier or by
-// what signs. errors.Is finds the reason. Its text is for logs: it may name what
-// the request has in it, never material. A client gets PublicText.
+// RefusalError is the error of every request that a Verifier refuses or that
+// cannot be signed. errors.Is finds the reason. Its text is for logs: it can quote
+// the request, but never material. Send PublicText to clients.
 type RefusalError struct {
 	// Reason is one of the errors of this package.
 	Reason error
-	// Detail says where, if there is more to say.
+	// Detail describes where the reason was found. It can be empty.
 	Detail string
 }
 
-// Error is the reason with its detail.
+// Error returns the reason with its detail.
 func (r *RefusalError) Error() string {
 	if r.Detail == "" {
 		return r.Reason.Error()
@@ -100,15 +103,16 @@ func (r *RefusalError) Error() string {
 	return r.Reason.Error() + ": " + r.Detail
 }
 
-// Unwrap is the reason.
+// Unwrap returns the reason.
 func (r *RefusalError) Unwrap() error { return r.Reason }
 
-// because is a refusal with where its reason was found.
+// because returns a refusal with a detail.
 func because(reason error, detail string) error {
 	return &RefusalError{Reason: reason, Detail: detail}
 }
 
-// refuse makes a RefusalError of an error that is none yet.
+// refuse returns the refusal in an error, or a new one with the error as its
+// reason.
 func refuse(err error) *RefusalError {
 	if r, ok := errors.AsType[*RefusalError](err); ok {
 		return r

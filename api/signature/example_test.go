@@ -39,7 +39,7 @@ func get(client *http.Client, url string) {
 	fmt.Printf("%d %s\n", answer.StatusCode, text)
 }
 
-// A backend that serves signed requests alone.
+// A backend that serves only signed requests.
 func ExampleVerifier_Handler() {
 	verifier, err := signature.NewVerifier(exampleKey(), signature.VerifierOptions{
 		OnRefusal: func(_ *http.Request, err error) { fmt.Println("refused:", err) },
@@ -55,11 +55,11 @@ func ExampleVerifier_Handler() {
 	get(http.DefaultClient, server.URL)
 	// Output:
 	// 200 orders
-	// refused: there is no signature: Authorization
-	// 401 the request's signature was refused
+	// refused: no signature: Authorization
+	// 401 invalid request signature
 }
 
-// A client that signs what it sends.
+// A client that signs its requests.
 func ExampleTransport() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, r.Header.Get(signature.HeaderDate), " ", r.Header.Get(signature.HeaderPayload)[:8])
@@ -75,7 +75,7 @@ func ExampleTransport() {
 	// 200 20260102T030405Z e3b0c442
 }
 
-// A backend that follows the Secret which Signet writes, through rotations.
+// A backend that follows the Secret that Signet writes, across rotations.
 func ExampleKeySet() {
 	mounted, err := os.MkdirTemp("", "keys")
 	if err != nil {
@@ -109,7 +109,7 @@ func ExampleKeySet() {
 	// 200 orders
 }
 
-// A gateway's signer that knows of a request, and forwards three headers.
+// A gateway's signer that returns the three headers for a request.
 func ExampleKey_Sign() {
 	headers, err := exampleKey().Sign(&signature.Request{
 		Method: "GET", Target: "/orders?limit=10", Host: "orders.internal", Payload: signature.UnsignedPayload,

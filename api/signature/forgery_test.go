@@ -16,7 +16,7 @@ import (
 
 const signedBody = `{"order":42}`
 
-// signedRequest is a request as a server receives it that the key has signed.
+// signedRequest returns a request as a server receives it, signed with the key.
 func signedRequest(t *testing.T, key *Key) *http.Request {
 	t.Helper()
 	r := httptest.NewRequest("POST", "/orders/a%20b?b=2&a=1", strings.NewReader(signedBody))
@@ -58,8 +58,8 @@ type forgery struct {
 	want  error
 }
 
-// forgeries are a request in which one thing was changed after it was signed.
-// They hold for every type but Basic, which signs nothing.
+// forgeries change one thing in a signed request. They apply to every type but
+// Basic, which signs nothing.
 var forgeries = map[string]forgery{
 	"another method":            {func(r *http.Request) { r.Method = "PUT" }, ErrMismatch},
 	"the method in lower":       {func(r *http.Request) { r.Method = "post" }, ErrMethod},
@@ -183,7 +183,7 @@ func TestForgeriesAreRefused(t *testing.T) {
 		verifier := mustVerifier(t, key, VerifierOptions{})
 		t.Run(kind, func(t *testing.T) {
 			if signer, err := verifier.Verify(signedRequest(t, key)); err != nil || signer != key {
-				t.Fatalf("Verify of a good request = %v, %v", signer, err)
+				t.Fatalf("Verify of a valid request = %v, %v", signer, err)
 			}
 			for name, f := range forgeries {
 				t.Run(name, func(t *testing.T) {
@@ -203,11 +203,11 @@ func checkRefused(t *testing.T, verifier *Verifier, r *http.Request, want error)
 		t.Errorf("Verify = %v, %v, want %v", signer, err, want)
 	}
 	if _, ok := errors.AsType[*RefusalError](err); !ok {
-		t.Errorf("Verify: %T, want a *Refusal", err)
+		t.Errorf("Verify: %T, want *RefusalError", err)
 	}
 }
 
-func TestSignaturesOfOthersAreRefused(t *testing.T) {
+func TestSignaturesOfOtherKeysAreRefused(t *testing.T) {
 	for kind, material := range others() {
 		t.Run(kind, func(t *testing.T) {
 			verifier := mustVerifier(t, mustKey(t, materials()[kind]), VerifierOptions{})
@@ -216,9 +216,9 @@ func TestSignaturesOfOthersAreRefused(t *testing.T) {
 	}
 }
 
-// TestTypesAreNotMixedUp gives every type the signatures of the others, with one
-// id and name for all of them.
-func TestTypesAreNotMixedUp(t *testing.T) {
+// TestSignaturesOfOtherTypesAreRefused verifies with every type the signatures of
+// all others, with the same ID and name.
+func TestSignaturesOfOtherTypesAreRefused(t *testing.T) {
 	all := materials()
 	for kind, m := range all {
 		m.KeyID = "orders_app"
@@ -265,7 +265,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-func TestBasicIsRefusedForAnythingElse(t *testing.T) {
+func TestBasicRefusesOtherCredentials(t *testing.T) {
 	key := mustKey(t, materials()["Basic"])
 	good, err := key.Sign(&Request{Method: "GET", Target: "/", Host: "h", Payload: EmptyPayload}, signedAt)
 	if err != nil {
@@ -301,25 +301,25 @@ func TestBasicIsRefusedForAnythingElse(t *testing.T) {
 	checkRefused(t, verifier, r, ErrDuplicateHeader)
 }
 
-// TestClientsAreToldNothing demands one answer for all forgeries, and a log that
-// tells them apart.
-func TestClientsAreToldNothing(t *testing.T) {
+// TestResponsesDoNotRevealTheReason expects one response for all forgeries, and a
+// log with the reason.
+func TestResponsesDoNotRevealTheReason(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	var log bytes.Buffer
 	var reported error
 	handler := mustVerifier(t, key, VerifierOptions{
 		Logger:    slog.New(slog.NewTextHandler(&log, nil)),
 		OnRefusal: func(_ *http.Request, err error) { reported = err },
-	}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a forgery was passed on") }))
+	}).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a forgery was accepted") }))
 	for name, f := range forgeries {
 		t.Run(name, func(t *testing.T) {
 			log.Reset()
 			r := signedRequest(t, key)
 			f.forge(r)
-			answer := httptest.NewRecorder()
-			handler.ServeHTTP(answer, r)
-			if answer.Code != http.StatusUnauthorized || answer.Body.String() != PublicText+"\n" {
-				t.Errorf("answer %d %q", answer.Code, answer.Body)
+			response := httptest.NewRecorder()
+			handler.ServeHTTP(response, r)
+			if response.Code != http.StatusUnauthorized || response.Body.String() != PublicText+"\n" {
+				t.Errorf("response %d %q", response.Code, response.Body)
 			}
 			if !errors.Is(reported, f.want) || !strings.Contains(log.String(), f.want.Error()) {
 				t.Errorf("reported %v, logged %s", reported, &log)
@@ -331,8 +331,8 @@ func TestClientsAreToldNothing(t *testing.T) {
 	}
 }
 
-// TestCredentialHasOneSpelling has bits at its end that base64 does not use.
-func TestCredentialHasOneSpelling(t *testing.T) {
+// TestCredentialHasOneForm sets trailing bits that base64 does not use.
+func TestCredentialHasOneForm(t *testing.T) {
 	verifier := mustVerifier(t, mustKey(t, Material{Type: Basic, Key: Bytes("orders"), Secret: Bytes("pass")}), VerifierOptions{})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3M=")
@@ -343,9 +343,9 @@ func TestCredentialHasOneSpelling(t *testing.T) {
 	checkRefused(t, verifier, r, ErrMalformed)
 }
 
-// TestSignatureHasOneSpelling is about RSA, whose 256 bytes leave bits of their
-// base64 unused: A, Q, g or w before the padding are the only right ones.
-func TestSignatureHasOneSpelling(t *testing.T) {
+// TestSignatureHasOneForm uses RSA, whose 256 bytes leave bits of their base64
+// unused: only A, Q, g or w before the padding are valid.
+func TestSignatureHasOneForm(t *testing.T) {
 	key := mustKey(t, materials()["RSA"])
 	r := signedRequest(t, key)
 	value := r.Header.Get(DefaultHeader)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// meaning is what a signature binds of a target, made another way than the
-// package does: with net/url. It fails for what that cannot read.
+// meaning is the part of a target that a signature covers, computed in another way
+// than by the package: with net/url. It fails if net/url cannot parse the target.
 func meaning(target string) (string, bool) {
 	path, rawQuery, _ := strings.Cut(target, "?")
 	decoded, err := url.PathUnescape(path)
@@ -39,8 +39,8 @@ func meaning(target string) (string, bool) {
 	return url.PathEscape(decoded) + "?" + strings.Join(pairs, "&"), true
 }
 
-// FuzzTarget demands that two targets have one canonical form if and only if
-// they mean the same, in either order of the query.
+// FuzzTarget expects that two targets have the same canonical form if and only if
+// they have the same meaning, in either order of the query.
 func FuzzTarget(f *testing.F) {
 	f.Add("/a%2Fb/../c", "/a/b/../c/")
 	f.Add("/?a=1&b=2", "/?b=2&&a=1")
@@ -53,7 +53,7 @@ func FuzzTarget(f *testing.F) {
 			secondText, secondErr := canonicalTarget(second, order)
 			for target, err := range map[string]error{first: firstErr, second: secondErr} {
 				if _, ok := meaning(target); err == nil && !ok {
-					t.Errorf("%q was taken, and net/url cannot read it", target)
+					t.Errorf("%q was accepted, but net/url cannot parse it", target)
 				}
 			}
 			if firstErr != nil || secondErr != nil {
@@ -64,7 +64,7 @@ func FuzzTarget(f *testing.F) {
 			if (firstText == secondText) != (firstMeaning == secondMeaning) {
 				t.Errorf("%q and %q: canonical %q and %q", first, second, firstText, secondText)
 			}
-			// What is canonical stays what it is.
+			// The canonical form of a canonical form is the same.
 			again, err := canonicalTarget(strings.Replace(firstText, "\n", "?", 1), order)
 			if err != nil || again != firstText {
 				t.Errorf("%q: canonical %q, and of that %q, %v", first, firstText, again, err)
@@ -86,8 +86,8 @@ func canonicalTarget(target string, order queryOrder) (string, error) {
 	return string(q.append(append(text, '\n'), order)), nil
 }
 
-// FuzzVerify changes everything that a client can change. What is accepted has
-// to mean what was signed.
+// FuzzVerify changes everything that a client can change. An accepted request must
+// have the meaning of the signed one.
 func FuzzVerify(f *testing.F) {
 	keys := KeyList{}
 	for _, kind := range []string{"HMAC", "AES-128", "ECDSA"} {
@@ -127,7 +127,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// The space after a comma may be missing: that is all.
+		// Only the space after a comma may be missing.
 		known := slices.ContainsFunc(signed, func(h Headers) bool {
 			return strings.ReplaceAll(h.Signature, ", ", ",") == strings.ReplaceAll(signature, ", ", ",") &&
 				h.Date == date && h.Payload == payload

@@ -8,9 +8,9 @@ import (
 	"net/http"
 )
 
-// Handler passes verified requests on to next. The others get 401 with
-// PublicText, or 413 if the body is larger than MaxBody; why is told to the
-// Logger and OnRefusal alone.
+// Handler passes verified requests to next. Other requests get 401 with PublicText,
+// or 413 if the body is larger than MaxBody. Only Logger and OnRefusal receive the
+// reason.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := v.Verify(r)
@@ -23,7 +23,8 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
 			return
 		}
-		// RFC 9110 demands a challenge. "Basic" would make browsers ask people.
+		// RFC 9110 requires a challenge. With "Basic", browsers would ask for a
+		// password.
 		w.Header().Set("WWW-Authenticate", "Signature")
 		http.Error(w, PublicText, http.StatusUnauthorized)
 	})
@@ -34,7 +35,7 @@ func (v *Verifier) report(r *http.Request, err error) {
 		v.options.OnRefusal(r, err)
 	}
 	if v.options.Logger != nil {
-		v.options.Logger.LogAttrs(r.Context(), slog.LevelWarn, "refused a request",
+		v.options.Logger.LogAttrs(r.Context(), slog.LevelWarn, "Refused request",
 			slog.String("reason", err.Error()), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.String("remote", r.RemoteAddr))
 	}

@@ -4,20 +4,19 @@ package signature
 
 import "strings"
 
-// signatureHeader is what the header of a signature says, of every type but
-// Basic.
+// signatureHeader is a parsed signature header of any type but Basic.
 type signatureHeader struct {
 	scheme, access string
 	names          []string
 	signature      string
 }
 
-// maxSignedHeaders bounds what a request can make a verifier do. A binding has
-// 16 at most, and SDKs sign all that they send.
+// maxSignedHeaders limits the work that a request can cause. A binding has at most
+// 16, and SDKs sign all headers that they send.
 const maxSignedHeaders = 128
 
-// parse reads `<scheme> Access=…, SignedHeaders=…, Signature=…`. The names are
-// kept in the buffers of the canonical request.
+// parseHeader parses `<scheme> Access=…, SignedHeaders=…, Signature=…`. The names
+// are in the buffers of the canonical request.
 func (c *canonical) parseHeader(text string) (signatureHeader, error) {
 	scheme, rest, found := strings.Cut(text, " ")
 	if !found {
@@ -42,8 +41,8 @@ func (c *canonical) parseHeader(text string) (signatureHeader, error) {
 	return header, err
 }
 
-// cutField takes `<name>value, ` off the text. The space may be missing, as the
-// official verifiers have it.
+// cutField cuts `<name>value, ` off the text. The space is optional, as in the
+// official verifiers.
 func cutField(text, name string) (value, rest string, found bool) {
 	if text, found = strings.CutPrefix(text, name); !found {
 		return "", "", false
@@ -52,21 +51,21 @@ func cutField(text, name string) (value, rest string, found bool) {
 	return value, strings.TrimPrefix(rest, " "), found && value != ""
 }
 
-// splitNames demands what every signer writes. One list has one spelling then,
-// and no header is in it twice.
+// splitNames accepts only the form that signers write. Each list then has one form
+// and contains no header twice.
 func (c *canonical) splitNames(list string) ([]string, error) {
 	names := c.names[:0]
 	for rest, more := list, true; more; {
 		var name string
 		name, rest, more = strings.Cut(rest, ";")
 		if !isLowerToken(name) {
-			return nil, because(ErrSignedHeaders, "not a lower-case name")
+			return nil, because(ErrSignedHeaders, "a name is not in lower case")
 		}
 		if len(names) > 0 && names[len(names)-1] >= name {
-			return nil, because(ErrSignedHeaders, "not ascending, or one twice: "+name)
+			return nil, because(ErrSignedHeaders, "not ascending, or a duplicate: "+name)
 		}
 		if len(names) == maxSignedHeaders {
-			return nil, because(ErrSignedHeaders, "too many")
+			return nil, because(ErrSignedHeaders, "too many names")
 		}
 		names = append(names, name)
 	}

@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// scheme is how a type makes signatures over a string to sign.
+// scheme is the algorithm of a type for signatures over a string to sign.
 type scheme interface {
-	// name begins the header's value and the string to sign.
+	// name is the beginning of the header value and of the string to sign.
 	name() string
-	// appendSignature appends the signature as the header carries it.
+	// appendSignature appends the signature in the form of the header.
 	appendSignature(dst, stringToSign []byte) ([]byte, error)
-	// verify says whether the signature is right, in constant time where a
-	// secret is compared.
+	// verify reports whether the signature matches, in constant time if a secret
+	// is compared.
 	verify(stringToSign []byte, signature string) bool
 }
 
-// Key signs and verifies: material that has been checked and parsed, once. It
-// is safe for concurrent use, and prints as [redacted].
+// Key signs and verifies with validated and parsed material. It is safe for
+// concurrent use and prints as [redacted].
 type Key struct {
 	hidden
 
 	keyType Type
 	id      string
-	// access is what the header names the key by.
+	// access is the identifier of the key in the header.
 	access string
-	// scheme is nil for Basic, whose signature is its credential.
+	// scheme is nil for Basic, whose signature is the credential.
 	scheme  scheme
 	basic   *basicCredential
 	canSign bool
 }
 
-// NewKey checks and parses material. Its errors are ErrMaterial. It checks what
-// signing needs; how long halves may be is for who makes them.
+// NewKey validates and parses material. Its errors wrap ErrMaterial. It only checks
+// what signing requires; the manager limits the length of components.
 func NewKey(m Material) (*Key, error) {
 	if m.Type != AES && m.Algorithm != "" {
-		return nil, fmt.Errorf("%w: algorithm: type %s has none", ErrMaterial, m.Type)
+		return nil, fmt.Errorf("%w: algorithm: not allowed for type %s", ErrMaterial, m.Type)
 	}
 	switch m.Type {
 	case HMAC:
@@ -52,35 +52,35 @@ func NewKey(m Material) (*Key, error) {
 	return nil, fmt.Errorf("%w: type: unknown", ErrMaterial)
 }
 
-// Type is the type of the key.
+// Type returns the type of the key.
 func (k *Key) Type() Type { return k.keyType }
 
-// ID is the id of the key's version. It may be logged.
+// ID returns the ID of the key's version. It may be logged.
 func (k *Key) ID() string { return k.id }
 
-// CanSign says whether the key has the half that signs. Keys of type PublicKey
-// verify without it.
+// CanSign reports whether the key can sign. Keys of type PublicKey without a private
+// key only verify.
 func (k *Key) CanSign() bool { return k.canSign }
 
-// Accepted is the key itself: one key makes a Keys.
+// Accepted returns the key itself. A key thus implements Keys.
 func (k *Key) Accepted(time.Time) []*Key { return []*Key{k} }
 
-// SigningKey is the key itself: one key makes a KeySource.
+// SigningKey returns the key itself. A key thus implements KeySource.
 func (k *Key) SigningKey() (*Key, error) { return k, nil }
 
-// plain refuses halves that would not stand in a header as they are. White space
-// at the end is the usual mistake of who writes a file by hand.
-func plain(half string, value []byte, forbidden string) error {
+// checkPlain refuses components that cannot be part of a header. Trailing white
+// space is a common mistake in files written by hand.
+func checkPlain(component string, value []byte, forbidden string) error {
 	if len(value) == 0 {
-		return fmt.Errorf("%w: %s: missing", ErrMaterial, half)
+		return fmt.Errorf("%w: %s: missing", ErrMaterial, component)
 	}
 	for _, b := range value {
 		if b <= ' ' || b >= 0x7f {
-			return fmt.Errorf("%w: %s: has a character that is not visible ASCII (a line break at the end?)", ErrMaterial, half)
+			return fmt.Errorf("%w: %s: contains a character that is not visible ASCII (a trailing line break?)", ErrMaterial, component)
 		}
 		for i := range len(forbidden) {
 			if b == forbidden[i] {
-				return fmt.Errorf("%w: %s: has a %q in it", ErrMaterial, half, forbidden[i])
+				return fmt.Errorf("%w: %s: contains %q", ErrMaterial, component, forbidden[i])
 			}
 		}
 	}

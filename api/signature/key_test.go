@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-func TestMaterialThatCannotBeUsed(t *testing.T) {
+func TestNewKeyRefusesInvalidMaterial(t *testing.T) {
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -37,32 +37,32 @@ func TestMaterialThatCannotBeUsed(t *testing.T) {
 		material Material
 		field    string
 	}{
-		"no type":                    {Material{}, "type"},
-		"another type":               {change("HMAC", func(m *Material) { m.Type = "hmac" }), "type"},
-		"an algorithm":               {change("HMAC", func(m *Material) { m.Algorithm = AES128CFB }), "algorithm"},
-		"HMAC without a key":         {change("HMAC", func(m *Material) { m.Key = nil }), "key"},
-		"HMAC without a secret":      {change("HMAC", func(m *Material) { m.Secret = nil }), "secret"},
-		"HMAC with a line break":     {change("HMAC", func(m *Material) { m.Secret = Bytes("planted-secret\n") }), "secret"},
-		"HMAC with a comma":          {change("HMAC", func(m *Material) { m.Key = Bytes("planted,key") }), "key"},
-		"Basic with a colon":         {change("Basic", func(m *Material) { m.Key = Bytes("planted:key") }), "key"},
-		"Basic without a secret":     {change("Basic", func(m *Material) { m.Secret = nil }), "secret"},
-		"AES without an algorithm":   {change("AES-128", func(m *Material) { m.Algorithm = "" }), "algorithm"},
-		"AES with another algorithm": {change("AES-128", func(m *Material) { m.Algorithm = AES256CFB }), "key"},
-		"AES with a short vector":    {change("AES-128", func(m *Material) { m.Secret = m.Secret[1:] }), "secret"},
-		"AES without an id":          {change("AES-128", func(m *Material) { m.KeyID = "" }), "key-id"},
-		"a pair without an id":       {change("ECDSA", func(m *Material) { m.KeyID = "" }), "key-id"},
-		"a pair without a key":       {change("ECDSA", func(m *Material) { m.Key = nil }), "key"},
-		"a key that is no base64":    {change("ECDSA", func(m *Material) { m.Key = Bytes("planted-key!") }), "key"},
-		"a key that is no SPKI":      {change("ECDSA", func(m *Material) { m.Key = m.Secret }), "key"},
-		"a key with bits unused":     {change("ECDSA", func(m *Material) { m.Key = unusedBits(m.Key) }), "key"},
-		"a secret with more after":   {change("ECDSA", func(m *Material) { m.Secret = longer(m.Secret) }), "secret"},
-		"a key with more after":      {change("ECDSA", func(m *Material) { m.Key = longer(m.Key) }), "key"},
-		"a key as PEM":               {change("ECDSA", func(m *Material) { m.Key = Bytes("-----BEGIN PUBLIC KEY-----\n") }), "key"},
-		"a secret that is no PKCS#8": {change("ECDSA", func(m *Material) { m.Secret = m.Key }), "secret"},
-		"halves of two pairs":        {change("ECDSA", func(m *Material) { m.Secret = others()["ECDSA"].Secret }), "halves"},
-		"halves of two kinds":        {change("RSA", func(m *Material) { m.Secret = all["ECDSA"].Secret }), "halves"},
-		"another curve":              {pairOf(p384), "key"},
-		"a short RSA key":            {pairOf(small), "key"},
+		"no type":                     {Material{}, "type"},
+		"another type":                {change("HMAC", func(m *Material) { m.Type = "hmac" }), "type"},
+		"an algorithm":                {change("HMAC", func(m *Material) { m.Algorithm = AES128CFB }), "algorithm"},
+		"HMAC without a key":          {change("HMAC", func(m *Material) { m.Key = nil }), "key"},
+		"HMAC without a secret":       {change("HMAC", func(m *Material) { m.Secret = nil }), "secret"},
+		"HMAC with a line break":      {change("HMAC", func(m *Material) { m.Secret = Bytes("planted-secret\n") }), "secret"},
+		"HMAC with a comma":           {change("HMAC", func(m *Material) { m.Key = Bytes("planted,key") }), "key"},
+		"Basic with a colon":          {change("Basic", func(m *Material) { m.Key = Bytes("planted:key") }), "key"},
+		"Basic without a secret":      {change("Basic", func(m *Material) { m.Secret = nil }), "secret"},
+		"AES without an algorithm":    {change("AES-128", func(m *Material) { m.Algorithm = "" }), "algorithm"},
+		"AES with another algorithm":  {change("AES-128", func(m *Material) { m.Algorithm = AES256CFB }), "key"},
+		"AES with a short vector":     {change("AES-128", func(m *Material) { m.Secret = m.Secret[1:] }), "secret"},
+		"AES without an id":           {change("AES-128", func(m *Material) { m.KeyID = "" }), "key-id"},
+		"a pair without an id":        {change("ECDSA", func(m *Material) { m.KeyID = "" }), "key-id"},
+		"a pair without a key":        {change("ECDSA", func(m *Material) { m.Key = nil }), "key"},
+		"a key that is no base64":     {change("ECDSA", func(m *Material) { m.Key = Bytes("planted-key!") }), "key"},
+		"a key that is not SPKI":      {change("ECDSA", func(m *Material) { m.Key = m.Secret }), "key"},
+		"a key with bits unused":      {change("ECDSA", func(m *Material) { m.Key = unusedBits(m.Key) }), "key"},
+		"a secret with more after":    {change("ECDSA", func(m *Material) { m.Secret = longer(m.Secret) }), "secret"},
+		"a key with more after":       {change("ECDSA", func(m *Material) { m.Key = longer(m.Key) }), "key"},
+		"a key as PEM":                {change("ECDSA", func(m *Material) { m.Key = Bytes("-----BEGIN PUBLIC KEY-----\n") }), "key"},
+		"a secret that is not PKCS#8": {change("ECDSA", func(m *Material) { m.Secret = m.Key }), "secret"},
+		"components of two pairs":     {change("ECDSA", func(m *Material) { m.Secret = others()["ECDSA"].Secret }), "key and secret do not belong together"},
+		"components of two kinds":     {change("RSA", func(m *Material) { m.Secret = all["ECDSA"].Secret }), "key and secret do not belong together"},
+		"another curve":               {pairOf(p384), "key"},
+		"a short RSA key":             {pairOf(small), "key"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := NewKey(c.material)
@@ -76,8 +76,8 @@ func TestMaterialThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// unusedBits sets bits of the last digit before the padding that mean nothing:
-// the same bytes in another spelling.
+// unusedBits sets unused bits of the last digit before the padding: another form of
+// the same bytes.
 func unusedBits(half Bytes) Bytes {
 	spelled := bytes.Clone(half)
 	last := len(bytes.TrimRight(spelled, "=")) - 1
@@ -88,7 +88,7 @@ func unusedBits(half Bytes) Bytes {
 	return spelled
 }
 
-// longer has a byte more behind its DER.
+// longer has one byte after its DER.
 func longer(half Bytes) Bytes {
 	der, err := base64.StdEncoding.DecodeString(string(half))
 	if err != nil {
@@ -97,14 +97,14 @@ func longer(half Bytes) Bytes {
 	return Bytes(base64.StdEncoding.EncodeToString(append(der, 0)))
 }
 
-func TestPublicHalfVerifiesAndDoesNotSign(t *testing.T) {
+func TestPublicKeyAloneOnlyVerifies(t *testing.T) {
 	for kind, material := range pairs() {
 		t.Run(kind, func(t *testing.T) {
 			public := material
 			public.Secret = nil
 			key := mustKey(t, public)
 			if key.CanSign() {
-				t.Error("CanSign without a private half")
+				t.Error("CanSign without a private key")
 			}
 			headers, err := key.Sign(&Request{Method: "GET", Target: "/", Host: "h", Payload: EmptyPayload}, signedAt)
 			if !errors.Is(err, ErrCannotSign) || headers != (Headers{}) {
@@ -117,8 +117,8 @@ func TestPublicHalfVerifiesAndDoesNotSign(t *testing.T) {
 	}
 }
 
-// TestKeyOwnsItsBytes makes sure that who clears material does not change the
-// keys made of it.
+// TestKeyOwnsItsBytes checks that clearing material does not change the keys that
+// were created from it.
 func TestKeyOwnsItsBytes(t *testing.T) {
 	for kind := range materials() {
 		t.Run(kind, func(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// signedAt is when the requests of the tests were signed.
+// signedAt is the time at which the requests of the tests are signed.
 var signedAt = time.Date(2024, 2, 29, 23, 59, 59, 0, time.UTC)
 
-// pairs are made once: RSA keys take their time.
+// pairs are generated once, because RSA keys are slow to generate.
 var pairs = sync.OnceValue(func() map[string]Material {
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -47,7 +47,7 @@ func pairOf(private crypto.Signer) Material {
 	}
 }
 
-// materials has material of every kind.
+// materials returns material of every kind.
 func materials() map[string]Material {
 	return map[string]Material{
 		"HMAC":    {Type: HMAC, KeyID: "1a2b", Key: Bytes("orders_app"), Secret: Bytes("s3cret_!@#$%-0123456789")},
@@ -59,8 +59,8 @@ func materials() map[string]Material {
 	}
 }
 
-// others has material of the same kinds with other secrets, and the same names
-// in signatures.
+// others returns material of the same kinds with other secrets, but the same
+// identifiers in signatures.
 func others() map[string]Material {
 	all := materials()
 	for name, m := range all {

@@ -11,58 +11,60 @@ import (
 	"time"
 )
 
-// DefaultInterval is how often a KeySet looks at its directories.
+// DefaultInterval is the time between two reads of the directories of a KeySet.
 const DefaultInterval = 5 * time.Second
 
-// KeySetOptions say how a KeySet follows its directories.
+// KeySetOptions configure how a KeySet follows its directories.
 type KeySetOptions struct {
-	// Interval is how often Run looks; left out: DefaultInterval. The kubelet
-	// takes longer than that to change what is mounted.
+	// Interval is the time between two reads in Run. It must not be negative.
+	// Defaults to DefaultInterval, which is shorter than the kubelet takes to update
+	// a mounted volume.
 	Interval time.Duration
-	// OnError is called when a directory cannot be read: once for each error
-	// that differs from the directory's last. What the directory had stays in
-	// force. It must not call the KeySet.
+	// OnError is called when reading a directory fails, unless the error is the
+	// same as the directory's last one. The last keys of the directory stay
+	// accepted. OnError must not call the KeySet.
 	OnError func(directory string, err error)
 }
 
-// KeySet follows directories into which managed Secrets, or ConfigMaps with
-// public halves, are mounted, and accepts the keys of all of them: active, next
-// and previous. Signet takes previous out when it retires; where that does not
-// arrive, it ends DefaultWindow later. A KeySet is safe for concurrent use.
+// KeySet follows directories in which managed Secrets, or ConfigMaps with public
+// keys, are mounted. It accepts the active, next and previous version of each.
+// Signet removes the previous version when it retires. If the removal does not
+// arrive, the version expires DefaultWindow later. A KeySet is safe for concurrent
+// use.
 //
-// A volume is read through its `..data` link, so that keys of one update are
-// never mixed with those of another. A directory without that link is read file
-// by file: change it by renaming.
+// A KeySet reads a volume through its `..data` link, so that it never mixes the keys
+// of two updates. It reads a directory without that link file by file: replace such
+// a directory by renaming.
 type KeySet struct {
 	options     KeySetOptions
 	directories []*directory
-	// reading is held while directories are read, and guards them.
+	// reading guards the directories while they are read.
 	reading sync.Mutex
 	current atomic.Pointer[keys]
 }
 
-// keys are what all directories together have.
+// keys are the keys of all directories.
 type keys struct {
 	accepted []acceptedKey
-	// signing is nil if no active key can sign.
+	// signing is the first active key that can sign, or nil.
 	signing *Key
 }
 
-// acceptedKey is accepted until then, or for good if that is zero.
+// acceptedKey is accepted until the given time, or forever if that is zero.
 type acceptedKey struct {
 	key   *Key
 	until time.Time
 }
 
-// NewKeySet reads the directories. It fails if none of them can be read; if some
-// can, it starts with those, tells OnError of the others, and takes them up when
-// they come. Call Run to follow them.
+// NewKeySet reads the directories. It fails if none of them can be read. If some can,
+// it starts with those, passes the errors of the others to OnError, and loads them
+// once they are readable. Call Run to follow the directories.
 func NewKeySet(directories []string, options KeySetOptions) (*KeySet, error) {
 	if len(directories) == 0 {
-		return nil, errors.New("a key set needs a directory")
+		return nil, errors.New("no directories given")
 	}
 	if options.Interval < 0 {
-		return nil, errors.New("the interval cannot be negative")
+		return nil, errors.New("interval must not be negative")
 	}
 	if options.Interval == 0 {
 		options.Interval = DefaultInterval
@@ -73,12 +75,12 @@ func NewKeySet(directories []string, options KeySetOptions) (*KeySet, error) {
 	}
 	err := s.Reload()
 	if len(s.current.Load().accepted) == 0 {
-		return nil, fmt.Errorf("no directory has keys: %w", err)
+		return nil, fmt.Errorf("no directory contains keys: %w", err)
 	}
 	return s, nil
 }
 
-// Accepted are the keys that are accepted at that time.
+// Accepted returns the keys that are accepted at the given time.
 func (s *KeySet) Accepted(at time.Time) []*Key {
 	all := s.current.Load().accepted
 	accepted := make([]*Key, 0, len(all))
@@ -90,8 +92,8 @@ func (s *KeySet) Accepted(at time.Time) []*Key {
 	return accepted
 }
 
-// SigningKey is the active key of the first directory, in the order given, that
-// has one which can sign. The error is ErrCannotSign if there is none.
+// SigningKey returns the active key of the first directory, in the order given, whose
+// active key can sign. The error is ErrCannotSign if there is none.
 func (s *KeySet) SigningKey() (*Key, error) {
 	if key := s.current.Load().signing; key != nil {
 		return key, nil
@@ -99,8 +101,8 @@ func (s *KeySet) SigningKey() (*Key, error) {
 	return nil, ErrCannotSign
 }
 
-// Reload reads the directories now. What is missing or broken keeps what it had;
-// the error names each of those.
+// Reload reads the directories now. A missing or invalid directory keeps its last
+// keys, and the error names each of those.
 func (s *KeySet) Reload() error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
@@ -145,8 +147,8 @@ func (k *keys) add(v *versions) {
 	}
 }
 
-// Run follows the directories until the context ends, and returns nil then.
-// Errors go to OnError: a directory that breaks stops nothing.
+// Run follows the directories until the context ends, and then returns nil. Errors
+// are passed to OnError: an invalid directory does not stop Run.
 func (s *KeySet) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.options.Interval)
 	defer ticker.Stop()
@@ -155,7 +157,7 @@ func (s *KeySet) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			// OnError has it.
+			// Reload passes errors to OnError.
 			_ = s.Reload()
 		}
 	}

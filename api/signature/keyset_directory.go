@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The files of a managed Secret, and of the ConfigMap with its public halves.
+// The files of a managed Secret, and of the ConfigMap with its public keys.
 const (
 	fileType      = "type"
 	fileAlgorithm = "algorithm"
@@ -27,7 +27,7 @@ const (
 	prefixPrevious = "previous."
 )
 
-// files are those that are read. There may be others.
+// files are the files that are read. A directory can contain others.
 var files = []string{
 	fileType, fileAlgorithm, fileKey, fileSecret, fileKeyID,
 	prefixNext + fileKey, prefixNext + fileSecret, prefixNext + fileKeyID,
@@ -35,24 +35,24 @@ var files = []string{
 }
 
 const (
-	// dataLink is the link that the kubelet renames to change all files at once.
+	// dataLink is the link that the kubelet renames to replace all files at once.
 	dataLink = "..data"
-	// maxFile is more than the largest half, a private key of 2048 characters.
+	// maxFile is more than the largest component, a private key of 2048 characters.
 	maxFile = 16 << 10
-	// attempts bounds how often a directory is read that changes meanwhile.
+	// attempts limits how often a directory that changes is read again.
 	attempts = 5
 )
 
-// versions are what one directory has.
+// versions are the versions in one directory.
 type versions struct {
 	active, next, previous *Key
-	// retires is when Signet takes previous out; zero: not known.
+	// retires is when Signet removes the previous version. Zero means unknown.
 	retires time.Time
 }
 
-// until is when previous is accepted for the last time; zero: as long as it is
-// there. The clock that retires was written by is not this one: as much as dates
-// may differ, this one may be ahead.
+// until returns the time until which the previous version is accepted. Zero means as
+// long as it exists. The clock here may be ahead of Signet's by as much as dates may
+// differ.
 func (v *versions) until() time.Time {
 	if v.retires.IsZero() {
 		return v.retires
@@ -60,18 +60,18 @@ func (v *versions) until() time.Time {
 	return v.retires.Add(DefaultWindow)
 }
 
-// directory is one that is followed, with what it had when it was last in order.
+// directory is a followed directory with its last valid content.
 type directory struct {
 	path string
-	// versions is nil until the directory was in order once.
+	// versions is nil until the directory was valid once.
 	versions *versions
-	// sum is over the files that versions was made of.
+	// sum is the hash of the files of versions.
 	sum [sha256.Size]byte
-	// reported is the last error, so that none is told twice in a row.
+	// reported is the last error, so that none is reported twice in a row.
 	reported string
 }
 
-// read brings what is there into force, or leaves all as it was.
+// read replaces the versions by the current content if that is valid.
 func (d *directory) read() error {
 	data, err := readVolume(d.path)
 	if err != nil {
@@ -89,9 +89,9 @@ func (d *directory) read() error {
 	return nil
 }
 
-// readVolume reads the files of one update. The kubelet removes the old files
-// after it has renamed the link: if that is the same before and after, they were
-// all there.
+// readVolume reads the files of one update. The kubelet removes the old files after
+// it has renamed the link: if the link is the same before and after, all files were
+// there.
 func readVolume(path string) (map[string][]byte, error) {
 	for range attempts {
 		before, err := linked(path)
@@ -107,11 +107,11 @@ func readVolume(path string) (map[string][]byte, error) {
 			return data, err
 		}
 	}
-	return nil, errors.New("the directory does not cease to change")
+	return nil, errors.New("directory keeps changing")
 }
 
-// linked is the directory that the data link points at, or the directory itself
-// if it has none.
+// linked returns the directory that the data link points to, or the directory itself
+// without a link.
 func linked(path string) (string, error) {
 	target, err := os.Readlink(filepath.Join(path, dataLink))
 	switch {
@@ -159,7 +159,7 @@ func readFile(path string) ([]byte, error) {
 	return content, nil
 }
 
-// sumOf is over names and contents, each with its length before it.
+// sumOf hashes names and contents, each with its length before it.
 func sumOf(data map[string][]byte) [sha256.Size]byte {
 	var text []byte
 	for _, name := range files {
@@ -192,16 +192,16 @@ func parseVersions(data map[string][]byte) (*versions, error) {
 	}
 	if text, there := data[fileRetires]; there {
 		if parsed.retires, err = time.Parse(time.RFC3339, string(text)); err != nil {
-			return nil, fmt.Errorf("%w: %s: no RFC 3339 time", ErrMaterial, fileRetires)
+			return nil, fmt.Errorf("%w: %s: not an RFC 3339 time", ErrMaterial, fileRetires)
 		}
 	}
 	return &parsed, nil
 }
 
-// parseStaged is nil if there is no such version.
+// parseStaged returns nil if there is no such version.
 func parseStaged(data map[string][]byte, prefix string) (*Key, error) {
-	for _, half := range []string{fileKey, fileSecret, fileKeyID} {
-		if _, there := data[prefix+half]; there {
+	for _, component := range []string{fileKey, fileSecret, fileKeyID} {
+		if _, there := data[prefix+component]; there {
 			return parseVersion(data, prefix)
 		}
 	}

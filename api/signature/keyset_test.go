@@ -33,8 +33,8 @@ func (v *volume) check(err error) {
 	}
 }
 
-// write changes all files at once: a new directory, a link to it under another
-// name, and that renamed over the old one.
+// write replaces all files at once: it creates a new directory and a link to it
+// under another name, and renames that to the data link.
 func (v *volume) write(data map[string]string) {
 	v.t.Helper()
 	v.updates++
@@ -52,8 +52,8 @@ func (v *volume) write(data map[string]string) {
 	}
 }
 
-// secret is the data of a managed Secret: the active version, and those that
-// are named "next" or "previous".
+// secret returns the data of a managed Secret: the active version, and those named
+// "next" or "previous".
 func secret(active string, staged ...string) map[string]string {
 	data := map[string]string{"type": "HMAC", "display-name": "orders", "checksum": "not read", "created": "2026-01-02T03:04:05Z"}
 	data["key"], data["secret"], data["key-id"] = "orders_app", "secret_of_"+active, active
@@ -101,9 +101,9 @@ func mustKeySet(t *testing.T, options KeySetOptions, volumes ...*volume) *KeySet
 	return set
 }
 
-// TestRotationRefusesNothing signs with the active version of every step, and
-// has it verified by backends that are a step behind, or ahead.
-func TestRotationRefusesNothing(t *testing.T) {
+// TestNoRequestFailsDuringRotation signs with the active version of every step, and
+// verifies at backends that are one step behind or ahead.
+func TestNoRequestFailsDuringRotation(t *testing.T) {
 	steps := []map[string]string{
 		secret("v1"),
 		secret("v1", "next", "v2"),
@@ -115,8 +115,8 @@ func TestRotationRefusesNothing(t *testing.T) {
 		volumes[i] = newVolume(t)
 		volumes[i].write(data)
 	}
-	// A backend may be one step behind a signer or ahead of it, but not so far
-	// that it has not seen next yet, or has dropped previous already.
+	// A backend may be one step behind a signer or ahead of it, but not so far that
+	// it does not have next yet, or no longer has previous.
 	for signer := range steps {
 		key, err := mustKeySet(t, KeySetOptions{}, volumes[signer]).SigningKey()
 		if err != nil {
@@ -156,12 +156,12 @@ func TestKeySetFollowsAVolume(t *testing.T) {
 
 func TestPreviousRetires(t *testing.T) {
 	v := newVolume(t)
-	// The clock here is as far ahead as dates may be behind it.
+	// The clock is as far ahead as dates may be behind it.
 	v.write(with(secret("v2", "previous", "v1"), "previous.retires", signedAt.Add(-DefaultWindow).Format(time.RFC3339)))
 	set := mustKeySet(t, KeySetOptions{}, v)
 	wantIDs(t, set, "v2", "v1")
 	if got := ids(set, signedAt.Add(1)); !slices.Equal(got, []string{"v2"}) {
-		t.Errorf("after it has retired: %v", got)
+		t.Errorf("after it retired: %v", got)
 	}
 	r := signedRequest(t, set.Accepted(signedAt)[1])
 	if _, err := mustVerifier(t, set, VerifierOptions{}).Verify(r); err != nil {
@@ -171,7 +171,7 @@ func TestPreviousRetires(t *testing.T) {
 	checkRefused(t, later, r, ErrMismatch)
 }
 
-func TestBrokenDirectoriesKeepWhatTheyHad(t *testing.T) {
+func TestInvalidDirectoriesKeepTheirKeys(t *testing.T) {
 	good := secret("v1", "next", "v2")
 	for name, c := range map[string]struct {
 		change func(*volume)
@@ -196,12 +196,12 @@ func TestBrokenDirectoriesKeepWhatTheyHad(t *testing.T) {
 			broken, other := newVolume(t), newVolume(t)
 			broken.write(good)
 			other.write(secret("other"))
-			var told []error
+			var reported []error
 			set := mustKeySet(t, KeySetOptions{OnError: func(path string, err error) {
 				if path != broken.path {
-					t.Errorf("told of %s", path)
+					t.Errorf("error for %s", path)
 				}
-				told = append(told, err)
+				reported = append(reported, err)
 			}}, broken, other)
 			c.change(broken)
 			other.write(secret("changed"))
@@ -212,14 +212,14 @@ func TestBrokenDirectoriesKeepWhatTheyHad(t *testing.T) {
 				}
 			}
 			wantIDs(t, set, "v1", "v2", "changed")
-			if len(told) != 1 {
-				t.Errorf("told %d times: %v", len(told), told)
+			if len(reported) != 1 {
+				t.Errorf("%d errors reported: %v", len(reported), reported)
 			}
 		})
 	}
 }
 
-func TestKeySetNeedsOneDirectory(t *testing.T) {
+func TestKeySetRequiresOneValidDirectory(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	if set, err := NewKeySet([]string{missing}, KeySetOptions{}); err == nil || set != nil || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("all missing: %v, %v", set, err)
@@ -229,11 +229,11 @@ func TestKeySetNeedsOneDirectory(t *testing.T) {
 	}
 	v, late := newVolume(t), newVolume(t)
 	v.write(secret("v1"))
-	var told []string
-	set := mustKeySet(t, KeySetOptions{OnError: func(path string, _ error) { told = append(told, path) }}, late, v)
+	var reported []string
+	set := mustKeySet(t, KeySetOptions{OnError: func(path string, _ error) { reported = append(reported, path) }}, late, v)
 	wantIDs(t, set, "v1")
-	if !slices.Equal(told, []string{late.path}) {
-		t.Errorf("told of %v", told)
+	if !slices.Equal(reported, []string{late.path}) {
+		t.Errorf("errors reported: %v", reported)
 	}
 	late.write(secret("late"))
 	if err := set.Reload(); err != nil {
@@ -245,7 +245,7 @@ func TestKeySetNeedsOneDirectory(t *testing.T) {
 	}
 }
 
-func TestKeySetOfPublicHalves(t *testing.T) {
+func TestKeySetOfPublicKeys(t *testing.T) {
 	v := newVolume(t)
 	first, second := pairs()["ECDSA"], pairs()["RSA"]
 	v.write(map[string]string{
@@ -280,8 +280,8 @@ func TestPlainDirectory(t *testing.T) {
 	wantIDs(t, set, "v1")
 }
 
-// TestUpdatesAreNeverMixed swaps the directory as fast as it can while it is
-// read. In every version, key, secret and id belong together.
+// TestUpdatesAreNeverMixed replaces the directory as fast as it can while it is
+// read. In every version, key, secret and ID belong together.
 func TestUpdatesAreNeverMixed(t *testing.T) {
 	v := newVolume(t)
 	v.write(secret("v0", "next", "v0"))
@@ -302,7 +302,7 @@ func TestUpdatesAreNeverMixed(t *testing.T) {
 	defer writer.Wait()
 	seen := map[string]bool{}
 	for {
-		// An update in the middle is an error, or not, but never a mixture.
+		// An update during a read may be an error, but never mixes two versions.
 		_ = set.Reload()
 		got := ids(set, signedAt)
 		var number int
@@ -320,7 +320,7 @@ func TestUpdatesAreNeverMixed(t *testing.T) {
 		select {
 		case <-done:
 			if len(seen) < 3 {
-				t.Errorf("only %d updates were seen", len(seen))
+				t.Errorf("only %d updates", len(seen))
 			}
 			return
 		default:
@@ -328,7 +328,7 @@ func TestUpdatesAreNeverMixed(t *testing.T) {
 	}
 }
 
-func TestRunFollowsUntilTheEnd(t *testing.T) {
+func TestRunFollowsUntilTheContextEnds(t *testing.T) {
 	v := newVolume(t)
 	v.write(secret("v1"))
 	synctest.Test(t, func(t *testing.T) {

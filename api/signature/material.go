@@ -18,7 +18,7 @@ const (
 	PublicKey Type = "PublicKey"
 )
 
-// Algorithm is the cipher of type AES. The other types have none.
+// Algorithm is the cipher of type AES. Other types have none.
 type Algorithm string
 
 // The ciphers of type AES.
@@ -29,8 +29,8 @@ const (
 
 const redacted = "[redacted]"
 
-// hidden gives a struct that holds material the methods by which it would be
-// printed. However that is done, it is not the material.
+// hidden overrides all methods with which a struct is printed, for structs that hold
+// material.
 type hidden struct{}
 
 func (hidden) String() string                 { return redacted }
@@ -40,44 +40,44 @@ func (hidden) LogValue() slog.Value           { return slog.StringValue(redacted
 func (hidden) MarshalJSON() ([]byte, error)   { return []byte(`"` + redacted + `"`), nil }
 func (hidden) MarshalText() ([]byte, error)   { return []byte(redacted), nil }
 
-// Bytes are one half of material. However they are printed, it is not them. In
-// an unexported field of a struct fmt cannot ask them: hold a *Key there.
+// Bytes is one component of material. It prints as [redacted], except in an
+// unexported field of a struct, where fmt cannot call its methods: use a *Key there.
 type Bytes []byte
 
-// String prints no material.
+// String returns [redacted].
 func (Bytes) String() string { return redacted }
 
-// GoString prints no material.
+// GoString returns [redacted].
 func (Bytes) GoString() string { return redacted }
 
-// Format prints no material, whatever the verb.
+// Format writes [redacted] for every verb.
 func (Bytes) Format(state fmt.State, _ rune) { _, _ = state.Write([]byte(redacted)) }
 
-// LogValue logs no material.
+// LogValue returns [redacted].
 func (Bytes) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalJSON writes no material.
+// MarshalJSON returns [redacted] as a JSON string.
 func (Bytes) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// MarshalText writes no material.
+// MarshalText returns [redacted].
 func (Bytes) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Material is a version of a signature key as it is stored. NewKey makes of it
-// what signs and verifies. It prints as [redacted].
+// Material is a version of a signature key as stored in a Secret. NewKey turns it
+// into a Key. It prints as [redacted].
 type Material struct {
 	hidden
 
 	Type Type
-	// Algorithm is demanded for type AES and refused for the others.
+	// Algorithm is required for type AES and not allowed for other types.
 	Algorithm Algorithm
-	// KeyID is the id of the version. AES and PublicKey put it into their
-	// signatures and need it; for HMAC and Basic it only tells versions apart.
+	// KeyID is the ID of the version. It is part of the signatures of AES and
+	// PublicKey, which require it. For HMAC and Basic it only distinguishes versions.
 	KeyID string
 	// Key is the identifier (HMAC), the user name (Basic), the cipher key (AES)
 	// or the public key (PublicKey: SPKI DER in base64).
 	Key Bytes
-	// Secret is the secret (HMAC), the password (Basic), the initial vector
-	// (AES) or the private key (PublicKey: PKCS#8 DER in base64). PublicKey
-	// verifies without it.
+	// Secret is the secret (HMAC), the password (Basic), the initialization vector
+	// (AES) or the private key (PublicKey: PKCS #8 DER in base64). PublicKey can
+	// verify without it.
 	Secret Bytes
 }

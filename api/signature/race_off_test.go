@@ -4,5 +4,6 @@
 
 package signature
 
-// raceDetector says that pools drop at random what they are given.
+// raceDetector is true if the race detector runs, which makes pools drop items at
+// random.
 const raceDetector = false

@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// ciphers are the schemes of type AES, with the length of their keys.
+// ciphers are the schemes of type AES with the length of their keys in bytes.
 var ciphers = map[Algorithm]struct {
 	scheme    string
 	keyLength int
@@ -26,7 +26,7 @@ func newAESKey(m Material) (*Key, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: algorithm: must be %s or %s", ErrMaterial, AES128CFB, AES256CFB)
 	}
-	if err := plain("key-id", []byte(m.KeyID), ","); err != nil {
+	if err := checkPlain("key-id", []byte(m.KeyID), ","); err != nil {
 		return nil, err
 	}
 	if len(m.Key) != kind.keyLength {
@@ -37,15 +37,15 @@ func newAESKey(m Material) (*Key, error) {
 	}
 	block, err := aes.NewCipher(m.Key)
 	if err != nil {
-		return nil, fmt.Errorf("%w: key: no AES key", ErrMaterial)
+		return nil, fmt.Errorf("%w: key: not an AES key", ErrMaterial)
 	}
 	s := &aesScheme{scheme: kind.scheme, block: block, macs: newMACs(slices.Concat(m.Key, m.Secret))}
 	block.Encrypt(s.firstStream[:], m.Secret)
 	return &Key{keyType: AES, id: m.KeyID, access: m.KeyID, canSign: true, scheme: s}, nil
 }
 
-// aesScheme encrypts an HMAC. Over a bare digest, CFB with a vector that never
-// changes would give its key stream away, and with that other signatures.
+// aesScheme encrypts an HMAC. If it encrypted a plain digest, CFB with a constant
+// vector would reveal its key stream and thus allow forged signatures.
 type aesScheme struct {
 	scheme string
 	block  cipher.Block

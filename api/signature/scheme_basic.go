@@ -11,19 +11,20 @@ import (
 
 const schemeBasic = "Basic"
 
-// basicCredential is what a request of type Basic carries: no signature, but
-// user name and password themselves.
+// basicCredential is the credential in a request of type Basic: user name and
+// password instead of a signature.
 type basicCredential struct {
 	header string
-	// sum hides from the time of a comparison how long the password is.
+	// sum is compared instead of the password, so that the time of a comparison does
+	// not reveal its length.
 	sum [sha256.Size]byte
 }
 
 func newBasicKey(m Material) (*Key, error) {
-	if err := plain("key", m.Key, ":"); err != nil {
+	if err := checkPlain("key", m.Key, ":"); err != nil {
 		return nil, err
 	}
-	if err := plain("secret", m.Secret, ""); err != nil {
+	if err := checkPlain("secret", m.Secret, ""); err != nil {
 		return nil, err
 	}
 	pair := string(m.Key) + ":" + string(m.Secret)
@@ -34,19 +35,19 @@ func newBasicKey(m Material) (*Key, error) {
 	return &Key{keyType: Basic, id: m.KeyID, access: string(m.Key), basic: credential, canSign: true}, nil
 }
 
-// cutBasic splits the credential off a header of type Basic. RFC 7617 leaves the
-// case of the scheme open.
+// cutBasic returns the credential in a header of type Basic. The scheme is
+// case-insensitive (RFC 7617).
 func cutBasic(header string) (credential string, found bool) {
 	name, credential, found := strings.Cut(header, " ")
 	return credential, found && strings.EqualFold(name, schemeBasic)
 }
 
-// verifyBasic compares with every key, so that its time says nothing about which
-// of them is right.
+// verifyBasic compares with every key, so that the time does not reveal which one
+// matches.
 func verifyBasic(credential string, keys []*Key) (*Key, error) {
 	pair, ok := strictBase64(credential)
 	if !ok {
-		return nil, &RefusalError{Reason: ErrMalformed, Detail: "the credential is no base64"}
+		return nil, &RefusalError{Reason: ErrMalformed, Detail: "the credential is not base64"}
 	}
 	sum := sha256.Sum256(pair)
 	var match *Key
@@ -64,7 +65,7 @@ func verifyBasic(credential string, keys []*Key) (*Key, error) {
 	case match != nil:
 		return match, nil
 	case candidates == 0:
-		return nil, &RefusalError{Reason: ErrUnknownKey, Detail: "no key of type Basic is accepted"}
+		return nil, &RefusalError{Reason: ErrUnknownKey, Detail: "no accepted key of type Basic"}
 	}
 	return nil, &RefusalError{Reason: ErrMismatch}
 }

@@ -14,10 +14,10 @@ import (
 const schemeHMAC = "SDK-HMAC-SHA256"
 
 func newHMACKey(m Material) (*Key, error) {
-	if err := plain("key", m.Key, ","); err != nil {
+	if err := checkPlain("key", m.Key, ","); err != nil {
 		return nil, err
 	}
-	if err := plain("secret", m.Secret, ""); err != nil {
+	if err := checkPlain("secret", m.Secret, ""); err != nil {
 		return nil, err
 	}
 	return &Key{
@@ -40,16 +40,15 @@ func (s *hmacScheme) verify(stringToSign []byte, signature string) bool {
 	return equalHex(sum, signature)
 }
 
-// equalHex compares in constant time, and with the digits: upper-case ones are
-// another signature.
+// equalHex compares the digits in constant time. Upper-case digits do not match.
 func equalHex(sum [sha256.Size]byte, signature string) bool {
 	var want [2 * sha256.Size]byte
 	hex.Encode(want[:], sum[:])
 	return subtle.ConstantTimeCompare(want[:], []byte(signature)) == 1
 }
 
-// macs lends out HMACs of one secret. One that is used again knows the two
-// blocks that the secret makes, which is half of the work for a short text.
+// macs pools HMACs of one secret. A reused HMAC keeps the two blocks that depend on
+// the secret, which saves half of the work for a short text.
 type macs struct{ pool sync.Pool }
 
 type mac struct {
@@ -63,10 +62,10 @@ func newMACs(secret []byte) *macs {
 }
 
 func (m *macs) sum(text []byte) [sha256.Size]byte {
-	lent := m.pool.Get().(*mac)
-	defer m.pool.Put(lent)
-	lent.hash.Reset()
-	lent.hash.Write(text)
-	lent.hash.Sum(lent.sum[:0])
-	return lent.sum
+	reused := m.pool.Get().(*mac)
+	defer m.pool.Put(reused)
+	reused.hash.Reset()
+	reused.hash.Write(text)
+	reused.hash.Sum(reused.sum[:0])
+	return reused.sum
 }

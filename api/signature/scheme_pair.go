@@ -23,7 +23,7 @@ const (
 )
 
 func newPairKey(m Material) (*Key, error) {
-	if err := plain("key-id", []byte(m.KeyID), ","); err != nil {
+	if err := checkPlain("key-id", []byte(m.KeyID), ","); err != nil {
 		return nil, err
 	}
 	pair, err := parsePublic(m.Key)
@@ -35,20 +35,20 @@ func newPairKey(m Material) (*Key, error) {
 			return nil, err
 		}
 		if !pair.belongs() {
-			return nil, fmt.Errorf("%w: the halves do not belong together", ErrMaterial)
+			return nil, fmt.Errorf("%w: key and secret do not belong together", ErrMaterial)
 		}
 	}
 	return &Key{keyType: PublicKey, id: m.KeyID, access: m.KeyID, canSign: pair.private != nil, scheme: pair}, nil
 }
 
-func parsePublic(half []byte) (*pairScheme, error) {
-	der, err := decodeDER("key", half)
+func parsePublic(encoded []byte) (*pairScheme, error) {
+	der, err := decodeDER("key", encoded)
 	if err != nil {
 		return nil, err
 	}
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%w: key: no SPKI", ErrMaterial)
+		return nil, fmt.Errorf("%w: key: not SPKI", ErrMaterial)
 	}
 	switch public := parsed.(type) {
 	case *ecdsa.PublicKey:
@@ -63,39 +63,39 @@ func parsePublic(half []byte) (*pairScheme, error) {
 	return nil, fmt.Errorf("%w: key: must be ECDSA P-256, or RSA from %d bits", ErrMaterial, minRSABits)
 }
 
-func parsePrivate(half []byte) (crypto.Signer, error) {
-	der, err := decodeDER("secret", half)
+func parsePrivate(encoded []byte) (crypto.Signer, error) {
+	der, err := decodeDER("secret", encoded)
 	if err != nil {
 		return nil, err
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("%w: secret: no PKCS #8", ErrMaterial)
+		return nil, fmt.Errorf("%w: secret: not PKCS #8", ErrMaterial)
 	}
 	private, signs := parsed.(crypto.Signer)
 	if !signs {
-		return nil, fmt.Errorf("%w: secret: no private key that signs", ErrMaterial)
+		return nil, fmt.Errorf("%w: secret: not a private key for signatures", ErrMaterial)
 	}
 	return private, nil
 }
 
-func decodeDER(half string, value []byte) ([]byte, error) {
-	if err := plain(half, value, ""); err != nil {
+func decodeDER(component string, value []byte) ([]byte, error) {
+	if err := checkPlain(component, value, ""); err != nil {
 		return nil, err
 	}
 	der, ok := strictBase64(string(value))
 	if !ok {
-		return nil, fmt.Errorf("%w: %s: no base64", ErrMaterial, half)
+		return nil, fmt.Errorf("%w: %s: not base64", ErrMaterial, component)
 	}
-	// Of PKCS #8 the parser ignores what comes after it.
+	// The parser of PKCS #8 ignores trailing data.
 	if rest, err := asn1.Unmarshal(der, new(asn1.RawValue)); err != nil || len(rest) > 0 {
-		return nil, fmt.Errorf("%w: %s: no DER", ErrMaterial, half)
+		return nil, fmt.Errorf("%w: %s: not DER", ErrMaterial, component)
 	}
 	return der, nil
 }
 
-// strictBase64 decodes what an encoder writes, and nothing else: a signature has
-// one spelling. The decoder, strict or not, skips line breaks.
+// strictBase64 decodes only what an encoder writes, so that a signature has one
+// form. The decoder skips line breaks even if it is strict.
 func strictBase64(text string) ([]byte, bool) {
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, false
@@ -104,7 +104,7 @@ func strictBase64(text string) ([]byte, bool) {
 	return decoded, err == nil
 }
 
-// pairScheme has one of the two public keys, and the private one if it signs.
+// pairScheme has one of the two public keys, and the private key if it can sign.
 type pairScheme struct {
 	scheme  string
 	ecdsa   *ecdsa.PublicKey
@@ -123,7 +123,7 @@ func (s *pairScheme) name() string { return s.scheme }
 
 func (s *pairScheme) appendSignature(dst, stringToSign []byte) ([]byte, error) {
 	digest := sha256.Sum256(stringToSign)
-	// SHA-256 as option makes ASN.1 DER of ECDSA, and PKCS #1 v1.5 of RSA.
+	// With SHA-256 as the option, ECDSA uses ASN.1 DER and RSA PKCS #1 v1.5.
 	signature, err := s.private.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return dst, fmt.Errorf("%w: %w", ErrCannotSign, err)

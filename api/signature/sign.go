@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// The headers of a signature besides the one that carries it.
+// The headers of a signature in addition to the one that carries it.
 const (
-	// HeaderDate carries when the request was signed: UTC, as DateLayout.
+	// HeaderDate carries the time of signing in UTC, formatted with DateLayout.
 	HeaderDate = "X-Sdk-Date"
 	// HeaderPayload carries the SHA-256 of the body in lower-case hexadecimal
 	// digits, or UnsignedPayload.
@@ -21,53 +21,54 @@ const (
 )
 
 const (
-	// DefaultHeader carries the signature where no other name is chosen.
+	// DefaultHeader carries the signature unless another name is set.
 	DefaultHeader = "Authorization"
-	// DateLayout is the form of HeaderDate.
+	// DateLayout is the layout of HeaderDate for the package time.
 	DateLayout = "20060102T150405Z"
-	// UnsignedPayload stands for a body that is not signed.
+	// UnsignedPayload is the payload of a request whose body is not signed.
 	UnsignedPayload = "UNSIGNED-PAYLOAD"
-	// EmptyPayload is the digest of a request without a body.
+	// EmptyPayload is the payload of a request without a body.
 	EmptyPayload = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// Request is a request as the backend sees it: all that a signature can cover.
-// Signing and verifying leave it as it is.
+// Request is a request as the backend receives it. Signing and verifying do not
+// change it.
 type Request struct {
 	// Method is signed in upper case.
 	Method string
-	// Target is path and query, escaped as on the wire: "/a%20b?c=d".
+	// Target is the path and the query, escaped as on the wire: "/a%20b?c=d".
 	Target string
 	// Host is the Host header or :authority. It is always signed.
 	Host string
-	// Header has the headers to sign under their canonical names. When
-	// verifying, it has all headers of the request.
+	// Header contains the headers to sign under their canonical names. For
+	// verifying, it contains all headers of the request.
 	Header http.Header
-	// SignedHeaders are names of further headers to sign, in any case. One that
-	// the request does not have is left out: see VerifierOptions.RequiredHeaders
-	// for how a backend notices that it was added later. Not for verifying.
+	// SignedHeaders are the names of further headers to sign, case-insensitive. Names
+	// that the request does not have are skipped: with
+	// VerifierOptions.RequiredHeaders, a backend refuses such a header if it is added
+	// later. Verifying ignores this field.
 	SignedHeaders []string
-	// Payload is the digest of the body (see Digest), or UnsignedPayload. When
-	// verifying: the digest of the body that came, or empty if it is not known.
+	// Payload is the digest of the body (see Digest) or UnsignedPayload. For
+	// verifying, it is the digest of the received body, or empty if unknown.
 	Payload string
 }
 
-// Headers are the values of the three headers that every signature consists of,
-// whatever the type. For Basic, Date and Payload only inform, and Signature has
-// the password in it: the struct prints as [redacted].
+// Headers are the values of the three headers of a signature, whatever the type.
+// For Basic, Date and Payload are only informative, and Signature contains the
+// password. The struct prints as [redacted].
 type Headers struct {
 	hidden
 
-	// Signature is for the header that carries the signature.
+	// Signature is the value of the header that carries the signature.
 	Signature string
-	// Date is for HeaderDate.
+	// Date is the value of HeaderDate.
 	Date string
-	// Payload is for HeaderPayload.
+	// Payload is the value of HeaderPayload.
 	Payload string
 }
 
-// Set replaces the three headers. The name is that of the header which carries
-// the signature, DefaultHeader if empty.
+// Set sets the three headers and replaces existing values. The name is that of the
+// header that carries the signature. Defaults to DefaultHeader.
 func (s Headers) Set(header http.Header, name string) {
 	if name == "" {
 		name = DefaultHeader
@@ -77,9 +78,10 @@ func (s Headers) Set(header http.Header, name string) {
 	header.Set(HeaderPayload, s.Payload)
 }
 
-// Sign signs the request as of that time: all of it, or it fails with no
-// headers. The error is a *Refusal with ErrCannotSign, ErrMethod, ErrTarget,
-// ErrHost, ErrHeaderName, ErrHeaderValue or ErrPayload; it quotes no values.
+// Sign signs the request with the given time as its date. It returns either all
+// headers or an error. The error is a *RefusalError with ErrCannotSign, ErrMethod,
+// ErrTarget, ErrHost, ErrHeaderName, ErrHeaderValue or ErrPayload as its reason. It
+// quotes no values.
 func (k *Key) Sign(r *Request, at time.Time) (Headers, error) {
 	if !k.canSign {
 		return Headers{}, refuse(ErrCannotSign)
@@ -101,11 +103,11 @@ func (k *Key) Sign(r *Request, at time.Time) (Headers, error) {
 	return Headers{Signature: signature, Date: signed.date, Payload: signed.payload}, nil
 }
 
-// header is the value of the header that carries the signature.
+// header returns the value of the header that carries the signature.
 func (k *Key) header(c *canonical, signed *covered) (string, error) {
 	if k.basic != nil {
-		// What could not be signed with the other types is refused here too:
-		// whether a request passes must not depend on the type of its key.
+		// Refuse requests that the other types cannot sign: whether a request
+		// succeeds must not depend on the type of the key.
 		return k.basic.header, c.write(signed, decodedOrder)
 	}
 	text, err := c.stringToSign(k.scheme.name(), signed, decodedOrder)
@@ -130,8 +132,8 @@ func (k *Key) header(c *canonical, signed *covered) (string, error) {
 	return string(value), nil
 }
 
-// namesToSign are the three that are always signed, and the further ones that
-// the request has.
+// namesToSign returns the three headers that are always signed, and the further
+// ones that the request has.
 func (c *canonical) namesToSign(r *Request) ([]string, error) {
 	names := append(c.names[:0], nameHost, nameDate, namePayload)
 	for _, name := range r.SignedHeaders {
@@ -148,7 +150,8 @@ func (c *canonical) namesToSign(r *Request) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Digest is the payload of a body: its SHA-256 in lower-case hexadecimal digits.
+// Digest returns the payload of a body: its SHA-256 in lower-case hexadecimal
+// digits.
 func Digest(body []byte) string {
 	sum := sha256.Sum256(body)
 	var digits [2 * sha256.Size]byte
@@ -156,12 +159,12 @@ func Digest(body []byte) string {
 	return string(digits[:])
 }
 
-// isPayload says whether a signer may put it into HeaderPayload.
+// isPayload reports whether the text is a valid value of HeaderPayload.
 func isPayload(payload string) bool {
 	return payload == UnsignedPayload || isDigest(payload)
 }
 
-// isDigest says whether it is a SHA-256 as Digest writes it.
+// isDigest reports whether the text is a SHA-256 in the form of Digest.
 func isDigest(payload string) bool {
 	for i := range len(payload) {
 		if b := payload[i]; (b < '0' || '9' < b) && (b < 'a' || 'f' < b) {

@@ -11,42 +11,45 @@ import (
 	"time"
 )
 
-// KeySource has the key to sign with: a *Key, a *KeySet, or your own.
+// KeySource provides the key to sign with: a *Key, a *KeySet, or your own
+// implementation.
 type KeySource interface {
-	// SigningKey is the key to sign the next request with.
+	// SigningKey returns the key for the next request.
 	SigningKey() (*Key, error)
 }
 
-// Transport is an http.RoundTripper that signs requests. It sends none that it
-// could not sign.
+// Transport is an http.RoundTripper that signs requests. It does not send requests
+// that it cannot sign.
 type Transport struct {
-	// Keys has the key to sign with.
+	// Keys provides the key to sign with. Required.
 	Keys KeySource
-	// Base sends the signed requests; left out: http.DefaultTransport.
+	// Base sends the signed requests. Defaults to http.DefaultTransport.
 	Base http.RoundTripper
-	// Header carries the signature; left out: DefaultHeader.
+	// Header is the name of the header that carries the signature. Defaults to
+	// DefaultHeader.
 	Header string
-	// SignedHeaders are further headers to sign, where a request has them.
+	// SignedHeaders are the names of further headers to sign if a request has them.
 	SignedHeaders []string
-	// UnsignedPayload leaves the body out of the signature, and so needs not
-	// read it first.
+	// UnsignedPayload excludes the body from the signature. The Transport then does
+	// not read it before sending.
 	UnsignedPayload bool
-	// MaxBody is how many bytes of a body that cannot be read twice are held in
-	// memory; left out: DefaultMaxBody. Larger ones fail with ErrBodyTooLarge.
+	// MaxBody is the maximum size in bytes of a body that cannot be read twice and
+	// is therefore held in memory. Larger ones fail with ErrBodyTooLarge. Defaults
+	// to DefaultMaxBody.
 	MaxBody int64
-	// Now is the clock; left out: time.Now.
+	// Now returns the current time. Defaults to time.Now.
 	Now func() time.Time
 }
 
-// RoundTrip signs a copy of the request and sends it. Errors of what cannot be
-// signed are a *Refusal, or those of Keys.
+// RoundTrip signs a copy of the request and sends it. If the request cannot be
+// signed, the error is a *RefusalError or the error of Keys.
 //
-// An http.Client asks it for redirects too: with keys of type Basic, forbid
-// those to other hosts (CheckRedirect), since they would get the password.
+// An http.Client also uses it for redirects: with keys of type Basic, prevent
+// redirects to other hosts (CheckRedirect), which would receive the password.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	signed, err := t.sign(r)
 	if err != nil {
-		// Whoever sends a request has to close its body, also in failure.
+		// A RoundTripper must close the body even if it fails.
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
@@ -97,7 +100,7 @@ func (t *Transport) sign(r *http.Request) (*http.Request, error) {
 	return signed, nil
 }
 
-// payload reads a body only if there is no other way: most can be had twice.
+// payload reads the body into memory only if GetBody cannot provide it again.
 func (t *Transport) payload(r *http.Request) (string, error) {
 	if t.UnsignedPayload {
 		return UnsignedPayload, nil
@@ -109,7 +112,7 @@ func (t *Transport) payload(r *http.Request) (string, error) {
 	if err != nil {
 		return "", because(ErrBody, err.Error())
 	}
-	defer second.Close() //nolint:errcheck // It was only read.
+	defer second.Close() //nolint:errcheck // it was only read
 	hash := sha256.New()
 	if _, err := io.Copy(hash, second); err != nil {
 		return "", because(ErrBody, err.Error())

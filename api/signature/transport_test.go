@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// serveVerified is a real server behind a verifier that answers what it got.
+// serveVerified starts a server behind a verifier that echoes the request.
 func serveVerified(t *testing.T, verifier *Verifier) string {
 	t.Helper()
 	server := httptest.NewServer(verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -24,7 +24,7 @@ func serveVerified(t *testing.T, verifier *Verifier) string {
 		}
 		for _, name := range []string{DefaultHeader, HeaderDate, HeaderPayload} {
 			if len(r.Header.Values(name)) != 1 {
-				t.Errorf("%s came %d times", name, len(r.Header.Values(name)))
+				t.Errorf("%s occurs %d times", name, len(r.Header.Values(name)))
 			}
 		}
 		fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, content)
@@ -56,22 +56,22 @@ func TestTransportAndHandler(t *testing.T) {
 					r.Header["X-Many"] = []string{"b, c ", " a"}
 					r.Header.Set(HeaderDate, "what a client sent is replaced")
 					before := r.Header.Clone()
-					answer, err := client.Do(r)
+					response, err := client.Do(r)
 					if err != nil {
 						t.Fatal(err)
 					}
-					content, _ := io.ReadAll(answer.Body)
-					_ = answer.Body.Close()
+					content, _ := io.ReadAll(response.Body)
+					_ = response.Body.Close()
 					want := "POST " + r.URL.RequestURI() + " "
 					if reader := body(); reader != nil {
 						sent, _ := io.ReadAll(reader)
 						want += string(sent)
 					}
-					if answer.StatusCode != http.StatusOK || string(content) != want {
-						t.Errorf("target %q: %d %q, want %q", target, answer.StatusCode, content, want)
+					if response.StatusCode != http.StatusOK || string(content) != want {
+						t.Errorf("target %q: %d %q, want %q", target, response.StatusCode, content, want)
 					}
 					if fmt.Sprint(r.Header) != fmt.Sprint(before) {
-						t.Error("the client's own request was changed")
+						t.Error("the client's request was changed")
 					}
 				}
 			})
@@ -83,17 +83,17 @@ func TestTransportWithUnsignedPayload(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	url := serveVerified(t, mustVerifier(t, key, VerifierOptions{Now: time.Now, AllowUnsignedPayload: true}))
 	client := &http.Client{Transport: &Transport{Keys: key, UnsignedPayload: true, MaxBody: 1}}
-	answer, err := client.Post(url+"/a", "text/plain", io.MultiReader(strings.NewReader("streamed")))
+	response, err := client.Post(url+"/a", "text/plain", io.MultiReader(strings.NewReader("streamed")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // It was only read.
-	if answer.StatusCode != http.StatusOK {
-		t.Errorf("answer %d", answer.StatusCode)
+	defer response.Body.Close() //nolint:errcheck // It was only read.
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("response %d", response.StatusCode)
 	}
 }
 
-func TestTransportSendsNothingUnsigned(t *testing.T) {
+func TestTransportDoesNotSendUnsignedRequests(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	public := pairs()["ECDSA"]
 	public.Secret = nil

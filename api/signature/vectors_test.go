@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// vector is a published worked example.
+// vector is a published example.
 type vector struct {
 	ID            string
 	Method        string
@@ -80,7 +80,7 @@ func (v *vector) date(t *testing.T) time.Time {
 	return date
 }
 
-func TestPublishedExamplesAreSignedAlike(t *testing.T) {
+func TestSignaturesOfPublishedExamples(t *testing.T) {
 	vectors, _ := readVectors(t)
 	for _, v := range vectors {
 		t.Run(v.ID, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestPublishedExamplesAreSignedAlike(t *testing.T) {
 	}
 }
 
-func TestPublishedExamplesAreAccepted(t *testing.T) {
+func TestVerifyAcceptsPublishedExamples(t *testing.T) {
 	vectors, _ := readVectors(t)
 	for _, v := range vectors {
 		t.Run(v.ID, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestPublishedExamplesAreAccepted(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.URL, r.Host, r.Header = target, v.Host, v.header()
-			// A server has the host elsewhere.
+			// A server has the host in another field.
 			r.Header.Del("Host")
 			r.Header.Set(DefaultHeader, "SDK-HMAC-SHA256 Access="+v.Access+", SignedHeaders="+strings.Join(v.names(), ";")+", Signature="+v.Signature)
 			verifier := mustVerifier(t, v.key(t), VerifierOptions{
@@ -133,15 +133,15 @@ func TestPublishedExamplesAreAccepted(t *testing.T) {
 			}
 			r.URL.RawQuery += "&planted=1"
 			if _, err := verifier.Verify(r); err == nil {
-				t.Error("another query was accepted")
+				t.Error("accepted another query")
 			}
 		})
 	}
 }
 
-// TestSignMakesThePublishedExample signs the one that has just the headers which
+// TestSignReturnsThePublishedExample signs the example with exactly the headers that
 // Sign always signs.
-func TestSignMakesThePublishedExample(t *testing.T) {
+func TestSignReturnsThePublishedExample(t *testing.T) {
 	vectors, _ := readVectors(t)
 	v := vectors[slices.IndexFunc(vectors, func(v vector) bool { return v.ID == "unsigned-payload" })]
 	headers, err := v.key(t).Sign(&Request{Method: v.Method, Target: v.Target, Host: v.Host, Payload: UnsignedPayload}, v.date(t))
@@ -158,7 +158,7 @@ func TestSignMakesThePublishedExample(t *testing.T) {
 	}
 }
 
-func TestCFBIsThatOfNIST(t *testing.T) {
+func TestCFBMatchesNISTVectors(t *testing.T) {
 	_, vectors := readVectors(t)
 	algorithms := map[int]Algorithm{16: AES128CFB, 32: AES256CFB}
 	for _, v := range vectors {

@@ -15,52 +15,54 @@ import (
 )
 
 const (
-	// DefaultWindow is how far date and clock may be apart, in both directions.
+	// DefaultWindow is the maximum difference between date and clock, in either
+	// direction.
 	DefaultWindow = 15 * time.Minute
-	// DefaultMaxBody is how many bytes of a body a Verifier reads.
+	// DefaultMaxBody is the maximum size of a body in bytes.
 	DefaultMaxBody = 1 << 20
 )
 
-// Keys are the keys that a Verifier accepts: a *Key, a KeyList, a *KeySet, or
-// your own.
+// Keys provides the keys that a Verifier accepts: a *Key, a KeyList, a *KeySet, or
+// your own implementation.
 type Keys interface {
-	// Accepted are the keys that are accepted at that time. The Verifier does
-	// not change the slice.
+	// Accepted returns the keys that are accepted at the given time. The Verifier
+	// does not change the slice.
 	Accepted(at time.Time) []*Key
 }
 
-// KeyList are keys that are accepted for good.
+// KeyList is a list of keys that are always accepted.
 type KeyList []*Key
 
-// Accepted are the keys of the list.
+// Accepted returns the keys of the list.
 func (l KeyList) Accepted(time.Time) []*Key { return l }
 
-// VerifierOptions say what a Verifier demands. The zero value is safe.
+// VerifierOptions configure what a Verifier requires. The zero value is safe.
 type VerifierOptions struct {
-	// Header carries the signature; left out: DefaultHeader.
+	// Header is the name of the header that carries the signature. Defaults to
+	// DefaultHeader.
 	Header string
-	// Window is how far the date may be from the clock, in both directions;
-	// left out: DefaultWindow.
+	// Window is the maximum difference between date and clock, in either direction.
+	// It must not be negative. Defaults to DefaultWindow.
 	Window time.Duration
-	// MaxBody is how many bytes of a body are read; left out: DefaultMaxBody.
-	// Bodies that are not signed are not read.
+	// MaxBody is the maximum size of a signed body in bytes. Unsigned bodies are not
+	// read. It must not be negative. Defaults to DefaultMaxBody.
 	MaxBody int64
-	// AllowUnsignedPayload accepts requests whose body is not signed. It is
-	// needed where the binding says `payload: Unsigned`.
+	// AllowUnsignedPayload accepts requests whose body is not signed. A binding with
+	// `payload: Unsigned` requires it.
 	AllowUnsignedPayload bool
-	// AllowUnsignedHost accepts signatures that leave the host out. Who captures
-	// such a request can replay it at every backend that accepts the key.
+	// AllowUnsignedHost accepts signatures that do not cover the host. Such a request
+	// can be replayed at every backend that accepts the key.
 	AllowUnsignedHost bool
-	// RequiredHeaders have to be signed if the request has them. Without this,
-	// somebody between gateway and backend can add a header that the signer
-	// signs only where there is one.
+	// RequiredHeaders must be signed if the request has them. Otherwise an attacker
+	// between gateway and backend could add a header that the signer signs only if
+	// the request has it.
 	RequiredHeaders []string
-	// Now is the clock; left out: time.Now.
+	// Now returns the current time. Defaults to time.Now.
 	Now func() time.Time
-	// Logger gets what Handler refuses, with the reason; left out: nothing is
-	// logged.
+	// Logger receives the requests that Handler refuses, with the reason. Without a
+	// Logger, nothing is logged.
 	Logger *slog.Logger
-	// OnRefusal is called for what Handler refuses, with a *Refusal.
+	// OnRefusal is called with a *RefusalError for each request that Handler refuses.
 	OnRefusal func(r *http.Request, err error)
 }
 
@@ -74,14 +76,14 @@ type Verifier struct {
 	required []string
 }
 
-// NewVerifier makes a Verifier of the keys. It fails on options that make no
-// sense.
+// NewVerifier returns a Verifier that accepts the keys. It fails if an option is
+// invalid.
 func NewVerifier(keys Keys, options VerifierOptions) (*Verifier, error) {
 	if keys == nil {
-		return nil, errors.New("a verifier needs keys")
+		return nil, errors.New("no keys given")
 	}
 	if options.Window < 0 || options.MaxBody < 0 {
-		return nil, errors.New("window and limit of the body cannot be negative")
+		return nil, errors.New("window and maximum body size must not be negative")
 	}
 	header, err := headerName(options.Header)
 	if err != nil {
@@ -99,7 +101,7 @@ func NewVerifier(keys Keys, options VerifierOptions) (*Verifier, error) {
 	return v, nil
 }
 
-// headerName is the canonical name of the header that carries the signature.
+// headerName returns the canonical name of the header that carries the signature.
 func headerName(name string) (string, error) {
 	name = cmp.Or(name, DefaultHeader)
 	switch lower := strings.ToLower(name); {
@@ -109,8 +111,8 @@ func headerName(name string) (string, error) {
 	return http.CanonicalHeaderKey(name), nil
 }
 
-// headersToSign are the names in lower case. The one that carries the signature
-// cannot be part of it.
+// headersToSign returns the names in lower case. The header that carries the
+// signature cannot be signed.
 func headersToSign(names []string, carrier string) ([]string, error) {
 	lower := make([]string, 0, len(names))
 	for _, name := range names {
@@ -123,12 +125,12 @@ func headersToSign(names []string, carrier string) ([]string, error) {
 	return lower, nil
 }
 
-// Verify checks the request as a server has received it, and returns the key
-// that signed it. It reads the body if that is signed, MaxBody bytes at most,
-// and puts one in its place that can be read again. The error is a *Refusal.
+// Verify verifies a request that a server has received, and returns the key that
+// signed it. It reads a signed body, up to MaxBody bytes, and replaces it by one that
+// can be read again. The error is a *RefusalError.
 //
-// It has to see the request before anything rewrites it: host is r.Host, path
-// and query those of r.URL.
+// Call it before anything rewrites the request: it uses r.Host, and the path and the
+// query of r.URL.
 func (v *Verifier) Verify(r *http.Request) (*Key, error) {
 	target := r.URL.EscapedPath()
 	if r.URL.RawQuery != "" {
@@ -138,21 +140,19 @@ func (v *Verifier) Verify(r *http.Request) (*Key, error) {
 	return v.verify(&described, func() (string, error) { return digestBody(r, v.options.MaxBody) })
 }
 
-// VerifyRequest checks a request that is described by somebody else, and returns
-// the key that signed it. The caller has read the body: without its digest in
-// r.Payload, only requests with an unsigned payload can be accepted. The
-// error is a *Refusal.
+// VerifyRequest verifies a request that the caller describes, and returns the key
+// that signed it. The caller reads the body: without its digest in r.Payload, only
+// requests with an unsigned payload are accepted. The error is a *RefusalError.
 func (v *Verifier) VerifyRequest(r *Request) (*Key, error) {
 	return v.verify(r, func() (string, error) {
 		if !isDigest(r.Payload) {
-			return "", because(ErrPayloadMismatch, "the body is not known")
+			return "", because(ErrPayloadMismatch, "the digest of the body is unknown")
 		}
 		return r.Payload, nil
 	})
 }
 
-// verify asks for the digest of the body only if everything else is in order
-// that can be seen without it.
+// verify calls digest only after all checks that do not need the body.
 func (v *Verifier) verify(r *Request, digest func() (string, error)) (*Key, error) {
 	now := v.options.Now()
 	carried, err := single(r.Header, v.header, ErrNoSignature)
@@ -162,7 +162,7 @@ func (v *Verifier) verify(r *Request, digest func() (string, error)) (*Key, erro
 	if credential, found := cutBasic(carried); found {
 		return verifyBasic(credential, v.keys.Accepted(now))
 	}
-	// Methods are signed in upper case, and are different in lower case.
+	// Methods are signed in upper case, but they are case-sensitive.
 	if r.Method != strings.ToUpper(r.Method) {
 		return nil, refuse(ErrMethod)
 	}
@@ -189,7 +189,7 @@ func (v *Verifier) verify(r *Request, digest func() (string, error)) (*Key, erro
 	return match(c, &signed, &header, candidates)
 }
 
-// checkNames says whether all is signed that has to be.
+// checkNames returns an error unless all required headers are signed.
 func (v *Verifier) checkNames(r *Request, names []string) error {
 	if !slices.Contains(names, nameDate) {
 		return because(ErrUnsignedHeader, nameDate)
@@ -199,7 +199,7 @@ func (v *Verifier) checkNames(r *Request, names []string) error {
 	}
 	for _, name := range names {
 		if name == nameAuthorization || strings.EqualFold(name, v.header) {
-			return because(ErrSignedHeaders, "the signature's own header")
+			return because(ErrSignedHeaders, "contains the signature header")
 		}
 	}
 	for _, name := range v.required {
@@ -216,7 +216,7 @@ func (v *Verifier) date(header http.Header, now time.Time) (string, error) {
 		return "", err
 	}
 	date, err := time.Parse(DateLayout, text)
-	// Parse takes fractions of a second that the layout does not have.
+	// Parse accepts fractions of a second that the layout does not have.
 	if err != nil || len(text) != len(DateLayout) {
 		return "", refuse(ErrDate)
 	}
@@ -226,8 +226,8 @@ func (v *Verifier) date(header http.Header, now time.Time) (string, error) {
 	return text, nil
 }
 
-// payload is what stands for the body in the canonical request. The header's
-// word counts only if it is signed, and only if it is true.
+// payload returns the payload for the canonical request. The header counts only if
+// it is signed and matches the body.
 func (v *Verifier) payload(header http.Header, names []string, digest func() (string, error)) (string, error) {
 	if len(header.Values(HeaderPayload)) > 1 {
 		return "", because(ErrDuplicateHeader, HeaderPayload)
@@ -258,8 +258,8 @@ func (v *Verifier) payload(header http.Header, names []string, digest func() (st
 	return claimed, nil
 }
 
-// candidates are the accepted keys that the header may mean. Versions of a key
-// can have the same identifier.
+// candidates returns the accepted keys with the algorithm and identifier in the
+// header. Versions of a key can have the same identifier.
 func (v *Verifier) candidates(header *signatureHeader, now time.Time) []*Key {
 	var candidates []*Key
 	for _, key := range v.keys.Accepted(now) {
@@ -270,7 +270,7 @@ func (v *Verifier) candidates(header *signatureHeader, now time.Time) []*Key {
 	return candidates
 }
 
-// match tries the candidates with the query in either order: both bind the same
+// match tries the candidates with the query in both orders, which cover the same
 // parameters.
 func match(c *canonical, signed *covered, header *signatureHeader, candidates []*Key) (*Key, error) {
 	for _, order := range []queryOrder{decodedOrder, encodedOrder} {
@@ -290,8 +290,8 @@ func match(c *canonical, signed *covered, header *signatureHeader, candidates []
 	return nil, refuse(ErrMismatch)
 }
 
-// single is the value of a header that must not come twice: two parties could
-// read two different ones.
+// single returns the value of a header that must not be repeated: two parties could
+// read different values.
 func single(header http.Header, name string, missing error) (string, error) {
 	values := header.Values(name)
 	if len(values) > 1 {

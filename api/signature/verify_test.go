@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// signCovered signs just those headers, as an SDK does that has its own ideas.
+// signCovered signs only the given headers, as some SDKs do.
 func signCovered(t *testing.T, key *Key, r *http.Request, order queryOrder, payload string, names ...string) {
 	t.Helper()
 	signed := covered{
@@ -32,7 +32,7 @@ func signCovered(t *testing.T, key *Key, r *http.Request, order queryOrder, payl
 	r.Header.Set(DefaultHeader, key.scheme.name()+" Access="+key.access+", SignedHeaders="+strings.Join(names, ";")+", Signature="+string(signature))
 }
 
-func TestUnsignedDigestCountsForNothing(t *testing.T) {
+func TestUnsignedDigestIsIgnored(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	verifier := mustVerifier(t, key, VerifierOptions{AllowUnsignedPayload: true})
 	for name, c := range map[string]struct {
@@ -75,7 +75,7 @@ func TestUnsignedPayload(t *testing.T) {
 				headers.Set(r.Header, "")
 				return r
 			}
-			// The body cannot be read: it must not be tried.
+			// The body cannot be read, and must not be.
 			if _, err := mustVerifier(t, key, VerifierOptions{AllowUnsignedPayload: true}).Verify(unsigned()); err != nil {
 				t.Error(err)
 			}
@@ -98,7 +98,7 @@ func TestHostMustBeSigned(t *testing.T) {
 	}
 }
 
-func TestEitherOrderOfTheQuery(t *testing.T) {
+func TestVerifyAcceptsBothOrdersOfTheQuery(t *testing.T) {
 	for kind, material := range signing() {
 		key := mustKey(t, material)
 		for name, order := range map[string]queryOrder{"decoded": decodedOrder, "encoded": encodedOrder} {
@@ -119,14 +119,14 @@ func TestRequiredHeaders(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	verifier := mustVerifier(t, key, VerifierOptions{RequiredHeaders: []string{"Content-Type", "X-Tenant"}})
 	if _, err := verifier.Verify(signedRequest(t, key)); err != nil {
-		t.Errorf("without a header that need not be there: %v", err)
+		t.Errorf("without an optional header: %v", err)
 	}
 	r := signedRequest(t, key)
 	r.Header.Set("X-Tenant", "planted")
 	checkRefused(t, verifier, r, ErrUnsignedHeader)
 }
 
-func TestLimitOfTheBody(t *testing.T) {
+func TestMaxBody(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	limit := int64(len(signedBody))
 	passed := false
@@ -134,32 +134,32 @@ func TestLimitOfTheBody(t *testing.T) {
 		passed = false
 		r := signedRequest(t, key)
 		r.ContentLength = announced
-		answer := httptest.NewRecorder()
+		response := httptest.NewRecorder()
 		mustVerifier(t, key, VerifierOptions{MaxBody: limit}).Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			content, err := io.ReadAll(r.Body)
 			if err != nil || string(content) != signedBody {
 				t.Errorf("the handler read %q, %v", content, err)
 			}
 			passed = true
-		})).ServeHTTP(answer, r)
-		return answer
+		})).ServeHTTP(response, r)
+		return response
 	}
 	for name, announced := range map[string]int64{"announced": limit, "chunked": -1, "announced too short": 1} {
 		t.Run(name, func(t *testing.T) {
-			if answer := serve(limit, announced); answer.Code != http.StatusOK || !passed {
-				t.Errorf("at the limit: %d %s", answer.Code, answer.Body)
+			if response := serve(limit, announced); response.Code != http.StatusOK || !passed {
+				t.Errorf("at the limit: %d %s", response.Code, response.Body)
 			}
-			if answer := serve(math.MaxInt64, announced); answer.Code != http.StatusOK || !passed {
-				t.Errorf("without a limit: %d %s", answer.Code, answer.Body)
+			if response := serve(math.MaxInt64, announced); response.Code != http.StatusOK || !passed {
+				t.Errorf("without a limit: %d %s", response.Code, response.Body)
 			}
-			if answer := serve(limit-1, announced); answer.Code != http.StatusRequestEntityTooLarge || answer.Body.String() != "Request Entity Too Large\n" || passed {
-				t.Errorf("beyond the limit: %d %s", answer.Code, answer.Body)
+			if response := serve(limit-1, announced); response.Code != http.StatusRequestEntityTooLarge || response.Body.String() != "Request Entity Too Large\n" || passed {
+				t.Errorf("beyond the limit: %d %s", response.Code, response.Body)
 			}
 		})
 	}
 }
 
-// endless is a body without end that counts what is read of it.
+// endless is a body without end that counts the bytes read from it.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -167,7 +167,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestNoMoreIsReadThanTheLimit(t *testing.T) {
+func TestReadsNoMoreThanMaxBody(t *testing.T) {
 	const limit = 10_000
 	key := mustKey(t, materials()["HMAC"])
 	r := signedRequest(t, key)
@@ -179,7 +179,7 @@ func TestNoMoreIsReadThanTheLimit(t *testing.T) {
 	}
 }
 
-// closeRecorder notices whether the server's own body is closed by the handler.
+// closeRecorder records whether the handler closes the server's body.
 type closeRecorder struct {
 	io.Reader
 	closed bool
@@ -210,11 +210,11 @@ func TestBodyIsReadOnlyForAcceptableRequests(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := r.Body.Close(); err != nil || !body.closed {
-		t.Errorf("Close: %v, the body under it closed: %v", err, body.closed)
+		t.Errorf("Close: %v, server's body closed: %v", err, body.closed)
 	}
 }
 
-func TestAnotherHeaderCarriesTheSignature(t *testing.T) {
+func TestHeaderOption(t *testing.T) {
 	for kind, material := range materials() {
 		t.Run(kind, func(t *testing.T) {
 			key := mustKey(t, material)
@@ -230,7 +230,7 @@ func TestAnotherHeaderCarriesTheSignature(t *testing.T) {
 	}
 }
 
-// TestVersionsWithOneIdentifier is a rotation of the secret alone.
+// TestVersionsWithOneIdentifier rotates only the secret.
 func TestVersionsWithOneIdentifier(t *testing.T) {
 	for _, kind := range []string{"HMAC", "Basic", "AES-256", "ECDSA"} {
 		t.Run(kind, func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestVerifyRequest(t *testing.T) {
 	}
 }
 
-func TestOptionsThatMakeNoSense(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	for name, options := range map[string]VerifierOptions{
 		"a header that is none":       {Header: "a b"},
@@ -286,10 +286,10 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		"a header that is not signed": {RequiredHeaders: []string{"authorization"}, Header: "X-Signature"},
 	} {
 		if _, err := NewVerifier(key, options); err == nil {
-			t.Errorf("%s: NewVerifier gave no error", name)
+			t.Errorf("%s: NewVerifier returned no error", name)
 		}
 	}
 	if _, err := NewVerifier(nil, VerifierOptions{}); err == nil {
-		t.Error("without keys: NewVerifier gave no error")
+		t.Error("without keys: NewVerifier returned no error")
 	}
 }

@@ -9,7 +9,7 @@ type LocalReference struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // LabelValue is the value of a label: at most 63 characters.
@@ -65,12 +65,12 @@ type APIReference struct {
 	// group of the kind: gateway.networking.k8s.io for HTTPRoute and GRPCRoute,
 	// signet.dev for API.
 	// +required
-	Group APIGroup `json:"group"`
+	Group APIGroup `json:"group,omitempty"`
 
 	// kind of the API: HTTPRoute, GRPCRoute, or API for a name that only its
 	// gateway knows.
 	// +required
-	Kind APIKind `json:"kind"`
+	Kind APIKind `json:"kind,omitempty"`
 
 	// name of the API, in the binding's namespace. For kind API it has 1 to 128
 	// letters, digits, dots, underscores and dashes, starting with a letter or
@@ -78,7 +78,7 @@ type APIReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 }
 
 // NewAPIReference returns a reference with the group that the kind implies.

@@ -25,7 +25,7 @@ type SignatureBindingSpec struct {
 	// keyRef names the SignatureKey, in the same namespace. May be changed: the
 	// binding moves to the other key when that key has material.
 	// +required
-	KeyRef LocalReference `json:"keyRef"`
+	KeyRef LocalReference `json:"keyRef,omitzero"`
 
 	// environment in which the APIs are published: 3 to 63 letters, digits,
 	// underscores and dashes, starting with a letter and ending with a letter or
@@ -35,7 +35,7 @@ type SignatureBindingSpec struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[A-Za-z][A-Za-z0-9_-]*[A-Za-z0-9]$`
-	Environment string `json:"environment"`
+	Environment string `json:"environment,omitempty"`
 
 	// apis for which the key signs, 1 to 1000, each once. In an environment an API
 	// has one key: the binding that holds it keeps it, and the status of every
@@ -47,7 +47,7 @@ type SignatureBindingSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=1000
-	APIs []APIReference `json:"apis"`
+	APIs []APIReference `json:"apis,omitempty"`
 
 	// payload decides whether the signature covers the hash of the body: Signed or
 	// Unsigned. Signed needs a gateway that passes the body to the signer, and is
@@ -118,21 +118,22 @@ const (
 type APIStatus struct {
 	// group of the API's kind.
 	// +required
-	Group APIGroup `json:"group"`
+	Group APIGroup `json:"group,omitempty"`
 
 	// kind of the API.
 	// +required
-	Kind APIKind `json:"kind"`
+	Kind APIKind `json:"kind,omitempty"`
 
 	// name of the API.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// state of the API: Bound, NotPublished, Offline, Pending, Standby or
 	// Conflicted.
 	// +required
-	State APIState `json:"state"`
+	State APIState `json:"state,omitempty"`
 
 	// boundAt is when this binding came to hold the API in status.environment.
 	// While it is set, no other binding holds the API.
@@ -161,8 +162,9 @@ type APIStatus struct {
 type PreviousKey struct {
 	// name of the key.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Name string `json:"name"`
+	Name string `json:"name,omitempty"`
 
 	// until is when requests that the key signed are no longer accepted.
 	// +required
@@ -255,14 +257,14 @@ type SignatureBinding struct {
 
 	// spec is the desired state of the binding.
 	// +required
-	Spec SignatureBindingSpec `json:"spec"`
+	Spec SignatureBindingSpec `json:"spec,omitzero"`
 
 	// status is the observed state of the binding. Only Signet sets it. An
 	// observedGeneration of -1 means that Signet has not seen the binding yet:
 	// without a status, Flux and other users of kstatus would treat it as ready.
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
-	Status SignatureBindingStatus `json:"status,omitempty"`
+	Status SignatureBindingStatus `json:"status,omitempty,omitzero"`
 }
 
 // SignatureBindingList is a list of SignatureBindings.

@@ -22,13 +22,14 @@ const (
 type KeyVersion struct {
 	// id of the version: random, at most 64 characters.
 	// +required
+	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	ID string `json:"id"`
+	ID string `json:"id,omitempty"`
 
 	// state of the version: Active signs and verifies, Next and Previous only
 	// verify.
 	// +required
-	State VersionState `json:"state"`
+	State VersionState `json:"state,omitempty"`
 
 	// digest identifies the version's bytes: a hash that is salted with a value
 	// that only the managed Secret holds. At most 64 characters.

@@ -162,7 +162,7 @@ type SignatureKeySpec struct {
 	// type of the key: HMAC (recommended), Basic, AES or PublicKey. Immutable.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="type is immutable: create another key and move the bindings to it",reason="FieldValueInvalid"
-	Type KeyType `json:"type"`
+	Type KeyType `json:"type,omitempty"`
 
 	// algorithm is the cipher of an AES key: aes-128-cfb or aes-256-cfb. Required
 	// for type AES, not allowed for other types. Immutable.
@@ -235,14 +235,14 @@ type SignatureKey struct {
 
 	// spec is the desired state of the key.
 	// +required
-	Spec SignatureKeySpec `json:"spec"`
+	Spec SignatureKeySpec `json:"spec,omitzero"`
 
 	// status is the observed state of the key. Only Signet sets it. An
 	// observedGeneration of -1 means that Signet has not seen the key yet: without
 	// a status, Flux and other users of kstatus would treat it as ready.
 	// +optional
 	// +kubebuilder:default={"observedGeneration":-1}
-	Status SignatureKeyStatus `json:"status,omitempty"`
+	Status SignatureKeyStatus `json:"status,omitempty,omitzero"`
 }
 
 // SignatureKeyList is a list of SignatureKeys.

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Bench measures Signet's manager on a real control plane and prints the
-// figures beside their budgets. It judges nothing: the machine is noisy, and a
-// figure is worth something beside the others of its run.
 package main
 
 import (

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Demo shows Signet at work on a real Kubernetes control plane: it starts one,
-// installs Signet as a user would, runs the manager under its own role, applies
-// the samples, and shows what became of them. It stays up until Ctrl-C; with
-// DEMO_ONCE=1 it takes everything down again and fails if anything was not as
-// expected.
 package main
 
 import (

@@ -22,6 +22,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // silent is an API server that has nothing.
@@ -84,15 +85,15 @@ func realCache(b *testing.B, objects []client.Object) client.Reader {
 // 100,000 slots taken in their namespace. Budget: p99 under 5 ms.
 func BenchmarkAdmission(b *testing.B) {
 	const holders, each = 100, 1000
-	objects := []client.Object{newKey("orders")}
+	objects := []client.Object{existingKey("orders")}
 	for i := range holders {
-		objects = append(objects, newBinding(fmt.Sprintf("holder-%03d", i), withAPIs(signetv1alpha1.APIKindAPI, apiNames(i, each)...), holding))
+		objects = append(objects, existingBinding(fmt.Sprintf("holder-%03d", i), gen.ReplacingAPIs(gen.WithAPIs(apiNames(i, each)...)), holding))
 	}
 	reader := realCache(b, objects)
 	validator := &bindingValidator{reader: reader}
 	for _, apis := range []int{1, 10, each} {
 		b.Run(fmt.Sprintf("apis=%d", apis), func(b *testing.B) {
-			binding := newBinding("late", withAPIs(signetv1alpha1.APIKindAPI, apiNames(holders/2, apis)...), createdAt(24*time.Hour), withHeader("X-Signature"))
+			binding := existingBinding("late", gen.ReplacingAPIs(gen.WithAPIs(apiNames(holders/2, apis)...)), createdAt(24*time.Hour), gen.WithSignatureHeader("X-Signature"))
 			var took []time.Duration
 			b.ReportAllocs()
 			for b.Loop() {

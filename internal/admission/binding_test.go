@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
@@ -28,16 +29,16 @@ const (
 
 // late is a binding of two hours after the beginning, which signs in another way
 // than the others.
-func late(options ...bindingOption) *signetv1alpha1.SignatureBinding {
-	return newBinding("late", append([]bindingOption{createdAt(2 * time.Hour), withHeader("X-Signature")}, options...)...)
+func late(options ...gen.BindingOption) *signetv1alpha1.SignatureBinding {
+	return existingBinding("late", append([]gen.BindingOption{createdAt(2 * time.Hour), gen.WithSignatureHeader("X-Signature")}, options...)...)
 }
 
 func TestBindingIsCreated(t *testing.T) {
-	foreign := newBinding("holder", holding)
+	foreign := existingBinding("holder", holding)
 	elsewhere(foreign)
-	foreignKey := newKey("orders")
+	foreignKey := existingKey("orders")
 	elsewhere(foreignKey)
-	keyless := newBinding("holder", withKey("gone"))
+	keyless := existingBinding("holder", gen.WithKey("gone"))
 	cases := map[string]struct {
 		binding  *signetv1alpha1.SignatureBinding
 		others   []client.Object
@@ -46,74 +47,74 @@ func TestBindingIsCreated(t *testing.T) {
 		// the warning about what it refuses.
 		rejection string
 	}{
-		"all is well": {binding: late(), others: []client.Object{newKey("orders")}},
+		"all is well": {binding: late(), others: []client.Object{existingKey("orders")}},
 		"no key":      {binding: late(), warnings: []string{warnNoKey}},
 		"the key is in another namespace": {
 			binding: late(), others: []client.Object{foreignKey}, warnings: []string{warnNoKey},
 		},
-		"a key without material":      {binding: late(), others: []client.Object{newKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
-		"a key that is being deleted": {binding: late(), others: []client.Object{newKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
+		"a key without material":      {binding: late(), others: []client.Object{existingKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
+		"a key that is being deleted": {binding: late(), others: []client.Object{existingKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
 		"older than its key's deletion": {
-			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour))},
+			binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour))},
 		},
 		"older than its key's deletion, which is not protected": {
-			binding: late(), others: []client.Object{newKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
+			binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
 		},
 		"taken by who holds it": {
-			binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"taken by who is older": {
-			binding: late(), others: []client.Object{newKey("orders"), newBinding("holder")},
+			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder")},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"taken by who is older and has no key": {
-			binding: late(), others: []client.Object{newKey("orders"), keyless},
+			binding: late(), others: []client.Object{existingKey("orders"), keyless},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"held by one that signs alike": {
-			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 		},
 		"claimed by one that will sign alike": {
-			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder")},
+			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder")},
 		},
 		"held by one that signs with another key": {
-			binding: late(withHeader("")), others: []client.Object{newKey("orders"), newBinding("holder", withKey("payments"), holding)},
+			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", gen.WithKey("payments"), holding)},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"taken, and no key": {
-			binding: late(), others: []client.Object{newBinding("holder", holding)},
+			binding: late(), others: []client.Object{existingBinding("holder", holding)},
 			warnings: []string{warnNoKey, warnTaken}, rejection: refuseTaken,
 		},
 		"the holder names itself among many": {
-			binding: late(withAPIs(signetv1alpha1.APIKindHTTPRoute, "free", "orders")),
-			others:  []client.Object{newKey("orders"), newBinding("older"), newBinding("holder", createdAt(90*time.Minute), holding)},
+			binding: late(gen.ReplacingAPIs(gen.WithHTTPRoutes("free", "orders"))),
+			others:  []client.Object{existingKey("orders"), existingBinding("older"), existingBinding("holder", createdAt(90*time.Minute), holding)},
 			warnings: []string{
 				"spec.apis[1]: " + takenByHolder + adviseTaken,
 			},
 			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder + refuseAdvice,
 		},
 		"taken in another environment": {
-			binding: late(inEnvironment("staging")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+			binding: late(gen.WithEnvironment("staging")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 		},
 		"a name of another kind": {
-			binding: late(withAPIs(signetv1alpha1.APIKindGRPCRoute, "orders")), others: []client.Object{newKey("orders"), newBinding("holder", holding)},
+			binding: late(gen.ReplacingAPIs(gen.WithGRPCRoutes("orders"))), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 		},
-		"taken in another namespace":     {binding: late(), others: []client.Object{newKey("orders"), foreign}},
-		"the holder is being deleted":    {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, leaving)}},
-		"the holder has dropped the API": {binding: late(), others: []client.Object{newKey("orders"), newBinding("holder", holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "other"))}},
+		"taken in another namespace":     {binding: late(), others: []client.Object{existingKey("orders"), foreign}},
+		"the holder is being deleted":    {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, leaving)}},
+		"the holder has dropped the API": {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, gen.ReplacingAPIs(gen.WithHTTPRoutes("other")))}},
 		"the other came after its key's deletion": {
-			binding: late(), others: []client.Object{newKey("orders"), newKey("old", deletedAt(time.Minute)), newBinding("holder", withKey("old"))},
+			binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"))},
 		},
 		"the other was bound before its key's deletion": {
-			binding: late(), others: []client.Object{newKey("orders"), newKey("old", deletedAt(time.Minute)), newBinding("holder", withKey("old"), holding)},
+			binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"), holding)},
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"the other is younger and holds it in the environment that it left": {
-			binding: late(), others: []client.Object{newKey("orders"), newBinding("younger", createdAt(3*time.Hour), inEnvironment("staging"), holding, inEnvironment("RELEASE"))},
+			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour), gen.WithEnvironment("staging"), holding, gen.WithEnvironment("RELEASE"))},
 		},
 		"the other is younger": {
-			binding: late(), others: []client.Object{newKey("orders"), newBinding("younger", createdAt(3*time.Hour))},
+			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour))},
 		},
 	}
 	for name, tc := range cases {
@@ -141,15 +142,15 @@ func untaken(warnings []string) []string {
 func TestBindingThatBreaksARule(t *testing.T) {
 	const refusal = invalidBy + `spec.environment: Invalid value: "x": must have at least 3 characters`
 	old := late()
-	broken := late(inEnvironment("x"))
+	broken := late(gen.WithEnvironment("x"))
 	validator := &bindingValidator{reader: newReader(t)}
 	warnings, err := validator.ValidateCreate(t.Context(), broken)
 	expectAnswer(t, warnings, err, nil, refusal)
 	warnings, err = validator.ValidateUpdate(t.Context(), old, broken)
 	expectAnswer(t, warnings, err, nil, refusal)
-	warnings, err = validator.ValidateUpdate(t.Context(), old, late(inEnvironment("x"), leaving))
+	warnings, err = validator.ValidateUpdate(t.Context(), old, late(gen.WithEnvironment("x"), leaving))
 	expectAnswer(t, warnings, err, nil, "")
-	warnings, err = validator.ValidateUpdate(t.Context(), broken, late(inEnvironment("x"), withKey("payments")))
+	warnings, err = validator.ValidateUpdate(t.Context(), broken, late(gen.WithEnvironment("x"), gen.WithKey("payments")))
 	expectAnswer(t, warnings, err, []string{strings.ReplaceAll(warnNoKey, "orders", "payments")}, "")
 }
 
@@ -158,8 +159,8 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 	for i := range names {
 		names[i] = fmt.Sprintf("api-%02d", i)
 	}
-	binding := late(withAPIs(signetv1alpha1.APIKindAPI, names...))
-	reader := newReader(t, newKey("orders"), newBinding("holder", withAPIs(signetv1alpha1.APIKindAPI, names...), holding))
+	binding := late(gen.ReplacingAPIs(gen.WithAPIs(names...)))
+	reader := newReader(t, existingKey("orders"), existingBinding("holder", gen.ReplacingAPIs(gen.WithAPIs(names...)), holding))
 	var warned, refused []string
 	for i, name := range names[:10] {
 		taken := fmt.Sprintf(`API %q in environment "RELEASE" is taken by SignatureBinding "holder"`, name)
@@ -178,8 +179,8 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 // What was conflicted before does not stop another change; what is claimed anew
 // does, under --reject-taken-slots.
 func TestBindingIsUpdated(t *testing.T) {
-	both := withAPIs(signetv1alpha1.APIKindHTTPRoute, "orders", "invoices")
-	labeled := func(binding *signetv1alpha1.SignatureBinding) { binding.Labels = map[string]string{"team": "a"} }
+	both := gen.ReplacingAPIs(gen.WithHTTPRoutes("orders", "invoices"))
+	labeled := gen.WithLabels(map[string]string{"team": "a"})
 	takenInvoices := strings.ReplaceAll(takenByHolder, `"orders"`, `"invoices"`)
 	cases := map[string]struct {
 		old, binding *signetv1alpha1.SignatureBinding
@@ -188,7 +189,7 @@ func TestBindingIsUpdated(t *testing.T) {
 	}{
 		"an unchanged spec was warned about": {old: late(), binding: late(labeled)},
 		"an existing conflict": {
-			old: late(), binding: late(withKey("payments")),
+			old: late(), binding: late(gen.WithKey("payments")),
 			warnings: []string{strings.ReplaceAll(warnNoKey, "orders", "payments"), warnTaken},
 		},
 		"a new claim in addition to an existing conflict": {
@@ -197,20 +198,20 @@ func TestBindingIsUpdated(t *testing.T) {
 			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenInvoices + refuseAdvice,
 		},
 		"a move to another environment": {
-			old: late(inEnvironment("staging")), binding: late(),
+			old: late(gen.WithEnvironment("staging")), binding: late(),
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"a standby that becomes a conflict": {
-			old: late(withHeader("")), binding: late(),
+			old: late(gen.WithSignatureHeader("")), binding: late(),
 			warnings: []string{warnTaken}, rejection: refuseTaken,
 		},
 		"it holds what it lists": {
-			old: late(holding), binding: late(holding, withAPIs(signetv1alpha1.APIKindHTTPRoute, "free")),
+			old: late(holding), binding: late(holding, gen.ReplacingAPIs(gen.WithHTTPRoutes("free"))),
 		},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			reader := newReader(t, newKey("orders"), newBinding("holder", both, holding))
+			reader := newReader(t, existingKey("orders"), existingBinding("holder", both, holding))
 			warnings, err := (&bindingValidator{reader: reader}).ValidateUpdate(t.Context(), tc.old, tc.binding)
 			expectAnswer(t, warnings, err, tc.warnings, "")
 			warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateUpdate(t.Context(), tc.old, tc.binding)

@@ -19,6 +19,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const namespace = "team-a"
@@ -84,134 +85,40 @@ func expectAnswer(t *testing.T, warnings []string, err error, wantWarnings []str
 	}
 }
 
-type keyOption func(*signetv1alpha1.SignatureKey)
-
-// newKey returns an HMAC key with material.
-func newKey(name string, options ...keyOption) *signetv1alpha1.SignatureKey {
-	key := &signetv1alpha1.SignatureKey{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born),
-			Finalizers: []string{signetv1alpha1.FinalizerProtection},
-		},
-		Spec:   signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
-		Status: signetv1alpha1.SignatureKeyStatus{KeyID: "8f14e45f"},
-	}
-	for _, option := range options {
-		option(key)
-	}
-	return key
+// existingKey builds an HMAC key with material, as old as the first objects.
+func existingKey(name string, options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
+	return gen.SignatureKey(name, append([]gen.KeyOption{
+		inNamespace, gen.CreatedAt(born), gen.WithFinalizers(signetv1alpha1.FinalizerProtection), gen.WithKeyID("8f14e45f"),
+	}, options...)...)
 }
 
-func withType(t signetv1alpha1.KeyType, algorithm signetv1alpha1.KeyAlgorithm) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Type, key.Spec.Algorithm = t, algorithm }
+// existingBinding binds the key orders to the HTTPRoute orders in RELEASE, an hour
+// after the first objects.
+func existingBinding(name string, options ...gen.BindingOption) *signetv1alpha1.SignatureBinding {
+	return gen.SignatureBinding(name, "orders", append([]gen.BindingOption{
+		inNamespace, createdAt(time.Hour), gen.WithHTTPRoutes("orders"),
+	}, options...)...)
 }
 
-func withIdentifier(value string) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Identifier = value }
-}
+var (
+	inNamespace = gen.InNamespace(namespace)
+	elsewhere   = gen.InNamespace("team-b")
+	// notReady is a key without material.
+	notReady = gen.WithKeyID("")
+	// unprotected removes Signet's finalizer from a key.
+	unprotected = gen.WithFinalizers(metav1.FinalizerDeleteDependents)
+	// holding is a binding that holds all that it lists, since it exists.
+	holding = gen.BindingFunc(func(binding *signetv1alpha1.SignatureBinding) {
+		gen.Holding(binding.CreationTimestamp.Add(time.Second))(binding)
+	})
+	// leaving is a binding that is being deleted and has another client's finalizer.
+	leaving = gen.BindingFunc(func(binding *signetv1alpha1.SignatureBinding) {
+		deletedAt(2 * time.Hour)(binding)
+		gen.WithFinalizers("example.com/audit")(binding)
+	})
+)
 
-func withSource(name string) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) {
-		key.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: name}}
-	}
-}
+func createdAt(after time.Duration) gen.ObjectOption { return gen.CreatedAt(born.Add(after)) }
 
-func withRotation(rotation signetv1alpha1.Rotation) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) { key.Spec.Rotation = &rotation }
-}
-
-func elsewhere(object client.Object) { object.SetNamespace("team-b") }
-
-// notReady is a key without material.
-func notReady(key *signetv1alpha1.SignatureKey) { key.Status.KeyID = "" }
-
-// deletedAt deletes a key, which Signet's finalizer protects.
-func deletedAt(after time.Duration) keyOption {
-	return func(key *signetv1alpha1.SignatureKey) {
-		when := metav1.NewTime(born.Add(after))
-		key.DeletionTimestamp = &when
-	}
-}
-
-// unprotected removes Signet's finalizer from a key.
-func unprotected(key *signetv1alpha1.SignatureKey) {
-	key.Finalizers = []string{metav1.FinalizerDeleteDependents}
-}
-
-type bindingOption func(*signetv1alpha1.SignatureBinding)
-
-// newBinding binds the key orders to the HTTPRoute orders in RELEASE, an hour
-// after the beginning.
-func newBinding(name string, options ...bindingOption) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, CreationTimestamp: metav1.NewTime(born.Add(time.Hour))},
-		Spec: signetv1alpha1.SignatureBindingSpec{
-			KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: "RELEASE",
-			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")},
-		},
-	}
-	for _, option := range options {
-		option(binding)
-	}
-	return binding
-}
-
-func withHeader(header string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.SignatureHeader = header }
-}
-
-func createdAt(after time.Duration) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) {
-		binding.CreationTimestamp = metav1.NewTime(born.Add(after))
-	}
-}
-
-func inEnvironment(name string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.Environment = name }
-}
-
-func withKey(name string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.KeyRef.Name = name }
-}
-
-func withAPIs(kind signetv1alpha1.APIKind, names ...string) bindingOption {
-	return func(binding *signetv1alpha1.SignatureBinding) {
-		binding.Spec.APIs = nil
-		for _, name := range names {
-			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(kind, name))
-		}
-	}
-}
-
-// holding says in the status that the binding holds all that it lists.
-func holding(binding *signetv1alpha1.SignatureBinding) {
-	binding.Status.Environment = binding.Spec.Environment
-	binding.Status.KeyName = binding.Spec.KeyRef.Name
-	since := metav1.NewTime(binding.CreationTimestamp.Add(time.Second))
-	for _, api := range binding.Spec.APIs {
-		binding.Status.APIs = append(binding.Status.APIs, signetv1alpha1.APIStatus{
-			Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIBound, BoundAt: &since,
-		})
-	}
-}
-
-// leaving is a binding that is being deleted and has another client's finalizer.
-func leaving(binding *signetv1alpha1.SignatureBinding) {
-	when := metav1.NewTime(born.Add(2 * time.Hour))
-	binding.DeletionTimestamp = &when
-	binding.Finalizers = []string{"example.com/audit"}
-}
-
-func newSource(name string, data map[string]string) *corev1.Secret {
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace, Name: name,
-			Labels: map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource},
-		},
-		Data: map[string][]byte{},
-	}
-	for name, value := range data {
-		secret.Data[name] = []byte(value)
-	}
-	return secret
-}
+// deletedAt deletes an object that a finalizer keeps.
+func deletedAt(after time.Duration) gen.ObjectOption { return gen.DeletedAt(born.Add(after)) }

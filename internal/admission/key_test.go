@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
@@ -29,9 +30,9 @@ const (
 var interval = signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
 
 func TestKeyIsCreated(t *testing.T) {
-	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
-	whole := newSource("own", map[string]string{"key": "orders_app", "secret": plantedSecret})
-	secretOnly := newSource("own", map[string]string{"secret": plantedSecret})
+	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	whole := gen.SourceSecret("own", map[string]string{"key": "orders_app", "secret": plantedSecret}, inNamespace)
+	secretOnly := gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace)
 	unlabeled := whole.DeepCopy()
 	unlabeled.Labels = nil
 	foreign := whole.DeepCopy()
@@ -43,59 +44,59 @@ func TestKeyIsCreated(t *testing.T) {
 		warnings []string
 		refusal  string
 	}{
-		"HMAC": {key: newKey("orders")},
+		"HMAC": {key: existingKey("orders")},
 		"AES": {
-			key:      newKey("orders", withType(signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB)),
+			key:      existingKey("orders", gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)),
 			warnings: []string{warnAES},
 		},
-		"PublicKey, closed gate": {key: newKey("orders", publicKey), refusal: closedGate},
-		"PublicKey, open gate":   {key: newKey("orders", publicKey), enabled: true},
+		"PublicKey, closed gate": {key: existingKey("orders", publicKey), refusal: closedGate},
+		"PublicKey, open gate":   {key: existingKey("orders", publicKey), enabled: true},
 		"a broken rule": {
-			key:     newKey("orders", withIdentifier("short")),
+			key:     existingKey("orders", gen.WithIdentifier("short")),
 			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.identifier: Invalid value: "short": an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit`,
 		},
 		"two broken rules": {
-			key: newKey("orders", publicKey, withIdentifier("orders_app")),
+			key: existingKey("orders", publicKey, gen.WithIdentifier("orders_app")),
 			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef), ` +
 				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC]",
 		},
 		"rotates what is generated": {
-			key: newKey("orders", withRotation(interval)),
+			key: existingKey("orders", gen.WithRotation(interval)),
 		},
 		"rotates the component that the source omits": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: secretOnly,
+			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: secretOnly,
 		},
 		"nothing to rotate": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: whole,
+			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: whole,
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate with spec.identifier": {
-			key: newKey("orders", withRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), withIdentifier("orders_app"), withSource("own")), source: secretOnly,
+			key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")), source: secretOnly,
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate with spec.identifier and a future source": {
-			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), withIdentifier("orders_app"), withSource("own")),
+			key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")),
 			warnings: []string{warnNothing},
 		},
 		"nothing to rotate in a supplied pair": {
-			key: newKey("orders", publicKey, withRotation(interval), withSource("own")), enabled: true,
+			key: existingKey("orders", publicKey, gen.WithRotation(interval), gen.WithSource("own")), enabled: true,
 			warnings: []string{warnNothing},
 		},
 		"a future source may omit a component": {
-			key: newKey("orders", withRotation(interval), withSource("own")),
+			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")),
 		},
 		"a Secret without the label is not read": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: unlabeled,
+			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: unlabeled,
 		},
 		"a Secret elsewhere is not read": {
-			key: newKey("orders", withRotation(interval), withSource("own")), source: foreign,
+			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: foreign,
 		},
 		"a short stage": {
-			key:      newKey("orders", withRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
+			key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
 			warnings: []string{warnStage},
 		},
 		"a stage that is long enough": {
-			key: newKey("orders", withRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)})),
+			key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)})),
 		},
 	}
 	for name, tc := range cases {
@@ -112,31 +113,31 @@ func TestKeyIsCreated(t *testing.T) {
 }
 
 func TestKeyIsUpdated(t *testing.T) {
-	aes := withType(signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES128CFB)
-	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
-	labeled := func(key *signetv1alpha1.SignatureKey) { key.Labels = map[string]string{"team": "a"} }
+	aes := gen.WithAES(signetv1alpha1.AlgorithmAES128CFB)
+	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	labeled := gen.WithLabels(map[string]string{"team": "a"})
 	cases := map[string]struct {
 		old, key *signetv1alpha1.SignatureKey
 		warnings []string
 		refusal  string
 	}{
-		"the gate is checked on create only": {old: newKey("orders", publicKey), key: newKey("orders", publicKey, withSource("own"))},
+		"the gate is checked on create only": {old: existingKey("orders", publicKey), key: existingKey("orders", publicKey, gen.WithSource("own"))},
 		"an unchanged spec was warned about": {
-			old: newKey("orders", aes), key: newKey("orders", aes, labeled),
+			old: existingKey("orders", aes), key: existingKey("orders", aes, labeled),
 		},
 		"a changed spec is warned about": {
-			old: newKey("orders", aes), key: newKey("orders", aes, withRotation(interval)),
+			old: existingKey("orders", aes), key: existingKey("orders", aes, gen.WithRotation(interval)),
 			warnings: []string{warnAES},
 		},
 		"a broken rule": {
-			old: newKey("orders"), key: newKey("orders", withType(signetv1alpha1.KeyTypeBasic, "")),
+			old: existingKey("orders"), key: existingKey("orders", gen.WithType(signetv1alpha1.KeyTypeBasic)),
 			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.type: Invalid value: "Basic": type is immutable: create another key and move the bindings to it`,
 		},
 		"an unchanged broken field": {
-			old: newKey("orders", withIdentifier("short")), key: newKey("orders", withIdentifier("short"), labeled),
+			old: existingKey("orders", gen.WithIdentifier("short")), key: existingKey("orders", gen.WithIdentifier("short"), labeled),
 		},
 		"a key that is being deleted passes": {
-			old: newKey("orders"), key: newKey("orders", withIdentifier("short"), deletedAt(time.Hour)),
+			old: existingKey("orders"), key: existingKey("orders", gen.WithIdentifier("short"), deletedAt(time.Hour)),
 		},
 	}
 	for name, tc := range cases {
@@ -153,22 +154,22 @@ func TestKeyIsDeleted(t *testing.T) {
 		"To release it, delete these bindings or change their spec.keyRef: "
 	var many []client.Object
 	for i := range 12 {
-		many = append(many, newBinding(fmt.Sprintf("binding-%02d", i)))
+		many = append(many, existingBinding(fmt.Sprintf("binding-%02d", i)))
 	}
-	moved := newBinding("moved", holding, withKey("payments"))
-	previous := newBinding("previous", withKey("payments"))
+	moved := existingBinding("moved", holding, gen.WithKey("payments"))
+	previous := existingBinding("previous", gen.WithKey("payments"))
 	previous.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
-	foreign := newBinding("foreign")
+	foreign := existingBinding("foreign")
 	elsewhere(foreign)
 	cases := map[string]struct {
 		bindings []client.Object
 		warnings []string
 	}{
 		"not bound":                     {},
-		"bound":                         {bindings: []client.Object{newBinding("b"), newBinding("a")}, warnings: []string{inUse + "a, b."}},
+		"bound":                         {bindings: []client.Object{existingBinding("b"), existingBinding("a")}, warnings: []string{inUse + "a, b."}},
 		"still used by one that moves":  {bindings: []client.Object{moved}, warnings: []string{inUse + "moved."}},
 		"still used by one that moved":  {bindings: []client.Object{previous}, warnings: []string{inUse + "previous."}},
-		"bindings of other keys":        {bindings: []client.Object{newBinding("a", withKey("payments"))}},
+		"bindings of other keys":        {bindings: []client.Object{existingBinding("a", gen.WithKey("payments"))}},
 		"bindings of another namespace": {bindings: []client.Object{foreign}},
 		"more than are named": {bindings: many, warnings: []string{
 			inUse + "binding-00, binding-01, binding-02, binding-03, binding-04, binding-05, binding-06, binding-07, binding-08, binding-09 and 2 more.",
@@ -177,12 +178,12 @@ func TestKeyIsDeleted(t *testing.T) {
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
 			validator := &keyValidator{reader: newReader(t, tc.bindings...)}
-			warnings, err := validator.ValidateDelete(t.Context(), newKey("orders"))
+			warnings, err := validator.ValidateDelete(t.Context(), existingKey("orders"))
 			expectAnswer(t, warnings, err, tc.warnings, "")
 		})
 	}
 	t.Run("a failed lookup drops the warning", func(t *testing.T) {
-		warnings, err := (&keyValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), newKey("orders"))
+		warnings, err := (&keyValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), existingKey("orders"))
 		expectAnswer(t, warnings, err, nil, "")
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
@@ -22,55 +23,55 @@ const (
 )
 
 func TestSourceIsCreated(t *testing.T) {
-	foreign := newKey("orders", withSource("own"))
+	foreign := existingKey("orders", gen.WithSource("own"))
 	elsewhere(foreign)
-	managed := newSource("own", map[string]string{"secret": "short"})
+	managed := gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)
 	managed.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
-	basic := withType(signetv1alpha1.KeyTypeBasic, "")
-	publicKey := withType(signetv1alpha1.KeyTypePublicKey, "")
+	basic := gen.WithType(signetv1alpha1.KeyTypeBasic)
+	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
 	cases := map[string]struct {
 		source  *corev1.Secret
 		keys    []client.Object
 		refusal string
 	}{
-		"named by none": {source: newSource("own", map[string]string{"secret": "short"})},
+		"named by none": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)},
 		"named by a key elsewhere": {
-			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{foreign},
+			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{foreign},
 		},
 		"not named": {
-			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{newKey("orders", withSource("other"))},
+			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("other"))},
 		},
 		"valid": {
-			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
+			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
 		},
 		"invalid": {
-			source: newSource("own", map[string]string{"secret": "short"}), keys: []client.Object{newKey("orders", withSource("own"))},
+			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
 			refusal: refuseShort,
 		},
-		"no longer a source": {source: managed, keys: []client.Object{newKey("orders", withSource("own"))}},
+		"no longer a source": {source: managed, keys: []client.Object{existingKey("orders", gen.WithSource("own"))}},
 		"a trailing newline": {
-			source: newSource("own", map[string]string{"secret": plantedSecret + "\n"}), keys: []client.Object{newKey("orders", withSource("own"))},
+			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
 			refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value without one, " +
 				"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
 		},
 		"differs from spec.identifier": {
-			source: newSource("own", map[string]string{"key": "other_app"}), keys: []client.Object{newKey("orders", withSource("own"), withIdentifier("orders_app"))},
+			source: gen.SourceSecret("own", map[string]string{"key": "other_app"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), gen.WithIdentifier("orders_app"))},
 			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\": supply only one of them, or equal values (for SignatureKey \"orders\")",
 		},
 		"neither component": {
-			source: newSource("own", map[string]string{"token": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"))},
+			source: gen.SourceSecret("own", map[string]string{"token": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
 			refusal: invalidSource + "data: Required value: must contain key, secret or both (for SignatureKey \"orders\")",
 		},
 		"one component of a pair": {
-			source: newSource("own", map[string]string{"secret": plantedSecret}), keys: []client.Object{newKey("orders", withSource("own"), publicKey)},
+			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), publicKey)},
 			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both components: key and secret (for SignatureKey \"orders\")",
 		},
 		"for every key that names it": {
-			source: newSource("own", map[string]string{"key": "12345678", "secret": "ten_digits"}),
+			source: gen.SourceSecret("own", map[string]string{"key": "12345678", "secret": "ten_digits"}, inNamespace),
 			keys: []client.Object{
-				newKey("basic", withSource("own"), basic),
-				newKey("hmac", withSource("own")),
-				newKey("other"),
+				existingKey("basic", gen.WithSource("own"), basic),
+				existingKey("hmac", gen.WithSource("own")),
+				existingKey("other"),
 			},
 			refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey \"basic\"), " +
 				"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"hmac\")]",
@@ -86,8 +87,8 @@ func TestSourceIsCreated(t *testing.T) {
 }
 
 func TestSourceIsUpdated(t *testing.T) {
-	valid := newSource("own", map[string]string{"secret": plantedSecret})
-	broken := newSource("own", map[string]string{"secret": "short"})
+	valid := gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace)
+	broken := gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)
 	unlabeled := broken.DeepCopy()
 	unlabeled.Labels = nil
 	annotated := broken.DeepCopy()
@@ -108,7 +109,7 @@ func TestSourceIsUpdated(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			validator := &sourceValidator{reader: newReader(t, newKey("orders", withSource("own")))}
+			validator := &sourceValidator{reader: newReader(t, existingKey("orders", gen.WithSource("own")))}
 			warnings, err := validator.ValidateUpdate(t.Context(), tc.old, tc.source)
 			expectAnswer(t, warnings, err, nil, tc.refusal)
 		})
@@ -117,7 +118,7 @@ func TestSourceIsUpdated(t *testing.T) {
 
 func TestSourceWithoutACache(t *testing.T) {
 	validator := &sourceValidator{reader: newBlind(t)}
-	source := newSource("own", map[string]string{"secret": plantedSecret})
+	source := gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace)
 	warnings, err := validator.ValidateCreate(t.Context(), source)
 	expectAnswer(t, warnings, err, nil, refuseBlindRead)
 	warnings, err = validator.ValidateDelete(t.Context(), source)

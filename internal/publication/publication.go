@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package publication decides whether a route of the Gateway API is published
-// in an environment. It is pure: it reads what it is given and nothing else.
 package publication
 
 import (
@@ -15,21 +13,21 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// The kinds of parents through which a route can be published.
+// Kinds of parents through which a route can be published.
 const (
 	KindGateway     = "Gateway"
 	KindListenerSet = "ListenerSet"
 )
 
-// Presence is what is known of an object.
+// Presence is what is known about the existence of an object.
 type Presence int
 
 const (
-	// Unknown: it cannot be read at the moment, so nothing may be concluded.
+	// Unknown means that the object cannot be read now: no conclusion is allowed.
 	Unknown Presence = iota
-	// Absent: it is not there.
+	// Absent means that the object does not exist.
 	Absent
-	// Present: it is there.
+	// Present means that the object exists.
 	Present
 )
 
@@ -44,27 +42,27 @@ type ParentKey struct {
 // Parent is a parent of a route through which it is, or may be, accepted.
 type Parent struct {
 	ParentKey
-	// Stale says that acceptance was last judged for an older generation of
-	// the route, whatever the outcome was: it is unknown for this one.
+	// Stale is true if the last Accepted condition is of an older generation of the
+	// route, whatever its status: whether the current one is accepted is unknown.
 	Stale bool
 }
 
-// Route is what of a route matters for its publication. Two routes that are
-// Equal have the same verdict in every environment.
+// Route is the part of a route that its publication depends on. Two routes that are
+// Equal have the same State in every environment.
 type Route struct {
-	// Parents through which the route is or may be accepted, each once. Those
-	// that have refused it or have not judged it yet are left out.
+	// Parents through which the route is or may be accepted, each once. Parents that
+	// have refused it, or have no condition for it yet, are omitted.
 	Parents []Parent
-	// Rewrites are the places where path or host are rewritten.
+	// Rewrites are the filters that rewrite path or host.
 	Rewrites []Rewrite
 }
 
-// Equal says whether both have the same parents and rewrites.
+// Equal reports whether both routes have the same parents and rewrites.
 func (r Route) Equal(other Route) bool {
 	return slices.Equal(r.Parents, other.Parents) && slices.Equal(r.Rewrites, other.Rewrites)
 }
 
-// OfHTTPRoute extracts what matters.
+// OfHTTPRoute extracts the Route from an HTTPRoute.
 func OfHTTPRoute(route *gwapiv1.HTTPRoute) Route {
 	return Route{
 		Parents:  parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
@@ -72,7 +70,7 @@ func OfHTTPRoute(route *gwapiv1.HTTPRoute) Route {
 	}
 }
 
-// OfGRPCRoute extracts what matters.
+// OfGRPCRoute extracts the Route from a GRPCRoute.
 func OfGRPCRoute(route *gwapiv1.GRPCRoute) Route {
 	return Route{
 		Parents:  parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
@@ -80,7 +78,7 @@ func OfGRPCRoute(route *gwapiv1.GRPCRoute) Route {
 	}
 }
 
-// GatewayOfListenerSet returns the Gateway that the ListenerSet is attached to;
+// GatewayOfListenerSet returns the Gateway that the ListenerSet is attached to, and
 // false if its parent is of another kind.
 func GatewayOfListenerSet(set *gwapiv1.ListenerSet) (types.NamespacedName, bool) {
 	ref := set.Spec.ParentRef
@@ -93,7 +91,8 @@ func GatewayOfListenerSet(set *gwapiv1.ListenerSet) (types.NamespacedName, bool)
 	}, true
 }
 
-// reference is a ParentReference with its defaults filled in, comparable.
+// reference is a ParentReference with its defaults applied, so that two can be
+// compared.
 type reference struct {
 	ParentKey
 	group       gwapiv1.Group
@@ -114,12 +113,12 @@ func newReference(namespace string, ref gwapiv1.ParentReference) reference {
 	}
 }
 
-func (r reference) counts() bool {
+func (r reference) isSupported() bool {
 	return r.group == gwapiv1.GroupName && (r.Kind == KindGateway || r.Kind == KindListenerSet)
 }
 
-// acceptance orders what parents say of a route by what prevails where a parent
-// is listed more than once (with several listeners).
+// acceptance is the answer of a parent. The values are in ascending order of
+// precedence where a route lists a parent more than once (with several listeners).
 type acceptance int
 
 const (
@@ -128,15 +127,15 @@ const (
 	accepted
 )
 
-// parents joins what the spec lists with what the status says of it. Status
-// about parents that the spec lists no more is of the past and left out.
+// parents joins the parents that the spec lists with their statuses. Statuses of
+// parents that the spec no longer lists are outdated and ignored.
 func parents(route *metav1.ObjectMeta, refs []gwapiv1.ParentReference, statuses []gwapiv1.RouteParentStatus) []Parent {
 	var order []ParentKey
 	best := map[ParentKey]acceptance{}
 	seen := map[reference]bool{}
 	for _, parentRef := range refs {
 		ref := newReference(route.Namespace, parentRef)
-		if !ref.counts() || seen[ref] {
+		if !ref.isSupported() || seen[ref] {
 			continue
 		}
 		seen[ref] = true
@@ -157,9 +156,10 @@ func parents(route *metav1.ObjectMeta, refs []gwapiv1.ParentReference, statuses 
 	return found
 }
 
-// acceptanceOf is what the status says of one reference. Several controllers
-// may have written about it, one of them perhaps no longer in charge: any that
-// accepts counts, and a word on this generation outweighs those on older ones.
+// acceptanceOf returns the answer of one parent. Several controllers may have
+// written a status for it, and one of them may no longer be responsible: acceptance
+// by any of them counts, and an answer for the current generation takes precedence
+// over those for older ones.
 func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.RouteParentStatus) acceptance {
 	var current, older bool
 	for i := range statuses {
@@ -183,8 +183,8 @@ func acceptanceOf(route *metav1.ObjectMeta, ref reference, statuses []gwapiv1.Ro
 	return notAccepted
 }
 
-// isStale says whether the condition is of an older generation. A condition
-// that names none (zero) is taken as of the present one: it will never name any.
+// isStale reports whether the condition is of an older generation. A condition
+// without a generation (zero) counts as current, since its controller never sets one.
 func isStale(condition *metav1.Condition, generation int64) bool {
 	return condition.ObservedGeneration != 0 && condition.ObservedGeneration < generation
 }

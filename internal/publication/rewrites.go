@@ -9,17 +9,17 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Rewrite is a filter that changes what a signature is computed over, on the
-// way from the gateway to the backend.
+// Rewrite is a filter that changes a part of the request that the signature covers,
+// between the gateway and the backend.
 type Rewrite struct {
 	// Field is the path of the filter in the route.
 	Field string
-	// Path and Host say what it changes: one of them or both.
+	// Path and Host are true if the filter changes them; at least one is.
 	Path bool
 	Host bool
 }
 
-// String says where and what in words, for a condition's message.
+// String returns the field and its effect, for the message of a condition.
 func (r Rewrite) String() string {
 	switch {
 	case r.Path && r.Host:
@@ -31,8 +31,8 @@ func (r Rewrite) String() string {
 	}
 }
 
-// httpRewrites finds the filters that rewrite path or host. Redirects are none:
-// a redirected request does not get to a backend. Neither are mirrors.
+// httpRewrites returns the filters that rewrite path or host. Redirects do not
+// count, since a redirected request does not reach a backend, and neither do mirrors.
 func httpRewrites(rules []gwapiv1.HTTPRouteRule) []Rewrite {
 	var found []Rewrite
 	for i, rule := range rules {
@@ -62,8 +62,8 @@ func appendHTTP(found []Rewrite, at string, filters []gwapiv1.HTTPRouteFilter) [
 	return found
 }
 
-// grpcRewrites finds the filters that rewrite the host; a GRPCRoute has none
-// for the path.
+// grpcRewrites returns the filters that rewrite the host. A GRPCRoute has none for
+// the path.
 func grpcRewrites(rules []gwapiv1.GRPCRouteRule) []Rewrite {
 	var found []Rewrite
 	for i, rule := range rules {
@@ -85,8 +85,8 @@ func appendGRPC(found []Rewrite, at string, filters []gwapiv1.GRPCRouteFilter) [
 	return found
 }
 
-// changesHost says whether the modifier writes Host. (:authority, as HTTP/2 calls
-// it, is no header name that the Gateway API allows.)
+// changesHost reports whether the modifier writes Host. The Gateway API does not
+// allow the HTTP/2 name of that header, :authority.
 func changesHost(modifier *gwapiv1.HTTPHeaderFilter) bool {
 	if modifier == nil {
 		return false

@@ -7,79 +7,77 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Topology looks up what a route's parents are. Both functions must be set.
+// Topology looks up the parents of routes. Both functions must be set.
 type Topology struct {
-	// Environment is the environment that the Gateway is labelled with, empty
-	// if it has no such label.
+	// Environment returns the value of the Gateway's environment label, empty if it
+	// has none.
 	Environment func(gateway types.NamespacedName) (string, Presence)
-	// Gateway is the Gateway that the ListenerSet is attached to. A ListenerSet
-	// whose parent is no Gateway counts as absent.
+	// Gateway returns the Gateway that the ListenerSet is attached to. A ListenerSet
+	// whose parent is not a Gateway counts as Absent.
 	Gateway func(listenerSet types.NamespacedName) (types.NamespacedName, Presence)
 }
 
-// State says how a route is published in an environment.
+// State is the publication of a route in an environment.
 type State struct {
-	// Gateways is the number of Gateways of the environment through which the
-	// route is accepted: nil if it has never been published there, 0 if it was
-	// and is not any more.
+	// Gateways is the number of Gateways of the environment that accept the route:
+	// nil if it was never published there, 0 if it was published and no longer is.
 	Gateways *int32
-	// Published says whether Gateways is at least 1.
+	// Published is true if Gateways is at least 1.
 	Published bool
-	// RestsOnLast says that not all is known at the moment, and what is not
-	// known was taken from the last verdict.
+	// RestsOnLast is true if some parents are unknown now, and the last State stands
+	// for them.
 	RestsOnLast bool
 }
 
-// KeepLast is the verdict when nothing can be known at the moment.
+// KeepLast returns the State while nothing is known about the route.
 func KeepLast(last *int32) State {
 	return newState(last, ptr.Deref(last, 0), true)
 }
 
-// NotThere is the verdict on a route that does not exist.
+// NotThere returns the State of a route that does not exist.
 func NotThere(last *int32) State {
 	return newState(last, 0, false)
 }
 
 func newState(last *int32, gateways int32, restsOnLast bool) State {
-	v := State{Published: gateways > 0, RestsOnLast: restsOnLast}
+	state := State{Published: gateways > 0, RestsOnLast: restsOnLast}
 	if last != nil || gateways > 0 {
-		v.Gateways = &gateways
+		state.Gateways = &gateways
 	}
-	return v
+	return state
 }
 
-// State returns the verdict on the route in the environment. last is the Gateways
-// of the last verdict on this route in the same environment, nil if there was
-// none. Gateways that are sure to serve the route or sure not to are counted;
-// for the others, which are stale or cannot be read, the last count stands as
-// far as it can still be true.
+// State returns the publication of the route in the environment. last is Gateways of
+// the last State of this route in the same environment, nil if there was none.
+// Gateways that certainly serve the route, or certainly do not, are counted. For the
+// others, which are stale or cannot be read, the last count stands as far as it is
+// still possible.
 func (r Route) State(environment string, topology Topology, last *int32) State {
-	sure := map[ParentKey]bool{}
+	certain := map[ParentKey]bool{}
 	for _, parent := range r.Parents {
 		gateway, known := resolve(parent.ParentKey, environment, topology)
 		switch {
 		case known == Absent:
 		case known == Present && !parent.Stale:
-			sure[gateway] = true
-		case !sure[gateway]:
-			sure[gateway] = false
+			certain[gateway] = true
+		case !certain[gateway]:
+			certain[gateway] = false
 		}
 	}
-	var certain, open int32
-	for _, isCertain := range sure {
+	var serving, unknown int32
+	for _, isCertain := range certain {
 		if isCertain {
-			certain++
+			serving++
 		} else {
-			open++
+			unknown++
 		}
 	}
-	gateways := min(max(ptr.Deref(last, 0), certain), certain+open)
-	return newState(last, gateways, open > 0)
+	gateways := min(max(ptr.Deref(last, 0), serving), serving+unknown)
+	return newState(last, gateways, unknown > 0)
 }
 
-// resolve finds the Gateway behind a parent: Present if it is of the
-// environment, Absent if not. If Unknown, the key is that of the object which
-// could not be read.
+// resolve returns the Gateway of a parent: Present if it belongs to the environment,
+// Absent if not. If it is Unknown, the key is that of the object that cannot be read.
 func resolve(parent ParentKey, environment string, topology Topology) (ParentKey, Presence) {
 	name := types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}
 	if parent.Kind == KindListenerSet {

@@ -46,7 +46,7 @@ func listenerSet(name string, options ...refOption) gwapiv1.ParentReference {
 	return ref(name, append(options, ofKind(gwapiv1.GroupName, KindListenerSet))...)
 }
 
-func judged(ref gwapiv1.ParentReference, status metav1.ConditionStatus, generation int64) gwapiv1.RouteParentStatus {
+func withAccepted(ref gwapiv1.ParentReference, status metav1.ConditionStatus, generation int64) gwapiv1.RouteParentStatus {
 	return gwapiv1.RouteParentStatus{
 		ParentRef:      ref,
 		ControllerName: "example.com/controller",
@@ -58,15 +58,15 @@ func judged(ref gwapiv1.ParentReference, status metav1.ConditionStatus, generati
 }
 
 func acceptedBy(ref gwapiv1.ParentReference) gwapiv1.RouteParentStatus {
-	return judged(ref, metav1.ConditionTrue, generation)
+	return withAccepted(ref, metav1.ConditionTrue, generation)
 }
 
 func refusedBy(ref gwapiv1.ParentReference) gwapiv1.RouteParentStatus {
-	return judged(ref, metav1.ConditionFalse, generation)
+	return withAccepted(ref, metav1.ConditionFalse, generation)
 }
 
 func staleBy(ref gwapiv1.ParentReference) gwapiv1.RouteParentStatus {
-	return judged(ref, metav1.ConditionTrue, generation-1)
+	return withAccepted(ref, metav1.ConditionTrue, generation-1)
 }
 
 func httpRoute(refs []gwapiv1.ParentReference, statuses []gwapiv1.RouteParentStatus) *gwapiv1.HTTPRoute {
@@ -77,9 +77,9 @@ func httpRoute(refs []gwapiv1.ParentReference, statuses []gwapiv1.RouteParentSta
 	return route
 }
 
-// testTopology has Gateways "one" and "two" of RELEASE and "staging" in the
-// route's namespace, "one" of RELEASE in infra, "bare" without label, "dark"
-// that cannot be read; ListenerSets named after the Gateway that they are of.
+// testTopology has, in the namespace of the route, the Gateways "one" and "two" of
+// RELEASE, "staging", "bare" without a label, and "dark", which cannot be read; and
+// "one" of RELEASE in infra. ListenerSets are named after their Gateway.
 func testTopology() Topology {
 	environments := map[string]string{
 		"shop/one": "RELEASE", "shop/two": "RELEASE", "shop/staging": "staging", "shop/bare": "", "infra/one": "RELEASE",
@@ -131,25 +131,25 @@ func published(gateways int32) State {
 	return State{Gateways: &gateways, Published: true}
 }
 
-func resting(verdict State) State {
-	verdict.RestsOnLast = true
-	return verdict
+func resting(state State) State {
+	state.RestsOnLast = true
+	return state
 }
 
-// verdictCases are verdicts on RELEASE.
-var verdictCases = map[string]struct {
+// stateCases are the states of a route in RELEASE.
+var stateCases = map[string]struct {
 	refs     refs
 	statuses statuses
 	last     *int32
 	want     State
 }{
 	"no parents":                    {want: never},
-	"no parents any more":           {last: ptr.To(int32(2)), want: offline},
-	"not judged yet":                {refs: refs{one}, want: never},
+	"no longer any parents":         {last: ptr.To(int32(2)), want: offline},
+	"no condition yet":              {refs: refs{one}, want: never},
 	"accepted":                      {refs: refs{one}, statuses: statuses{acceptedBy(one)}, want: published(1)},
 	"refused":                       {refs: refs{one}, statuses: statuses{refusedBy(one)}, want: never},
 	"refused now":                   {refs: refs{one}, statuses: statuses{refusedBy(one)}, last: ptr.To(int32(1)), want: offline},
-	"undecided":                     {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionUnknown, generation)}, want: never},
+	"undecided":                     {refs: refs{one}, statuses: statuses{withAccepted(one, metav1.ConditionUnknown, generation)}, want: never},
 	"no Accepted condition":         {refs: refs{one}, statuses: statuses{{ParentRef: one}}, want: never},
 	"offline stays offline":         {refs: refs{one}, last: ptr.To(int32(0)), want: offline},
 	"back from offline":             {refs: refs{one}, statuses: statuses{acceptedBy(one)}, last: ptr.To(int32(0)), want: published(1)},
@@ -158,18 +158,18 @@ var verdictCases = map[string]struct {
 	"other environment":             {refs: refs{ref("staging")}, statuses: statuses{acceptedBy(ref("staging"))}, want: never},
 	"Gateway without label":         {refs: refs{ref("bare")}, statuses: statuses{acceptedBy(ref("bare"))}, want: never},
 	"Gateway gone":                  {refs: refs{ref("gone")}, statuses: statuses{acceptedBy(ref("gone"))}, last: ptr.To(int32(1)), want: offline},
-	"namespace left out in status":  {refs: refs{ref("one", inNamespace("shop"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
-	"namespace left out in spec":    {refs: refs{one}, statuses: statuses{acceptedBy(ref("one", inNamespace("shop")))}, want: published(1)},
-	"Gateway elsewhere":             {refs: refs{ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("one", inNamespace("infra")))}, want: published(1)},
+	"namespace omitted in status":   {refs: refs{ref("one", inNamespace("shop"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
+	"namespace omitted in spec":     {refs: refs{one}, statuses: statuses{acceptedBy(ref("one", inNamespace("shop")))}, want: published(1)},
+	"Gateway in another namespace":  {refs: refs{ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("one", inNamespace("infra")))}, want: published(1)},
 	"same name in two namespaces":   {refs: refs{one, ref("one", inNamespace("infra"))}, statuses: statuses{acceptedBy(one), acceptedBy(ref("one", inNamespace("infra")))}, want: published(2)},
 	"not in the route's namespace":  {refs: refs{ref("two", inNamespace("infra"))}, statuses: statuses{acceptedBy(ref("two", inNamespace("infra")))}, want: never},
-	"group and kind spelt out":      {refs: refs{ref("one", ofKind(gwapiv1.GroupName, "Gateway"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
+	"group and kind spelled out":    {refs: refs{ref("one", ofKind(gwapiv1.GroupName, "Gateway"))}, statuses: statuses{acceptedBy(one)}, want: published(1)},
 	"a Service of a mesh":           {refs: refs{ref("one", ofKind("", "Service"))}, statuses: statuses{acceptedBy(ref("one", ofKind("", "Service")))}, want: never},
 	"a Gateway of another group":    {refs: refs{ref("one", ofKind("networking.istio.io", "Gateway"))}, statuses: statuses{acceptedBy(ref("one", ofKind("networking.istio.io", "Gateway")))}, want: never},
 	"an experimental XListenerSet":  {refs: refs{ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet"))}, statuses: statuses{acceptedBy(ref("set-one", ofKind("gateway.networking.x-k8s.io", "XListenerSet")))}, want: never},
-	"not listed any more":           {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr.To(int32(1)), want: offline},
-	"listener not listed any more":  {refs: refs{ref("one", listener("web"))}, statuses: statuses{acceptedBy(ref("one", listener("tls")))}, want: never},
-	"port not listed any more":      {refs: refs{ref("one", onPort(80))}, statuses: statuses{acceptedBy(ref("one", onPort(443)))}, want: never},
+	"no longer listed":              {refs: refs{two}, statuses: statuses{acceptedBy(one)}, last: ptr.To(int32(1)), want: offline},
+	"listener no longer listed":     {refs: refs{ref("one", listener("web"))}, statuses: statuses{acceptedBy(ref("one", listener("tls")))}, want: never},
+	"port no longer listed":         {refs: refs{ref("one", onPort(80))}, statuses: statuses{acceptedBy(ref("one", onPort(443)))}, want: never},
 	"two listeners of one Gateway":  {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{acceptedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
 	"one of two listeners":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{refusedBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
 	"other listener stale":          {refs: refs{ref("one", listener("a")), ref("one", listener("b"))}, statuses: statuses{staleBy(ref("one", listener("a"))), acceptedBy(ref("one", listener("b")))}, want: published(1)},
@@ -178,22 +178,22 @@ var verdictCases = map[string]struct {
 	"stale, never published":           {refs: refs{one}, statuses: statuses{staleBy(one)}, want: resting(never)},
 	"stale, published":                 {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(1)), want: resting(published(1))},
 	"stale, offline":                   {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(0)), want: resting(offline)},
-	"stale refusal, published":         {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionFalse, generation-1)}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"stale refusal, published":         {refs: refs{one}, statuses: statuses{withAccepted(one, metav1.ConditionFalse, generation-1)}, last: ptr.To(int32(1)), want: resting(published(1))},
 	"stale, of another environment":    {refs: refs{ref("staging")}, statuses: statuses{staleBy(ref("staging"))}, last: ptr.To(int32(1)), want: offline},
-	"stale, not listed any more":       {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(1)), want: offline},
+	"stale, no longer listed":          {refs: refs{two}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(1)), want: offline},
 	"stale, but fewer can be":          {refs: refs{one}, statuses: statuses{staleBy(one)}, last: ptr.To(int32(3)), want: resting(published(1))},
 	"both stale":                       {refs: refs{one, two}, statuses: statuses{staleBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(2))},
 	"one accepted, one stale":          {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(2))},
 	"one accepted, one stale, first":   {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, want: resting(published(1))},
 	"one accepted, one stale, offline": {refs: refs{one, two}, statuses: statuses{acceptedBy(one), staleBy(two)}, last: ptr.To(int32(0)), want: resting(published(1))},
 	"one refused, one stale":           {refs: refs{one, two}, statuses: statuses{refusedBy(one), staleBy(two)}, last: ptr.To(int32(2)), want: resting(published(1))},
-	"generation not named":             {refs: refs{one}, statuses: statuses{judged(one, metav1.ConditionTrue, 0)}, want: published(1)},
+	"condition without a generation":   {refs: refs{one}, statuses: statuses{withAccepted(one, metav1.ConditionTrue, 0)}, want: published(1)},
 
-	"accepted by a second controller":  {refs: refs{one}, statuses: statuses{refusedBy(one), acceptedBy(one)}, want: published(1)},
-	"stale word of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr.To(int32(1)), want: offline},
+	"accepted by a second controller":       {refs: refs{one}, statuses: statuses{refusedBy(one), acceptedBy(one)}, want: published(1)},
+	"stale condition of another controller": {refs: refs{one}, statuses: statuses{staleBy(one), refusedBy(one)}, last: ptr.To(int32(1)), want: offline},
 
 	"ListenerSet":                       {refs: refs{listenerSet("set-one")}, statuses: statuses{acceptedBy(listenerSet("set-one"))}, want: published(1)},
-	"ListenerSet elsewhere":             {refs: refs{listenerSet("set-one", inNamespace("infra"))}, statuses: statuses{acceptedBy(listenerSet("set-one", inNamespace("infra")))}, want: published(1)},
+	"ListenerSet in another namespace":  {refs: refs{listenerSet("set-one", inNamespace("infra"))}, statuses: statuses{acceptedBy(listenerSet("set-one", inNamespace("infra")))}, want: published(1)},
 	"ListenerSet and its own Gateway":   {refs: refs{one, listenerSet("set-one")}, statuses: statuses{acceptedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
 	"ListenerSet accepted, Gateway not": {refs: refs{one, listenerSet("set-one")}, statuses: statuses{refusedBy(one), acceptedBy(listenerSet("set-one"))}, want: published(1)},
 	"ListenerSets of two Gateways":      {refs: refs{listenerSet("set-one"), listenerSet("set-two")}, statuses: statuses{acceptedBy(listenerSet("set-one")), acceptedBy(listenerSet("set-two"))}, want: published(2)},
@@ -202,16 +202,16 @@ var verdictCases = map[string]struct {
 	"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr.To(int32(1)), want: offline},
 	"Gateway named like a ListenerSet":  {refs: refs{listenerSet("one")}, statuses: statuses{acceptedBy(one)}, want: never},
 
-	"Gateway unreadable":                     {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
-	"Gateway unreadable, never published":    {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, want: resting(never)},
-	"Gateway unreadable, refused":            {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr.To(int32(1)), want: offline},
-	"ListenerSet unreadable":                 {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
-	"ListenerSet of unreadable Gateway":      {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(1))},
-	"unreadable beside one that is accepted": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(2))},
+	"Gateway unreadable":                        {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"Gateway unreadable, never published":       {refs: refs{ref("dark")}, statuses: statuses{acceptedBy(ref("dark"))}, want: resting(never)},
+	"Gateway unreadable, refused":               {refs: refs{ref("dark")}, statuses: statuses{refusedBy(ref("dark"))}, last: ptr.To(int32(1)), want: offline},
+	"ListenerSet unreadable":                    {refs: refs{listenerSet("dark")}, statuses: statuses{acceptedBy(listenerSet("dark"))}, last: ptr.To(int32(1)), want: resting(published(1))},
+	"ListenerSet of unreadable Gateway":         {refs: refs{listenerSet("set-unread"), ref("dark")}, statuses: statuses{acceptedBy(listenerSet("set-unread")), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(1))},
+	"unreadable in addition to an accepted one": {refs: refs{one, ref("dark")}, statuses: statuses{acceptedBy(one), acceptedBy(ref("dark"))}, last: ptr.To(int32(2)), want: resting(published(2))},
 }
 
-func TestVerdict(t *testing.T) {
-	for name, tc := range verdictCases {
+func TestState(t *testing.T) {
+	for name, tc := range stateCases {
 		t.Run(name, func(t *testing.T) {
 			http := httpRoute(tc.refs, tc.statuses)
 			grpc := &gwapiv1.GRPCRoute{ObjectMeta: http.ObjectMeta}
@@ -225,7 +225,7 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
-func TestVerdictIsOfOneEnvironment(t *testing.T) {
+func TestStateIsThatOfOneEnvironment(t *testing.T) {
 	parents := refs{ref("one"), ref("staging")}
 	route := OfHTTPRoute(httpRoute(parents, statuses{acceptedBy(parents[0]), staleBy(parents[1])}))
 	if diff := cmp.Diff(State{Gateways: ptr.To(int32(1)), Published: true}, route.State("RELEASE", testTopology(), nil)); diff != "" {
@@ -236,7 +236,7 @@ func TestVerdictIsOfOneEnvironment(t *testing.T) {
 	}
 }
 
-func TestVerdictWithoutRoute(t *testing.T) {
+func TestStateWithoutRoute(t *testing.T) {
 	cases := map[string]struct{ got, want State }{
 		"gone, never published":    {NotThere(nil), State{}},
 		"gone, published":          {NotThere(ptr.To(int32(2))), State{Gateways: ptr.To(int32(0))}},
@@ -253,14 +253,13 @@ func TestVerdictWithoutRoute(t *testing.T) {
 	}
 }
 
-// The verdict's count is the caller's to keep: it must not share memory with
-// the last one.
-func TestVerdictDoesNotAliasLast(t *testing.T) {
+// The caller keeps the count: it must not share memory with the last one.
+func TestStateDoesNotAliasLast(t *testing.T) {
 	last := ptr.To(int32(1))
-	verdict := KeepLast(last)
+	state := KeepLast(last)
 	*last = 5
-	if *verdict.Gateways != 1 {
-		t.Errorf("Gateways = %d, want 1", *verdict.Gateways)
+	if *state.Gateways != 1 {
+		t.Errorf("Gateways = %d, want 1", *state.Gateways)
 	}
 }
 
@@ -280,7 +279,7 @@ func TestRouteEqual(t *testing.T) {
 		"another condition": {change: func(r *gwapiv1.HTTPRoute) {
 			r.Status.Parents[0].Conditions[0].Status = metav1.ConditionFalse
 		}, equal: true},
-		"accepted by the other too": {change: func(r *gwapiv1.HTTPRoute) {
+		"also accepted by the other": {change: func(r *gwapiv1.HTTPRoute) {
 			r.Status.Parents[1].Conditions[1].Status = metav1.ConditionTrue
 		}},
 		"spec changed": {change: func(r *gwapiv1.HTTPRoute) { r.Generation++ }},
@@ -307,7 +306,7 @@ func TestGatewayOfListenerSet(t *testing.T) {
 		ok     bool
 	}{
 		"defaults":      {parent{Name: "one"}, types.NamespacedName{Namespace: "shop", Name: "one"}, true},
-		"spelt out":     {parent{Name: "one", Namespace: ptr.To(gwapiv1.Namespace("infra")), Group: ptr.To(gwapiv1.Group(gwapiv1.GroupName)), Kind: ptr.To(gwapiv1.Kind("Gateway"))}, types.NamespacedName{Namespace: "infra", Name: "one"}, true},
+		"spelled out":   {parent{Name: "one", Namespace: ptr.To(gwapiv1.Namespace("infra")), Group: ptr.To(gwapiv1.Group(gwapiv1.GroupName)), Kind: ptr.To(gwapiv1.Kind("Gateway"))}, types.NamespacedName{Namespace: "infra", Name: "one"}, true},
 		"another kind":  {parent{Name: "one", Kind: ptr.To(gwapiv1.Kind("ListenerSet"))}, types.NamespacedName{}, false},
 		"another group": {parent{Name: "one", Group: ptr.To(gwapiv1.Group("example.com"))}, types.NamespacedName{}, false},
 	}

@@ -24,8 +24,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -33,11 +31,12 @@ import (
 	"github.com/signet-dev/signet/internal/pki"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
 	team        = "team-a"
-	environment = "RELEASE"
+	environment = gen.Environment
 	slotPath    = "team-a/RELEASE/API/orders"
 	host        = "orders.example"
 )
@@ -52,23 +51,24 @@ type fixture struct {
 	registry *prometheus.Registry
 	binding  *signetv1alpha1.SignatureBinding
 	set      *material.Set
-	log      *lockedBuffer
+	log      *logBuffer
 	// callQuota is the quota of the endpoint that serveGRPC serves.
 	callQuota *fairLimiter
 }
 
-type lockedBuffer struct {
+// logBuffer keeps what the signer logs.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (b *lockedBuffer) add(prefix, args string) {
+func (b *logBuffer) add(prefix, args string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	fmt.Fprintln(&b.text, prefix, args)
 }
 
-func (b *lockedBuffer) String() string {
+func (b *logBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
@@ -80,7 +80,7 @@ func testLimits() Limits {
 
 func newFixture(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &lockedBuffer{}}
+	f := &fixture{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &logBuffer{}}
 	f.binding = f.add(team, "orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
 	f.store.Complete(time.Now())
 	metrics := NewMetrics(f.registry, f.store, time.Now)
@@ -93,25 +93,15 @@ func (f *fixture) logger() logr.Logger { return funcr.New(f.log.add, funcr.Optio
 // add adds a key with material and a binding of the same name to the store.
 func (f *fixture) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec, how ...func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.SignatureBinding {
 	f.t.Helper()
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
-	key := &signetv1alpha1.SignatureKey{ObjectMeta: meta, Spec: spec}
+	in := gen.InNamespace(namespace)
+	key := gen.SignatureKey(name, in)
+	key.Spec = spec
 	set, err := material.First(key, material.Supplied{}, time.Now(), rand.Reader)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: meta, Type: signetv1alpha1.SecretType, Data: set.Encode()}
-	secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: name}
-	binding := &signetv1alpha1.SignatureBinding{
-		ObjectMeta: meta,
-		Spec: signetv1alpha1.SignatureBindingSpec{
-			KeyRef: signetv1alpha1.LocalReference{Name: name}, Environment: environment,
-			APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)},
-		},
-		Status: signetv1alpha1.SignatureBindingStatus{
-			Environment: environment, KeyName: name,
-			APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: name, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: time.Now()}}},
-		},
-	}
+	secret := gen.ManagedSecret(key, set.Encode())
+	binding := gen.SignatureBinding(name, name, in, gen.WithAPIs(name), gen.Holding(time.Now()))
 	for _, change := range how {
 		change(binding)
 	}

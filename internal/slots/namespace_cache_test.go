@@ -14,6 +14,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 var (
@@ -25,11 +26,9 @@ func isEligible(*signetv1alpha1.SignatureBinding) bool { return true }
 
 // binding lists the API orders in RELEASE and names a key of its own name.
 func binding(name string, created, version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
-	b := &signetv1alpha1.SignatureBinding{}
-	b.Spec.KeyRef.Name = name
-	b.Namespace, b.Name, b.UID, b.ResourceVersion = "shop", name, types.UID(name), strconv.Itoa(version)
-	b.CreationTimestamp = metav1.NewTime(at(created))
-	b.Spec.Environment, b.Spec.APIs = "RELEASE", []signetv1alpha1.APIReference{orders}
+	b := gen.SignatureBinding(name, name, gen.InNamespace("shop"), gen.WithAPIs(orders.Name),
+		gen.WithUID(types.UID(name)), gen.CreatedAt(at(created)))
+	b.ResourceVersion = strconv.Itoa(version)
 	if state != "" {
 		b.Status.Environment = "RELEASE"
 		apiStatus := signetv1alpha1.APIStatus{Group: orders.Kind.Group(), Kind: orders.Kind, Name: orders.Name, State: state}

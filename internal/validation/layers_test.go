@@ -239,9 +239,9 @@ func TestAPIServer(t *testing.T) {
 func validateOnServer(ctx context.Context, t *testing.T, server client.Client, old, object *unstructured.Unstructured) error {
 	t.Helper()
 	if old == nil {
-		return server.Create(ctx, object, client.DryRunAll)
+		return server.Create(ctx, object.DeepCopy(), client.DryRunAll)
 	}
-	old = old.DeepCopy()
+	old, object = old.DeepCopy(), object.DeepCopy()
 	if err := server.Create(ctx, old); err != nil {
 		t.Fatal(err)
 	}

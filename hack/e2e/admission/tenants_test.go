@@ -114,8 +114,7 @@ var references = map[string]func(own, spelled string) client.Object{
 		return gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs(spelled))
 	},
 	"a route": func(own, spelled string) client.Object {
-		binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs(spelled))
-		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithHTTPRoutes(spelled))
 		return binding
 	},
 	"the template's labels": func(own, spelled string) client.Object {
@@ -188,8 +187,7 @@ func parentProbe(ctx context.Context, u *user, environment, own, foreign, name s
 	GinkgoHelper()
 	route := env.Create(ctx, admin, gen.HTTPRoute("mine", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)})))
 	then(route)
-	binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithAPIs("mine"))
-	binding.Spec.Environment, binding.Spec.APIs[0].Kind = environment, signetv1alpha1.APIKindHTTPRoute
+	binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithHTTPRoutes("mine"), gen.WithEnvironment(environment))
 	answer := verdicts(ctx, u, binding)
 	Expect(admin.Delete(ctx, route)).To(Succeed())
 	return answer
@@ -300,8 +298,7 @@ var _ = Describe("a tenant", Ordered, func() {
 	It("learns from a foreign Gateway that has accepted a route in which environment it is", func(ctx SpecContext) {
 		key := env.Create(ctx, admin, gen.SignatureKey("published", gen.InNamespace(own)))
 		accept(ctx, env.Create(ctx, admin, gen.HTTPRoute("published", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing}))))
-		binding := gen.SignatureBinding("published", key.Name, gen.InNamespace(own), gen.WithAPIs("published"))
-		binding.Spec.APIs[0].Kind = signetv1alpha1.APIKindHTTPRoute
+		binding := gen.SignatureBinding("published", key.Name, gen.InNamespace(own), gen.WithHTTPRoutes("published"))
 		env.ExpectReady(ctx, admin, env.Create(ctx, admin, binding), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 

@@ -48,7 +48,7 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	t.Helper()
 	out, problems, _ := w.signet(t, append([]string{"doctor", "-n", shop, "-o", "json"}, args...)...)
 	var diagnosis struct {
-		Findings []struct{ Check, Verdict, Message, Action string }
+		Findings []struct{ Check, Result, Message, Action string }
 	}
 	if err := json.Unmarshal([]byte(out), &diagnosis); err != nil {
 		t.Fatalf("%v: %s%s", err, out, problems)
@@ -56,8 +56,8 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	w.tellsNoKey(t, out)
 	var wrong []string
 	for _, found := range diagnosis.Findings {
-		if found.Verdict != "ok" {
-			wrong = append(wrong, fmt.Sprintf("%s %s: %s -> %s", found.Verdict, found.Check, found.Message, found.Action))
+		if found.Result != "ok" {
+			wrong = append(wrong, fmt.Sprintf("%s %s: %s -> %s", found.Result, found.Check, found.Message, found.Action))
 		}
 	}
 	return wrong, len(diagnosis.Findings)

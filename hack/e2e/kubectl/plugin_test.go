@@ -127,7 +127,7 @@ func testStatus(t *testing.T, w *fixture) {
 		"RELEASE httproute/orders Bound orders orders <none>",
 		"signaturekey/invoices -n shop: SourceNotFound", ` Secret "invoices-own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`,
 		"signaturebinding/takeover -n shop: Conflicted",
-		" orders. Delete the API from one of the two; this binding moves up by itself.",
+		` "orders". Delete the API from one of the two; this binding then takes over automatically.`,
 	)
 	if strings.Contains(out, "->") {
 		t.Errorf("says twice what to do:\n%s", out)
@@ -148,10 +148,10 @@ func testExplain(t *testing.T, w *fixture) {
 		"To print the configuration of a gateway, add --gateway traefik|envoy-gateway|nginx|caddy")
 	expectLines(t, w.done(t, "explain", "api/legacy", "-n", shop),
 		"RELEASE orders orders Bound <none> takeover",
-		"! RELEASE: binding \"takeover\" is Conflicted: \"orders\" holds the API (held by another binding: delete the API from one of the two)")
+		"! RELEASE: binding \"takeover\" is Conflicted: \"orders\" holds the API (held by another binding; delete the API from one of the two)")
 	expectLines(t, w.done(t, "explain", "api/invoices", "-n", shop),
 		"RELEASE <none> <none> Pending <none> invoices",
-		"! RELEASE: binding \"invoices\" is Pending (no other binding holds it; waits for the key)")
+		"! RELEASE: binding \"invoices\" is Pending (not held; waiting for the key)")
 }
 
 func testBind(t *testing.T, w *fixture) {

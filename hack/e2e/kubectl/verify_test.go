@@ -46,7 +46,7 @@ func testVerify(t *testing.T, w *fixture) {
 		"path":      {"orders", saved("path.http", "/shop/v1/orders?page=2", body), "Difference: path or query: /v1/orders?page=2 was signed, not /shop/v1/orders?page=2; sign after rewrites\n"},
 		"unknown":   {"orders", saved("unknown.http", "/v1/orders?page=3", body), "Difference: unknown: "},
 		"body":      {"orders", saved("body.http", "/v1/orders?page=2", body+" "), "Difference: the body\n"},
-		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has that algorithm and id\nDifference: the key: SDK-HMAC-SHA256 Access="},
+		"other key": {"payments", saved("key.http", "/v1/orders?page=2", body), "Refused: no accepted key has this algorithm and ID\nDifference: the key: SDK-HMAC-SHA256 Access="},
 	} {
 		out, problems, code := verify(test.key, test.file)
 		if code != 1 || !strings.Contains(out, test.want) || problems != "error: request refused\n" {

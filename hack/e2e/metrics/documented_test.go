@@ -90,7 +90,7 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 	}
 	const conditions, key, binding = "api/v1alpha1/conditions.go", "api/v1alpha1/signaturekey_types.go", "api/v1alpha1/signaturebinding_types.go"
 	events := slices.Concat(constants(conditions, `Reason\w+ = "(\w+)"`), constants(conditions, `ConditionPathRewritten = "(\w+)"`),
-		constants("controllers/signaturekey/material.go", `event\w+ += "(\w+)"`), constants("controllers/signaturekey/rotation.go", `eventReplaced = "(\w+)"`))
+		constants("internal/keyplan/material.go", `event\w+ += "(\w+)"`), constants("internal/keyplan/secret.go", `event\w+ += "(\w+)"`))
 	for label, want := range map[string][]string{
 		"signet_keys type":                      constants(key, `KeyType = "(\w+)"`),
 		"signet_apis state":                     constants(binding, `APIState = "(\w+)"`),

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 func newFakeClient(t *testing.T, objects ...client.Object) client.Client {
@@ -30,27 +31,22 @@ func newFakeClient(t *testing.T, objects ...client.Object) client.Client {
 func TestCensus(t *testing.T) {
 	now := time.Date(2026, time.November, 23, 12, 0, 0, 0, time.UTC)
 	settled := []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: "Ready"}}
-	named := func(name string, edit func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
-		key := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
-		key.Spec.Type = signetv1alpha1.KeyTypeHMAC
-		edit(key)
-		return key
-	}
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}}
+	in := gen.InNamespace("shop")
+	binding := gen.SignatureBinding("orders", "orders", in)
 	binding.Status.APIs = []signetv1alpha1.APIStatus{{State: signetv1alpha1.APIBound}, {State: signetv1alpha1.APIConflicted}, {State: signetv1alpha1.APIBound}}
 	binding.Status.Conditions = []metav1.Condition{{Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "Conflicted"}}
 	store := newFakeClient(t,
-		named("new", func(*signetv1alpha1.SignatureKey) {}),
-		named("scheduled", func(key *signetv1alpha1.SignatureKey) {
+		gen.SignatureKey("new", in),
+		gen.SignatureKey("scheduled", in, gen.KeyFunc(func(key *signetv1alpha1.SignatureKey) {
 			key.Spec.Rotation = &signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
 			key.Status.LastRotationTime = &metav1.Time{Time: now.Add(-90*24*time.Hour - time.Minute)}
 			key.Status.NextRotationTime = &metav1.Time{Time: now.Add(-time.Minute)}
 			key.Status.Conditions = settled
-		}),
-		named("old", func(key *signetv1alpha1.SignatureKey) {
+		})),
+		gen.SignatureKey("old", in, gen.KeyFunc(func(key *signetv1alpha1.SignatureKey) {
 			key.Status.LastRotationTime = &metav1.Time{Time: now.Add(-1000 * 24 * time.Hour)}
 			key.Status.Conditions = settled
-		}),
+		})),
 		binding,
 	)
 	want := `
@@ -62,17 +58,17 @@ signet_apis{state="NotPublished"} 0
 signet_apis{state="Offline"} 0
 signet_apis{state="Pending"} 0
 signet_apis{state="Standby"} 0
-# HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica tells what its caches show.
+# HELP signet_bindings Number of SignatureBindings, by status and reason of their condition Ready. Each replica reports what its caches show.
 # TYPE signet_bindings gauge
 signet_bindings{ready="False",reason="Conflicted"} 1
-# HELP signet_keys Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica tells what its caches show.
+# HELP signet_keys Number of SignatureKeys, by type and by status and reason of their condition Ready. Each replica reports what its caches show.
 # TYPE signet_keys gauge
 signet_keys{ready="True",reason="Ready",type="HMAC"} 2
 signet_keys{ready="Unknown",reason="Pending",type="HMAC"} 1
 # HELP signet_rotation_oldest_material_seconds Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.
 # TYPE signet_rotation_oldest_material_seconds gauge
 signet_rotation_oldest_material_seconds 7.77606e+06
-# HELP signet_rotation_overdue_seconds How late the latest rotation, or step of one, is, in seconds: 0 if none is.
+# HELP signet_rotation_overdue_seconds Delay of the most overdue rotation, or step of a rotation, in seconds; 0 if none is overdue.
 # TYPE signet_rotation_overdue_seconds gauge
 signet_rotation_overdue_seconds 60
 `

@@ -14,6 +14,7 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
@@ -27,18 +28,18 @@ const (
 func fill(b *testing.B) (*snapshot.Store, []*signetv1alpha1.SignatureBinding) {
 	b.Helper()
 	store := snapshot.New()
-	set := newSet(b, newKey("any"))
+	set := newSet(b, gen.SignatureKey("any", inNamespace))
 	bindings := make([]*signetv1alpha1.SignatureBinding, 0, manyKeys)
 	for k := range manyKeys {
-		key := newKey(fmt.Sprintf("key-%d", k))
+		key := gen.SignatureKey(fmt.Sprintf("key-%d", k), inNamespace)
 		apis := make([]string, 0, apisBinding)
 		for a := range apisBinding {
 			apis = append(apis, fmt.Sprintf("api-%d-%d", k, a))
 		}
-		binding := newBinding(key.Name, key.Name, apis...)
+		binding := newHolder(key.Name, key.Name, apis...)
 		bindings = append(bindings, binding)
 		store.SetKey(key, now)
-		store.SetSecret(newSecret(key, set), now)
+		store.SetSecret(gen.ManagedSecret(key, set.Encode()), now)
 		store.SetBinding(binding, now)
 	}
 	store.Complete(now)
@@ -68,10 +69,10 @@ func BenchmarkBuild100000Slots(b *testing.B) {
 func BenchmarkChangeAmong100000Slots(b *testing.B) {
 	store, bindings := fill(b)
 	b.Run("a Secret that 100 slots use", func(b *testing.B) {
-		key := newKey("key-7")
+		key := gen.SignatureKey("key-7", inNamespace)
 		sets := []*material.Set{newSet(b, key), newSet(b, key)}
 		for i := 0; b.Loop(); i++ {
-			store.SetSecret(newSecret(key, sets[i%2]), now)
+			store.SetSecret(gen.ManagedSecret(key, sets[i%2].Encode()), now)
 		}
 	})
 	b.Run("a binding that drops 100 slots and takes them", func(b *testing.B) {
@@ -85,7 +86,7 @@ func BenchmarkChangeAmong100000Slots(b *testing.B) {
 	})
 	b.Run("one slot", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
-			store.SetBinding(newBinding("one", "key-7", []string{"first", "second"}[i%2]), now)
+			store.SetBinding(newHolder("one", "key-7", []string{"first", "second"}[i%2]), now)
 		}
 	})
 }

@@ -9,31 +9,23 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 const (
 	namespace   = "team-a"
-	environment = "RELEASE"
+	environment = gen.Environment
 )
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func newKey(name string, how ...func(*signetv1alpha1.SignatureKey)) *signetv1alpha1.SignatureKey {
-	key := &signetv1alpha1.SignatureKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
-	}
-	for _, change := range how {
-		change(key)
-	}
-	return key
-}
+// inNamespace puts an object where all tests have theirs.
+var inNamespace = gen.InNamespace(namespace)
 
 func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	t.Helper()
@@ -44,46 +36,17 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	return set
 }
 
-func newSecret(key *signetv1alpha1.SignatureKey, set *material.Set, how ...func(*corev1.Secret)) *corev1.Secret {
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: key.Namespace, Name: key.EffectiveTargetName(),
-			Labels: map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: key.Name},
-			OwnerReferences: []metav1.OwnerReference{
-				*metav1.NewControllerRef(key, signetv1alpha1.GroupVersion.WithKind("SignatureKey")),
-			},
-		},
-		Type: signetv1alpha1.SecretType,
-		Data: set.Encode(),
-	}
-	for _, change := range how {
-		change(secret)
-	}
-	return secret
-}
-
-// newBinding holds its APIs with the key.
-func newBinding(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
-	binding := &signetv1alpha1.SignatureBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       signetv1alpha1.SignatureBindingSpec{KeyRef: signetv1alpha1.LocalReference{Name: key}, Environment: environment},
-		Status:     signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: key},
-	}
-	for _, api := range apis {
-		binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, api))
-		binding.Status.APIs = append(binding.Status.APIs, signetv1alpha1.APIStatus{
-			Kind: signetv1alpha1.APIKindAPI, Name: api, State: signetv1alpha1.APIBound, BoundAt: &metav1.Time{Time: now},
-		})
-	}
-	return binding
+// newHolder builds a binding that holds its APIs with the key.
+func newHolder(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
+	return gen.SignatureBinding(name, key, inNamespace, gen.WithAPIs(apis...), gen.Holding(now))
 }
 
 func slot(api string) slots.Slot {
 	return slots.Slot{Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: api}
 }
 
-// world is a complete store in which API orders is signed with key orders.
-type world struct {
+// fixture is a complete store in which API orders is signed with key orders.
+type fixture struct {
 	*snapshot.Store
 	key     *signetv1alpha1.SignatureKey
 	set     *material.Set
@@ -91,16 +54,16 @@ type world struct {
 	binding *signetv1alpha1.SignatureBinding
 }
 
-func newWorld(t testing.TB) *world {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	w := &world{Store: snapshot.New(), key: newKey("orders"), binding: newBinding("orders", "orders", "orders")}
-	w.set = newSet(t, w.key)
-	w.secret = newSecret(w.key, w.set)
-	w.SetKey(w.key, now)
-	w.SetSecret(w.secret, now)
-	w.SetBinding(w.binding, now)
-	w.Complete(now)
-	return w
+	f := &fixture{Store: snapshot.New(), key: gen.SignatureKey("orders", inNamespace), binding: newHolder("orders", "orders", "orders")}
+	f.set = newSet(t, f.key)
+	f.secret = gen.ManagedSecret(f.key, f.set.Encode())
+	f.SetKey(f.key, now)
+	f.SetSecret(f.secret, now)
+	f.SetBinding(f.binding, now)
+	f.Complete(now)
+	return f
 }
 
 // signs demands that the API is signed with that version.

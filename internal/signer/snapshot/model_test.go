@@ -13,6 +13,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // cluster is the objects as they are, and which Secret vanished when: all that
@@ -68,7 +69,7 @@ func (c *cluster) step(step byte, prepared map[string][]*corev1.Secret, store *s
 			store.RemoveKey(namespace, name, at)
 			return
 		}
-		c.keys[name] = newKey(name)
+		c.keys[name] = gen.SignatureKey(name, inNamespace)
 		if how == 1 {
 			c.keys[name].Spec.Target.Name = other
 		}
@@ -102,7 +103,7 @@ func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snap
 	if wide {
 		apis = letters
 	}
-	binding := newBinding(name, key, apis...)
+	binding := newHolder(name, key, apis...)
 	if how == 2 {
 		binding.Status.APIs[0].BoundAt = nil
 	}
@@ -117,8 +118,8 @@ func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snap
 func prepare(t testing.TB) map[string][]*corev1.Secret {
 	prepared := map[string][]*corev1.Secret{}
 	for _, name := range letters {
-		key := newKey(name)
-		prepared[name] = []*corev1.Secret{newSecret(key, newSet(t, key)), newSecret(key, newSet(t, key)), newSecret(key, newSet(t, key))}
+		key := gen.SignatureKey(name, inNamespace)
+		prepared[name] = []*corev1.Secret{gen.ManagedSecret(key, newSet(t, key).Encode()), gen.ManagedSecret(key, newSet(t, key).Encode()), gen.ManagedSecret(key, newSet(t, key).Encode())}
 		prepared[name][2].Data["secret"] = nil
 	}
 	return prepared

@@ -77,11 +77,7 @@ func (e *Evaluator) validateUpdate(ctx context.Context, object, old *unstructure
 			object.Object["status"] = status
 		}
 	}
-	// The update is one of exactly this version, whatever the caller left out.
-	old.SetResourceVersion("1")
-	object.SetResourceVersion("1")
-	object.SetUID(old.GetUID())
-
+	keepServerMetadata(object, old)
 	correlated := common.NewCorrelatedObject(object.Object, old.Object, &model.Structural{Structural: e.structural})
 	errs := e.validateMetadata(ctx, object, old)
 	errs = append(errs, validation.ValidateCustomResourceUpdate(nil, object.Object, old.Object, e.schema, validation.WithRatcheting(correlated))...)
@@ -89,6 +85,18 @@ func (e *Evaluator) validateUpdate(ctx context.Context, object, old *unstructure
 		errs = append(errs, listtype.ValidateListSetsAndMaps(nil, e.structural, object.Object)...)
 	}
 	return append(errs, e.validateRules(ctx, errs, object, old.Object, cel.WithRatcheting(correlated))...)
+}
+
+// keepServerMetadata takes from old what no update changes, so that the object is
+// an update of exactly this version, whatever the caller omitted.
+func keepServerMetadata(object, old *unstructured.Unstructured) {
+	old.SetResourceVersion("1")
+	object.SetResourceVersion("1")
+	object.SetUID(old.GetUID())
+	object.SetGeneration(old.GetGeneration())
+	object.SetCreationTimestamp(old.GetCreationTimestamp())
+	object.SetDeletionTimestamp(old.GetDeletionTimestamp())
+	object.SetDeletionGracePeriodSeconds(old.GetDeletionGracePeriodSeconds())
 }
 
 // validateRules runs the CEL rules, unless an error found before prevents them.

@@ -98,3 +98,12 @@ func Holding(since time.Time) BindingFunc {
 		}
 	}
 }
+
+// ReplacingAPIs removes the APIs that other options have added before it adds its
+// own.
+func ReplacingAPIs(option BindingFunc) BindingFunc {
+	return func(binding *signetv1alpha1.SignatureBinding) {
+		binding.Spec.APIs = nil
+		option(binding)
+	}
+}

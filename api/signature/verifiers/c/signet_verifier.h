@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
 /* Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this header into your backend and include
- * it in one file, before all others; it needs C11, OpenSSL's libcrypto from 1.1.1
- * (-lcrypto), and glibc or musl. Run by Signet's tests.
+ * it in one file, before all others. It needs C11, OpenSSL's libcrypto 1.1.1 or
+ * later (-lcrypto), and glibc or musl. Signet's tests run this file.
  *
  *   const char *directories[] = {"/etc/signet/orders"};        // the mounted Secret
  *   signet_options options = {.directories = directories, .directory_count = 1};
@@ -10,15 +11,15 @@
  *
  *   const char *reason = signet_verify(verifier, &request, time(NULL), key_id);
  *   if (reason != NULL) {
- *     log_warning("refused: %s", reason);       // why: for the log alone
+ *     log_warning("refused: %s", reason);       // only for the log
  *     respond(401, SIGNET_PUBLIC_TEXT);
  *   }
  *
- * The target is path and query as they came, still escaped; the headers have
- * host among them, and a repeated one twice. Bound the size of the body while
- * you read it. Threads that share a verifier need a lock around signet_verify.
- * There is no nonce: within 15 minutes a captured request can be replayed, so
- * keep TLS between gateway and backend. */
+ * The target is path and query as they arrived, still escaped. The headers include
+ * host, with one entry for each occurrence. Limit the size of the body while you
+ * read it. Threads that share a verifier need a lock around signet_verify. There is
+ * no nonce: a captured request can be replayed for 15 minutes, so keep TLS between
+ * gateway and backend. */
 #ifndef SIGNET_VERIFIER_H
 #define SIGNET_VERIFIER_H
 
@@ -39,13 +40,13 @@
 #include <openssl/hmac.h>
 #include <openssl/x509.h>
 
-#define SIGNET_PUBLIC_TEXT "the request's signature was refused"
-#define SIGNET_WINDOW (15 * 60) /* seconds between date and clock, either way */
-#define SIGNET_REREAD 5         /* seconds for which a directory is not read again */
-#define SIGNET_FILE_SIZE 4096   /* more than the largest half has */
+#define SIGNET_PUBLIC_TEXT "invalid request signature"
+#define SIGNET_WINDOW (15 * 60) /* seconds between date and clock, in either direction */
+#define SIGNET_REREAD 5         /* minimum seconds between two reads of a directory */
+#define SIGNET_FILE_SIZE 4096   /* more than the largest component */
 #define SIGNET_MAX_NAMES 128
 
-/* Text that may have any bytes in it, and need not end in NUL. */
+/* Text that may contain any bytes and need not end in NUL. */
 typedef struct {
   const char *data;
   size_t size;
@@ -60,7 +61,7 @@ typedef struct {
   size_t directory_count;
   const char *header;          /* carries the signature, in lower case; NULL: authorization */
   bool allow_unsigned_payload; /* for bindings with `payload: Unsigned` */
-  const char *const *required; /* headers, in lower case, that have to be signed if a request has them */
+  const char *const *required; /* headers, in lower case, that must be signed if a request has them */
   size_t required_count;
 } signet_options;
 
@@ -70,7 +71,7 @@ typedef struct {
   size_t header_count;
 } signet_request;
 
-/* One version of a key, as the files have it. */
+/* One version of a key, as in the files. */
 typedef struct {
   const char *scheme; /* NULL for Basic */
   const EVP_CIPHER *cipher;
@@ -81,7 +82,7 @@ typedef struct {
   time_t until;
 } signet_key;
 
-/* What one directory has: active, next, previous. */
+/* The versions in one directory: active, next, previous. */
 typedef struct {
   signet_key keys[3];
   size_t count;
@@ -93,7 +94,7 @@ typedef struct {
   time_t read_at;
 } signet_verifier;
 
-/* A signature's header, and what was found out about the request. */
+/* The header of a signature, and what is known about the request. */
 typedef struct {
   const signet_request *request;
   signet_text scheme, access, names, signature, date, payload;
@@ -119,7 +120,7 @@ static inline bool signet_equal(signet_text a, signet_text b) {
 
 static inline char signet_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
-/* Whether it is that name, which is in lower case. */
+/* Reports whether the text is the name, which is in lower case. */
 static inline bool signet_named(signet_text text, const char *name) {
   if (text.size != strlen(name)) return false;
   for (size_t i = 0; i < text.size; i++)
@@ -127,7 +128,7 @@ static inline bool signet_named(signet_text text, const char *name) {
   return true;
 }
 
-/* Takes off what is before the separator; false if there is none. */
+/* Cuts off the text before the separator; false if there is none. */
 static inline bool signet_cut(signet_text *rest, char separator, signet_text *before) {
   const char *at = rest->size > 0 ? memchr(rest->data, separator, rest->size) : NULL;
   before->data = rest->data;
@@ -143,7 +144,7 @@ static inline bool signet_unreserved(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || signet_one_of(c, "-_.~");
 }
 
-/* Whether all is a token of HTTP without letters from that one to 25 after it. */
+/* Reports whether the text is an HTTP token without the 26 letters from the given one. */
 static inline bool signet_token(signet_text text, char without) {
   for (size_t i = 0; i < text.size; i++) {
     char c = text.data[i];
@@ -167,8 +168,8 @@ static inline signet_text signet_hex(const unsigned char sum[32], char digits[64
   return (signet_text){digits, 64};
 }
 
-/* Decodes into memory of text.size bytes; -1 for what no encoder writes: a
- * signature has one spelling. */
+/* Decodes into memory of text.size bytes; -1 unless an encoder writes exactly
+ * this text: a signature has one form. */
 static inline int signet_base64(signet_text text, unsigned char *decoded) {
   if (text.size % 4 != 0 || text.size > SIGNET_FILE_SIZE) return -1;
   int length = EVP_DecodeBlock(decoded, (const unsigned char *)text.data, (int)text.size);
@@ -179,7 +180,7 @@ static inline int signet_base64(signet_text text, unsigned char *decoded) {
   return size == (int)text.size && memcmp(again, text.data, text.size) == 0 ? length : -1;
 }
 
-/* Days that are none come back as others. */
+/* Invalid days are normalized to other days. */
 static inline bool signet_date(signet_text text, const char *layout, time_t *seconds) {
   char copy[32] = {0}, again[32];
   struct tm parts = {0};
@@ -207,14 +208,14 @@ static inline bool signet_read(int directory, const char *prefix, const char *na
   close(file);
   if (got < 0 || size >= SIGNET_FILE_SIZE) return false;
   content[size] = 0;
-  /* A line break at the end is the usual mistake of who writes a file by hand. */
+  /* A trailing line break is a common mistake in files written by hand. */
   return size == 0 || signet_visible((signet_text){content, size}, "");
 }
 
 static inline bool signet_parse_public(signet_key *key) {
   unsigned char der[SIGNET_FILE_SIZE];
   const unsigned char *at = der;
-  /* How every SPKI of the curve P-256 begins. */
+  /* The beginning of every SPKI of the curve P-256. */
   static const unsigned char p256[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
                                        0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
   int size = signet_base64(signet_string(key->key), der);
@@ -274,15 +275,15 @@ static inline bool signet_read_versions(int directory, signet_versions *versions
     if (!signet_parse_key(key, type, algorithm)) return false;
     key->retires = i == 2 && retires[0] != 0;
     if (key->retires && !signet_date(signet_string(retires), "%Y-%m-%dT%H:%M:%SZ", &key->until)) return false;
-    if (key->retires) key->until += SIGNET_WINDOW; /* this clock may be ahead */
+    if (key->retires) key->until += SIGNET_WINDOW; /* this clock may be ahead of Signet's */
     versions->count++;
   }
   return true;
 }
 
-/* Reads a mounted Secret, or the ConfigMap with public halves: active, next and
- * previous; NULL if that fails. The kubelet changes all files at once by renaming
- * ..data; what was opened before stays what it was, but for files removed. */
+/* Reads a mounted Secret, or the ConfigMap with public components: active, next and
+ * previous; NULL if that fails. The kubelet replaces all files at once by renaming
+ * ..data; an opened directory stays the same, except for removed files. */
 static inline signet_versions *signet_load(const char *path) {
   char link[SIGNET_FILE_SIZE];
   if (strlen(path) + sizeof "/..data" > sizeof link) return NULL;
@@ -309,7 +310,7 @@ static inline void signet_close(signet_verifier *verifier) {
   free(verifier);
 }
 
-/* Reads the keys; NULL if that fails. What the options point at has to stay. */
+/* Reads the keys; NULL if that fails. The data of the options must stay valid. */
 static inline signet_verifier *signet_open(const signet_options *options, time_t now) {
   signet_verifier *verifier = calloc(1, sizeof *verifier);
   if (verifier == NULL) return NULL;
@@ -326,7 +327,7 @@ static inline signet_verifier *signet_open(const signet_options *options, time_t
   return verifier;
 }
 
-/* What cannot be read keeps the keys that it had. */
+/* A directory that cannot be read keeps its last keys. */
 static inline void signet_reload(signet_verifier *verifier, time_t now) {
   if (now - verifier->read_at < SIGNET_REREAD && verifier->read_at - now < SIGNET_REREAD) return;
   verifier->read_at = now;
@@ -338,7 +339,7 @@ static inline void signet_reload(signet_verifier *verifier, time_t now) {
   }
 }
 
-/* The next key that is accepted, from place on; NULL after the last. */
+/* Returns the next accepted key from place on; NULL after the last. */
 static inline const signet_key *signet_next_key(const signet_verifier *verifier, time_t now, size_t *place) {
   while (*place < 3 * verifier->options.directory_count) {
     const signet_versions *versions = verifier->versions[*place / 3];
@@ -354,9 +355,9 @@ static inline size_t signet_count(const signet_request *request, const char *nam
   return count;
 }
 
-/* Refuses a header that comes twice: two parties could read two values. */
+/* Refuses repeated headers, of which two parties could read different values. */
 static inline const char *signet_single(const signet_request *request, const char *name, const char *missing, signet_text *value) {
-  if (signet_count(request, name) > 1) return "the header came more than once";
+  if (signet_count(request, name) > 1) return "duplicate header";
   for (size_t i = 0; i < request->header_count; i++) {
     if (!signet_named(request->headers[i].name, name) || request->headers[i].value.size == 0) continue;
     *value = request->headers[i].value;
@@ -374,7 +375,7 @@ static inline bool signet_listed(signet_text names, const char *name) {
   return false;
 }
 
-/* Takes `<name>value, ` off the text; the last one has no comma after it. */
+/* Cuts `<name>value, ` off the text; no comma follows the last one. */
 static inline bool signet_field(signet_text *rest, const char *name, bool last, signet_text *value) {
   size_t length = strlen(name);
   if (rest->size < length || memcmp(rest->data, name, length) != 0) return false;
@@ -393,11 +394,11 @@ static inline const char *signet_parse(bool spaced, signet_text rest, signet_sig
                                         "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"};
   bool known = false;
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) known |= signet_is(parsed->scheme, schemes[i]);
-  if (!spaced) return "the signature's header is malformed";
-  if (!known) return "the algorithm is unknown";
+  if (!spaced) return "the signature header is malformed";
+  if (!known) return "unknown algorithm";
   if (!signet_field(&rest, "Access=", false, &parsed->access) || !signet_field(&rest, "SignedHeaders=", false, &parsed->names) ||
       !signet_field(&rest, "Signature=", true, &parsed->signature))
-    return "the signature's header is malformed";
+    return "the signature header is malformed";
   signet_text names = parsed->names, before = {"", 0}, name;
   size_t count = 0;
   for (bool more = true; more; before = name) {
@@ -410,12 +411,12 @@ static inline const char *signet_parse(bool spaced, signet_text rest, signet_sig
 
 static inline const char *signet_check_names(const signet_options *options, const signet_signed *parsed) {
   if (!signet_listed(parsed->names, "x-sdk-date") || !signet_listed(parsed->names, "host"))
-    return "a header that has to be signed is not";
+    return "a required header is not signed";
   if (signet_listed(parsed->names, "authorization") || signet_listed(parsed->names, options->header))
     return "the list of signed headers is malformed";
   for (size_t i = 0; i < options->required_count; i++)
     if (!signet_listed(parsed->names, options->required[i]) && signet_count(parsed->request, options->required[i]) > 0)
-      return "a header that has to be signed is not";
+      return "a required header is not signed";
   return NULL;
 }
 
@@ -427,12 +428,12 @@ static inline const char *signet_check_date(signet_signed *parsed, time_t now) {
   return at - now > SIGNET_WINDOW || now - at > SIGNET_WINDOW ? "the date is outside the window" : NULL;
 }
 
-/* The header's word counts only if it is signed, and only if it is true. */
+/* The header counts only if it is signed and matches the body. */
 static inline const char *signet_check_payload(const signet_options *options, signet_signed *parsed, char digits[64]) {
   static const char name[] = "x-sdk-content-sha256";
   unsigned char sum[32];
   signet_text body = parsed->request->body;
-  if (signet_count(parsed->request, name) > 1) return "the header came more than once";
+  if (signet_count(parsed->request, name) > 1) return "duplicate header";
   if (EVP_Digest(body.data, body.size, sum, NULL, EVP_sha256(), NULL) != 1) return "libcrypto has failed";
   signet_text actual = signet_hex(sum, digits);
   parsed->payload = actual;
@@ -443,7 +444,7 @@ static inline const char *signet_check_payload(const signet_options *options, si
   for (size_t i = 0; i < parsed->payload.size; i++)
     if (!signet_one_of(parsed->payload.data[i], "0123456789abcdef")) return "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD";
   if (parsed->payload.size != 64) return "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD";
-  return signet_equal(parsed->payload, actual) ? NULL : "the body is not the one that was signed";
+  return signet_equal(parsed->payload, actual) ? NULL : "the body does not match the signed digest";
 }
 
 static inline void signet_put(EVP_MD_CTX *hash, const char *data, size_t size) { EVP_DigestUpdate(hash, data, size); }
@@ -459,8 +460,8 @@ static inline void signet_put_escaped(EVP_MD_CTX *hash, signet_text text) {
   }
 }
 
-/* Decodes into memory of text.size bytes. Two parties could read a broken escape
- * in two ways: it is refused. */
+/* Decodes into memory of text.size bytes. Refuses broken
+ * escapes, which two parties could read in two ways. */
 static inline bool signet_unescape(signet_text text, char plus, char *memory, signet_text *decoded) {
   static const char digits[] = "0123456789abcdefABCDEF";
   size_t size = 0;
@@ -480,7 +481,7 @@ static inline bool signet_unescape(signet_text text, char plus, char *memory, si
   return true;
 }
 
-/* An escaped slash becomes a separator, dots and empty segments stay. */
+/* An escaped slash becomes a separator; dots and empty segments stay. */
 static inline bool signet_put_path(EVP_MD_CTX *hash, signet_text path, char *memory) {
   signet_text segment;
   if (path.size > 0 && path.data[0] != '/') return false;
@@ -501,8 +502,8 @@ static inline int signet_by_decoded(const void *a, const void *b) {
   return order != 0 ? order : signet_compare(left->value, right->value);
 }
 
-/* Compares what the two would be encoded: an escape sorts before every character
- * that needs none, since '%' does. */
+/* Compares the encoded forms: an escape sorts before every unescaped character,
+ * since '%' does. */
 static inline int signet_compare_encoded(signet_text a, signet_text b) {
   for (size_t i = 0; i < a.size && i < b.size; i++) {
     if (a.data[i] == b.data[i]) continue;
@@ -565,7 +566,7 @@ static inline const char *signet_put_header(EVP_MD_CTX *hash, const signet_reque
   for (size_t i = 0; i < count; i++) {
     for (size_t j = 0; j < values[i].size; j++)
       if (values[i].data[j] == 0 || signet_one_of(values[i].data[j], "\r\n"))
-        return "the header's value has a line break or NUL in it";
+        return "the header value contains a line break or NUL";
     signet_put(hash, name.data, name.size);
     signet_put(hash, ":", 1);
     signet_put(hash, values[i].data, values[i].size);
@@ -574,7 +575,7 @@ static inline const char *signet_put_header(EVP_MD_CTX *hash, const signet_reque
   return NULL;
 }
 
-/* What the canonical request needs memory for. */
+/* The memory of the canonical request. */
 typedef struct {
   EVP_MD_CTX *hash;
   signet_parameter *parameters;
@@ -592,9 +593,9 @@ static inline const char *signet_canonical(const signet_signed *parsed, bool enc
   signet_put(hash, request->method.data, request->method.size);
   signet_put(hash, "\n", 1);
   signet_cut(&query, '?', &path);
-  if (!signet_put_path(hash, path, memory->decoded)) return "the target is no well-formed path and query";
+  if (!signet_put_path(hash, path, memory->decoded)) return "the target is not a well-formed path and query";
   signet_put(hash, "\n", 1);
-  if (!signet_put_query(hash, query, encoded, memory->parameters, memory->decoded)) return "the target is no well-formed path and query";
+  if (!signet_put_query(hash, query, encoded, memory->parameters, memory->decoded)) return "the target is not a well-formed path and query";
   signet_put(hash, "\n", 1);
   for (bool more = true; more;) {
     more = signet_cut(&names, ';', &name);
@@ -660,13 +661,13 @@ static inline const char *signet_match(const signet_verifier *verifier, const si
   return "the signature does not match";
 }
 
-/* Compares with every key, so that its time does not tell which is right. */
+/* Compares with every key, so that the time does not reveal which one matches. */
 static inline const char *signet_match_basic(const signet_verifier *verifier, signet_text credential, time_t now, const signet_key **found) {
   unsigned char pair[SIGNET_FILE_SIZE], sum[32], want[32];
   int size = signet_base64(credential, pair);
   bool any = false;
   size_t place = 0;
-  if (size < 0) return "the signature's header is malformed";
+  if (size < 0) return "the signature header is malformed";
   if (EVP_Digest(pair, (size_t)size, sum, NULL, EVP_sha256(), NULL) != 1) return "libcrypto has failed";
   for (const signet_key *key; (key = signet_next_key(verifier, now, &place)) != NULL;) {
     if (key->scheme != NULL) continue;
@@ -677,7 +678,7 @@ static inline const char *signet_match_basic(const signet_verifier *verifier, si
     if (CRYPTO_memcmp(sum, want, sizeof sum) == 0) *found = key;
   }
   if (*found != NULL) return NULL;
-  return any ? "the signature does not match" : "no accepted key has that algorithm and id";
+  return any ? "the signature does not match" : "no accepted key has this algorithm and ID";
 }
 
 static inline bool signet_has_candidate(const signet_verifier *verifier, const signet_signed *parsed, time_t now) {
@@ -691,15 +692,15 @@ static inline const char *signet_find(const signet_verifier *verifier, const sig
   signet_signed parsed = {.request = request};
   signet_text carried = {"", 0};
   char digits[64];
-  const char *reason = signet_single(request, verifier->options.header, "there is no signature", &carried);
+  const char *reason = signet_single(request, verifier->options.header, "no signature", &carried);
   if (reason != NULL) return reason;
   bool spaced = signet_cut(&carried, ' ', &parsed.scheme);
   if (spaced && signet_named(parsed.scheme, "basic")) return signet_match_basic(verifier, carried, now, found);
-  if (!signet_token(request->method, 'a')) return "the method is no token";
+  if (!signet_token(request->method, 'a')) return "the method is not a token";
   if ((reason = signet_parse(spaced, carried, &parsed)) != NULL) return reason;
   if ((reason = signet_check_names(&verifier->options, &parsed)) != NULL) return reason;
   if ((reason = signet_check_date(&parsed, now)) != NULL) return reason;
-  if (!signet_has_candidate(verifier, &parsed, now)) return "no accepted key has that algorithm and id";
+  if (!signet_has_candidate(verifier, &parsed, now)) return "no accepted key has this algorithm and ID";
   if ((reason = signet_check_payload(&verifier->options, &parsed, digits)) != NULL) return reason;
   size_t room = request->target.size + 1;
   signet_memory memory = {EVP_MD_CTX_new(), calloc(room, sizeof(signet_parameter)),
@@ -713,8 +714,8 @@ static inline const char *signet_find(const signet_verifier *verifier, const sig
   return reason;
 }
 
-/* Returns NULL if the request is accepted, with the id of the key that signed it
- * in key_id, or the reason why it is refused: for the log, never for the client. */
+/* Returns NULL and sets key_id to the ID of the key if it accepts the request.
+ * Otherwise it returns the reason, which is only for the log, never for the client. */
 static inline const char *signet_verify(signet_verifier *verifier, const signet_request *request, time_t now, char key_id[SIGNET_FILE_SIZE]) {
   const signet_key *found = NULL;
   signet_reload(verifier, now);

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+
 // Verifies requests that a gateway signed with a Signet signature key: types
-// HMAC, Basic, AES and PublicKey. Copy this header into your backend; it needs
-// C++17, OpenSSL's libcrypto from 1.1.1 (-lcrypto) and POSIX. Run by Signet's tests.
+// HMAC, Basic, AES and PublicKey. Copy this header into your backend. It needs
+// C++17, OpenSSL's libcrypto 1.1.1 or later (-lcrypto) and POSIX. Signet's tests run
+// this file.
 //
 //   signet::Verifier verifier({"/etc/signet/orders"});     // the mounted Secret
 //   try {
 //     key_id = verifier.verify(method, target, headers, body);
 //   } catch (const signet::Refusal &refusal) {
-//     log(refusal.reason);                       // why: for the log alone
+//     log(refusal.reason);                       // only for the log
 //     respond(401, signet::public_text);
 //   }
 //
-// The target is path and query as they came, still escaped; headers are names
-// and values, host among them, a repeated header twice. Bound the size of the
-// body while you read it. A Verifier may be shared between threads. There is no
-// nonce: within 15 minutes a captured request can be replayed, so keep TLS
-// between gateway and backend.
+// The target is path and query as they arrived, still escaped. Headers are names
+// and values, including host, one pair for each occurrence. Limit the size of the
+// body while you read it. Threads can share a Verifier. There is no nonce: a
+// captured request can be replayed for 15 minutes, so keep TLS between gateway and
+// backend.
 #pragma once
 
 #include <algorithm>
@@ -42,9 +44,9 @@
 
 namespace signet {
 
-inline constexpr const char *public_text = "the request's signature was refused";
+inline constexpr const char *public_text = "invalid request signature";
 
-// A request that is refused. The reason is for the log, never for the client.
+// A refused request. The reason is only for the log, never for the client.
 struct Refusal : std::runtime_error {
   explicit Refusal(std::string why) : std::runtime_error(public_text), reason(std::move(why)) {}
   std::string reason;
@@ -55,14 +57,14 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Options {
   std::string header = "authorization";       // carries the signature
   bool allow_unsigned_payload = false;        // for bindings with `payload: Unsigned`
-  std::vector<std::string> required_headers;  // have to be signed if a request has them
+  std::vector<std::string> required_headers;  // must be signed if a request has them
   std::function<std::time_t()> clock = [] { return std::time(nullptr); };
 };
 
 namespace detail {
 
-inline constexpr long window = 15 * 60;  // seconds between date and clock, either way
-inline constexpr long reread = 5;        // seconds for which a directory is not read again
+inline constexpr long window = 15 * 60;  // seconds between date and clock, in either direction
+inline constexpr long reread = 5;        // minimum seconds between two reads of a directory
 
 inline void demand(bool condition, const char *reason) {
   if (!condition) throw Refusal(reason);
@@ -93,7 +95,7 @@ inline bool contains(const std::vector<std::string> &names, const std::string &n
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// cut splits at the first separator; what is not there is nothing.
+// cut splits at the first separator; without one, the second part is empty.
 inline std::pair<std::string, std::optional<std::string>> cut(const std::string &text, char separator) {
   auto at = text.find(separator);
   if (at == std::string::npos) return {text, std::nullopt};
@@ -143,7 +145,7 @@ inline bool equal(const std::string &a, const std::string &b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// Nothing for what no encoder writes: a signature has one spelling.
+// Returns nothing unless an encoder writes exactly this text: a signature has one form.
 inline std::optional<std::string> strict_base64(const std::string &text) {
   if (text.size() % 4 != 0 || text.size() > (1 << 20)) return std::nullopt;
   std::string decoded(text.size() / 4 * 3, '\0');
@@ -159,7 +161,7 @@ inline std::optional<std::string> strict_base64(const std::string &text) {
 // A version of a signature key.
 struct Key {
   std::string id, access, scheme;
-  std::string credential;  // the hash of a Basic key's, which has no scheme
+  std::string credential;  // the hash of a Basic key's credential; such a key has no scheme
   std::optional<std::time_t> until;
   std::function<bool(const std::string &text, const std::string &signature)> matches;
 };
@@ -175,11 +177,11 @@ inline std::function<bool(const std::string &, const std::string &)> aes(const E
   };
 }
 
-inline void public_key(Key &key, const std::string &half) {
-  auto der = strict_base64(half);
+inline void public_key(Key &key, const std::string &component) {
+  auto der = strict_base64(component);
   const unsigned char *at = der ? bytes(*der) : nullptr;
   std::shared_ptr<EVP_PKEY> pkey(der ? d2i_PUBKEY(nullptr, &at, long(der->size())) : nullptr, EVP_PKEY_free);
-  // The parameters of P-256, as every SPKI of the curve has them.
+  // The parameters of P-256 in every SPKI of the curve.
   bool p256 = der && hex(*der).rfind("3059301306072a8648ce3d020106082a8648ce3d030107", 0) == 0;
   if (pkey && EVP_PKEY_base_id(pkey.get()) == EVP_PKEY_EC && p256)
     key.scheme = "SIGNET-ECDSA-P256-SHA256";
@@ -195,9 +197,9 @@ inline void public_key(Key &key, const std::string &half) {
   };
 }
 
-// White space at the end is the usual mistake of who writes a file by hand.
-inline void plain(const char *half, const std::string &value) {
-  if (!all(value, visible)) throw std::runtime_error(std::string(half) + ": missing, or has a character that is not visible ASCII");
+// Trailing white space is a common mistake in files written by hand.
+inline void plain(const char *component, const std::string &value) {
+  if (!all(value, visible)) throw std::runtime_error(std::string(component) + ": missing, or contains a character that is not visible ASCII");
 }
 
 inline Key make_key(const std::string &type, const std::string &algorithm, const std::string &id, const std::string &key, const std::string &secret) {
@@ -221,12 +223,12 @@ inline Key make_key(const std::string &type, const std::string &algorithm, const
   } else if (type == "PublicKey") {
     public_key(made, key);
   } else {
-    throw std::runtime_error("type, algorithm or the length of a half: wrong");
+    throw std::runtime_error("invalid type, algorithm or length of a component");
   }
   return made;
 }
 
-// date_seconds are nothing for what is no date: days that are none come back as others.
+// date_seconds returns nothing for an invalid date: invalid days are normalized to other days.
 inline std::optional<std::time_t> date_seconds(const std::string &text, const char *layout) {
   std::tm parts{};
   const char *end = strptime(text.c_str(), layout, &parts);
@@ -246,8 +248,8 @@ inline std::string read(const std::filesystem::path &file) {
   return content;
 }
 
-// load_keys reads a mounted Secret, or the ConfigMap with public halves: active,
-// next and previous. The kubelet changes all files at once by renaming ..data.
+// load_keys reads a mounted Secret, or the ConfigMap with public components: active,
+// next and previous. The kubelet replaces all files at once by renaming ..data.
 inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
   auto link = directory / "..data";
   bool linked = std::filesystem::exists(link);
@@ -261,9 +263,9 @@ inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
     if (retires.empty()) continue;
     keys.back().until = date_seconds(retires, "%Y-%m-%dT%H:%M:%SZ");
     if (!keys.back().until) throw std::runtime_error("previous.retires: no time in UTC");
-    *keys.back().until += window;  // this clock may be ahead
+    *keys.back().until += window;  // this clock may be ahead of Signet's
   }
-  if (linked && std::filesystem::canonical(link) != place) throw std::runtime_error("the directory has changed meanwhile");
+  if (linked && std::filesystem::canonical(link) != place) throw std::runtime_error("the directory changed while it was read");
   return keys;
 }
 
@@ -274,10 +276,10 @@ inline std::vector<std::string> values(const Headers &headers, const std::string
   return found;
 }
 
-// single refuses a header that comes twice: two parties could read two values.
+// single refuses repeated headers, of which two parties could read different values.
 inline std::string single(const Headers &headers, const std::string &name, const char *missing) {
   auto found = values(headers, name);
-  demand(found.size() <= 1, "the header came more than once");
+  demand(found.size() <= 1, "duplicate header");
   demand(!found.empty() && !found[0].empty(), missing);
   return found[0];
 }
@@ -287,11 +289,11 @@ inline std::string unescape(const std::string &text, char plus) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); i++) {
     unsigned char c = text[i];
-    demand(c > ' ' && c != 0x7f && c != '#', "the target is no well-formed path and query");
+    demand(c > ' ' && c != 0x7f && c != '#', "the target is not a well-formed path and query");
     if (c == '%') {
       std::string digits = text.substr(i + 1, 2);
       bool whole = digits.size() == 2 && digits.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
-      demand(whole, "the target is no well-formed path and query");
+      demand(whole, "the target is not a well-formed path and query");
       decoded += char(std::stoi(digits, nullptr, 16));
       i += 2;
     } else {
@@ -314,14 +316,14 @@ inline std::string escape(const std::string &text, bool keep_slash = false) {
 inline std::string canonical_path(const std::string &target) {
   std::string path = cut(target, '?').first;
   if (path.empty()) return "/";
-  demand(path[0] == '/', "the target is no well-formed path and query");
-  // An escaped slash becomes a separator, dots and empty segments stay.
+  demand(path[0] == '/', "the target is not a well-formed path and query");
+  // An escaped slash becomes a separator; dots and empty segments stay.
   std::string encoded = escape(unescape(path, '+'), true);
   return encoded.back() == '/' ? encoded : encoded + "/";
 }
 
-// canonical_queries are the query in both orders that signers sort by: decoded
-// and encoded. Strings compare byte by byte, as unsigned ones.
+// canonical_queries returns the query in both orders that signers sort by: decoded
+// and encoded. Strings compare byte by byte, unsigned.
 inline std::vector<std::string> canonical_queries(const std::string &target) {
   std::vector<std::pair<std::string, std::string>> pairs;
   for (const auto &pair : split(cut(target, '?').second.value_or(""), '&')) {
@@ -354,7 +356,7 @@ inline std::string canonical_headers(const Headers &headers, const std::vector<s
     demand(!found.empty(), "a signed header is missing");
     std::sort(found.begin(), found.end());
     for (const auto &value : found) {
-      demand(value.find_first_of(std::string("\r\n\0", 3)) == std::string::npos, "the header's value has a line break or NUL in it");
+      demand(value.find_first_of(std::string("\r\n\0", 3)) == std::string::npos, "the header value contains a line break or NUL");
       lines += name + ":" + value + "\n";
     }
   }
@@ -366,12 +368,12 @@ struct Fields {
   std::vector<std::string> names;
 };
 
-// field takes `<name>value, ` off the text; the last one has no comma after it.
+// field cuts `<name>value, ` off the text; no comma follows the last one.
 inline std::string field(std::string &text, const std::string &name, bool last) {
-  demand(text.rfind(name, 0) == 0, "the signature's header is malformed");
+  demand(text.rfind(name, 0) == 0, "the signature header is malformed");
   text.erase(0, name.size());
   auto comma = last ? text.size() : text.find(',');
-  demand(comma != std::string::npos && comma > 0, "the signature's header is malformed");
+  demand(comma != std::string::npos && comma > 0, "the signature header is malformed");
   std::string value = text.substr(0, comma);
   text.erase(0, comma + 1);
   if (!text.empty() && text[0] == ' ') text.erase(0, 1);
@@ -381,8 +383,8 @@ inline std::string field(std::string &text, const std::string &name, bool last) 
 inline Fields parse(const std::string &scheme, std::optional<std::string> rest) {
   static const std::vector<std::string> schemes = {"SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB",
                                                    "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"};
-  demand(rest.has_value(), "the signature's header is malformed");
-  demand(contains(schemes, scheme), "the algorithm is unknown");
+  demand(rest.has_value(), "the signature header is malformed");
+  demand(contains(schemes, scheme), "unknown algorithm");
   Fields fields{scheme, field(*rest, "Access=", false), "", {}};
   std::string list = field(*rest, "SignedHeaders=", false);
   fields.signature = field(*rest, "Signature=", true);
@@ -403,10 +405,11 @@ inline std::string check_date(const Headers &headers, std::time_t now) {
   return date;
 }
 
-// verify_basic compares with every key, so that its time does not tell which is right.
+// verify_basic compares with every key, so that the time does not reveal which one
+// matches.
 inline std::string verify_basic(const std::string &credential, const std::vector<Key> &keys) {
   auto pair = strict_base64(credential);
-  demand(pair.has_value(), "the signature's header is malformed");
+  demand(pair.has_value(), "the signature header is malformed");
   std::string sum = sha256(*pair);
   const Key *matching = nullptr;
   bool any = false;
@@ -415,7 +418,7 @@ inline std::string verify_basic(const std::string &credential, const std::vector
     any = true;
     if (equal(sum, key.credential)) matching = &key;
   }
-  demand(any, "no accepted key has that algorithm and id");
+  demand(any, "no accepted key has this algorithm and ID");
   demand(matching, "the signature does not match");
   return matching->id;
 }
@@ -432,21 +435,21 @@ class Verifier {
     read_at_ = options_.clock();
   }
 
-  // Returns the id of the key that signed the request, or throws Refusal.
+  // Returns the ID of the key that signed the request, or throws Refusal.
   std::string verify(const std::string &method, const std::string &target, const Headers &headers, const std::string &body) {
     using namespace detail;
     std::time_t now = options_.clock();
-    std::string carried = single(headers, options_.header, "there is no signature");
+    std::string carried = single(headers, options_.header, "no signature");
     auto keys = accepted(now);
     auto [scheme, rest] = cut(carried, ' ');
     if (rest && lowered(scheme) == "basic") return verify_basic(*rest, keys);
-    demand(all(method, upper_token), "the method is no token");
+    demand(all(method, upper_token), "the method is not a token");
     Fields fields = parse(scheme, rest);
     check_names(headers, fields.names);
     std::string date = check_date(headers, now);
     auto other = [&fields](const Key &key) { return key.scheme != fields.scheme || key.access != fields.access; };
     keys.erase(std::remove_if(keys.begin(), keys.end(), other), keys.end());
-    demand(!keys.empty(), "no accepted key has that algorithm and id");
+    demand(!keys.empty(), "no accepted key has this algorithm and ID");
     std::string payload = check_payload(headers, fields.names, body);
     for (const auto &query : canonical_queries(target)) {
       std::string request = joined({method, canonical_path(target), query, canonical_headers(headers, fields.names), joined(fields.names, ";"), payload}, "\n");
@@ -458,7 +461,7 @@ class Verifier {
   }
 
  private:
-  // What cannot be read keeps the keys that it had.
+  // A directory that cannot be read keeps its last keys.
   std::vector<detail::Key> accepted(std::time_t now) {
     std::lock_guard<std::mutex> lock(mutex_);
     if (std::labs(long(now - read_at_)) >= detail::reread) {
@@ -478,17 +481,17 @@ class Verifier {
 
   void check_names(const Headers &headers, const std::vector<std::string> &names) const {
     using namespace detail;
-    demand(contains(names, "x-sdk-date") && contains(names, "host"), "a header that has to be signed is not");
+    demand(contains(names, "x-sdk-date") && contains(names, "host"), "a required header is not signed");
     demand(!contains(names, "authorization") && !contains(names, options_.header), "the list of signed headers is malformed");
     for (const auto &name : options_.required_headers)
-      demand(contains(names, name) || values(headers, name).empty(), "a header that has to be signed is not");
+      demand(contains(names, name) || values(headers, name).empty(), "a required header is not signed");
   }
 
-  // The header's word counts only if it is signed, and only if it is true.
+  // The header counts only if it is signed and matches the body.
   std::string check_payload(const Headers &headers, const std::vector<std::string> &names, const std::string &body) const {
     using namespace detail;
     static const std::string name = "x-sdk-content-sha256";
-    demand(values(headers, name).size() <= 1, "the header came more than once");
+    demand(values(headers, name).size() <= 1, "duplicate header");
     std::string actual = hex(sha256(body));
     if (!contains(names, name)) return actual;
     std::string claimed = single(headers, name, "a signed header is missing");
@@ -498,7 +501,7 @@ class Verifier {
     }
     bool digest = claimed.size() == 64 && claimed.find_first_not_of("0123456789abcdef") == std::string::npos;
     demand(digest, "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD");
-    demand(equal(claimed, actual), "the body is not the one that was signed");
+    demand(equal(claimed, actual), "the body does not match the signed digest");
     return claimed;
   }
 

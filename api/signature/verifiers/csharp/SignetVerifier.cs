@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+
 // Verifies requests that a gateway signed with a Signet signature key: types
-// HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
-// .NET 8 or later and nothing else. NOT RUN by Signet's tests, for want of a .NET
-// SDK, and so not even compiled there: run it against your own gateway first.
+// HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
+// .NET 8 or later. Signet's tests neither run nor compile this file, because they
+// have no .NET SDK: test it with your gateway first.
 //
 //   var verifier = new Signet.Verifier(["/etc/signet/orders"]);   // the mounted Secret
 //   try {
 //     keyId = verifier.Verify(method, target, headers, body);
 //   } catch (Signet.Refusal refusal) {
-//     logger.LogWarning("refused: {Reason}", refusal.Reason);     // why: for the log alone
+//     logger.LogWarning("refused: {Reason}", refusal.Reason);     // only for the log
 //     return Results.Text(Signet.Verifier.PublicText, statusCode: 401);
 //   }
 //
-// The target is path and query as they came, still escaped (ASP.NET Core:
-// IHttpRequestFeature.RawTarget); headers are names and values, host among them,
-// a repeated header twice; one character stands for each byte
-// (RequestHeaderEncodingSelector: Latin1). Bound the size of the body while you
-// read it. A Verifier may be shared between threads. There is no nonce: within 15
-// minutes a captured request can be replayed, so keep TLS between gateway and backend.
+// The target is path and query as they arrived, still escaped (ASP.NET Core:
+// IHttpRequestFeature.RawTarget). Headers are names and values, including host, one
+// pair for each occurrence, with one character for each byte
+// (RequestHeaderEncodingSelector: Latin1). Limit the size of the body while you read
+// it. Threads can share a Verifier. There is no nonce: a captured request can be
+// replayed for 15 minutes, so keep TLS between gateway and backend.
 #nullable enable
 
 using System;
@@ -31,7 +32,7 @@ using System.Text.RegularExpressions;
 
 namespace Signet;
 
-/// <summary>A request that is refused. The reason is for the log, never for the client.</summary>
+/// <summary>A refused request. The reason is only for the log, never for the client.</summary>
 public sealed class Refusal : Exception
 {
     public Refusal(string reason) : base(Verifier.PublicText) => Reason = reason;
@@ -39,24 +40,24 @@ public sealed class Refusal : Exception
     public string Reason { get; }
 }
 
-/// <summary>What a verifier demands.</summary>
+/// <summary>What a verifier requires.</summary>
 public sealed record Options
 {
     /// <summary>Carries the signature.</summary>
     public string Header { get; init; } = "authorization";
     /// <summary>For bindings with <c>payload: Unsigned</c>.</summary>
     public bool AllowUnsignedPayload { get; init; }
-    /// <summary>Have to be signed if a request has them.</summary>
+    /// <summary>Must be signed if a request has them.</summary>
     public IReadOnlyList<string> RequiredHeaders { get; init; } = [];
     public Func<DateTimeOffset> Clock { get; init; } = () => DateTimeOffset.UtcNow;
 }
 
 public sealed class Verifier
 {
-    public const string PublicText = "the request's signature was refused";
+    public const string PublicText = "invalid request signature";
 
-    private static readonly TimeSpan Window = TimeSpan.FromMinutes(15); // between date and clock, either way
-    private static readonly TimeSpan Reread = TimeSpan.FromSeconds(5); // for which a directory is not read again
+    private static readonly TimeSpan Window = TimeSpan.FromMinutes(15); // between date and clock, in either direction
+    private static readonly TimeSpan Reread = TimeSpan.FromSeconds(5); // minimum time between two reads of a directory
     private static readonly string[] Schemes =
         ["SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB", "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"];
     private static readonly Regex Fields =
@@ -66,7 +67,7 @@ public sealed class Verifier
     private static readonly Regex Host = new(@"\A[!-~-[/@?#]]+\z", RegexOptions.CultureInvariant);
     private static readonly Regex Digest = new(@"\A[0-9a-f]{64}\z", RegexOptions.CultureInvariant);
 
-    /// <summary>A version of a key. Scheme is null for Basic, which has the hash of its credential instead.</summary>
+    /// <summary>A version of a key. Scheme is null for Basic, which has the hash of the credential instead.</summary>
     private sealed record Key(string Id, string Access, string? Scheme, Func<byte[], string, bool>? Matches, byte[]? Credential)
     {
         public DateTimeOffset? Until { get; init; }
@@ -92,26 +93,26 @@ public sealed class Verifier
         readAt = this.options.Clock();
     }
 
-    /// <summary>Returns the id of the key that signed the request, or throws Refusal.</summary>
+    /// <summary>Returns the ID of the key that signed the request, or throws Refusal.</summary>
     public string Verify(string method, string target, IReadOnlyList<(string Name, string Value)> headers, byte[] body)
     {
         var now = options.Clock();
-        // One character is one byte. Others could not be told apart.
+        // Each character is one byte. Other characters would be ambiguous.
         var bytes = target.All(c => c <= '\xff') && headers.All(h => (h.Name + h.Value).All(c => c <= '\xff'));
-        Demand(bytes, "the request has characters that are no bytes");
-        var carried = Single(headers, header, "there is no signature");
+        Demand(bytes, "the request contains characters that are not bytes");
+        var carried = Single(headers, header, "no signature");
         var accepted = Accepted(now);
         var parts = carried.Split(' ', 2);
         if (parts.Length == 2 && parts[0].Equals("basic", StringComparison.OrdinalIgnoreCase))
         {
             return VerifyBasic(parts[1], accepted);
         }
-        Demand(Method.IsMatch(method), "the method is no token");
+        Demand(Method.IsMatch(method), "the method is not a token");
         var (access, names, signature) = Parse(parts);
         CheckNames(headers, names);
         var date = CheckDate(headers, now);
         var candidates = accepted.Where(key => key.Scheme == parts[0] && key.Access == access).ToList();
-        Demand(candidates.Count > 0, "no accepted key has that algorithm and id");
+        Demand(candidates.Count > 0, "no accepted key has this algorithm and ID");
         var payload = Payload(headers, names, body);
         foreach (var query in CanonicalQueries(target))
         {
@@ -125,7 +126,7 @@ public sealed class Verifier
         throw new Refusal("the signature does not match");
     }
 
-    /// <summary>What cannot be read keeps the keys that it had.</summary>
+    /// <summary>A directory that cannot be read keeps its last keys.</summary>
     private List<Key> Accepted(DateTimeOffset now)
     {
         lock (gate)
@@ -150,20 +151,20 @@ public sealed class Verifier
 
     private void CheckNames(IReadOnlyList<(string Name, string Value)> headers, string[] names)
     {
-        Demand(names.Contains("x-sdk-date") && names.Contains("host"), "a header that has to be signed is not");
+        Demand(names.Contains("x-sdk-date") && names.Contains("host"), "a required header is not signed");
         Demand(!names.Contains("authorization") && !names.Contains(header), "the list of signed headers is malformed");
         foreach (var name in requiredHeaders)
         {
-            Demand(names.Contains(name) || Values(headers, name).Count == 0, "a header that has to be signed is not");
+            Demand(names.Contains(name) || Values(headers, name).Count == 0, "a required header is not signed");
         }
     }
 
-    /// <summary>The header's word counts only if it is signed, and only if it is true.</summary>
+    /// <summary>The header counts only if it is signed and matches the body.</summary>
     private string Payload(IReadOnlyList<(string Name, string Value)> headers, string[] names, byte[] body)
     {
         const string name = "x-sdk-content-sha256";
         var actual = Hex(SHA256.HashData(body));
-        Demand(Values(headers, name).Count <= 1, "the header came more than once");
+        Demand(Values(headers, name).Count <= 1, "duplicate header");
         if (!names.Contains(name))
         {
             return actual;
@@ -175,12 +176,12 @@ public sealed class Verifier
             return claimed;
         }
         Demand(Digest.IsMatch(claimed), "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD");
-        Demand(Equal(claimed, actual), "the body is not the one that was signed");
+        Demand(Equal(claimed, actual), "the body does not match the signed digest");
         return claimed;
     }
 
-    /// <summary>Reads a mounted Secret, or the ConfigMap with public halves: active, next and previous. The kubelet
-    /// changes all files at once by renaming ..data.</summary>
+    /// <summary>Reads a mounted Secret, or the ConfigMap with public components: active, next and previous. The kubelet
+    /// replaces all files at once by renaming ..data.</summary>
     private static List<Key> LoadKeys(string directory)
     {
         var link = Path.Combine(directory, "..data");
@@ -198,11 +199,11 @@ public sealed class Verifier
             }
             var version = MakeKey(Text(Read("type")), Text(Read("algorithm")), id, key, secret);
             var retires = prefix == "previous." ? Text(Read("previous.retires")) : "";
-            loaded.Add(retires == "" ? version : version with { Until = DateTimeOffset.Parse(retires, CultureInfo.InvariantCulture) + Window }); // this clock may be ahead
+            loaded.Add(retires == "" ? version : version with { Until = DateTimeOffset.Parse(retires, CultureInfo.InvariantCulture) + Window }); // this clock may be ahead of Signet's
         }
         if (target is not null && Linked() != target)
         {
-            throw new IOException("the directory has changed meanwhile");
+            throw new IOException("the directory changed while it was read");
         }
         return loaded;
     }
@@ -229,12 +230,12 @@ public sealed class Verifier
         };
     }
 
-    /// <summary>White space at the end is the usual mistake of who writes a file by hand.</summary>
-    private static void Plain(string half, byte[] value)
+    /// <summary>Trailing white space is a common mistake in files written by hand.</summary>
+    private static void Plain(string component, byte[] value)
     {
         if (value.Length == 0 || value.Any(b => b is <= 0x20 or >= 0x7f))
         {
-            throw new FormatException(half + ": missing, or has a character that is not visible ASCII");
+            throw new FormatException(component + ": missing, or contains a character that is not visible ASCII");
         }
     }
 
@@ -243,7 +244,7 @@ public sealed class Verifier
         var length = algorithm switch { "aes-128-cfb" => 16, "aes-256-cfb" => 32, _ => throw new FormatException("algorithm: unknown") };
         if (key.Length != length || vector.Length != 16)
         {
-            throw new FormatException("key or secret: of a wrong length");
+            throw new FormatException("key or secret: invalid length");
         }
         byte[] both = [.. key, .. vector];
         return (text, signature) =>
@@ -257,7 +258,7 @@ public sealed class Verifier
 
     private static Key MakePublicKey(string id, byte[] spki)
     {
-        // How every SPKI of the curve P-256 begins.
+        // The beginning of every SPKI of the curve P-256.
         if (Hex(spki).StartsWith("3059301306072a8648ce3d020106082a8648ce3d030107", StringComparison.Ordinal))
         {
             var ec = ECDsa.Create();
@@ -275,7 +276,7 @@ public sealed class Verifier
             && Verified(rsa, () => rsa.VerifyData(text, decoded, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)), null);
     }
 
-    /// <summary>The keys of .NET are not for several threads at once.</summary>
+    /// <summary>Keys of .NET are not safe for concurrent use.</summary>
     private static bool Verified(AsymmetricAlgorithm key, Func<bool> verify)
     {
         try
@@ -293,10 +294,10 @@ public sealed class Verifier
 
     private static (string Access, string[] Names, string Signature) Parse(string[] parts)
     {
-        Demand(parts.Length == 2, "the signature's header is malformed");
-        Demand(Schemes.Contains(parts[0]), "the algorithm is unknown");
+        Demand(parts.Length == 2, "the signature header is malformed");
+        Demand(Schemes.Contains(parts[0]), "unknown algorithm");
         var fields = Fields.Match(parts[1]);
-        Demand(fields.Success, "the signature's header is malformed");
+        Demand(fields.Success, "the signature header is malformed");
         var names = fields.Groups[2].Value.Split(';');
         Demand(names.Length <= 128, "the list of signed headers is malformed");
         var before = "";
@@ -317,12 +318,12 @@ public sealed class Verifier
         return date;
     }
 
-    /// <summary>Compares with every key, so that its time does not tell which is right.</summary>
+    /// <summary>Compares with every key, so that the time does not reveal which one matches.</summary>
     private static string VerifyBasic(string credential, List<Key> keys)
     {
-        var pair = StrictBase64(credential) ?? throw new Refusal("the signature's header is malformed");
+        var pair = StrictBase64(credential) ?? throw new Refusal("the signature header is malformed");
         var candidates = keys.Where(key => key.Credential is not null).ToList();
-        Demand(candidates.Count > 0, "no accepted key has that algorithm and id");
+        Demand(candidates.Count > 0, "no accepted key has this algorithm and ID");
         var sum = SHA256.HashData(pair);
         var matching = candidates.Where(key => CryptographicOperations.FixedTimeEquals(sum, key.Credential)).ToList();
         Demand(matching.Count > 0, "the signature does not match");
@@ -336,13 +337,13 @@ public sealed class Verifier
         {
             return "/";
         }
-        Demand(path[0] == '/', "the target is no well-formed path and query");
-        // An escaped slash becomes a separator, dots and empty segments stay.
+        Demand(path[0] == '/', "the target is not a well-formed path and query");
+        // An escaped slash becomes a separator; dots and empty segments stay.
         var encoded = Escape(Unescape(path, '+')).Replace("%2F", "/", StringComparison.Ordinal);
         return encoded.EndsWith('/') ? encoded : encoded + "/";
     }
 
-    /// <summary>The query in both orders that signers sort by: decoded and encoded.</summary>
+    /// <summary>Returns the query in both orders that signers sort by: decoded and encoded.</summary>
     private static string[] CanonicalQueries(string target)
     {
         var parts = target.Split('?', 2);
@@ -371,21 +372,21 @@ public sealed class Verifier
             Demand(found.Count > 0, "a signed header is missing");
             foreach (var value in found)
             {
-                Demand(value.IndexOfAny(['\r', '\n', '\0']) < 0, "the header's value has a line break or NUL in it");
+                Demand(value.IndexOfAny(['\r', '\n', '\0']) < 0, "the header value contains a line break or NUL");
                 lines.Append(name).Append(':').Append(value).Append('\n');
             }
         }
         return lines.ToString();
     }
 
-    /// <summary>Two parties could read a broken escape in two ways: it is refused.</summary>
+    /// <summary>Refuses broken escapes, which two parties could read in two ways.</summary>
     private static string Unescape(string text, char plus)
     {
         var decoded = new StringBuilder();
         for (var i = 0; i < text.Length; i++)
         {
             var c = text[i];
-            Demand(c is > ' ' and not '\x7f' and not '#', "the target is no well-formed path and query");
+            Demand(c is > ' ' and not '\x7f' and not '#', "the target is not a well-formed path and query");
             if (c == '+')
             {
                 c = plus;
@@ -393,7 +394,7 @@ public sealed class Verifier
             else if (c == '%')
             {
                 var whole = i + 2 < text.Length && char.IsAsciiHexDigit(text[i + 1]) && char.IsAsciiHexDigit(text[i + 2]);
-                Demand(whole, "the target is no well-formed path and query");
+                Demand(whole, "the target is not a well-formed path and query");
                 c = (char)Convert.ToByte(text.Substring(i + 1, 2), 16);
                 i += 2;
             }
@@ -408,11 +409,11 @@ public sealed class Verifier
     private static List<string> Values(IReadOnlyList<(string Name, string Value)> headers, string name) =>
         headers.Where(h => h.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).ToList();
 
-    /// <summary>Two parties could read two different values of a header that comes twice.</summary>
+    /// <summary>Refuses repeated headers, of which two parties could read different values.</summary>
     private static string Single(IReadOnlyList<(string Name, string Value)> headers, string name, string missing)
     {
         var found = Values(headers, name);
-        Demand(found.Count <= 1, "the header came more than once");
+        Demand(found.Count <= 1, "duplicate header");
         Demand(found.Count == 1 && found[0] != "", missing);
         return found[0];
     }
@@ -425,7 +426,7 @@ public sealed class Verifier
         }
     }
 
-    /// <summary>Null for what no encoder writes: a signature has one spelling.</summary>
+    /// <summary>Returns null unless an encoder writes exactly this text: a signature has one form.</summary>
     private static byte[]? StrictBase64(string text)
     {
         var decoded = new byte[text.Length];

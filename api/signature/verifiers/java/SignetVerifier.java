@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -38,35 +39,34 @@ import javax.crypto.spec.SecretKeySpec;
 
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types
- * HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
- * Java 17 or later and nothing else. Run by Signet's tests.
+ * HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
+ * Java 17 or later. Signet's tests run this file.
  *
  * <pre>
  * var verifier = new SignetVerifier(List.of(Path.of("/etc/signet/orders")), SignetVerifier.Options.DEFAULT);
  * try {
  *   keyId = verifier.verify(method, target, headers, body);
  * } catch (SignetVerifier.Refusal refusal) {
- *   log.warn(refusal.reason);                       // why: for the log alone
+ *   log.warn(refusal.reason);                       // only for the log
  *   response.sendError(401, SignetVerifier.PUBLIC_TEXT);
  * }
  * </pre>
  *
- * The target is path and query as they came, still escaped (servlets:
- * getRequestURI, "?", getQueryString). The headers have host among them, and a
- * repeated one twice (getHeaders, not getHeader). Bound the size of the body
- * while you read it. A verifier may be shared between threads. There is no nonce:
- * within 15 minutes a captured request can be replayed, so keep TLS between
- * gateway and backend.
+ * The target is path and query as they arrived, still escaped (servlets:
+ * getRequestURI, "?", getQueryString). The headers include host, with one entry for
+ * each occurrence (getHeaders, not getHeader). Limit the size of the body while you
+ * read it. Threads can share a verifier. There is no nonce: a captured request can
+ * be replayed for 15 minutes, so keep TLS between gateway and backend.
  */
 public final class SignetVerifier {
-  public static final String PUBLIC_TEXT = "the request's signature was refused";
+  public static final String PUBLIC_TEXT = "invalid request signature";
 
-  private static final long WINDOW = 15 * 60; // seconds between date and clock, either way
-  private static final Duration REREAD = Duration.ofSeconds(5); // for which a directory is not read again
+  private static final long WINDOW = 15 * 60; // seconds between date and clock, in either direction
+  private static final Duration REREAD = Duration.ofSeconds(5); // minimum time between two reads of a directory
   private static final List<String> SCHEMES = List.of("SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB",
       "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256");
   private static final Map<String, Integer> AES_KEY_LENGTHS = Map.of("aes-128-cfb", 16, "aes-256-cfb", 32);
-  /** The parameters of P-256, as every SPKI of the curve has them. */
+  /** The parameters of P-256 in every SPKI of the curve. */
   private static final String P256 = "3059301306072a8648ce3d020106082a8648ce3d030107";
   private static final String DATE = "x-sdk-date";
   private static final String PAYLOAD = "x-sdk-content-sha256";
@@ -78,7 +78,7 @@ public final class SignetVerifier {
   private static final Pattern METHOD = Pattern.compile("[A-Z0-9!#$%&'*+.^_`|~-]+");
   private static final Pattern HOST = Pattern.compile("[!-~&&[^/@?#]]+");
 
-  /** A request that is refused. The reason is for the log, never for the client. */
+  /** A refused request. The reason is only for the log, never for the client. */
   public static final class Refusal extends Exception {
     private static final long serialVersionUID = 1;
     public final String reason;
@@ -93,8 +93,8 @@ public final class SignetVerifier {
   public record Header(String name, String value) {}
 
   /**
-   * What a verifier demands: header carries the signature; allowUnsignedPayload is for bindings with {@code payload:
-   * Unsigned}; requiredHeaders have to be signed if a request has them.
+   * What a verifier requires: header carries the signature; allowUnsignedPayload is for bindings with {@code payload:
+   * Unsigned}; requiredHeaders must be signed if a request has them.
    */
   public record Options(String header, boolean allowUnsignedPayload, List<String> requiredHeaders, Clock clock) {
     public static final Options DEFAULT = new Options("authorization", false, List.of(), Clock.systemUTC());
@@ -104,7 +104,7 @@ public final class SignetVerifier {
     boolean matches(byte[] text, String signature) throws GeneralSecurityException;
   }
 
-  /** A version of a key. Scheme is null for Basic, which has the hash of its credential instead. */
+  /** A version of a key. Scheme is null for Basic, which has the hash of the credential instead. */
   private record Key(String id, String access, String name, Scheme scheme, byte[] credential, Instant until) {
     Key until(Instant time) {
       return new Key(id, access, name, scheme, credential, time);
@@ -130,7 +130,7 @@ public final class SignetVerifier {
     readAt = options.clock.instant();
   }
 
-  /** Returns the id of the key that signed the request. */
+  /** Returns the ID of the key that signed the request. */
   public String verify(String method, String target, List<Header> headers, byte[] body) throws Refusal {
     try {
       return check(method, target, headers, body);
@@ -146,19 +146,19 @@ public final class SignetVerifier {
     for (Header h : headers) {
       checkBytes(h.name + h.value);
     }
-    String carried = single(headers, header, "there is no signature");
+    String carried = single(headers, header, "no signature");
     List<Key> accepted = accepted(now);
     String[] parts = carried.split(" ", 2);
     if (parts.length == 2 && parts[0].equalsIgnoreCase("basic")) {
       return verifyBasic(parts[1], accepted);
     }
-    demand(METHOD.matcher(method).matches(), "the method is no token");
+    demand(METHOD.matcher(method).matches(), "the method is not a token");
     Fields fields = parse(parts);
     checkNames(headers, fields.names);
     String date = checkDate(headers, now);
     List<Key> candidates = accepted.stream()
         .filter(key -> parts[0].equals(key.name) && fields.access.equals(key.access)).toList();
-    demand(!candidates.isEmpty(), "no accepted key has that algorithm and id");
+    demand(!candidates.isEmpty(), "no accepted key has this algorithm and ID");
     String payload = payload(headers, fields.names, body);
     for (String query : canonicalQueries(target)) {
       String request = String.join("\n", method, canonicalPath(target), query, canonicalHeaders(headers, fields.names),
@@ -173,7 +173,7 @@ public final class SignetVerifier {
     throw new Refusal("the signature does not match");
   }
 
-  /** What cannot be read keeps the keys that it had. */
+  /** A directory that cannot be read keeps its last keys. */
   private synchronized List<Key> accepted(Instant now) {
     if (Duration.between(readAt, now).abs().compareTo(REREAD) >= 0) {
       readAt = now;
@@ -189,24 +189,24 @@ public final class SignetVerifier {
         .filter(key -> key.until == null || !now.isAfter(key.until)).toList();
   }
 
-  /** Servers make one character of each byte. Others could not be told apart. */
+  /** Servers map each byte to one character. Other characters would be ambiguous. */
   private static void checkBytes(String text) throws Refusal {
-    demand(text.chars().allMatch(c -> c <= 0xff), "the request has characters that are no bytes");
+    demand(text.chars().allMatch(c -> c <= 0xff), "the request contains characters that are not bytes");
   }
 
   private void checkNames(List<Header> headers, List<String> names) throws Refusal {
-    demand(names.contains(DATE) && names.contains("host"), "a header that has to be signed is not");
+    demand(names.contains(DATE) && names.contains("host"), "a required header is not signed");
     demand(!names.contains("authorization") && !names.contains(header), "the list of signed headers is malformed");
     for (String name : required) {
-      demand(names.contains(name) || values(headers, name).isEmpty(), "a header that has to be signed is not");
+      demand(names.contains(name) || values(headers, name).isEmpty(), "a required header is not signed");
     }
   }
 
-  /** The header's word counts only if it is signed, and only if it is true. */
+  /** The header counts only if it is signed and matches the body. */
   private String payload(List<Header> headers, List<String> names, byte[] body)
       throws Refusal, GeneralSecurityException {
     String actual = hex(sha256(body));
-    demand(values(headers, PAYLOAD).size() <= 1, "the header came more than once");
+    demand(values(headers, PAYLOAD).size() <= 1, "duplicate header");
     if (!names.contains(PAYLOAD)) {
       return actual;
     }
@@ -216,12 +216,12 @@ public final class SignetVerifier {
       return claimed;
     }
     demand(claimed.matches("[0-9a-f]{64}"), "the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD");
-    demand(equal(claimed, actual), "the body is not the one that was signed");
+    demand(equal(claimed, actual), "the body does not match the signed digest");
     return claimed;
   }
 
   /**
-   * Reads a mounted Secret, or the ConfigMap with public halves: active, next and previous. The kubelet changes all
+   * Reads a mounted Secret, or the ConfigMap with public components: active, next and previous. The kubelet replaces all
    * files at once by renaming ..data.
    */
   private static List<Key> loadKeys(Path directory) throws IOException, GeneralSecurityException {
@@ -239,11 +239,11 @@ public final class SignetVerifier {
       }
       Key version = makeKey(type, algorithm, id, key, secret);
       String retires = prefix.equals("previous.") ? string(read(place, "previous.retires")) : "";
-      // This clock may be ahead.
+      // This clock may be ahead of Signet's.
       loaded.add(retires.isEmpty() ? version : version.until(OffsetDateTime.parse(retires).toInstant().plusSeconds(WINDOW)));
     }
     if (Files.exists(link) && !link.toRealPath().equals(place)) {
-      throw new IOException("the directory has changed meanwhile");
+      throw new IOException("the directory changed while it was read");
     }
     return loaded;
   }
@@ -278,16 +278,16 @@ public final class SignetVerifier {
     }
   }
 
-  /** White space at the end is the usual mistake of who writes a file by hand. */
-  private static void plain(String half, byte[] value) throws InvalidKeyException {
+  /** Trailing white space is a common mistake in files written by hand. */
+  private static void plain(String component, byte[] value) throws InvalidKeyException {
     if (!string(value).matches("[!-~]+")) {
-      throw new InvalidKeyException(half + ": missing, or has a character that is not visible ASCII");
+      throw new InvalidKeyException(component + ": missing, or contains a character that is not visible ASCII");
     }
   }
 
   private static Scheme aes(String algorithm, byte[] key, byte[] vector) throws InvalidKeyException {
     if (key.length != AES_KEY_LENGTHS.getOrDefault(algorithm, 0) || vector.length != 16) {
-      throw new InvalidKeyException("algorithm, key or secret: wrong, or of a wrong length");
+      throw new InvalidKeyException("algorithm, key or secret: invalid value or length");
     }
     return (text, signature) -> {
       Cipher cipher = Cipher.getInstance("AES/CFB/NoPadding");
@@ -323,10 +323,10 @@ public final class SignetVerifier {
   }
 
   private static Fields parse(String[] parts) throws Refusal {
-    demand(parts.length == 2, "the signature's header is malformed");
-    demand(SCHEMES.contains(parts[0]), "the algorithm is unknown");
+    demand(parts.length == 2, "the signature header is malformed");
+    demand(SCHEMES.contains(parts[0]), "unknown algorithm");
     Matcher fields = FIELDS.matcher(parts[1]);
-    demand(fields.matches(), "the signature's header is malformed");
+    demand(fields.matches(), "the signature header is malformed");
     List<String> names = List.of(fields.group(2).split(";", -1));
     demand(names.size() <= 128, "the list of signed headers is malformed");
     String before = "";
@@ -350,12 +350,12 @@ public final class SignetVerifier {
     return date;
   }
 
-  /** Compares with every key, so that its time does not tell which is right. */
+  /** Compares with every key, so that the time does not reveal which one matches. */
   private static String verifyBasic(String credential, List<Key> keys) throws Refusal, GeneralSecurityException {
     byte[] pair = strictBase64(credential);
-    demand(pair != null, "the signature's header is malformed");
+    demand(pair != null, "the signature header is malformed");
     List<Key> candidates = keys.stream().filter(key -> key.credential != null).toList();
-    demand(!candidates.isEmpty(), "no accepted key has that algorithm and id");
+    demand(!candidates.isEmpty(), "no accepted key has this algorithm and ID");
     byte[] digest = sha256(pair);
     List<Key> matching = candidates.stream().filter(key -> MessageDigest.isEqual(digest, key.credential)).toList();
     demand(!matching.isEmpty(), "the signature does not match");
@@ -367,13 +367,13 @@ public final class SignetVerifier {
     if (path.isEmpty()) {
       return "/";
     }
-    demand(path.startsWith("/"), "the target is no well-formed path and query");
-    // An escaped slash becomes a separator, dots and empty segments stay.
+    demand(path.startsWith("/"), "the target is not a well-formed path and query");
+    // An escaped slash becomes a separator; dots and empty segments stay.
     String encoded = escape(unescape(path, '+')).replace("%2F", "/");
     return encoded.endsWith("/") ? encoded : encoded + "/";
   }
 
-  /** The query in both orders that signers sort by: decoded and encoded. */
+  /** Returns the query in both orders that signers sort by: decoded and encoded. */
   private static List<String> canonicalQueries(String target) throws Refusal {
     String[] parts = target.split("\\?", 2);
     List<String[]> decoded = new ArrayList<>();
@@ -405,7 +405,7 @@ public final class SignetVerifier {
       demand(!found.isEmpty(), "a signed header is missing");
       for (String value : found) {
         boolean oneLine = value.chars().noneMatch(c -> c == '\r' || c == '\n' || c == 0);
-        demand(oneLine, "the header's value has a line break or NUL in it");
+        demand(oneLine, "the header value contains a line break or NUL");
         lines.append(name).append(':').append(value).append('\n');
       }
     }
@@ -416,18 +416,18 @@ public final class SignetVerifier {
     return value.replaceAll("\\A[ \\t-\\r]+|[ \\t-\\r]+\\z", "");
   }
 
-  /** Two parties could read a broken escape in two ways: it is refused. */
+  /** Refuses broken escapes, which two parties could read in two ways. */
   private static String unescape(String text, char plus) throws Refusal {
     StringBuilder decoded = new StringBuilder();
     for (int i = 0; i < text.length(); i++) {
       char c = text.charAt(i);
-      demand(c > ' ' && c != 0x7f && c != '#', "the target is no well-formed path and query");
+      demand(c > ' ' && c != 0x7f && c != '#', "the target is not a well-formed path and query");
       if (c == '+') {
         c = plus;
       } else if (c == '%') {
         boolean whole = i + 2 < text.length() && HexFormat.isHexDigit(text.charAt(i + 1))
             && HexFormat.isHexDigit(text.charAt(i + 2));
-        demand(whole, "the target is no well-formed path and query");
+        demand(whole, "the target is not a well-formed path and query");
         c = (char) HexFormat.fromHexDigits(text, i + 1, i + 3);
         i += 2;
       }
@@ -449,10 +449,10 @@ public final class SignetVerifier {
     return headers.stream().filter(h -> h.name.equalsIgnoreCase(name)).map(Header::value).toList();
   }
 
-  /** Two parties could read two different values of a header that comes twice. */
+  /** Refuses repeated headers, of which two parties could read different values. */
   private static String single(List<Header> headers, String name, String missing) throws Refusal {
     List<String> found = values(headers, name);
-    demand(found.size() <= 1, "the header came more than once");
+    demand(found.size() <= 1, "duplicate header");
     demand(!found.isEmpty() && !found.get(0).isEmpty(), missing);
     return found.get(0);
   }
@@ -463,7 +463,7 @@ public final class SignetVerifier {
     }
   }
 
-  /** Null for what no encoder writes: a signature has one spelling. */
+  /** Returns null unless an encoder writes exactly this text: a signature has one form. */
   private static byte[] strictBase64(String text) {
     try {
       byte[] decoded = Base64.getDecoder().decode(text);

@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
+
 // Verifies requests that a gateway signed with a Signet signature key: types
-// HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
-// Node.js 18 or later and nothing else. Run by Signet's tests.
+// HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
+// Node.js 18 or later. Signet's tests run this file.
 //
 //   const verifier = new Verifier(['/etc/signet/orders'])   // the mounted Secret
 //   try {
 //     keyID = verifier.verify(req.method, req.url, pairs(req.rawHeaders), body)
-//   } catch (refusal) {                     // whatever it is: refuse
-//     log.warn(refusal.reason ?? refusal)   // why: for the log alone
+//   } catch (refusal) {                     // refuse in any case
+//     log.warn(refusal.reason ?? refusal)   // only for the log
 //     return res.writeHead(401).end(PUBLIC_TEXT)
 //   }
 //
-// The target is path and query as they came, still escaped (in Express:
-// originalUrl). The body is a Buffer: bound its size while you read it. There is
-// no nonce: within 15 minutes a captured request can be replayed, so keep TLS
-// between gateway and backend.
+// The target is path and query as they arrived, still escaped (in Express:
+// originalUrl). The body is a Buffer: limit its size while you read it. There is no
+// nonce: a captured request can be replayed for 15 minutes, so keep TLS between
+// gateway and backend.
 import { createCipheriv, createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const PUBLIC_TEXT = "the request's signature was refused"
-const WINDOW = 15 * 60 // seconds between date and clock, either way
-const REREAD = 5 // seconds for which a directory is not read again
+export const PUBLIC_TEXT = "invalid request signature"
+const WINDOW = 15 * 60 // seconds between date and clock, in either direction
+const REREAD = 5 // minimum seconds between two reads of a directory
 
 const SCHEMES = ['SDK-HMAC-SHA256', 'SIGNET-AES-128-CFB', 'SIGNET-AES-256-CFB', 'SIGNET-ECDSA-P256-SHA256', 'SIGNET-RSA-SHA256']
 const FIELDS = /^Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(.+)$/s
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/
 const METHOD = /^[A-Z0-9!#$%&'*+.^_`|~-]+$/
 
-// Refusal is a request that is refused. Its reason is for the log, never for
-// the client.
+// Refusal is a refused request. Its reason is only for the log, never for the
+// client.
 export class Refusal extends Error {
   constructor (reason) {
     super(PUBLIC_TEXT)
@@ -37,14 +38,14 @@ export class Refusal extends Error {
   }
 }
 
-// pairs makes [name, value] pairs of Node's rawHeaders, which keep what came twice.
+// pairs makes [name, value] pairs of Node's rawHeaders, which keep repeated headers.
 export function pairs (rawHeaders) {
   return rawHeaders.flatMap((name, i) => i % 2 ? [] : [[name, rawHeaders[i + 1]]])
 }
 
 // Verifier accepts the keys in the directories. header carries the signature;
 // allowUnsignedPayload is for bindings with `payload: Unsigned`;
-// requiredHeaders have to be signed if a request has them.
+// requiredHeaders must be signed if a request has them.
 export class Verifier {
   constructor (directories, { header = 'authorization', allowUnsignedPayload = false, requiredHeaders = [], clock = () => Date.now() / 1000 } = {}) {
     this.header = header.toLowerCase()
@@ -55,23 +56,23 @@ export class Verifier {
     this.readAt = clock()
   }
 
-  // verify returns the id of the key that signed the request, or throws Refusal.
+  // verify returns the ID of the key that signed the request, or throws Refusal.
   verify (method, target, headers, body) {
     const now = this.clock()
-    // Node makes one character of each byte. Others could not be told apart.
-    if (/[^\0-\xff]/.test(target + headers.flat().join(''))) throw new Refusal('the request has characters that are no bytes')
-    const carried = single(headers, this.header, 'there is no signature')
+    // Node maps each byte to one character. Other characters would be ambiguous.
+    if (/[^\0-\xff]/.test(target + headers.flat().join(''))) throw new Refusal('the request contains characters that are not bytes')
+    const carried = single(headers, this.header, 'no signature')
     const keys = this.#accepted(now)
     const space = carried.indexOf(' ')
     const [scheme, rest] = [carried.slice(0, space), carried.slice(space + 1)]
     if (space >= 0 && scheme.toLowerCase() === 'basic') return verifyBasic(rest, keys)
-    if (!METHOD.test(method)) throw new Refusal('the method is no token')
-    if (space < 0) throw new Refusal("the signature's header is malformed")
+    if (!METHOD.test(method)) throw new Refusal('the method is not a token')
+    if (space < 0) throw new Refusal("the signature header is malformed")
     const { access, names, signature } = parse(scheme, rest)
     this.#checkNames(headers, names)
     const date = checkDate(headers, now)
     const candidates = keys.filter(key => key.scheme === scheme && key.access === access)
-    if (candidates.length === 0) throw new Refusal('no accepted key has that algorithm and id')
+    if (candidates.length === 0) throw new Refusal('no accepted key has this algorithm and ID')
     const payload = this.#payload(headers, names, body)
     for (const query of canonicalQueries(target)) {
       const request = [method, canonicalPath(target), query, canonicalHeaders(headers, names), names.join(';'), payload].join('\n')
@@ -82,7 +83,7 @@ export class Verifier {
     throw new Refusal('the signature does not match')
   }
 
-  // What cannot be read keeps the keys that it had.
+  // A directory that cannot be read keeps its last keys.
   #accepted (now) {
     if (Math.abs(now - this.readAt) >= REREAD) {
       this.readAt = now
@@ -97,20 +98,20 @@ export class Verifier {
 
   #checkNames (headers, names) {
     for (const name of ['x-sdk-date', 'host']) {
-      if (!names.includes(name)) throw new Refusal('a header that has to be signed is not')
+      if (!names.includes(name)) throw new Refusal('a required header is not signed')
     }
     if (names.includes('authorization') || names.includes(this.header)) {
       throw new Refusal('the list of signed headers is malformed')
     }
     if (this.required.some(name => !names.includes(name) && values(headers, name).length > 0)) {
-      throw new Refusal('a header that has to be signed is not')
+      throw new Refusal('a required header is not signed')
     }
   }
 
-  // The header's word counts only if it is signed, and only if it is true.
+  // The header counts only if it is signed and matches the body.
   #payload (headers, names, body) {
     const actual = sha256(body).toString('hex')
-    if (values(headers, 'x-sdk-content-sha256').length > 1) throw new Refusal('the header came more than once')
+    if (values(headers, 'x-sdk-content-sha256').length > 1) throw new Refusal('duplicate header')
     if (!names.includes('x-sdk-content-sha256')) return actual
     const claimed = single(headers, 'x-sdk-content-sha256', 'a signed header is missing')
     if (claimed === 'UNSIGNED-PAYLOAD') {
@@ -118,13 +119,13 @@ export class Verifier {
       return claimed
     }
     if (!/^[0-9a-f]{64}$/.test(claimed)) throw new Refusal('the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD')
-    if (!equal(claimed, actual)) throw new Refusal('the body is not the one that was signed')
+    if (!equal(claimed, actual)) throw new Refusal('the body does not match the signed digest')
     return claimed
   }
 }
 
-// loadKeys reads a mounted Secret, or the ConfigMap with public halves: active,
-// next and previous. The kubelet changes all files at once by renaming ..data.
+// loadKeys reads a mounted Secret, or the ConfigMap with public components: active,
+// next and previous. The kubelet replaces all files at once by renaming ..data.
 export function loadKeys (directory) {
   const link = join(directory, '..data')
   const place = existsSync(link) ? realpathSync(link) : directory
@@ -135,7 +136,7 @@ export function loadKeys (directory) {
     if (prefix && id.length + key.length + secret.length === 0) continue
     const made = makeKey(read('type').toString(), read('algorithm').toString(), id, key, secret)
     const retires = prefix === 'previous.' ? read('previous.retires').toString() : ''
-    if (retires) made.until = Date.parse(retires) / 1000 + WINDOW // this clock may be ahead
+    if (retires) made.until = Date.parse(retires) / 1000 + WINDOW // this clock may be ahead of Signet's
     if (Number.isNaN(made.until)) throw new Error('previous.retires: no RFC 3339 time')
     keys.push(made)
   }
@@ -164,16 +165,16 @@ function makeKey (type, algorithm, id, key, secret) {
   throw new Error('type: unknown')
 }
 
-// plain refuses white space at the end, the usual mistake of who writes a file by hand.
-function plain (half, value) {
+// plain refuses trailing white space, a common mistake in files written by hand.
+function plain (component, value) {
   if (!/^[!-~]+$/.test(value.toString('latin1')) || value.includes(10)) {
-    throw new Error(`${half}: missing, or has a character that is not visible ASCII`)
+    throw new Error(`${component}: missing, or contains a character that is not visible ASCII`)
   }
 }
 
 function aes (algorithm, key, vector) {
   const length = { 'aes-128-cfb': 16, 'aes-256-cfb': 32 }[algorithm]
-  if (key.length !== length || vector.length !== 16) throw new Error('algorithm, key or secret: wrong, or of a wrong length')
+  if (key.length !== length || vector.length !== 16) throw new Error('algorithm, key or secret: invalid value or length')
   return {
     scheme: 'SIGNET-' + algorithm.toUpperCase(),
     matches: (text, signature) => {
@@ -184,8 +185,8 @@ function aes (algorithm, key, vector) {
   }
 }
 
-function publicKey (half) {
-  const key = createPublicKey({ key: Buffer.from(half.toString('latin1'), 'base64'), format: 'der', type: 'spki' })
+function publicKey (component) {
+  const key = createPublicKey({ key: Buffer.from(component.toString('latin1'), 'base64'), format: 'der', type: 'spki' })
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails
   let scheme
   if (key.asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') scheme = 'SIGNET-ECDSA-P256-SHA256'
@@ -201,9 +202,9 @@ function publicKey (half) {
 }
 
 function parse (scheme, rest) {
-  if (!SCHEMES.includes(scheme)) throw new Refusal('the algorithm is unknown')
+  if (!SCHEMES.includes(scheme)) throw new Refusal('unknown algorithm')
   const fields = FIELDS.exec(rest)
-  if (!fields) throw new Refusal("the signature's header is malformed")
+  if (!fields) throw new Refusal("the signature header is malformed")
   const [, access, list, signature] = fields
   const names = list.split(';')
   if (names.length > 128 || names.some((name, i) => !NAME.test(name) || (i > 0 && names[i - 1] >= name))) {
@@ -216,18 +217,19 @@ function checkDate (headers, now) {
   const date = single(headers, 'x-sdk-date', 'a signed header is missing')
   const iso = date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
   const at = new Date(iso)
-  // Days that are none come back as others.
+  // Invalid days are normalized to other days.
   if (iso === date || Number.isNaN(at.getTime()) || at.toISOString() !== iso) throw new Refusal('the date is malformed')
   if (Math.abs(now - at.getTime() / 1000) > WINDOW) throw new Refusal('the date is outside the window')
   return date
 }
 
-// verifyBasic compares with every key, so that its time does not tell which is right.
+// verifyBasic compares with every key, so that the time does not reveal which one
+// matches.
 function verifyBasic (credential, keys) {
   const pair = strictBase64(credential)
-  if (pair === undefined) throw new Refusal("the signature's header is malformed")
+  if (pair === undefined) throw new Refusal("the signature header is malformed")
   const candidates = keys.filter(key => key.credential)
-  if (candidates.length === 0) throw new Refusal('no accepted key has that algorithm and id')
+  if (candidates.length === 0) throw new Refusal('no accepted key has this algorithm and ID')
   const digest = sha256(pair)
   const matching = candidates.filter(key => timingSafeEqual(key.credential, digest))
   if (matching.length === 0) throw new Refusal('the signature does not match')
@@ -237,13 +239,13 @@ function verifyBasic (credential, keys) {
 function canonicalPath (target) {
   const path = target.split('?', 1)[0]
   if (path === '') return '/'
-  if (!path.startsWith('/')) throw new Refusal('the target is no well-formed path and query')
-  // An escaped slash becomes a separator, dots and empty segments stay.
+  if (!path.startsWith('/')) throw new Refusal('the target is not a well-formed path and query')
+  // An escaped slash becomes a separator; dots and empty segments stay.
   const encoded = unescape(path).split('/').map(escape).join('/')
   return encoded.endsWith('/') ? encoded : encoded + '/'
 }
 
-// canonicalQueries are the query in both orders that signers sort by: decoded
+// canonicalQueries returns the query in both orders that signers sort by: decoded
 // and encoded.
 function canonicalQueries (target) {
   const at = target.indexOf('?')
@@ -269,7 +271,7 @@ function canonicalHeaders (headers, names) {
       throw new Refusal('the host is missing or malformed')
     }
     if (found.length === 0) throw new Refusal('a signed header is missing')
-    if (/[\r\n\0]/.test(found.join(''))) throw new Refusal("the header's value has a line break or NUL in it")
+    if (/[\r\n\0]/.test(found.join(''))) throw new Refusal("the header value contains a line break or NUL")
     return found.map(value => `${name}:${value}\n`).join('')
   }).join('')
 }
@@ -277,7 +279,7 @@ function canonicalHeaders (headers, names) {
 // unescape refuses broken escapes, which two parties could read in two ways. The
 // strings are those of Node: one character for each byte.
 function unescape (text, plus = '+') {
-  if (/[\0- \x7f#]|%(?![0-9A-Fa-f]{2})/.test(text)) throw new Refusal('the target is no well-formed path and query')
+  if (/[\0- \x7f#]|%(?![0-9A-Fa-f]{2})/.test(text)) throw new Refusal('the target is not a well-formed path and query')
   return text.replaceAll('+', plus).replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
 }
 
@@ -289,10 +291,10 @@ function values (headers, name) {
   return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value)
 }
 
-// single refuses a header that comes twice: two parties could read two values.
+// single refuses repeated headers, of which two parties could read different values.
 function single (headers, name, missing) {
   const found = values(headers, name)
-  if (found.length > 1) throw new Refusal('the header came more than once')
+  if (found.length > 1) throw new Refusal('duplicate header')
   if (!found[0]) throw new Refusal(missing)
   return found[0]
 }
@@ -305,7 +307,8 @@ function hmac (secret, text) { return createHmac('sha256', secret).update(text).
 
 function equal (a, b) { return a.length === b.length && timingSafeEqual(bytes(a), bytes(b)) }
 
-// strictBase64 is undefined for what no encoder writes: a signature has one spelling.
+// strictBase64 returns undefined unless an encoder writes exactly this text: a
+// signature has one form.
 function strictBase64 (text) {
   const decoded = Buffer.from(text, 'base64')
   return decoded.toString('base64') === text ? decoded : undefined

@@ -1,41 +1,43 @@
 <?php
 // SPDX-License-Identifier: Apache-2.0
 
+// SPDX-License-Identifier: Apache-2.0
+
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types
- * HMAC, Basic, AES and PublicKey. Copy this file into your backend; it needs
- * PHP 8.2 or later with the extension openssl. Run by Signet's tests.
+ * HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
+ * PHP 8.2 or later with the extension openssl. Signet's tests run this file.
  *
  *     $verifier = new Signet\Verifier(['/etc/signet/orders']);  // the mounted Secret
  *     try {
  *         $keyId = $verifier->verify($_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'],
  *             Signet\pairs(getallheaders()), file_get_contents('php://input'));
  *     } catch (Signet\Refusal $refusal) {
- *         error_log($refusal->reason);        // why: for the log alone
+ *         error_log($refusal->reason);        // only for the log
  *         http_response_code(401);
  *         exit(Signet\PUBLIC_TEXT);
  *     }
  *
- * The target is path and query as they came, still escaped. PHP joins or drops a
- * header that came twice before anybody can see it, so forbid that in the web
- * server for headers that matter. Bound the size of the body there too. There is
- * no nonce: within 15 minutes a captured request can be replayed, so keep TLS
- * between gateway and backend.
+ * The target is path and query as they arrived, still escaped. PHP joins or drops
+ * repeated headers before code can see them, so refuse repeated signed headers in
+ * the web server. Limit the size of the body there, too. There is no nonce: a
+ * captured request can be replayed for 15 minutes, so keep TLS between gateway and
+ * backend.
  */
 
 declare(strict_types=1);
 
 namespace Signet;
 
-const PUBLIC_TEXT = "the request's signature was refused";
-const WINDOW = 15 * 60; // seconds between date and clock, either way
-const REREAD = 5; // seconds for which a directory is not read again
+const PUBLIC_TEXT = "invalid request signature";
+const WINDOW = 15 * 60; // seconds between date and clock, in either direction
+const REREAD = 5; // minimum seconds between two reads of a directory
 
 const SCHEMES = ['SDK-HMAC-SHA256', 'SIGNET-AES-128-CFB', 'SIGNET-AES-256-CFB', 'SIGNET-ECDSA-P256-SHA256', 'SIGNET-RSA-SHA256'];
 const AES_KEY_LENGTHS = ['aes-128-cfb' => 16, 'aes-256-cfb' => 32];
 const TOKEN = "!#$%&'*+.^_`|~-";
 
-/** A request that is refused. The reason is for the log, never for the client. */
+/** A refused request. The reason is only for the log, never for the client. */
 final class Refusal extends \Exception
 {
     public function __construct(public readonly string $reason)
@@ -79,11 +81,11 @@ final class Key
         };
     }
 
-    /** White space at the end is the usual mistake of who writes a file by hand. */
-    private static function plain(string $half, string $value): void
+    /** Trailing white space is a common mistake in files written by hand. */
+    private static function plain(string $component, string $value): void
     {
         if (!preg_match('/^[!-~]+$/D', $value)) {
-            throw new \RuntimeException("$half: missing, or has a character that is not visible ASCII");
+            throw new \RuntimeException("$component: missing, or contains a character that is not visible ASCII");
         }
     }
 
@@ -98,7 +100,7 @@ final class Key
     private function aes(string $algorithm, string $key, string $vector): void
     {
         if (strlen($key) !== (AES_KEY_LENGTHS[$algorithm] ?? null) || strlen($vector) !== 16) {
-            throw new \RuntimeException('algorithm, key or secret: wrong, or of a wrong length');
+            throw new \RuntimeException('algorithm, key or secret: invalid value or length');
         }
         $this->scheme = 'SIGNET-' . strtoupper($algorithm);
         $this->matches = function (string $text, string $signature) use ($algorithm, $key, $vector): bool {
@@ -108,9 +110,9 @@ final class Key
         };
     }
 
-    private function publicKey(string $half): void
+    private function publicKey(string $component): void
     {
-        $public = openssl_pkey_get_public("-----BEGIN PUBLIC KEY-----\n" . chunk_split($half, 64, "\n") . "-----END PUBLIC KEY-----\n");
+        $public = openssl_pkey_get_public("-----BEGIN PUBLIC KEY-----\n" . chunk_split($component, 64, "\n") . "-----END PUBLIC KEY-----\n");
         $details = $public ? openssl_pkey_get_details($public) : [];
         $this->scheme = match (true) {
             ($details['ec']['curve_name'] ?? '') === 'prime256v1' => 'SIGNET-ECDSA-P256-SHA256',
@@ -139,7 +141,7 @@ final class Verifier
      * @param list<string> $directories from which keys are accepted
      * @param string $header carries the signature
      * @param bool $allowUnsignedPayload is for bindings with `payload: Unsigned`
-     * @param list<string> $requiredHeaders have to be signed if a request has them
+     * @param list<string> $requiredHeaders must be signed if a request has them
      */
     public function __construct(
         array $directories,
@@ -158,7 +160,7 @@ final class Verifier
     }
 
     /**
-     * Returns the id of the key that signed the request.
+     * Returns the ID of the key that signed the request.
      *
      * @param list<array{string, string}> $headers names and values
      * @throws Refusal
@@ -166,21 +168,21 @@ final class Verifier
     public function verify(string $method, string $target, array $headers, string $body): string
     {
         $now = ($this->clock)();
-        $carried = single($headers, $this->header, 'there is no signature');
+        $carried = single($headers, $this->header, 'no signature');
         $keys = $this->accepted($now);
         [$scheme, $rest] = explode(' ', $carried, 2) + [1 => null];
         if ($rest !== null && strtolower($scheme) === 'basic') {
             return verifyBasic($rest, $keys);
         }
         if (!preg_match('/^[A-Z0-9' . preg_quote(TOKEN, '/') . ']+$/D', $method)) {
-            throw new Refusal('the method is no token');
+            throw new Refusal('the method is not a token');
         }
         [$access, $names, $signature] = parse($scheme, $rest);
         $this->checkNames($headers, $names);
         $date = checkDate($headers, $now);
         $candidates = array_filter($keys, fn (Key $key) => $key->scheme === $scheme && $key->access === $access);
         if (!$candidates) {
-            throw new Refusal('no accepted key has that algorithm and id');
+            throw new Refusal('no accepted key has this algorithm and ID');
         }
         $payload = $this->payload($headers, $names, $body);
         foreach (canonicalQueries($target) as $query) {
@@ -196,7 +198,7 @@ final class Verifier
     }
 
     /**
-     * What cannot be read keeps the keys that it had.
+     * A directory that cannot be read keeps its last keys.
      *
      * @return list<Key>
      */
@@ -220,7 +222,7 @@ final class Verifier
     {
         foreach (['x-sdk-date', 'host'] as $name) {
             if (!in_array($name, $names, true)) {
-                throw new Refusal('a header that has to be signed is not');
+                throw new Refusal('a required header is not signed');
             }
         }
         if (in_array('authorization', $names, true) || in_array($this->header, $names, true)) {
@@ -228,17 +230,17 @@ final class Verifier
         }
         foreach ($this->required as $name) {
             if (!in_array($name, $names, true) && values($headers, $name)) {
-                throw new Refusal('a header that has to be signed is not');
+                throw new Refusal('a required header is not signed');
             }
         }
     }
 
-    /** The header's word counts only if it is signed, and only if it is true. */
+    /** The header counts only if it is signed and matches the body. */
     private function payload(array $headers, array $names, string $body): string
     {
         $actual = hash('sha256', $body);
         if (count(values($headers, 'x-sdk-content-sha256')) > 1) {
-            throw new Refusal('the header came more than once');
+            throw new Refusal('duplicate header');
         }
         if (!in_array('x-sdk-content-sha256', $names, true)) {
             return $actual;
@@ -250,7 +252,7 @@ final class Verifier
         if (!preg_match('/^[0-9a-f]{64}$/D', $claimed)) {
             throw new Refusal('the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD');
         }
-        return hash_equals($actual, $claimed) ? $claimed : throw new Refusal('the body is not the one that was signed');
+        return hash_equals($actual, $claimed) ? $claimed : throw new Refusal('the body does not match the signed digest');
     }
 }
 
@@ -265,15 +267,15 @@ function pairs(array $headers): array
 }
 
 /**
- * Reads a mounted Secret, or the ConfigMap with public halves: active, next and
- * previous. The kubelet changes all files at once by renaming ..data.
+ * Reads a mounted Secret, or the ConfigMap with public components: active, next and
+ * previous. The kubelet replaces all files at once by renaming ..data.
  *
  * @return list<Key>
  */
 function loadKeys(string $directory): array
 {
     $link = "$directory/..data";
-    clearstatcache(true); // It would remember where the link pointed to.
+    clearstatcache(true); // It caches the target of the link.
     $place = is_link($link) ? readlink($link) : '.';
     $at = str_starts_with($place, '/') ? $place : "$directory/$place";
     $read = fn (string $name): string => is_file("$at/$name") ? (string) file_get_contents("$at/$name") : '';
@@ -284,7 +286,7 @@ function loadKeys(string $directory): array
             continue;
         }
         $retires = $prefix === 'previous.' ? $read('previous.retires') : '';
-        $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp() + WINDOW; // this clock may be ahead
+        $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp() + WINDOW; // this clock may be ahead of Signet's
         $keys[] = new Key($read('type'), $read('algorithm'), $id, $key, $secret, $until);
     }
     clearstatcache(true);
@@ -298,13 +300,13 @@ function loadKeys(string $directory): array
 function parse(string $scheme, ?string $rest): array
 {
     if ($rest === null) {
-        throw new Refusal("the signature's header is malformed");
+        throw new Refusal("the signature header is malformed");
     }
     if (!in_array($scheme, SCHEMES, true)) {
-        throw new Refusal('the algorithm is unknown');
+        throw new Refusal('unknown algorithm');
     }
     if (!preg_match('/^Access=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(.+)$/Ds', $rest, $fields)) {
-        throw new Refusal("the signature's header is malformed");
+        throw new Refusal("the signature header is malformed");
     }
     $names = explode(';', $fields[2]);
     $before = '';
@@ -321,7 +323,7 @@ function checkDate(array $headers, int $now): string
 {
     $date = single($headers, 'x-sdk-date', 'a signed header is missing');
     $at = \DateTimeImmutable::createFromFormat('!Ymd\THis\Z', $date, new \DateTimeZone('UTC'));
-    // Days that are none come back as others.
+    // Invalid days are normalized to other days.
     if (!preg_match('/^\d{8}T\d{6}Z$/D', $date) || !$at || $at->format('Ymd\THis\Z') !== $date) {
         throw new Refusal('the date is malformed');
     }
@@ -332,16 +334,16 @@ function checkDate(array $headers, int $now): string
 }
 
 /**
- * Compares with every key, so that its time does not tell which is right.
+ * Compares with every key, so that the time does not reveal which one matches.
  *
  * @param list<Key> $keys
  */
 function verifyBasic(string $credential, array $keys): string
 {
-    $pair = strictBase64($credential) ?? throw new Refusal("the signature's header is malformed");
+    $pair = strictBase64($credential) ?? throw new Refusal("the signature header is malformed");
     $candidates = array_filter($keys, fn (Key $key) => $key->credential !== null);
     if (!$candidates) {
-        throw new Refusal('no accepted key has that algorithm and id');
+        throw new Refusal('no accepted key has this algorithm and ID');
     }
     $matching = array_filter($candidates, fn (Key $key) => hash_equals($key->credential, hash('sha256', $pair)));
     return $matching ? reset($matching)->id : throw new Refusal('the signature does not match');
@@ -354,15 +356,15 @@ function canonicalPath(string $target): string
         return '/';
     }
     if ($path[0] !== '/') {
-        throw new Refusal('the target is no well-formed path and query');
+        throw new Refusal('the target is not a well-formed path and query');
     }
-    // An escaped slash becomes a separator, dots and empty segments stay.
+    // An escaped slash becomes a separator; dots and empty segments stay.
     $encoded = str_replace('%2F', '/', rawurlencode(unescape($path)));
     return str_ends_with($encoded, '/') ? $encoded : "$encoded/";
 }
 
 /**
- * The query in both orders that signers sort by: decoded and encoded.
+ * Returns the query in both orders that signers sort by: decoded and encoded.
  *
  * @return list<string>
  */
@@ -375,7 +377,7 @@ function canonicalQueries(string $target): array
             $decoded[] = [unescape($name, ' '), unescape($value, ' ')];
         }
     }
-    // Strings that look like numbers must not be compared as numbers.
+    // Do not compare strings that look like numbers as numbers.
     $byPair = fn (array $a, array $b): int => strcmp($a[0], $b[0]) ?: strcmp($a[1], $b[1]);
     $text = fn (array $pairs): string => implode('&', array_map(fn (array $pair) => implode('=', $pair), $pairs));
     usort($decoded, $byPair);
@@ -399,7 +401,7 @@ function canonicalHeaders(array $headers, array $names): string
         sort($found, SORT_STRING);
         foreach ($found as $value) {
             if (preg_match('/[\r\n\0]/', $value)) {
-                throw new Refusal("the header's value has a line break or NUL in it");
+                throw new Refusal("the header value contains a line break or NUL");
             }
             $lines .= "$name:$value\n";
         }
@@ -407,11 +409,11 @@ function canonicalHeaders(array $headers, array $names): string
     return $lines;
 }
 
-/** Two parties could read a broken escape in two ways: it is refused. */
+/** Refuses broken escapes, which two parties could read in two ways. */
 function unescape(string $text, string $plus = '+'): string
 {
     if (preg_match('/[\x00-\x20\x7f#]|%(?![0-9A-Fa-f]{2})/', $text)) {
-        throw new Refusal('the target is no well-formed path and query');
+        throw new Refusal('the target is not a well-formed path and query');
     }
     return rawurldecode(str_replace('+', $plus, $text));
 }
@@ -422,17 +424,17 @@ function values(array $headers, string $name): array
     return array_values(array_column(array_filter($headers, fn (array $pair) => strtolower($pair[0]) === $name), 1));
 }
 
-/** Two parties could read two different values of a header that comes twice. */
+/** Refuses repeated headers, of which two parties could read different values. */
 function single(array $headers, string $name, string $missing): string
 {
     $found = values($headers, $name);
     if (count($found) > 1) {
-        throw new Refusal('the header came more than once');
+        throw new Refusal('duplicate header');
     }
     return ($found[0] ?? '') !== '' ? $found[0] : throw new Refusal($missing);
 }
 
-/** Null for what no encoder writes: a signature has one spelling. */
+/** Returns null unless an encoder writes exactly this text: a signature has one form. */
 function strictBase64(string $text): ?string
 {
     $decoded = base64_decode($text, true);

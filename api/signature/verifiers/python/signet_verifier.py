@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verifies requests that a gateway signed with a Signet signature key.
 
-Copy this file into your backend. HMAC and Basic need the standard library
-alone; AES and PublicKey need the package `cryptography`. Run by Signet's tests.
+Copy this file into your backend. HMAC and Basic need only the standard library;
+AES and PublicKey need the package `cryptography`. Signet's tests run this file.
 
     verifier = Verifier(["/etc/signet/orders"])      # the mounted Secret
     try:
         key_id = verifier.verify(method, target, headers, body)
     except Refusal as refusal:
-        log.warning("refused: %s", refusal.reason)   # why: for the log alone
+        log.warning("refused: %s", refusal.reason)   # only for the log
         return 401, PUBLIC_TEXT
 
-target is path and query as they came, still escaped (gunicorn: RAW_URI);
-headers are (name, value) pairs, host among them, a repeated header twice.
-Bound the size of the body before you read it. A verifier may be shared between
-threads. There is no nonce: within 15 minutes a captured request can be
-replayed, so keep TLS between gateway and backend.
+target is path and query as they arrived, still escaped (gunicorn: RAW_URI);
+headers are (name, value) pairs, including host, one for each occurrence. Limit
+the size of the body before you read it. Threads can share a verifier. There is
+no nonce: a captured request can be replayed for 15 minutes, so keep TLS between
+gateway and backend.
 """
 
 import base64
@@ -27,9 +27,9 @@ import re
 import time
 from datetime import datetime
 
-PUBLIC_TEXT = "the request's signature was refused"
-WINDOW = 15 * 60  # seconds between date and clock, either way
-REREAD = 5  # seconds for which a directory is not read again
+PUBLIC_TEXT = "invalid request signature"
+WINDOW = 15 * 60  # seconds between date and clock, in either direction
+REREAD = 5  # minimum seconds between two reads of a directory
 
 SCHEMES = {"SDK-HMAC-SHA256", "SIGNET-AES-128-CFB", "SIGNET-AES-256-CFB",
            "SIGNET-ECDSA-P256-SHA256", "SIGNET-RSA-SHA256"}
@@ -44,7 +44,7 @@ SPACE = " \t\n\v\f\r"
 
 
 class Refusal(Exception):
-    """A request that is refused. The reason is for the log, never for the client."""
+    """A refused request. The reason is only for the log, never for the client."""
 
     def __init__(self, reason):
         super().__init__(PUBLIC_TEXT)
@@ -52,7 +52,7 @@ class Refusal(Exception):
 
 
 class Key:
-    """A version of a signature key; until is when it ceases to be accepted."""
+    """A version of a signature key; it is accepted until the time in until."""
 
     def __init__(self, kind, algorithm, key_id, key, secret, until):
         self.key_id, self.until = key_id.decode("ascii"), until
@@ -75,20 +75,20 @@ class Key:
             self.scheme, self.matches = public_key(key)
 
 
-def plain(half, value):
-    """White space at the end is the usual mistake of who writes a file by hand."""
+def plain(component, value):
+    """Trailing white space is a common mistake in files written by hand."""
     if not value or any(byte <= 0x20 or byte >= 0x7F for byte in value):
-        raise ValueError(half + ": missing, or has a character that is not visible ASCII")
+        raise ValueError(component + ": missing, or contains a character that is not visible ASCII")
 
 
 def aes(algorithm, key, vector):
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     scheme, length = AES_SCHEMES[algorithm]
     if len(key) != length or len(vector) != 16:
-        raise ValueError("key or secret: wrong length")
+        raise ValueError("key or secret: invalid length")
 
     def matches(text, signature):
-        # CFB by hand, of two blocks: it is leaving the package's stable part.
+        # CFB of two blocks, by hand: the package is about to move CFB out of its stable part.
         block, mac = Cipher(algorithms.AES(key), modes.ECB()).encryptor(), hmac_of(key + vector, text)
         first = xor(mac[:16], block.update(vector))
         return equal((first + xor(mac[16:], block.update(first))).hex(), signature)
@@ -117,8 +117,8 @@ def public_key(key):
 
 
 def load_keys(directory):
-    """Reads a mounted Secret, or the ConfigMap with public halves: active, next
-    and previous. The kubelet changes all files at once by renaming ..data."""
+    """Reads a mounted Secret, or the ConfigMap with public components: active, next
+    and previous. The kubelet replaces all files at once by renaming ..data."""
     link = os.path.join(directory, "..data")
     place = os.path.realpath(link) if os.path.islink(link) else directory
 
@@ -135,18 +135,18 @@ def load_keys(directory):
         if prefix and not (key_id or key or secret):
             continue
         retires = read("previous.retires").decode("ascii") if prefix == "previous." else ""
-        # This clock may be ahead.
+        # This clock may be ahead of Signet's.
         until = datetime.fromisoformat(retires.replace("Z", "+00:00")).timestamp() + WINDOW if retires else None
         keys.append(Key(read("type"), read("algorithm"), key_id, key, secret, until))
     if os.path.islink(link) and os.path.realpath(link) != place:
-        raise OSError("the directory has changed meanwhile")
+        raise OSError("the directory changed while it was read")
     return keys
 
 
 class Verifier:
     """Accepts the keys in the directories. header carries the signature;
     allow_unsigned_payload is for bindings with `payload: Unsigned`;
-    required_headers have to be signed if a request has them."""
+    required_headers must be signed if a request has them."""
 
     def __init__(self, directories, header="authorization", allow_unsigned_payload=False,
                  required_headers=(), clock=time.time):
@@ -157,7 +157,7 @@ class Verifier:
         self.read_at = clock()
 
     def accepted(self, now):
-        """What cannot be read keeps the keys that it had."""
+        """A directory that cannot be read keeps its last keys."""
         if abs(now - self.read_at) >= REREAD:
             self.read_at = now
             for directory in self.keys:
@@ -169,22 +169,22 @@ class Verifier:
                 if key.until is None or now <= key.until]
 
     def verify(self, method, target, headers, body):
-        """Returns the id of the key that signed the request, or raises Refusal."""
+        """Returns the ID of the key that signed the request, or raises Refusal."""
         now = self.clock()
         check_bytes([target, *(text for pair in headers for text in pair)])
-        carried = single(headers, self.header, "there is no signature")
+        carried = single(headers, self.header, "no signature")
         keys = self.accepted(now)
         scheme, space, rest = carried.partition(" ")
         if space and scheme.lower() == "basic":
             return verify_basic(rest, keys)
         if not METHOD.fullmatch(method):
-            raise Refusal("the method is no token")
+            raise Refusal("the method is not a token")
         access, names, signature = parse(scheme, space, rest)
         self.check_names(headers, names)
         date = check_date(headers, now)
         candidates = [key for key in keys if key.scheme == scheme and key.access == access]
         if not candidates:
-            raise Refusal("no accepted key has that algorithm and id")
+            raise Refusal("no accepted key has this algorithm and ID")
         payload = self.payload(headers, names, body)
         for query in canonical_queries(target):
             request = "\n".join([method, canonical_path(target), query,
@@ -199,18 +199,18 @@ class Verifier:
     def check_names(self, headers, names):
         for name in ("x-sdk-date", "host"):
             if name not in names:
-                raise Refusal("a header that has to be signed is not")
+                raise Refusal("a required header is not signed")
         if "authorization" in names or self.header in names:
             raise Refusal("the list of signed headers is malformed")
         for name in self.required:
             if name not in names and values(headers, name):
-                raise Refusal("a header that has to be signed is not")
+                raise Refusal("a required header is not signed")
 
     def payload(self, headers, names, body):
-        """The header's word counts only if it is signed, and only if it is true."""
+        """The header counts only if it is signed and matches the body."""
         actual = hashlib.sha256(body).hexdigest()
         if len(values(headers, "x-sdk-content-sha256")) > 1:
-            raise Refusal("the header came more than once")
+            raise Refusal("duplicate header")
         if "x-sdk-content-sha256" not in names:
             return actual
         claimed = single(headers, "x-sdk-content-sha256", "a signed header is missing")
@@ -221,24 +221,24 @@ class Verifier:
         if not DIGEST.fullmatch(claimed):
             raise Refusal("the payload is neither a SHA-256 nor UNSIGNED-PAYLOAD")
         if not equal(claimed, actual):
-            raise Refusal("the body is not the one that was signed")
+            raise Refusal("the body does not match the signed digest")
         return claimed
 
 
 def check_bytes(texts):
-    """Servers make one character of each byte. Others could not be told apart."""
+    """Servers map each byte to one character. Other characters would be ambiguous."""
     if any(ord(character) > 0xFF for text in texts for character in text):
-        raise Refusal("the request has characters that are no bytes")
+        raise Refusal("the request contains characters that are not bytes")
 
 
 def parse(scheme, space, rest):
     if not space:
-        raise Refusal("the signature's header is malformed")
+        raise Refusal("the signature header is malformed")
     if scheme not in SCHEMES:
-        raise Refusal("the algorithm is unknown")
+        raise Refusal("unknown algorithm")
     fields = FIELDS.fullmatch(rest)
     if not fields:
-        raise Refusal("the signature's header is malformed")
+        raise Refusal("the signature header is malformed")
     names = fields[2].split(";")
     ascending = all(a < b for a, b in zip(names, names[1:]))
     if not ascending or len(names) > 128 or not all(NAME.fullmatch(name) for name in names):
@@ -260,14 +260,14 @@ def check_date(headers, now):
 
 
 def verify_basic(credential, keys):
-    """Compares with every key, so that its time does not tell which is right."""
+    """Compares with every key, so that the time does not reveal which one matches."""
     pair = strict_base64(credential)
     if pair is None:
-        raise Refusal("the signature's header is malformed")
+        raise Refusal("the signature header is malformed")
     digest, candidates = hashlib.sha256(pair).digest(), [key for key in keys if key.credential]
     matching = [key for key in candidates if hmac.compare_digest(digest, key.credential)]
     if not candidates:
-        raise Refusal("no accepted key has that algorithm and id")
+        raise Refusal("no accepted key has this algorithm and ID")
     if not matching:
         raise Refusal("the signature does not match")
     return matching[0].key_id
@@ -277,15 +277,15 @@ def canonical_path(target):
     path = target.partition("?")[0]
     if not path.startswith("/"):
         if path:
-            raise Refusal("the target is no well-formed path and query")
+            raise Refusal("the target is not a well-formed path and query")
         return "/"
-    # An escaped slash becomes a separator, dots and empty segments stay.
+    # An escaped slash becomes a separator; dots and empty segments stay.
     path = escape(unescape(path), keep=b"/")
     return path if path.endswith("/") else path + "/"
 
 
 def canonical_queries(target):
-    """The query in both orders that signers sort by: decoded and encoded."""
+    """Returns the query in both orders that signers sort by: decoded and encoded."""
     pairs = []
     for pair in target.partition("?")[2].split("&"):
         if pair:
@@ -305,15 +305,15 @@ def canonical_headers(headers, names):
             raise Refusal("a signed header is missing")
         for value in found:
             if re.search(r"[\r\n\0]", value):
-                raise Refusal("the header's value has a line break or NUL in it")
+                raise Refusal("the header value contains a line break or NUL")
             lines.append(name + ":" + value + "\n")
     return "".join(lines)
 
 
 def unescape(text, plus="+"):
-    """Two parties could read a broken escape in two ways: it is refused."""
+    """Refuses broken escapes, which two parties could read in two ways."""
     if re.search(r"[\0-\x20\x7f#]", text) or re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise Refusal("the target is no well-formed path and query")
+        raise Refusal("the target is not a well-formed path and query")
     return re.sub(rb"%(..)", lambda match: bytes([int(match[1], 16)]), text.replace("+", plus).encode("latin-1"))
 
 
@@ -326,10 +326,10 @@ def values(headers, name):
 
 
 def single(headers, name, missing):
-    """Two parties could read two different values of a header that comes twice."""
+    """Refuses repeated headers, of which two parties could read different values."""
     found = values(headers, name)
     if len(found) > 1:
-        raise Refusal("the header came more than once")
+        raise Refusal("duplicate header")
     if not found or not found[0]:
         raise Refusal(missing)
     return found[0]
@@ -348,7 +348,7 @@ def equal(a, b):
 
 
 def strict_base64(text):
-    """None if it is not what an encoder writes: a signature has one spelling."""
+    """Returns None unless an encoder writes exactly this text: a signature has one form."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except ValueError:

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -13,7 +14,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 
-/** Answers the cases of verifiers_test.go, a line each, with the Java verifier. */
+/** Runs the cases of verifiers_test.go, one per line, with the Java verifier. */
 final class Run {
   private static SignetVerifier verifier;
   private static List<String> configured;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers the cases of verifiers_test.go, a line each, with the C++ verifier.
+
+// Runs the cases of verifiers_test.go, one per line, with the C++ verifier.
 #include <iostream>
 
 #include "signet_verifier.hpp"

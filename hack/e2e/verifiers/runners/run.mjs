@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers the cases of verifiers_test.go, a line each, with the JavaScript verifier.
+
+// Runs the cases of verifiers_test.go, one per line, with the JavaScript verifier.
 import { createInterface } from 'node:readline'
 import { pairs, Refusal, Verifier } from '../../../../api/signature/verifiers/javascript/signet_verifier.mjs'
 

@@ -1,7 +1,9 @@
 <?php
 // SPDX-License-Identifier: Apache-2.0
 
-// Answers the cases of verifiers_test.go, a line each, with the PHP verifier.
+// SPDX-License-Identifier: Apache-2.0
+
+// Runs the cases of verifiers_test.go, one per line, with the PHP verifier.
 
 declare(strict_types=1);
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers the cases of verifiers_test.go, a line each, with the Python verifier."""
+"""Runs the cases of verifiers_test.go, one per line, with the Python verifier."""
 
 import base64
 import os

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package advice says what the reasons of conditions mean and what a user does
-// about them. It is the one source of these texts: the tables of the API page are
-// compared with it.
 package advice
 
 import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -11,7 +8,7 @@ import signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 type Advice struct {
 	// Reason of the condition.
 	Reason string
-	// Status of the condition, as the API page words it.
+	// Status of the condition in the words of the API page.
 	Status string
 	// Meaning of the reason, in Markdown.
 	Meaning string
@@ -19,11 +16,11 @@ type Advice struct {
 	Action string
 }
 
-// Nothing is the Action where there is nothing to do.
+// Nothing is the Action if there is nothing to do.
 const Nothing = "nothing"
 
-// ForKey is the advice on a reason of Ready of a key, with the condition's
-// status; false if the reason is not known.
+// ForKey returns the advice on a reason of Ready of a key with the condition's
+// status, and false if the reason is unknown.
 func ForKey(reason, status string) (Advice, bool) {
 	if reason == signetv1alpha1.ReasonSecretTerminating {
 		return ofTerminating(status), true
@@ -31,12 +28,12 @@ func ForKey(reason, status string) (Advice, bool) {
 	return find(KeyReady, reason)
 }
 
-// ForUse is the advice on a reason of InUse of a key.
+// ForUse returns the advice on a reason of InUse of a key.
 func ForUse(reason string) (Advice, bool) {
 	return find(KeyInUse, reason)
 }
 
-// ForBinding is the advice on a reason of Ready of a binding.
+// ForBinding returns the advice on a reason of Ready of a binding.
 func ForBinding(reason string) (Advice, bool) {
 	return find(BindingReady, reason)
 }
@@ -50,8 +47,8 @@ func find(table []Advice, reason string) (Advice, bool) {
 	return Advice{}, false
 }
 
-// ofTerminating tells the states of SecretTerminating apart. False is the worse
-// one where it can be either: who saves a Secret in vain has lost nothing.
+// ofTerminating distinguishes the states of SecretTerminating. False can mean
+// either, and returns the worse one: saving a Secret needlessly does no harm.
 func ofTerminating(status string) Advice {
 	for _, advice := range KeyReady {
 		if advice.Reason == signetv1alpha1.ReasonSecretTerminating && (advice.Status == status ||

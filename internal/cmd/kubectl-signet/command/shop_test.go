@@ -15,6 +15,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // plantedSecret must never be printed.
@@ -46,12 +47,7 @@ func createShop(ctx context.Context) error {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "routes"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "reader"}},
 		},
-		&gwapiv1.Gateway{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "edge", Labels: map[string]string{signetv1alpha1.LabelEnvironment: "RELEASE"}},
-			Spec: gwapiv1.GatewaySpec{GatewayClassName: "any", Listeners: []gwapiv1.Listener{{
-				Name: "http", Port: 80, Protocol: gwapiv1.HTTPProtocolType,
-			}}},
-		},
+		gen.Gateway("edge", gen.InNamespace("shop")),
 		route("shop", "orders"), route("shop", "payments"), route("applied", "orders"),
 		binding("orders", "orders", "application/x"), binding("orders-takeover", "payments"),
 	}
@@ -84,12 +80,9 @@ func condition(kind string, status metav1.ConditionStatus, reason, message strin
 }
 
 func key(namespace, name string) client.Object {
-	k := &signetv1alpha1.SignatureKey{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC},
-	}
+	k := gen.SignatureKey(name, gen.InNamespace(namespace))
 	if name == "payments" {
-		k.Spec.Source = &signetv1alpha1.KeySource{SecretRef: &signetv1alpha1.LocalReference{Name: "payments-own"}}
+		gen.WithSource("payments-own")(k)
 		k.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "SourceNotFound", `Secret "payments-own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`)}
 		return k
 	}
@@ -97,34 +90,23 @@ func key(namespace, name string) client.Object {
 		SecretName: name, KeyID: "v1", Bindings: &signetv1alpha1.KeyBindings{Count: 1, Names: []string{"orders"}},
 		Versions: []signetv1alpha1.KeyVersion{{ID: "v1", State: signetv1alpha1.VersionActive}},
 		Conditions: []metav1.Condition{
-			condition("Ready", metav1.ConditionTrue, "Ready", "material is in force"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
+			condition("Ready", metav1.ConditionTrue, "Ready", "the key has material"), condition("Rotating", metav1.ConditionFalse, "Settled", ""),
 		},
 	}
 	return k
 }
 
 func route(namespace, name string) client.Object {
-	refs := gwapiv1.CommonRouteSpec{ParentRefs: []gwapiv1.ParentReference{{Name: "edge"}}}
-	r := &gwapiv1.HTTPRoute{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}},
-		Spec:       gwapiv1.HTTPRouteSpec{CommonRouteSpec: refs},
-	}
-	r.Status.Parents = []gwapiv1.RouteParentStatus{{
-		ParentRef: refs.ParentRefs[0], ControllerName: "test.dev/gateway",
-		Conditions: []metav1.Condition{condition("Accepted", metav1.ConditionTrue, "Accepted", "")},
-	}}
+	r := gen.HTTPRoute(name, gen.InNamespace(namespace), gen.WithParents("edge"), gen.WithLabels(map[string]string{"app": name}))
+	r.Generation = 1
+	gen.Accepted(r)
 	return r
 }
 
 // binding binds the route orders; with signed headers it is the holder.
 func binding(name, keyName string, holder ...string) client.Object {
 	api := signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, "orders")
-	b := &signetv1alpha1.SignatureBinding{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
-		Spec: signetv1alpha1.SignatureBindingSpec{
-			KeyRef: signetv1alpha1.LocalReference{Name: keyName}, Environment: "RELEASE", APIs: []signetv1alpha1.APIReference{api},
-		},
-	}
+	b := gen.SignatureBinding(name, keyName, gen.InNamespace("shop"), gen.WithHTTPRoutes(api.Name))
 	b.Status = signetv1alpha1.SignatureBindingStatus{Environment: "RELEASE", TotalAPIs: 1}
 	if len(holder) > 0 {
 		b.Spec.SignatureHeader, b.Spec.SignedHeaders = "X-Signature", []string{"content-type"}
@@ -134,7 +116,7 @@ func binding(name, keyName string, holder ...string) client.Object {
 		return b
 	}
 	b.Status.APIs = []signetv1alpha1.APIStatus{{Group: api.Kind.Group(), Kind: api.Kind, Name: api.Name, State: signetv1alpha1.APIConflicted, Holder: "orders"}}
-	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", "1 of 1 APIs are held by other bindings in environment RELEASE: HTTPRoute orders by SignatureBinding orders. Delete the API from one of the two; this binding moves up by itself.")}
+	b.Status.Conditions = []metav1.Condition{condition("Ready", metav1.ConditionFalse, "Conflicted", `1 of 1 APIs are held by other bindings in environment "RELEASE": HTTPRoute "orders" by SignatureBinding "orders". Delete the API from one of the two; this binding then takes over automatically.`)}
 	return b
 }
 

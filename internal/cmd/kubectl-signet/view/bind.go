@@ -41,9 +41,6 @@ func NewBinding(namespace, name, key, environment string, apis []signetv1alpha1.
 	}, nil
 }
 
-// maxNamed is the number of routes that an error names.
-const maxNamed = 3
-
 // NoRoute returns an error that no route matches, with some routes that exist.
 func NoRoute(namespace, kind, selector, containing string, existing []signetv1alpha1.APIReference) error {
 	what := "route"
@@ -65,7 +62,7 @@ func NoRoute(namespace, kind, selector, containing string, existing []signetv1al
 		names = append(names, APIName(api))
 	}
 	return fmt.Errorf("no %s in namespace %q matches %s: there are %s",
-		what, namespace, strings.Join(sought, " and "), status.EnumerateNames(names, maxNamed))
+		what, namespace, strings.Join(sought, " and "), status.Enumerate(names))
 }
 
 // Bare returns the binding as a user writes it, without status.

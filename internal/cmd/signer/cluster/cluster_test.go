@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package signer_test
+package cluster_test
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	. "github.com/onsi/gomega"
+	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,16 +30,12 @@ import (
 	cmdsigner "github.com/signet-dev/signet/internal/cmd/signer"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/signer"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/gen"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-const (
-	environment = "RELEASE"
-	host        = "orders.example"
-
-	soon = 30 * time.Second
-	poll = 10 * time.Millisecond
-)
+const host = "orders.example"
 
 // tenant is a namespace with a key, its Secret and a binding, as the manager
 // writes them.
@@ -56,22 +52,15 @@ func newTenant(g *WithT, admin client.Client, namespace string) *tenant {
 	ctx := context.Background()
 	err := admin.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	g.Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
-	meta := metav1.ObjectMeta{Namespace: namespace, Name: "orders"}
-	t := &tenant{admin: admin, namespace: namespace, key: &signetv1alpha1.SignatureKey{ObjectMeta: meta, Spec: signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}}}
+	in := gen.InNamespace(namespace)
+	t := &tenant{admin: admin, namespace: namespace, key: gen.SignatureKey("orders", in)}
 	g.Expect(admin.Create(ctx, t.key)).To(Succeed())
 	t.set = t.material(g)
-	t.secret = &corev1.Secret{ObjectMeta: meta, Type: signetv1alpha1.SecretType, Data: t.set.Encode()}
-	t.secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "orders"}
-	t.secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(t.key, signetv1alpha1.GroupVersion.WithKind("SignatureKey"))}
+	t.secret = gen.ManagedSecret(t.key, t.set.Encode())
 	g.Expect(admin.Create(ctx, t.secret)).To(Succeed())
-	binding := &signetv1alpha1.SignatureBinding{ObjectMeta: meta, Spec: signetv1alpha1.SignatureBindingSpec{
-		KeyRef: signetv1alpha1.LocalReference{Name: "orders"}, Environment: environment,
-		APIs: []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")},
-	}}
+	binding := gen.SignatureBinding("orders", "orders", in, gen.WithAPIs("orders"))
 	g.Expect(admin.Create(ctx, binding)).To(Succeed())
-	bound := metav1.Now()
-	binding.Status = signetv1alpha1.SignatureBindingStatus{Environment: environment, KeyName: "orders", TotalAPIs: 1, BoundAPIs: 1,
-		APIs: []signetv1alpha1.APIStatus{{Group: signetv1alpha1.APIKindAPI.Group(), Kind: signetv1alpha1.APIKindAPI, Name: "orders", State: signetv1alpha1.APIBound, BoundAt: &bound}}}
+	gen.Holding(time.Now())(binding)
 	g.Expect(admin.Status().Update(ctx, binding)).To(Succeed())
 	return t
 }
@@ -114,10 +103,10 @@ func sign(g *WithT, server *signer.Server, config *tls.Config, namespace string)
 	g.THelper()
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, environment), nil)
+	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, gen.Environment), nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	request.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/x?b=2"}, "X-Forwarded-Host": {host}}
-	response, err := (&http.Client{Transport: transport, Timeout: soon}).Do(request)
+	response, err := (&http.Client{Transport: transport, Timeout: proc.Soon}).Do(request)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close() //nolint:errcheck // only read
 	return response.StatusCode, response.Header
@@ -149,7 +138,7 @@ func waitUntilReady(t *testing.T, server *signer.Server) {
 		g.Expect(err).NotTo(HaveOccurred())
 		_ = response.Body.Close()
 		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
-	}, soon, poll).Should(Succeed())
+	}, proc.Soon, proc.Poll).Should(Succeed())
 }
 
 func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...string) (server *signer.Server, stop func() error) {
@@ -187,23 +176,15 @@ func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...st
 func TestSignerOnACluster(t *testing.T) {
 	g := NewWithT(t)
 	ctrl.SetLogger(testr.New(t))
-	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
+	cluster, err := env.Start(t.Context(), env.Options{Install: []string{"namespace", "signer"}})
 	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(plane.Stop)
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, rbacv1.AddToScheme, signetv1alpha1.AddToScheme} {
-		g.Expect(add(scheme)).To(Succeed())
-	}
-	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
-	g.Expect(err).NotTo(HaveOccurred())
-	install := func(dir ...string) {
+	t.Cleanup(cluster.Stop)
+	admin := cluster.Admin
+	install := func(folder string) {
 		t.Helper()
-		at := filepath.Join(append([]string{"..", "..", "..", "config"}, dir...)...)
-		NewWithT(t).Expect(plane.Install(t.Context(), at, controlplane.InstallOptions{})).To(Succeed())
+		NewWithT(t).Expect(cluster.InstallConfig(t.Context(), folder, "")).To(Succeed())
 	}
-	install("namespace")
-	install("signer")
-	identity, err := plane.ServiceAccountConfig(t.Context(), "signet-system", "signet-signer")
+	identity, err := cluster.ServiceAccountConfig(t.Context(), env.SystemNamespace, env.SignerAccount)
 	g.Expect(err).NotTo(HaveOccurred())
 	keys := newPKI(t)
 	t.Run("before the CRDs exist", func(t *testing.T) { waitsForKinds(t, identity, keys, func() { install("crd") }) })
@@ -222,8 +203,8 @@ func TestSignerOnACluster(t *testing.T) {
 	t.Run("as shipped for single namespaces", func(t *testing.T) {
 		g := NewWithT(t)
 		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
-		install("signer", "namespaced")
-		t.Run("missing permissions", func(t *testing.T) { reportsMissingPermissions(t, plane, identity) })
+		install("signer/namespaced")
+		t.Run("missing permissions", func(t *testing.T) { reportsMissingPermissions(t, cluster, identity) })
 		server, stop := start(t, identity, keys, "team-a", "team-b")
 		g.Expect(b.signs(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
 		g.Expect(stop()).To(Succeed())
@@ -238,7 +219,7 @@ func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install f
 	g.Expect(stop()).To(Succeed(), "stopped while waiting")
 
 	server, stop := launch(t, identity, keys)
-	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("first snapshot not complete\n"))
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, proc.Soon, proc.Poll).Should(Equal("first snapshot not complete\n"))
 	status, header := sign(g, server, keys.client("signet://sign/team-a"), "team-a")
 	g.Expect(status).To(Equal(http.StatusServiceUnavailable))
 	g.Expect(header).NotTo(HaveKey("Authorization"))
@@ -249,10 +230,10 @@ func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install f
 
 // With Roles for two namespaces, the signer can sign neither for a third nor for
 // all.
-func reportsMissingPermissions(t *testing.T, plane *controlplane.ControlPlane, identity *rest.Config) {
+func reportsMissingPermissions(t *testing.T, cluster *env.Cluster, identity *rest.Config) {
 	g := NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	g.Expect(plane.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
+	g.Expect(cluster.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
 	const lacks = "system:serviceaccount:signet-system:signet-signer is not allowed to "
 	for namespaces, want := range map[string]string{
 		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
@@ -264,7 +245,10 @@ func reportsMissingPermissions(t *testing.T, plane *controlplane.ControlPlane, i
 		for _, listener := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
 			arguments = append(arguments, "--"+listener+"-bind-address=127.0.0.1:0")
 		}
-		g.Expect(cmdsigner.Run(t.Context(), *parse(t, strings.Join(arguments, " ")))).To(MatchError(want))
+		options, flags := cmdsigner.DefaultOptions(), pflag.NewFlagSet("signer", pflag.ContinueOnError)
+		options.Bind(flags)
+		g.Expect(flags.Parse(arguments)).To(Succeed())
+		g.Expect(cmdsigner.Run(t.Context(), options)).To(MatchError(want))
 	}
 }
 
@@ -288,7 +272,7 @@ func followsChanges(t *testing.T, server *signer.Server, keys *testPKI, a *tenan
 	for range 5 {
 		a.rotate(g)
 		begin := time.Now()
-		g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
+		g.Eventually(func() error { return a.signs(g, server, config) }, proc.Soon, proc.Poll).Should(Succeed())
 		slowest = max(slowest, time.Since(begin))
 	}
 	t.Logf("the slowest of 5 rotations was in effect after %s", slowest)
@@ -298,14 +282,14 @@ func followsChanges(t *testing.T, server *signer.Server, keys *testPKI, a *tenan
 	g.Expect(a.admin.Get(t.Context(), client.ObjectKey{Namespace: "team-a", Name: "orders"}, binding)).To(Succeed())
 	binding.Spec.Environment = "staging"
 	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
-	g.Eventually(func() int { status, _ := sign(g, server, config, "team-a"); return status }, soon, poll).Should(Equal(http.StatusServiceUnavailable))
-	binding.Spec.Environment = environment
+	g.Eventually(func() int { status, _ := sign(g, server, config, "team-a"); return status }, proc.Soon, proc.Poll).Should(Equal(http.StatusServiceUnavailable))
+	binding.Spec.Environment = gen.Environment
 	g.Expect(a.admin.Update(t.Context(), binding)).To(Succeed())
-	g.Eventually(func() error { return a.signs(g, server, config) }, soon, poll).Should(Succeed())
+	g.Eventually(func() error { return a.signs(g, server, config) }, proc.Soon, proc.Poll).Should(Succeed())
 
 	// The Secret is deleted and restored immediately: no request fails.
 	g.Expect(a.admin.Delete(t.Context(), a.secret)).To(Succeed())
-	g.Consistently(func() error { return a.signs(g, server, config) }, time.Second, poll).Should(Succeed())
+	g.Consistently(func() error { return a.signs(g, server, config) }, time.Second, proc.Poll).Should(Succeed())
 	a.secret.ResourceVersion, a.secret.UID = "", ""
 	g.Expect(a.admin.Create(t.Context(), a.secret)).To(Succeed())
 	g.Expect(a.signs(g, server, config)).To(Succeed())
@@ -334,9 +318,9 @@ func drains(t *testing.T, server *signer.Server, keys *testPKI, a *tenant, stop 
 	address := server.Address("sign").String()
 	ended := make(chan error, 1)
 	go func() { ended <- stop() }()
-	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, soon, poll).Should(Equal("shutting down\n"))
+	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, proc.Soon, proc.Poll).Should(Equal("shutting down\n"))
 	g.Expect(a.signs(g, server, config)).To(Succeed(), "before gateways have noticed")
-	g.Eventually(ended, soon).Should(Receive(Succeed()))
+	g.Eventually(ended, proc.Soon).Should(Receive(Succeed()))
 	_, err := net.Dial("tcp", address)
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(strings.Contains(err.Error(), "refused")).To(BeTrue(), err.Error())

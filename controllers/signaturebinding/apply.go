@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
+)
+
+// errNotLeading keeps a manager that has lost its lease from writing. It is
+// shutting down, and the next leader makes the decision again.
+var errNotLeading = errors.New("lease expired: write skipped")
+
+// errStale means that a decision was made on a binding or key that has changed or
+// gone since. The watch delivers the change, and the decision is made again.
+var errStale = errors.New("binding or key has changed since the decision")
+
+// apply writes the decision if it changes anything: first the finalizers that it
+// requires, then the status, with the resourceVersion that the decision was made on.
+func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
+	decided.status.FencingToken = binding.Status.FencingToken
+	if !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
+		return nil
+	}
+	if !s.Leading() {
+		return errNotLeading
+	}
+	if decided.grants {
+		if err := s.protect(binding.Namespace, decided.status.KeyName); err != nil {
+			return err
+		}
+	}
+	after := binding.DeepCopy()
+	after.Status = decided.status
+	after.Status.FencingToken++
+	if err := s.writeStatus(after); err != nil {
+		return err
+	}
+	s.queue.addClaimants(s.claims, after, s.claims.Confirm(after))
+	s.emitEvents(binding, after)
+	return nil
+}
+
+// writeStatus writes the status. If the outcome of the write is unknown, no other
+// binding gets a slot that this one may hold until it has been written again.
+func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
+	err := s.Client.Status().Update(s.ctx, binding)
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return errStale // refused: nothing has been written
+	default:
+		s.claims.Invalidate(binding.Name)
+	}
+	return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
+}
+
+func (s *session) emitEvents(before, after *signetv1alpha1.SignatureBinding) {
+	events.ObserveTimeToReady(after, before.Status.Conditions, after.Status.Conditions, s.now)
+	s.recorder.Transitions(s.ctx, after, before.Status.Conditions, after.Status.Conditions,
+		signetv1alpha1.ConditionReady, signetv1alpha1.ConditionPathRewritten)
+}

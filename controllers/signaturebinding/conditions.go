@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+// setConditions sets the conditions from the states of the key and of the APIs.
+func (d *draft) setConditions() {
+	d.setReadiness()
+	generation, now := d.seen.binding.Generation, d.seen.now
+	d.requeueIn(d.readiness.Apply(&d.status.Conditions, generation, now))
+	d.setPathRewritten()
+}
+
+// setReadiness decides Ready and Stalled, the worst state first.
+func (d *draft) setReadiness() {
+	environment, total := d.seen.binding.Spec.Environment, len(d.status.APIs)
+	conflicted, standby := d.inState(signetv1alpha1.APIConflicted), d.inState(signetv1alpha1.APIStandby)
+	offline := d.inState(signetv1alpha1.APIOffline)
+	unpublished := slices.Concat(d.unpublished, namesOf(d.inState(signetv1alpha1.APINotPublished)))
+	unheld := d.unheld + len(d.inState(signetv1alpha1.APIPending))
+	switch {
+	case !d.readiness.IsZero(): // the spec is invalid
+	case len(conflicted) > 0:
+		d.readiness = status.Stalled(signetv1alpha1.ReasonConflicted, fmt.Sprintf(
+			"%d of %d APIs are held by other bindings in environment %q: %s. "+
+				"Delete the API from one of the two; this binding then takes over automatically.%s",
+			len(conflicted), total, environment, status.Enumerate(holdersOf(conflicted)), nextInLineMessage(d.nextInLine)))
+	case !d.key.problem.IsZero():
+		d.readiness = d.key.problem
+	case unheld > 0:
+		d.readiness = status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
+			"Waiting for other bindings to acknowledge that they do not hold %d of %d APIs. This resolves without action.",
+			unheld, total))
+	case len(unpublished) > 0:
+		d.readiness = status.Waiting(signetv1alpha1.ReasonNotPublished, fmt.Sprintf(
+			"%d of %d APIs were never published in environment %q: %s. The key signs for them already. "+
+				"Attach each to a Gateway that has the label %s: %s and accepts it.",
+			len(unpublished), total, environment, status.Enumerate(unpublished), signetv1alpha1.LabelEnvironment, environment))
+	case len(offline) > 0:
+		d.readiness = status.Ready(signetv1alpha1.ReasonPartlyOffline, fmt.Sprintf(
+			"%d of %d APIs are offline in environment %q: %s. They keep their key and are Bound again when a Gateway serves them.",
+			len(offline), total, environment, status.Enumerate(namesOf(offline))))
+	case len(standby) > 0:
+		d.readiness = status.Ready(signetv1alpha1.ReasonStandby, fmt.Sprintf(
+			"SignatureKey %q signs for all %d APIs, %d of which other bindings hold: %s. "+
+				"This binding takes over when they release them. Delete the binding that is not needed.",
+			d.key.name, total, len(standby), status.Enumerate(holdersOf(standby))))
+	default:
+		d.readiness = status.Ready(signetv1alpha1.ReasonBound, fmt.Sprintf("SignatureKey %q signs for all %d APIs.", d.key.name, total))
+	}
+}
+
+// setPathRewritten reports routes that change what the signature covers.
+func (d *draft) setPathRewritten() {
+	if len(d.rewrites) == 0 {
+		meta.RemoveStatusCondition(&d.status.Conditions, signetv1alpha1.ConditionPathRewritten)
+		return
+	}
+	status.SetCondition(&d.status.Conditions, metav1.Condition{
+		Type: signetv1alpha1.ConditionPathRewritten, Status: metav1.ConditionTrue, Reason: signetv1alpha1.ConditionPathRewritten,
+		ObservedGeneration: d.seen.binding.Generation,
+		Message: fmt.Sprintf("Routes rewrite requests: %s. Sign after the rewrite, because the backend verifies the request that it receives.",
+			status.Enumerate(d.rewrites)),
+	}, d.seen.now)
+}
+
+// inState returns the APIs that have the state.
+func (d *draft) inState(state signetv1alpha1.APIState) []*signetv1alpha1.APIStatus {
+	var found []*signetv1alpha1.APIStatus
+	for i := range d.status.APIs {
+		if d.status.APIs[i].State == state {
+			found = append(found, &d.status.APIs[i])
+		}
+	}
+	return found
+}
+
+func nextInLineMessage(names []string) string {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(" SignatureBinding %q is next in line and signs differently.", names[0])
+	default:
+		for i := range names {
+			names[i] = fmt.Sprintf("%q", names[i])
+		}
+		return fmt.Sprintf(" SignatureBindings %s are next in line and sign differently.", status.Enumerate(names))
+	}
+}
+
+// holdersOf returns the APIs with their holders.
+func holdersOf(apis []*signetv1alpha1.APIStatus) []string {
+	held := make([]string, 0, len(apis))
+	for _, api := range apis {
+		held = append(held, fmt.Sprintf("%s by SignatureBinding %q", apiName(api), api.Holder))
+	}
+	return held
+}
+
+func namesOf(apis []*signetv1alpha1.APIStatus) []string {
+	names := make([]string, 0, len(apis))
+	for _, api := range apis {
+		names = append(names, apiName(api))
+	}
+	return names
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package signaturebinding is the controller of SignatureBindings. It runs on the
+// leader only, and decides about one namespace at a time under the lock of the
+// claim cache (slots.ClaimCache).
+//
+// Each pass observes (observe.go), decides (decision.go and the files below, which
+// are pure), applies (apply.go), and writes the status once. Bindings that must be
+// written before a slot may be granted are written first, in the same pass
+// (session.go): a release comes before a grant.
+//
+// Inputs: the claims of the namespace, SignatureKeys from the cache, and the
+// publication of routes (internal/gatewayapi). Key and Secret are read live before
+// a key signs for a binding for the first time in a term (protect.go). What starts a
+// pass is in watch.go and enqueuer.go; prime.go fills the claim cache when the term
+// begins.
+//
+// Outputs: the status of bindings, the finalizer signet.dev/in-use on a key and its
+// Secret (protect.go), and one Event for each transition of a condition (apply.go).
+// The controller never writes a spec (invariant 6).
+//
+// Which file decides what:
+//
+//	condition Ready, Stalled            conditions.go, in the order of setReadiness
+//	  KeyNotFound, KeyNotReady,
+//	  KeyTerminating, SecretLost,
+//	  TypeNotEnabled                    effective_key.go
+//	  InvalidSpec                       decision.go
+//	  all other reasons                 conditions.go
+//	condition PathRewritten             conditions.go
+//	status.observedGeneration,
+//	  environment, totalAPIs            decision.go
+//	status.keyName, displayName         effective_key.go
+//	status.previousKeys                 decision.go
+//	status.apis, boundAPIs              api_status.go
+//	status.fencingToken                 apply.go
+package signaturebinding

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+// effectiveKey is the key that a binding signs with now.
+type effectiveKey struct {
+	// name of the key: the one that spec.keyRef names or, during a move, the one
+	// before it; empty if there is none.
+	name        string
+	hasMaterial bool
+	displayName string
+	// problem is the reason why the key that spec.keyRef names does not sign; zero
+	// if it does.
+	problem status.Readiness
+}
+
+// newEffectiveKey decides which key signs for the binding.
+func newEffectiveKey(seen *observation) effectiveKey {
+	binding := seen.binding
+	problem := keyProblem(binding, seen.key)
+	if problem.IsZero() {
+		return effectiveKey{name: seen.key.Name, hasMaterial: true, displayName: seen.key.Status.DisplayName}
+	}
+	key := effectiveKey{name: binding.Status.KeyName, displayName: binding.Status.DisplayName, problem: problem}
+	if key.name == "" || key.name == binding.Spec.KeyRef.Name {
+		return key
+	}
+	if before := seen.keyBefore; before != nil && before.Status.KeyID != "" {
+		key.hasMaterial, key.displayName = true, before.Status.DisplayName
+	}
+	key.problem.Message += fmt.Sprintf(" Until then, SignatureKey %q keeps signing.", key.name)
+	return key
+}
+
+// keyProblem returns the reason why the key that a binding names does not sign for
+// it; zero if it does. The key is nil if it does not exist.
+func keyProblem(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) status.Readiness {
+	switch {
+	case key == nil:
+		return status.Waiting(signetv1alpha1.ReasonKeyNotFound, fmt.Sprintf(
+			"SignatureKey %q does not exist in this namespace. Create it or fix spec.keyRef.name.", binding.Spec.KeyRef.Name))
+	case slots.CreatedAfterDeletion(binding, key), slots.TerminatingUnprotected(key):
+		return status.Stalled(signetv1alpha1.ReasonKeyTerminating, fmt.Sprintf(
+			"SignatureKey %q is being deleted and accepts no new bindings. Set spec.keyRef.name to another key.", key.Name))
+	default:
+		return materialProblem(key)
+	}
+}
+
+// materialProblem returns the reason why a key has no material; zero if it has.
+func materialProblem(key *signetv1alpha1.SignatureKey) status.Readiness {
+	if key.Status.KeyID != "" {
+		return status.Readiness{}
+	}
+	reason := signetv1alpha1.ReasonKeyNotReady
+	if condition := meta.FindStatusCondition(key.Status.Conditions, signetv1alpha1.ConditionReady); condition != nil {
+		reason = condition.Reason
+	}
+	switch reason {
+	case signetv1alpha1.ReasonSecretLost:
+		return status.Stalled(reason, fmt.Sprintf("The Secret of SignatureKey %q is lost. See its status.", key.Name))
+	case signetv1alpha1.ReasonTypeNotEnabled:
+		return status.Stalled(reason, fmt.Sprintf(
+			"The type of SignatureKey %q is not enabled, and the key has no material. See its status.", key.Name))
+	default:
+		return status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
+			"SignatureKey %q has no material yet (%s). See its status.", key.Name, reason))
+	}
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// A binding moves to another key when that key has material. Until then it keeps
+// signing with the key before.
+func TestMoveToAnotherKey(t *testing.T) {
+	// moving is a binding of the key old that names the key orders.
+	moving := func(keyBefore *signetv1alpha1.SignatureKey) func(*observation) {
+		return func(seen *observation) {
+			seen.keyBefore = keyBefore
+			seen.binding.Status.KeyName, seen.binding.Status.DisplayName = "old", "recorded_signature"
+		}
+	}
+	previous := func(name string, until time.Time) func(*decision) {
+		return func(d *decision) {
+			d.status.PreviousKeys = append(d.status.PreviousKeys, signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(until)})
+		}
+	}
+	again := func(after time.Duration) func(*decision) { return func(d *decision) { d.requeueAfter = after } }
+	effective := func(name, displayName string) func(*decision) {
+		return func(d *decision) { d.status.KeyName, d.status.DisplayName = name, displayName }
+	}
+	had := func(name string, until time.Time) func(*observation) {
+		return withStatus(func(s *signetv1alpha1.SignatureBindingStatus) {
+			s.PreviousKeys = append(s.PreviousKeys, signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(until)})
+		})
+	}
+	held := withAPI("a", heldMine, recorded(nil))
+	bound := entry(kindAPI, "a", signetv1alpha1.APIBound, boundAt(before))
+	const waits = `SignatureKey "orders" has no material yet (KeyNotReady). See its status. Until then, SignatureKey "old" keeps signing.`
+	expectDecisions(t, map[string]decisionCase{
+		"the new key has material": {
+			observed(moving(keyWithMaterial("old")), held),
+			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),
+		},
+		"the new key has no material": {
+			observed(moving(keyWithMaterial("old")), withKey(keyWithout("")), held),
+			wanted(effective("old", "old_signature"), bound, waiting("KeyNotReady", waits)),
+		},
+		"neither key has material": {
+			observed(moving(keyWithout("SecretLost")), withKey(keyWithout("")), held),
+			wanted(effective("old", "recorded_signature"), entry(kindAPI, "a", signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+				waiting("KeyNotReady", waits)),
+		},
+		"the key before is gone": {
+			observed(moving(nil), withKey(nil), held),
+			wanted(effective("old", "recorded_signature"), entry(kindAPI, "a", signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+				waiting("KeyNotFound", `SignatureKey "orders" does not exist in this namespace. Create it or fix spec.keyRef.name. Until then, SignatureKey "old" keeps signing.`)),
+		},
+		"the second move within a minute": {
+			observed(moving(keyWithMaterial("old")), held, had("older", now.Add(20*time.Second))),
+			wanted(bound, ready("Bound", boundMessage), grants,
+				previous("old", now.Add(time.Minute)), previous("older", now.Add(20*time.Second)), again(20*time.Second)),
+		},
+		"a move back": {
+			observed(moving(keyWithMaterial("old")), held, had("orders", now.Add(20*time.Second))),
+			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),
+		},
+		"a minute after a move": {
+			observed(held, had("older", now), had("old", now.Add(time.Second)), withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "orders" })),
+			wanted(bound, ready("Bound", boundMessage), previous("old", now.Add(time.Second)), again(time.Second)),
+		},
+	})
+}
+
+// The schema allows eight previous keys: the oldest ones are dropped.
+func TestPreviousKeysAreLimited(t *testing.T) {
+	seen := observed(withAPI("a", heldMine, recorded(nil)), withStatus(func(s *signetv1alpha1.SignatureBindingStatus) {
+		s.KeyName = "before"
+		for i := range 8 {
+			s.PreviousKeys = append(s.PreviousKeys, signetv1alpha1.PreviousKey{Name: fmt.Sprintf("key-%d", i), Until: metav1.NewTime(now.Add(time.Minute))})
+		}
+	}))
+	got := decide(seen).status.PreviousKeys
+	if len(got) != 8 || got[0].Name != "before" || got[7].Name != "key-6" {
+		t.Errorf("previousKeys = %v, want before and key-0 to key-6", got)
+	}
+}
+
+// What wakes the bindings of a key: its identity, its deletion, its name on the
+// gateway, and whether and why it has no material. A rotation does not.
+func TestKeyFacet(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*signetv1alpha1.SignatureKey)
+		want   bool
+	}{
+		"rotation": {func(k *signetv1alpha1.SignatureKey) { k.Status.KeyID = "v2" }, false},
+		"other condition": {func(k *signetv1alpha1.SignatureKey) {
+			k.Status.Conditions = keyWithout("InvalidMaterial").Status.Conditions
+		}, false},
+		"material lost":    {func(k *signetv1alpha1.SignatureKey) { k.Status.KeyID = "" }, true},
+		"created again":    {func(k *signetv1alpha1.SignatureKey) { k.UID = "second" }, true},
+		"deletion":         {func(k *signetv1alpha1.SignatureKey) { k.DeletionTimestamp = &metav1.Time{Time: now} }, true},
+		"protection":       {func(k *signetv1alpha1.SignatureKey) { k.Finalizers = []string{signetv1alpha1.FinalizerProtection} }, true},
+		"new display name": {func(k *signetv1alpha1.SignatureKey) { k.Status.DisplayName = "other" }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := keyWithMaterial("orders")
+			changed := key.DeepCopy()
+			test.change(changed)
+			if got := !facetsEqual(key, changed); got != test.want {
+				t.Errorf("concerns the bindings: %t, want %t", got, test.want)
+			}
+		})
+	}
+}

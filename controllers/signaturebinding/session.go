@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
+)
+
+// session is the work on one request. It reads each key at most once.
+type session struct {
+	*Reconciler
+	ctx    context.Context //nolint:containedctx // lives as long as one Reconcile
+	claims *slots.NamespaceCache
+	now    time.Time
+	keys   map[string]*signetv1alpha1.SignatureKey
+}
+
+func (r *Reconciler) newSession(ctx context.Context, claims *slots.NamespaceCache) *session {
+	return &session{
+		Reconciler: r, ctx: ctx, claims: claims,
+		now:  r.Clock.Now().UTC().Truncate(time.Second),
+		keys: map[string]*signetv1alpha1.SignatureKey{},
+	}
+}
+
+// reconcileBinding decides about the binding and writes: first the bindings that
+// must make room for it, then the binding itself.
+func (s *session) reconcileBinding(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
+	decided, err := s.decide(binding)
+	if err != nil {
+		return nil, err
+	}
+	if len(decided.blockers) > 0 {
+		if err := s.makeRoom(decided.blockers); err != nil {
+			return nil, err
+		}
+		if decided, err = s.decide(binding); err != nil {
+			return nil, err
+		}
+	}
+	return decided, s.apply(binding, decided)
+}
+
+// makeRoom writes the bindings that must be written before another one gets what
+// it waits for. They are granted only slots that no binding blocks.
+func (s *session) makeRoom(names []string) error {
+	for _, name := range names {
+		binding := s.claims.Binding(name)
+		if binding == nil {
+			continue
+		}
+		decided, err := s.decide(binding)
+		if err != nil {
+			return err
+		}
+		decided.mustWrite = !s.claims.IsFenced(name)
+		if err := s.apply(binding, decided); err != nil {
+			return fmt.Errorf("make room for a claimant: %w", err)
+		}
+		s.queue.addLater(binding, decided.requeueAfter)
+	}
+	return nil
+}
+
+// decide observes the surroundings of the binding and decides about its status.
+func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
+	if !binding.DeletionTimestamp.IsZero() {
+		return releaseAll(binding), nil
+	}
+	seen, err := s.observe(binding)
+	if err != nil {
+		return nil, err
+	}
+	return decide(seen), nil
+}
