@@ -135,10 +135,10 @@ func wanted(options ...func(*decision)) decision {
 	return d
 }
 
-// entry adds an entry of status.apis and counts it.
-func entry(kind signetv1alpha1.APIKind, name string, state signetv1alpha1.APIState, change ...func(*signetv1alpha1.APIStatus)) func(*decision) {
+// entry adds the entry of status.apis for the API a, and counts it.
+func entry(kind signetv1alpha1.APIKind, state signetv1alpha1.APIState, change ...func(*signetv1alpha1.APIStatus)) func(*decision) {
 	return func(d *decision) {
-		apiStatus := signetv1alpha1.APIStatus{Group: kind.Group(), Kind: kind, Name: name, State: state}
+		apiStatus := signetv1alpha1.APIStatus{Group: kind.Group(), Kind: kind, Name: "a", State: state}
 		for _, c := range change {
 			c(&apiStatus)
 		}
@@ -158,9 +158,7 @@ func gateways(n int32) func(*signetv1alpha1.APIStatus) {
 	return func(s *signetv1alpha1.APIStatus) { s.Gateways = &n }
 }
 
-func heldBy(holder string) func(*signetv1alpha1.APIStatus) {
-	return func(s *signetv1alpha1.APIStatus) { s.Holder = holder }
-}
+func heldByOther(s *signetv1alpha1.APIStatus) { s.Holder = "other" }
 
 func message(text string) func(*signetv1alpha1.APIStatus) {
 	return func(s *signetv1alpha1.APIStatus) { s.Message = text }
