@@ -32,7 +32,7 @@ type decisionCase struct {
 
 // observed builds the observation of a binding of generation 2 whose key has
 // material. Each API that the binding lists is this binding's to hold until an
-// option says otherwise.
+// option changes that.
 func observed(options ...func(*observation)) *observation {
 	binding := gen.SignatureBinding("orders", "orders", gen.InNamespace("shop"), gen.WithGeneration(2), gen.CreatedAt(before))
 	seen := &observation{binding: binding, now: now, key: keyWithMaterial("orders")}
@@ -67,7 +67,7 @@ func withAPI(name string, evaluation slots.Evaluation, options ...func(*apiObser
 	return addAPI(signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name), evaluation, options)
 }
 
-// withRoute adds an HTTPRoute that Gateways serve as published says.
+// withRoute adds an HTTPRoute with that publication.
 func withRoute(name string, evaluation slots.Evaluation, published publication.State, options ...func(*apiObservation)) func(*observation) {
 	options = append([]func(*apiObservation){func(seen *apiObservation) { seen.publication = published }}, options...)
 	return addAPI(signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, name), evaluation, options)

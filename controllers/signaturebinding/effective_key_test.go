@@ -88,8 +88,8 @@ func TestPreviousKeysAreLimited(t *testing.T) {
 	}
 }
 
-// What wakes the bindings of a key: its identity, its deletion, its name on the
-// gateway, and whether and why it has no material. A rotation does not.
+// A change enqueues the bindings of a key if it concerns its identity, its deletion,
+// its name on the gateway, or its material while it has none. A rotation does not.
 func TestKeyFacet(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*signetv1alpha1.SignatureKey)
