@@ -11,9 +11,9 @@ import (
 	"github.com/signet-dev/signet/internal/publication"
 )
 
-// eventHandler turns the changes of records into those of routes. Changes that
-// leave all verdicts as they are end here; the first objects of a watch are
-// announced together, when it has synced.
+// eventHandler turns changes of records into notifications about routes. A change
+// that affects no state of a route ends here. The initial objects of a watch cause
+// one notification together, when the watch has synced (awaitSync).
 func (o *Observer) eventHandler() toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerDetailedFuncs{
 		AddFunc: func(added any, isInInitialList bool) {
@@ -31,8 +31,8 @@ func (o *Observer) eventHandler() toolscache.ResourceEventHandler {
 	}
 }
 
-// recordChanged tells the subscribers which routes a change concerns. before is
-// nil for a record that has come or gone.
+// recordChanged notifies the subscribers of the routes that a change concerns.
+// before is nil for a record that was added or deleted.
 func (o *Observer) recordChanged(before, record any) {
 	switch now := record.(type) {
 	case *routeRecord:
@@ -52,7 +52,8 @@ func (o *Observer) recordChanged(before, record any) {
 	}
 }
 
-// environmentOfRecord: a Gateway that is not there counts as one without label.
+// environmentOfRecord returns the environment of a Gateway. One that does not exist
+// counts as one without the label.
 func environmentOfRecord(record *gatewayRecord) string {
 	if record == nil {
 		return ""
@@ -60,8 +61,7 @@ func environmentOfRecord(record *gatewayRecord) string {
 	return record.environment
 }
 
-// gatewayChanged concerns the routes with this parent, and those with a
-// ListenerSet of it.
+// gatewayChanged notifies about the routes of the Gateway and of its ListenerSets.
 func (o *Observer) gatewayChanged(gateway types.NamespacedName) {
 	o.parentChanged(publication.ParentKey{
 		Kind: publication.KindGateway, Namespace: gateway.Namespace, Name: gateway.Name,
@@ -75,6 +75,7 @@ func (o *Observer) gatewayChanged(gateway types.NamespacedName) {
 	}
 }
 
+// parentChanged notifies about the routes that the parent accepts.
 func (o *Observer) parentChanged(parent publication.ParentKey) {
 	for _, resource := range []string{resourceHTTPRoutes, resourceGRPCRoutes} {
 		for _, record := range o.byIndex(resource, indexParent, parentIndexKey(parent)) {
@@ -85,21 +86,21 @@ func (o *Observer) parentChanged(parent publication.ParentKey) {
 	}
 }
 
-// byIndex finds records of a resource in all its watches.
+// byIndex returns the records of a resource from all its watches.
 func (o *Observer) byIndex(resource, index, key string) []any {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	var found []any
 	for _, watch := range o.resources[resource].watches {
-		// The index exists, which is the only error there is.
+		// The only possible error is an unknown index.
 		records, _ := watch.informer.GetIndexer().ByIndex(index, key)
 		found = append(found, records...)
 	}
 	return found
 }
 
-// notifyAll announces that all verdicts may have changed which rest on a
-// resource: for a kind of route those in the namespace, else all there are.
+// notifyAll notifies that the state of all routes that depend on a resource may have
+// changed: for a kind of route those in the namespace, otherwise all routes.
 func (o *Observer) notifyAll(resource *observedResource, namespace string) {
 	switch resource.name {
 	case resourceHTTPRoutes, resourceGRPCRoutes:

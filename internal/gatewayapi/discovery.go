@@ -17,34 +17,35 @@ import (
 )
 
 const (
-	// discoveryTimeout is how long one look at discovery may take.
+	// discoveryTimeout limits one discovery request.
 	discoveryTimeout = 10 * time.Second
-	// discoveryPause is the least time between two looks.
+	// discoveryPause is the minimum time between two discovery requests.
 	discoveryPause = time.Second
 )
 
-// observationOrder has what routes refer to before the routes.
+// observationOrder lists the resources that routes refer to before the routes.
 var observationOrder = []string{resourceGateways, resourceListenerSets, resourceHTTPRoutes, resourceGRPCRoutes}
 
-// run looks at discovery again and again, and starts and stops the watches by
-// what it finds. It returns when the context has ended and the watches with it.
+// run repeats discovery, and starts and stops the watches accordingly. It returns
+// when the context has ended and all watches have stopped.
 func (o *Observer) run(ctx context.Context) {
 	defer o.stopAll()
-	answered := false
+	discovered := false
 	for ctx.Err() == nil {
-		if o.discover(ctx) && !answered {
-			answered = true
+		if o.discover(ctx) && !discovered {
+			discovered = true
 			go o.waitForInitialSync(ctx)
 		}
 		wait := o.interval
-		if !answered {
+		if !discovered {
 			wait = min(wait, discoveryPause)
 		}
 		o.pause(ctx, wait)
 	}
 }
 
-// pause waits for the time given, or less if a look is asked for.
+// pause waits for this time, or until discoverSoon is called, but at least for
+// discoveryPause.
 func (o *Observer) pause(ctx context.Context, wait time.Duration) {
 	least := time.NewTimer(min(wait, discoveryPause))
 	defer least.Stop()
@@ -58,26 +59,27 @@ func (o *Observer) pause(ctx context.Context, wait time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-remaining.C:
-	case <-o.kick:
+	case <-o.wake:
 	}
 }
 
-// lookSoon asks for a look at discovery before its time.
-func (o *Observer) lookSoon() {
+// discoverSoon ends the current pause early.
+func (o *Observer) discoverSoon() {
 	select {
-	case o.kick <- struct{}{}:
+	case o.wake <- struct{}{}:
 	default:
 	}
 }
 
-// discover asks which resources are served and acts on the answer. Without one all
-// stays as it is. It returns whether waiting for a better answer is vain.
+// discover finds out which resources are served, and starts and stops watches. If the
+// request fails, nothing changes. It reports whether the result is final: retrying
+// does not help if discovery is forbidden.
 func (o *Observer) discover(ctx context.Context) bool {
-	served, err := servedGatewayResources(ctx, o.discovery)
+	served, err := servedResources(ctx, o.discovery)
 	if ctx.Err() != nil {
 		return false
 	}
-	o.discovered(err)
+	o.recordDiscovery(err)
 	if err != nil {
 		return apierrors.IsForbidden(err)
 	}
@@ -87,8 +89,9 @@ func (o *Observer) discover(ctx context.Context) bool {
 	return true
 }
 
-// discovered logs that discovery has begun to fail or to succeed.
-func (o *Observer) discovered(err error) {
+// recordDiscovery records the result of discovery, and logs when it starts to fail
+// or succeeds again.
+func (o *Observer) recordDiscovery(err error) {
 	reason := ""
 	if err != nil {
 		reason = failureOf(err)
@@ -100,25 +103,25 @@ func (o *Observer) discovered(err error) {
 	switch {
 	case reason == before:
 	case err != nil:
-		o.log.Error(err, "Cannot find out which kinds of the Gateway API are served; what is known stays in force")
+		o.log.Error(err, "Failed to discover the kinds of the Gateway API, keeping the known ones")
 	default:
-		o.log.Info("Can find out again which kinds of the Gateway API are served")
+		o.log.Info("Discovered the kinds of the Gateway API again")
 	}
 }
 
-// servedGatewayResources lists the resources of the Gateway API's v1. That the
-// API server does not know the group or version is an answer; any other error
-// is none.
-func servedGatewayResources(ctx context.Context, discovery rest.Interface) ([]string, error) {
+// servedResources returns the resources of version v1 of the Gateway API. If the API
+// server does not know the group or version, there are none; any other error leaves
+// the question open.
+func servedResources(ctx context.Context, discovery rest.Interface) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
 	defer cancel()
 	list := &metav1.APIResourceList{}
-	err := discovery.Get().AbsPath("/apis", gwapiv1.GroupName, gatewayGroupVersion.Version).Do(ctx).Into(list)
+	err := discovery.Get().AbsPath("/apis", gwapiv1.GroupName, groupVersion.Version).Do(ctx).Into(list)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("discover %s: %w", gatewayGroupVersion, err)
+		return nil, fmt.Errorf("discover %s: %w", groupVersion, err)
 	}
 	names := make([]string, 0, len(list.APIResources))
 	for i := range list.APIResources {
@@ -127,8 +130,8 @@ func servedGatewayResources(ctx context.Context, discovery rest.Interface) ([]st
 	return names, nil
 }
 
-// observe starts the watches of a resource that has come, and stops those of
-// one that has gone.
+// observe starts the watches of a resource that is now served, and stops those of one
+// that no longer is.
 func (o *Observer) observe(ctx context.Context, resource *observedResource, served bool) {
 	presence := publication.Absent
 	if served {
@@ -140,43 +143,44 @@ func (o *Observer) observe(ctx context.Context, resource *observedResource, serv
 		return
 	}
 	resource.served = presence
-	gone := resource.watches
+	stopped := resource.watches
 	resource.watches = nil
 	if served {
-		resource.watches = map[string]*gatewayWatch{}
+		resource.watches = map[string]*resourceWatch{}
 		for _, namespace := range resource.namespaces {
 			resource.watches[namespace] = o.newWatch(ctx, resource, namespace)
 		}
 	}
 	o.mu.Unlock()
 	if served {
-		o.log.Info("The cluster serves this kind of the Gateway API", "kind", resource.kind)
+		o.log.Info("Started to observe a kind of the Gateway API", "kind", resource.kind)
 		return
 	}
-	o.log.Info("The cluster does not serve this kind of the Gateway API", "kind", resource.kind)
-	for _, watch := range gone {
+	o.log.Info("Kind of the Gateway API is not installed", "kind", resource.kind)
+	for _, watch := range stopped {
 		watch.stop()
 	}
 	o.notifyAll(resource, metav1.NamespaceAll)
 }
 
-// waitForInitialSync closes o.settled once each watch that there is has synced or failed.
+// waitForInitialSync closes o.synced when each current watch has synced or failed.
 func (o *Observer) waitForInitialSync(ctx context.Context) {
-	for _, watch := range o.watchesNow() {
+	for _, watch := range o.allWatches() {
 		select {
 		case <-ctx.Done():
 			return
 		case <-watch.stopped:
-		case <-watch.settled:
+		case <-watch.synced:
 		}
 	}
-	close(o.settled)
+	close(o.synced)
 }
 
-func (o *Observer) watchesNow() []*gatewayWatch {
+// allWatches returns the current watches of all resources.
+func (o *Observer) allWatches() []*resourceWatch {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	var all []*gatewayWatch
+	var all []*resourceWatch
 	for _, resource := range o.resources {
 		for _, watch := range resource.watches {
 			all = append(all, watch)
@@ -185,9 +189,9 @@ func (o *Observer) watchesNow() []*gatewayWatch {
 	return all
 }
 
-// stopAll waits for the end of all watches. What they have read stays known.
+// stopAll stops all watches and waits until they have ended. Their records stay.
 func (o *Observer) stopAll() {
-	for _, watch := range o.watchesNow() {
+	for _, watch := range o.allWatches() {
 		watch.stop()
 	}
 }

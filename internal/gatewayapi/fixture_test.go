@@ -34,23 +34,23 @@ import (
 )
 
 const (
-	gatewaySoon = 30 * time.Second
-	gatewayPoll = 50 * time.Millisecond
-	// gatewayGone is how long the removal of a CRD may take: the API server
-	// gives itself a minute to confirm that no objects are left.
-	gatewayGone = 2 * time.Minute
+	soon = 30 * time.Second
+	poll = 50 * time.Millisecond
+	// removalTimeout limits the removal of a CRD: the API server takes up to a minute
+	// to confirm that no objects are left.
+	removalTimeout = 2 * time.Minute
 )
 
-// gatewayServer is an API server of its own, since the tests of the observer
-// install and remove the Gateway API's kinds.
-type gatewayServer struct {
+// testServer is a separate API server, because the tests of the observer install and
+// remove the kinds of the Gateway API.
+type testServer struct {
 	env    *envtest.Environment
 	config *rest.Config
 	client client.Client
 	crds   string
 }
 
-func startGatewayServer(t *testing.T) *gatewayServer {
+func startServer(t *testing.T) *testServer {
 	t.Helper()
 	g := NewWithT(t)
 	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
@@ -66,14 +66,14 @@ func startGatewayServer(t *testing.T) *gatewayServer {
 	g.Expect(errors.Join(clientgoscheme.AddToScheme(types), gwapiv1.Install(types))).To(Succeed())
 	cli, err := client.New(config, client.Options{Scheme: types})
 	g.Expect(err).NotTo(HaveOccurred())
-	return &gatewayServer{
+	return &testServer{
 		env: env, config: config, client: cli,
 		crds: filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"),
 	}
 }
 
-func (s *gatewayServer) crdOptions(resources []string) envtest.CRDInstallOptions {
-	options := envtest.CRDInstallOptions{MaxTime: gatewaySoon, PollInterval: gatewayPoll, ErrorIfPathMissing: true}
+func (s *testServer) crdOptions(resources []string) envtest.CRDInstallOptions {
+	options := envtest.CRDInstallOptions{MaxTime: soon, PollInterval: poll, ErrorIfPathMissing: true}
 	for _, resource := range resources {
 		options.Paths = append(options.Paths, filepath.Join(s.crds, "gateway.networking.k8s.io_"+resource+".yaml"))
 	}
@@ -81,11 +81,11 @@ func (s *gatewayServer) crdOptions(resources []string) envtest.CRDInstallOptions
 }
 
 // install installs the CRDs of these resources until the test ends.
-func (s *gatewayServer) install(t *testing.T, resources ...string) {
+func (s *testServer) install(t *testing.T, resources ...string) {
 	t.Helper()
 	t.Cleanup(func() {
-		// The objects first: where the API server has to delete them with their
-		// CRD and is slow, it tries again after ever longer waits.
+		// Remove the objects first: if the API server has to delete them with their CRD
+		// and is slow, it retries with a back-off.
 		for _, resource := range resources {
 			s.removeObjects(t, resource)
 		}
@@ -96,7 +96,7 @@ func (s *gatewayServer) install(t *testing.T, resources ...string) {
 }
 
 // remove removes CRDs, with all objects, and waits until they are gone.
-func (s *gatewayServer) remove(t *testing.T, resources ...string) {
+func (s *testServer) remove(t *testing.T, resources ...string) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(envtest.UninstallCRDs(s.config, s.crdOptions(resources))).To(Succeed())
@@ -105,11 +105,11 @@ func (s *gatewayServer) remove(t *testing.T, resources ...string) {
 		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		g.Eventually(func() error {
 			return s.client.Get(context.Background(), client.ObjectKey{Name: resource + "." + gwapiv1.GroupName}, crd)
-		}, gatewayGone, gatewayPoll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
+		}, removalTimeout, poll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
 	}
 }
 
-func (s *gatewayServer) removeObjects(t *testing.T, resource string) {
+func (s *testServer) removeObjects(t *testing.T, resource string) {
 	t.Helper()
 	g := NewWithT(t)
 	kind, err := s.client.RESTMapper().KindFor(schema.GroupVersionResource{Group: gwapiv1.GroupName, Resource: resource})
@@ -127,8 +127,8 @@ func (s *gatewayServer) removeObjects(t *testing.T, resource string) {
 	}
 }
 
-// create creates objects; that they are there already is no error.
-func (s *gatewayServer) create(t *testing.T, objects ...client.Object) {
+// create creates objects. An object that exists already is no error.
+func (s *testServer) create(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
 		err := s.client.Create(context.Background(), object)
@@ -136,13 +136,13 @@ func (s *gatewayServer) create(t *testing.T, objects ...client.Object) {
 	}
 }
 
-func (s *gatewayServer) delete(t *testing.T, object client.Object) {
+func (s *testServer) delete(t *testing.T, object client.Object) {
 	t.Helper()
 	NewWithT(t).Expect(s.client.Delete(context.Background(), object)).To(Succeed())
 }
 
-// change applies a change to what the server has.
-func (s *gatewayServer) change(t *testing.T, object client.Object, change func()) {
+// change applies a change to the current object.
+func (s *testServer) change(t *testing.T, object client.Object, change func()) {
 	t.Helper()
 	g := NewWithT(t)
 	g.Expect(s.client.Get(context.Background(), client.ObjectKeyFromObject(object), object)).To(Succeed())
@@ -150,14 +150,14 @@ func (s *gatewayServer) change(t *testing.T, object client.Object, change func()
 	g.Expect(s.client.Update(context.Background(), object)).To(Succeed())
 }
 
-// accept writes the status of a route as a gateway's controller does: about all
-// of its parents, for its present generation.
-func (s *gatewayServer) accept(t *testing.T, route client.Object, status metav1.ConditionStatus, message string) {
+// accept writes the status of a route as the controller of a gateway does: for all
+// parents and the current generation.
+func (s *testServer) accept(t *testing.T, route client.Object, status metav1.ConditionStatus, message string) {
 	t.Helper()
-	judge := func(refs []gwapiv1.ParentReference, generation int64) gwapiv1.RouteStatus {
-		var judged gwapiv1.RouteStatus
+	statusFor := func(refs []gwapiv1.ParentReference, generation int64) gwapiv1.RouteStatus {
+		var routeStatus gwapiv1.RouteStatus
 		for _, ref := range refs {
-			judged.Parents = append(judged.Parents, gwapiv1.RouteParentStatus{
+			routeStatus.Parents = append(routeStatus.Parents, gwapiv1.RouteParentStatus{
 				ParentRef: ref, ControllerName: "example.com/controller",
 				Conditions: []metav1.Condition{{
 					Type: "Accepted", Status: status, Reason: "Accepted", Message: message,
@@ -165,19 +165,19 @@ func (s *gatewayServer) accept(t *testing.T, route client.Object, status metav1.
 				}},
 			})
 		}
-		return judged
+		return routeStatus
 	}
 	switch route := route.(type) {
 	case *gwapiv1.HTTPRoute:
-		route.Status.RouteStatus = judge(route.Spec.ParentRefs, route.Generation)
+		route.Status.RouteStatus = statusFor(route.Spec.ParentRefs, route.Generation)
 	case *gwapiv1.GRPCRoute:
-		route.Status.RouteStatus = judge(route.Spec.ParentRefs, route.Generation)
+		route.Status.RouteStatus = statusFor(route.Spec.ParentRefs, route.Generation)
 	}
 	NewWithT(t).Expect(s.client.Status().Update(context.Background(), route)).To(Succeed())
 }
 
 // allow lets a user list and watch resources in a namespace until the test ends.
-func (s *gatewayServer) allow(t *testing.T, user, namespace string, resources ...string) {
+func (s *testServer) allow(t *testing.T, user, namespace string, resources ...string) {
 	t.Helper()
 	name := user + "-" + strings.Join(resources, "-")
 	role := &rbacv1.Role{
@@ -196,31 +196,32 @@ func (s *gatewayServer) allow(t *testing.T, user, namespace string, resources ..
 	})
 }
 
-// as is the configuration of a user who is allowed nothing but discovery.
-func (s *gatewayServer) as(t *testing.T, user string) *rest.Config {
+// as returns the configuration of a user who may only discover.
+func (s *testServer) as(t *testing.T, user string) *rest.Config {
 	t.Helper()
 	authenticated, err := s.env.AddUser(envtest.User{Name: user}, s.config)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return authenticated.Config()
 }
 
-// observation is a running observer with what it has announced and logged.
+// observation is a running observer with its notifications and log lines.
 type observation struct {
 	*Observer
 	stop func()
 
-	mu        sync.Mutex
-	announced []RouteRef
-	logged    []string
+	mu       sync.Mutex
+	notified []RouteRef
+	logged   []string
 }
 
-// observe starts an observer that looks often, and waits for its first sync.
+// observe starts an observer with a short discovery interval, and waits for its
+// first sync.
 func observe(t *testing.T, config *rest.Config, opts Options) *observation {
 	t.Helper()
 	g := NewWithT(t)
 	o := &observation{}
 	if opts.DiscoveryInterval == 0 {
-		opts.DiscoveryInterval = 4 * gatewayPoll
+		opts.DiscoveryInterval = 4 * poll
 	}
 	opts.Logger = funcr.New(func(_, args string) {
 		o.mu.Lock()
@@ -232,7 +233,7 @@ func observe(t *testing.T, config *rest.Config, opts Options) *observation {
 	observer.Subscribe(func(ref RouteRef) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
-		o.announced = append(o.announced, ref)
+		o.notified = append(o.notified, ref)
 	})
 	o.Observer = observer
 	ctx, cancel := context.WithCancel(context.Background())
@@ -243,19 +244,19 @@ func observe(t *testing.T, config *rest.Config, opts Options) *observation {
 		g.Expect(<-ended).To(Succeed())
 	})
 	t.Cleanup(o.stop)
-	waiting, cancelWaiting := context.WithTimeout(ctx, gatewaySoon)
+	waiting, cancelWaiting := context.WithTimeout(ctx, soon)
 	defer cancelWaiting()
 	g.Expect(observer.WaitForSync(waiting)).To(Succeed())
 	return o
 }
 
-// count is how often the route was announced.
+// count returns the number of notifications about the route.
 func (o *observation) count(ref RouteRef) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	count := 0
-	for _, announced := range o.announced {
-		if announced == ref {
+	for _, notified := range o.notified {
+		if notified == ref {
 			count++
 		}
 	}
@@ -275,18 +276,18 @@ func (o *observation) logs(text string) int {
 	return count
 }
 
-// faults answers requests in the API server's stead.
+// faults responds to requests in place of the API server.
 type faults struct {
 	mu   sync.Mutex
 	path string
 	hits int
 }
 
-// fail has requests for paths with this ending answered with 503; none if empty.
-func (f *faults) fail(ending string) {
+// fail responds with 503 to requests for paths with this suffix; empty disables it.
+func (f *faults) fail(suffix string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.path, f.hits = ending, 0
+	f.path, f.hits = suffix, 0
 }
 
 func (f *faults) count() int {
@@ -324,7 +325,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
-func gatewayNamespace(name string) *corev1.Namespace {
+func newNamespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 }
 

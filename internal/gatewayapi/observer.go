@@ -20,42 +20,40 @@ import (
 	"github.com/signet-dev/signet/internal/publication"
 )
 
-// defaultDiscoveryInterval is how often the observer looks which kinds of the
-// Gateway API the cluster serves.
+// defaultDiscoveryInterval is the time between two discoveries of the kinds of the
+// Gateway API that the cluster serves.
 const defaultDiscoveryInterval = 10 * time.Second
 
-// Options configures a Observer. The zero value observes
-// the whole cluster.
+// Options configures an Observer. The zero value observes the whole cluster.
 type Options struct {
-	// Namespaces whose routes are observed; none: all.
+	// Namespaces whose routes are observed. Defaults to all.
 	Namespaces []string
-	// GatewayNamespaces are those whose Gateways and ListenerSets are observed
-	// beside those in Namespaces. Without meaning if Namespaces is empty.
+	// GatewayNamespaces are the namespaces whose Gateways and ListenerSets are observed
+	// in addition to those in Namespaces. Ignored if Namespaces is empty.
 	GatewayNamespaces []string
-	// DiscoveryInterval is how often it is looked which kinds are served; left
-	// out: 10 s.
+	// DiscoveryInterval is the time between two discoveries of the served kinds.
+	// Defaults to 10 s.
 	DiscoveryInterval time.Duration
-	// Logger; left out: controller-runtime's, named gateway-observer.
+	// Logger defaults to the logger of controller-runtime, named gateway-observer.
 	Logger logr.Logger
 }
 
-// RouteRef names a route whose publication or rewrites may have changed. An
-// empty Name stands for all routes of the Kind in the Namespace, an empty
-// Namespace beside it for all namespaces: also for those that do not exist, or
-// exist no more.
+// RouteRef names a route whose publication or rewrites may have changed. An empty
+// Name means all routes of the Kind in the Namespace, and an empty Namespace with it
+// all namespaces. That includes routes that do not exist, or no longer exist.
 type RouteRef struct {
 	Kind      signetv1alpha1.APIKind
 	Namespace string
 	Name      string
 }
 
-// Observer follows the routes, Gateways and ListenerSets of a cluster.
-// The Gateway API need not be installed: its kinds are noticed, each by itself,
-// when they come and when they go. Queries are answered from memory.
+// Observer follows the routes, Gateways and ListenerSets of a cluster, and answers
+// queries from memory. The Gateway API does not have to be installed: the observer
+// notices when each of its kinds is installed or removed.
 //
-// Only what matters for publication is kept of an object. What cannot be read
-// at the moment (discovery has failed, a list is forbidden) is unknown rather
-// than absent: verdicts then rest on the last ones.
+// It keeps only the parts of an object that publication depends on. An object that
+// cannot be read now (discovery fails, or a list is forbidden) is unknown, not absent:
+// the last state of a route then stands.
 type Observer struct {
 	client    client.WithWatch
 	discovery rest.Interface
@@ -63,22 +61,22 @@ type Observer struct {
 	log       logr.Logger
 	// resources by plural name; the map does not change after construction.
 	resources map[string]*observedResource
-	// kick asks for a look at discovery before its time.
-	kick chan struct{}
-	// settled is closed when the first discovery has been answered and each
-	// watch that it led to has synced or failed.
-	settled chan struct{}
+	// wake ends the current pause of run early.
+	wake chan struct{}
+	// synced is closed when the first discovery has succeeded, and each watch that it
+	// started has synced or failed.
+	synced chan struct{}
 
-	// mu guards the fields below, and those of resources that say so.
+	// mu guards the fields below, and the fields of resources that say so.
 	mu          sync.RWMutex
 	started     bool
 	discoverErr string
 	subscribers []func(RouteRef)
 }
 
-// New returns an observer that does nothing until it is started.
+// New returns an observer. It observes nothing until it is started.
 func New(cfg *rest.Config, opts Options) (*Observer, error) {
-	cli, discovery, err := newGatewayClients(cfg)
+	cli, discovery, err := newClients(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +86,8 @@ func New(cfg *rest.Config, opts Options) (*Observer, error) {
 		interval:  opts.DiscoveryInterval,
 		log:       opts.Logger,
 		resources: newObservedResources(opts),
-		kick:      make(chan struct{}, 1),
-		settled:   make(chan struct{}),
+		wake:      make(chan struct{}, 1),
+		synced:    make(chan struct{}),
 	}
 	if observer.interval <= 0 {
 		observer.interval = defaultDiscoveryInterval
@@ -100,17 +98,16 @@ func New(cfg *rest.Config, opts Options) (*Observer, error) {
 	return observer, nil
 }
 
-// NeedLeaderElection says that the observer runs in every replica, as the
-// manager's caches do: who comes to lead then decides with what is already
-// there, instead of listing every route first.
+// NeedLeaderElection returns false: the observer runs in every replica, like the
+// manager's caches, so that a new leader does not have to list all routes first.
 func (o *Observer) NeedLeaderElection() bool { return false }
 
-// Start observes until the context ends. It may be called once.
+// Start observes until the context ends. It must not be called twice.
 func (o *Observer) Start(ctx context.Context) error {
 	o.mu.Lock()
 	if o.started {
 		o.mu.Unlock()
-		return errors.New("the gateway observer was started already")
+		return errors.New("gateway observer is already started")
 	}
 	o.started = true
 	o.mu.Unlock()
@@ -118,29 +115,29 @@ func (o *Observer) Start(ctx context.Context) error {
 	return nil
 }
 
-// WaitForSync returns when the first verdicts can be asked for: when it is
-// known which kinds the cluster serves, and their objects have been read or
-// could not be. Before that every verdict rests on the last one.
+// WaitForSync returns when the first queries can be answered: the served kinds are
+// known, and their objects have been read or cannot be read. Before that, the last
+// state of every route stands.
 func (o *Observer) WaitForSync(ctx context.Context) error {
 	select {
-	case <-o.settled:
+	case <-o.synced:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the Gateway API's objects: %w", ctx.Err())
+		return fmt.Errorf("wait for the objects of the Gateway API: %w", ctx.Err())
 	}
 }
 
-// Subscribe has changed called whenever the verdict on routes or their
-// rewrites may have changed. It is called from several goroutines and must not
-// block. What happened before the subscription is not made up for.
+// Subscribe adds a function that is called whenever the state of routes or their
+// rewrites may have changed. It is called from several goroutines and must not block.
+// Changes before the subscription are not repeated.
 func (o *Observer) Subscribe(changed func(RouteRef)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.subscribers = append(o.subscribers, changed)
 }
 
-// Unreadable names what the cluster serves but does not let us read at the
-// moment, with the reason, sorted. Empty if all is well.
+// Unreadable returns the resources that are served but cannot be read now, with the
+// reason, sorted. It is empty if everything can be read.
 func (o *Observer) Unreadable() []string {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -159,7 +156,7 @@ func (o *Observer) Unreadable() []string {
 	return found
 }
 
-// Route returns what is known of a route, and whether it is there.
+// Route returns the route, and whether it exists.
 func (o *Observer) Route(kind signetv1alpha1.APIKind, namespace, name string) (publication.Route, publication.Presence) {
 	found, presence := o.find(routeResource(kind), namespace, name)
 	if record, ok := found.(*routeRecord); ok {
@@ -168,9 +165,9 @@ func (o *Observer) Route(kind signetv1alpha1.APIKind, namespace, name string) (p
 	return publication.Route{}, presence
 }
 
-// Publication returns the verdict on an API in an environment. last is the
-// Gateways of the last verdict on it in the same environment, nil if there was
-// none. An API of kind API is taken as published.
+// Publication returns the state of an API in an environment. last is Gateways of its
+// last state in the same environment, nil if there was none. An API of kind API is
+// treated as published.
 func (o *Observer) Publication(kind signetv1alpha1.APIKind, namespace, name, environment string, last *int32) publication.State {
 	if kind == signetv1alpha1.APIKindAPI {
 		return publication.State{Published: true}
@@ -186,8 +183,8 @@ func (o *Observer) Publication(kind signetv1alpha1.APIKind, namespace, name, env
 	}
 }
 
-// Rewrites returns the filters of the route that rewrite path or host; none
-// for a route that is not there or not known.
+// Rewrites returns the filters of the route that rewrite path or host; none for a
+// route that does not exist or is unknown.
 func (o *Observer) Rewrites(kind signetv1alpha1.APIKind, namespace, name string) []publication.Rewrite {
 	route, _ := o.Route(kind, namespace, name)
 	return route.Rewrites
@@ -214,7 +211,7 @@ func (o *Observer) gatewayOf(listenerSet types.NamespacedName) (types.Namespaced
 	}
 }
 
-// find looks an object up. In a namespace that is not observed there is none.
+// find looks up a record. In a namespace that is not observed, no object exists.
 func (o *Observer) find(resource, namespace, name string) (any, publication.Presence) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -225,7 +222,7 @@ func (o *Observer) find(resource, namespace, name string) (any, publication.Pres
 	if observed.served != publication.Present {
 		return nil, observed.served
 	}
-	watch := observed.watchOf(namespace)
+	watch := observed.watchFor(namespace)
 	if watch == nil {
 		return nil, publication.Absent
 	}

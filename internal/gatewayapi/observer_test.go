@@ -19,7 +19,7 @@ const (
 	grpcKind = signetv1alpha1.APIKindGRPCRoute
 )
 
-// The verdicts that the cases expect.
+// The states that the cases expect.
 var (
 	neverPublished = publication.State{}
 	offlineNow     = publication.State{Gateways: count32(0)}
@@ -29,29 +29,29 @@ func publishedBy(gateways int32) publication.State {
 	return publication.State{Gateways: &gateways, Published: true}
 }
 
-func restingOn(verdict publication.State) publication.State {
-	verdict.RestsOnLast = true
-	return verdict
+func restingOn(state publication.State) publication.State {
+	state.RestsOnLast = true
+	return state
 }
 
 func count32(n int32) *int32 { return &n }
 
-// TestObserver shares one API server; each case installs the CRDs that
-// it wants and removes them again.
+// TestObserver shares one API server. Each case installs the CRDs that it needs and
+// removes them afterwards.
 func TestObserver(t *testing.T) {
-	server := startGatewayServer(t)
-	server.create(t, gatewayNamespace("shop"), gatewayNamespace("infra"))
+	server := startServer(t)
+	server.create(t, newNamespace("shop"), newNamespace("infra"))
 	cases := []struct {
 		name string
-		run  func(*testing.T, *gatewayServer)
+		run  func(*testing.T, *testServer)
 	}{
-		{"CRDs come and go", observesKindsComeAndGo},
+		{"CRDs are installed and removed", observesInstalledKinds},
 		{"labels and Gateways change", observesGateways},
-		{"ListenerSets come, move and go", observesListenerSets},
+		{"ListenerSets are created, moved and deleted", observesListenerSets},
 		{"routes change", observesRoutes},
-		{"a restart keeps verdicts", keepsVerdictsOverRestart},
-		{"failing discovery keeps verdicts", survivesFailingDiscovery},
-		{"a failing list holds nothing up", survivesFailingList},
+		{"a restart keeps the last state", keepsStateAcrossRestarts},
+		{"failing discovery keeps the last state", survivesFailingDiscovery},
+		{"a failing list delays nothing", survivesFailingList},
 		{"namespaces under Roles", observesNamespaces},
 		{"forbidden kinds", survivesForbiddenKinds},
 	}
@@ -60,18 +60,18 @@ func TestObserver(t *testing.T) {
 	}
 }
 
-// expectVerdict waits for the verdict on HTTPRoute orders of namespace shop.
-func (o *observation) expectVerdict(t *testing.T, want publication.State, last *int32) {
+// expectState waits for the state of HTTPRoute orders of namespace shop.
+func (o *observation) expectState(t *testing.T, want publication.State, last *int32) {
 	t.Helper()
 	NewWithT(t).Eventually(func() publication.State {
 		return o.Publication(httpKind, "shop", "orders", "RELEASE", last)
-	}, gatewaySoon, gatewayPoll).Should(Equal(want))
+	}, soon, poll).Should(Equal(want))
 }
 
-// expectAnnounced waits until the route has been announced more than so often.
-func (o *observation) expectAnnounced(t *testing.T, ref RouteRef, before int) {
+// expectNotified waits until the route was notified more often than before.
+func (o *observation) expectNotified(t *testing.T, ref RouteRef, before int) {
 	t.Helper()
-	NewWithT(t).Eventually(func() int { return o.count(ref) }, gatewaySoon, gatewayPoll).Should(BeNumerically(">", before))
+	NewWithT(t).Eventually(func() int { return o.count(ref) }, soon, poll).Should(BeNumerically(">", before))
 }
 
 var (
@@ -80,45 +80,45 @@ var (
 	allGRPC   = RouteRef{Kind: grpcKind}
 )
 
-func observesKindsComeAndGo(t *testing.T, server *gatewayServer) {
+func observesInstalledKinds(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	o := observe(t, server.config, Options{})
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(neverPublished))
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", count32(2))).To(Equal(offlineNow))
 	g.Expect(o.Publication(signetv1alpha1.APIKindAPI, "shop", "orders", "RELEASE", nil)).To(Equal(publication.State{Published: true}))
-	g.Expect(o.watchesNow()).To(BeEmpty())
+	g.Expect(o.allWatches()).To(BeEmpty())
 
 	for range 2 {
 		before := o.count(allHTTP)
 		server.install(t, resourceHTTPRoutes, resourceGateways)
-		o.expectAnnounced(t, allHTTP, before)
+		o.expectNotified(t, allHTTP, before)
 		server.create(t, gatewayIn("infra", "public", "RELEASE"))
 		route := httpRouteIn("shop", "orders", parentRef("Gateway", "infra", "public"))
 		server.create(t, route)
 		server.accept(t, route, metav1.ConditionTrue, "")
-		o.expectVerdict(t, publishedBy(1), nil)
+		o.expectState(t, publishedBy(1), nil)
 		g.Expect(o.Publication(grpcKind, "shop", "orders", "RELEASE", nil)).To(Equal(neverPublished))
-		watches := o.watchesNow()
+		watches := o.allWatches()
 		g.Expect(watches).To(HaveLen(2))
 
 		before = o.count(allHTTP)
 		server.remove(t, resourceGateways)
-		o.expectVerdict(t, offlineNow, count32(1))
-		o.expectAnnounced(t, allHTTP, before)
+		o.expectState(t, offlineNow, count32(1))
+		o.expectNotified(t, allHTTP, before)
 		server.remove(t, resourceHTTPRoutes)
-		g.Eventually(o.watchesNow, gatewaySoon, gatewayPoll).Should(BeEmpty())
+		g.Eventually(o.allWatches, soon, poll).Should(BeEmpty())
 		for _, watch := range watches {
-			g.Eventually(watch.stopped, gatewaySoon).Should(BeClosed())
+			g.Eventually(watch.stopped, soon).Should(BeClosed())
 		}
-		o.expectVerdict(t, neverPublished, nil)
+		o.expectState(t, neverPublished, nil)
 		_, presence := o.Route(httpKind, "shop", "orders")
 		g.Expect(presence).To(Equal(publication.Absent))
 	}
-	g.Expect(o.logs("Cannot")).To(BeZero(), "a kind that goes is no error")
+	g.Expect(o.logs("Failed")).To(BeZero(), "removing a kind is no error")
 	g.Expect(o.Unreadable()).To(BeEmpty())
 }
 
-func observesGateways(t *testing.T, server *gatewayServer) {
+func observesGateways(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways)
 	public, local := gatewayIn("infra", "public", "RELEASE"), gatewayIn("shop", "local", "staging")
@@ -128,7 +128,7 @@ func observesGateways(t *testing.T, server *gatewayServer) {
 	server.accept(t, route, metav1.ConditionTrue, "")
 	server.accept(t, grpc, metav1.ConditionTrue, "")
 	o := observe(t, server.config, Options{})
-	o.expectVerdict(t, publishedBy(1), nil)
+	o.expectState(t, publishedBy(1), nil)
 	g.Expect(o.Publication(grpcKind, "shop", "orders", "staging", nil)).To(Equal(publishedBy(1)))
 
 	grpcRef := RouteRef{Kind: grpcKind, Namespace: "shop", Name: "orders"}
@@ -149,24 +149,24 @@ func observesGateways(t *testing.T, server *gatewayServer) {
 	for _, step := range steps {
 		http, grpc := o.count(ordersRef), o.count(grpcRef)
 		step.change()
-		o.expectVerdict(t, step.want, count32(1))
-		o.expectAnnounced(t, ordersRef, http)
-		o.expectAnnounced(t, grpcRef, grpc)
+		o.expectState(t, step.want, count32(1))
+		o.expectNotified(t, ordersRef, http)
+		o.expectNotified(t, grpcRef, grpc)
 	}
 }
 
-func observesListenerSets(t *testing.T, server *gatewayServer) {
+func observesListenerSets(t *testing.T, server *testServer) {
 	server.install(t, resourceHTTPRoutes, resourceGateways)
 	public, staging := gatewayIn("infra", "public", "RELEASE"), gatewayIn("infra", "staging", "staging")
 	route := httpRouteIn("shop", "orders", parentRef("ListenerSet", "shop", "extra"))
 	server.create(t, public, staging, route)
 	server.accept(t, route, metav1.ConditionTrue, "")
 	o := observe(t, server.config, Options{})
-	o.expectVerdict(t, neverPublished, nil)
+	o.expectState(t, neverPublished, nil)
 
 	before := o.count(allHTTP)
 	server.install(t, resourceListenerSets)
-	o.expectAnnounced(t, allHTTP, before)
+	o.expectNotified(t, allHTTP, before)
 	set := listenerSetIn("shop", "extra", public)
 	steps := []struct {
 		what   string
@@ -185,12 +185,12 @@ func observesListenerSets(t *testing.T, server *gatewayServer) {
 	for _, step := range steps {
 		before := o.count(ordersRef)
 		step.change()
-		o.expectVerdict(t, step.want, count32(1))
-		o.expectAnnounced(t, ordersRef, before)
+		o.expectState(t, step.want, count32(1))
+		o.expectNotified(t, ordersRef, before)
 	}
 }
 
-func observesRoutes(t *testing.T, server *gatewayServer) {
+func observesRoutes(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGateways)
 	server.create(t, gatewayIn("shop", "local", "RELEASE"))
@@ -198,41 +198,42 @@ func observesRoutes(t *testing.T, server *gatewayServer) {
 	local := gwapiv1.ParentReference{Name: "local"}
 	route, fence := httpRouteIn("shop", "orders", local), httpRouteIn("shop", "fence", local)
 	server.create(t, route, fence)
-	o.expectAnnounced(t, ordersRef, 0)
-	o.expectVerdict(t, neverPublished, nil)
+	o.expectNotified(t, ordersRef, 0)
+	o.expectState(t, neverPublished, nil)
 	server.accept(t, route, metav1.ConditionTrue, "")
-	o.expectVerdict(t, publishedBy(1), nil)
+	o.expectState(t, publishedBy(1), nil)
 
-	// What changes no verdict is not announced. The fence's event comes last.
+	// A change that affects no state causes no notification. The event of the fence
+	// comes last.
 	before := o.count(ordersRef)
 	for _, message := range []string{"a", "b", "c"} {
 		server.accept(t, route, metav1.ConditionTrue, message)
 	}
 	server.accept(t, fence, metav1.ConditionTrue, "")
 	fenceRef := RouteRef{Kind: httpKind, Namespace: "shop", Name: "fence"}
-	o.expectAnnounced(t, fenceRef, 1)
+	o.expectNotified(t, fenceRef, 1)
 	g.Expect(o.count(ordersRef)).To(Equal(before))
 
-	// A new generation that no controller has judged keeps the last verdict.
+	// A new generation without a condition of its own keeps the last state.
 	server.change(t, route, func() {
 		hostname := gwapiv1.PreciseHostname("orders.internal")
 		route.Spec.Rules = []gwapiv1.HTTPRouteRule{{Filters: []gwapiv1.HTTPRouteFilter{{
 			Type: gwapiv1.HTTPRouteFilterURLRewrite, URLRewrite: &gwapiv1.HTTPURLRewriteFilter{Hostname: &hostname},
 		}}}}
 	})
-	o.expectVerdict(t, restingOn(publishedBy(1)), count32(1))
-	o.expectVerdict(t, restingOn(neverPublished), nil)
+	o.expectState(t, restingOn(publishedBy(1)), count32(1))
+	o.expectState(t, restingOn(neverPublished), nil)
 	g.Expect(o.Rewrites(httpKind, "shop", "orders")).To(Equal([]publication.Rewrite{{Field: "spec.rules[0].filters[0]", Host: true}}))
 	server.accept(t, route, metav1.ConditionFalse, "")
-	o.expectVerdict(t, offlineNow, count32(1))
+	o.expectState(t, offlineNow, count32(1))
 
 	before = o.count(ordersRef)
 	server.delete(t, route)
-	o.expectAnnounced(t, ordersRef, before)
+	o.expectNotified(t, ordersRef, before)
 	g.Expect(o.Rewrites(httpKind, "shop", "orders")).To(BeEmpty())
 }
 
-func keepsVerdictsOverRestart(t *testing.T, server *gatewayServer) {
+func keepsStateAcrossRestarts(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
@@ -250,12 +251,12 @@ func keepsVerdictsOverRestart(t *testing.T, server *gatewayServer) {
 	g.Expect(notStarted.Publication(httpKind, "shop", "orders", "RELEASE", count32(1))).To(Equal(restingOn(publishedBy(1))))
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	g.Expect(notStarted.WaitForSync(ended)).To(MatchError(ContainSubstring("wait for the Gateway API's objects")))
+	g.Expect(notStarted.WaitForSync(ended)).To(MatchError(ContainSubstring("wait for the objects of the Gateway API")))
 	g.Expect(notStarted.Start(ended)).To(Succeed())
-	g.Expect(notStarted.Start(ended)).To(MatchError("the gateway observer was started already"))
+	g.Expect(notStarted.Start(ended)).To(MatchError("gateway observer is already started"))
 }
 
-func survivesFailingDiscovery(t *testing.T, server *gatewayServer) {
+func survivesFailingDiscovery(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
@@ -263,22 +264,22 @@ func survivesFailingDiscovery(t *testing.T, server *gatewayServer) {
 	server.accept(t, route, metav1.ConditionTrue, "")
 	var fault faults
 	o := observe(t, fault.wrap(server.config), Options{})
-	o.expectVerdict(t, publishedBy(1), nil)
+	o.expectState(t, publishedBy(1), nil)
 
 	fault.fail("/gateway.networking.k8s.io/v1")
-	g.Eventually(fault.count, gatewaySoon, gatewayPoll).Should(BeNumerically(">=", 3))
+	g.Eventually(fault.count, soon, poll).Should(BeNumerically(">=", 3))
 	g.Expect(o.Unreadable()).To(Equal([]string{"discovery: ServiceUnavailable"}))
-	g.Expect(o.logs("Cannot find out")).To(Equal(1))
-	o.expectVerdict(t, publishedBy(1), nil)
+	g.Expect(o.logs("Failed to discover")).To(Equal(1))
+	o.expectState(t, publishedBy(1), nil)
 	server.accept(t, route, metav1.ConditionFalse, "")
-	o.expectVerdict(t, offlineNow, count32(1))
+	o.expectState(t, offlineNow, count32(1))
 
 	fault.fail("")
-	g.Eventually(o.Unreadable, gatewaySoon, gatewayPoll).Should(BeEmpty())
-	g.Expect(o.logs("Can find out again")).To(Equal(1))
+	g.Eventually(o.Unreadable, soon, poll).Should(BeEmpty())
+	g.Expect(o.logs("Discovered the kinds of the Gateway API again")).To(Equal(1))
 }
 
-func survivesFailingList(t *testing.T, server *gatewayServer) {
+func survivesFailingList(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
@@ -288,17 +289,17 @@ func survivesFailingList(t *testing.T, server *gatewayServer) {
 	fault.fail("/gateways")
 	o := observe(t, fault.wrap(server.config), Options{})
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(restingOn(neverPublished)))
-	o.expectVerdict(t, restingOn(publishedBy(1)), count32(1))
+	o.expectState(t, restingOn(publishedBy(1)), count32(1))
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways: ServiceUnavailable"}))
 
 	before := o.count(allGRPC)
 	fault.fail("")
-	o.expectVerdict(t, publishedBy(1), nil)
-	o.expectAnnounced(t, allGRPC, before)
-	g.Eventually(o.Unreadable, gatewaySoon, gatewayPoll).Should(BeEmpty())
+	o.expectState(t, publishedBy(1), nil)
+	o.expectNotified(t, allGRPC, before)
+	g.Eventually(o.Unreadable, soon, poll).Should(BeEmpty())
 }
 
-func observesNamespaces(t *testing.T, server *gatewayServer) {
+func observesNamespaces(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways, resourceListenerSets)
 	all := []string{resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways, resourceListenerSets}
@@ -320,16 +321,16 @@ func observesNamespaces(t *testing.T, server *gatewayServer) {
 		Namespaces: []string{"shop"}, GatewayNamespaces: []string{"infra", "shop"},
 	})
 	g.Expect(o.Unreadable()).To(BeEmpty())
-	g.Expect(o.watchesNow()).To(HaveLen(6))
+	g.Expect(o.allWatches()).To(HaveLen(6))
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(publishedBy(3)))
 	g.Expect(o.Publication(httpKind, "infra", "orders", "RELEASE", nil)).To(Equal(neverPublished))
 	before := o.count(ordersRef)
 	server.change(t, public, func() { public.Labels = nil })
-	o.expectVerdict(t, publishedBy(2), nil)
-	o.expectAnnounced(t, ordersRef, before)
+	o.expectState(t, publishedBy(2), nil)
+	o.expectNotified(t, ordersRef, before)
 }
 
-func survivesForbiddenKinds(t *testing.T, server *gatewayServer) {
+func survivesForbiddenKinds(t *testing.T, server *testServer) {
 	g := NewWithT(t)
 	server.install(t, resourceHTTPRoutes, resourceGateways, resourceListenerSets)
 	server.allow(t, "limited", "shop", resourceHTTPRoutes)
@@ -340,14 +341,14 @@ func survivesForbiddenKinds(t *testing.T, server *gatewayServer) {
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways in namespace shop: Forbidden", "listenersets in namespace shop: Forbidden"}))
 	_, presence := o.Route(httpKind, "shop", "orders")
 	g.Expect(presence).To(Equal(publication.Present))
-	o.expectVerdict(t, restingOn(neverPublished), nil)
-	o.expectVerdict(t, restingOn(publishedBy(1)), count32(4))
+	o.expectState(t, restingOn(neverPublished), nil)
+	o.expectState(t, restingOn(publishedBy(1)), count32(4))
 
 	before := o.count(allHTTP)
 	server.allow(t, "limited", "shop", resourceGateways)
-	o.expectVerdict(t, publishedBy(1), nil)
-	o.expectAnnounced(t, allHTTP, before)
+	o.expectState(t, publishedBy(1), nil)
+	o.expectNotified(t, allHTTP, before)
 	g.Expect(o.Unreadable()).To(Equal([]string{"listenersets in namespace shop: Forbidden"}))
-	g.Expect(o.logs("Not allowed to read this")).To(Equal(2), "once for each kind")
-	g.Expect(o.logs("Can read this again")).To(Equal(1))
+	g.Expect(o.logs("Not allowed to list and watch")).To(Equal(2), "once for each kind")
+	g.Expect(o.logs("Watching again")).To(Equal(1))
 }

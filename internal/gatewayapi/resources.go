@@ -23,8 +23,8 @@ import (
 	"github.com/signet-dev/signet/internal/publication"
 )
 
-// gatewayGroupVersion is the version of the Gateway API that is observed.
-var gatewayGroupVersion = schema.GroupVersion{Group: gwapiv1.GroupName, Version: "v1"}
+// groupVersion is the observed version of the Gateway API.
+var groupVersion = schema.GroupVersion{Group: gwapiv1.GroupName, Version: "v1"}
 
 // The observed resources of gateway.networking.k8s.io/v1, by plural name.
 const (
@@ -34,15 +34,15 @@ const (
 	resourceListenerSets = "listenersets"
 )
 
-// gatewayKinds are the kinds of the observed resources.
-var gatewayKinds = map[string]string{
+// kinds of the observed resources.
+var kinds = map[string]string{
 	resourceHTTPRoutes:   string(signetv1alpha1.APIKindHTTPRoute),
 	resourceGRPCRoutes:   string(signetv1alpha1.APIKindGRPCRoute),
 	resourceGateways:     publication.KindGateway,
 	resourceListenerSets: publication.KindListenerSet,
 }
 
-// routeResource is the resource of a kind of route, empty for other kinds.
+// routeResource returns the resource of a kind of route, empty for other kinds.
 func routeResource(kind signetv1alpha1.APIKind) string {
 	switch kind {
 	case signetv1alpha1.APIKindHTTPRoute:
@@ -58,15 +58,16 @@ func routeResource(kind signetv1alpha1.APIKind) string {
 type observedResource struct {
 	name string
 	kind string
-	// namespaces that are watched, each by a watch of its own; one empty
-	// string for the whole cluster.
+	// namespaces that are watched, each with its own watch; one empty string means the
+	// whole cluster.
 	namespaces []string
 
-	// served says whether the cluster has the resource. Guarded by the
-	// observer's mutex.
+	// served is Present if the cluster serves the resource. Guarded by the observer's
+	// mutex.
 	served publication.Presence
-	// watches by namespace, while it is served. Guarded by the observer's mutex.
-	watches map[string]*gatewayWatch
+	// watches by namespace, while the resource is served. Guarded by the observer's
+	// mutex.
+	watches map[string]*resourceWatch
 }
 
 func newObservedResources(opts Options) map[string]*observedResource {
@@ -76,7 +77,7 @@ func newObservedResources(opts Options) map[string]*observedResource {
 		gateways = sets.List(sets.New(opts.Namespaces...).Insert(opts.GatewayNamespaces...))
 	}
 	resources := map[string]*observedResource{}
-	for name, kind := range gatewayKinds {
+	for name, kind := range kinds {
 		resources[name] = &observedResource{name: name, kind: kind, namespaces: gateways, served: publication.Unknown}
 	}
 	resources[resourceHTTPRoutes].namespaces = routes
@@ -84,15 +85,15 @@ func newObservedResources(opts Options) map[string]*observedResource {
 	return resources
 }
 
-// watchOf is the watch that sees the namespace, nil if none does.
-func (r *observedResource) watchOf(namespace string) *gatewayWatch {
+// watchFor returns the watch that covers the namespace, or nil.
+func (r *observedResource) watchFor(namespace string) *resourceWatch {
 	if watch, ok := r.watches[metav1.NamespaceAll]; ok {
 		return watch
 	}
 	return r.watches[namespace]
 }
 
-// newObject is what the server sends: for Gateways metadata alone.
+// newObject returns an object to decode into: of Gateways only the metadata.
 func (r *observedResource) newObject() client.Object {
 	switch r.name {
 	case resourceHTTPRoutes:
@@ -103,7 +104,7 @@ func (r *observedResource) newObject() client.Object {
 		return &gwapiv1.ListenerSet{}
 	default:
 		gateway := &metav1.PartialObjectMetadata{}
-		gateway.SetGroupVersionKind(gatewayGroupVersion.WithKind(publication.KindGateway))
+		gateway.SetGroupVersionKind(groupVersion.WithKind(publication.KindGateway))
 		return gateway
 	}
 }
@@ -118,12 +119,12 @@ func (r *observedResource) newList() client.ObjectList {
 		return &gwapiv1.ListenerSetList{}
 	default:
 		gateways := &metav1.PartialObjectMetadataList{}
-		gateways.SetGroupVersionKind(gatewayGroupVersion.WithKind(publication.KindGateway + "List"))
+		gateways.SetGroupVersionKind(groupVersion.WithKind(publication.KindGateway + "List"))
 		return gateways
 	}
 }
 
-// routeRecord is what is kept of a route.
+// routeRecord is the part of a route that is kept.
 type routeRecord struct {
 	metav1.ObjectMeta
 	kind  signetv1alpha1.APIKind
@@ -134,20 +135,20 @@ func (r *routeRecord) ref() RouteRef {
 	return RouteRef{Kind: r.kind, Namespace: r.Namespace, Name: r.Name}
 }
 
-// gatewayRecord is what is kept of a Gateway: its label.
+// gatewayRecord is the part of a Gateway that is kept: its environment.
 type gatewayRecord struct {
 	metav1.ObjectMeta
 	environment string
 }
 
-// listenerSetRecord is what is kept of a ListenerSet: its Gateway, empty if its
-// parent is none.
+// listenerSetRecord is the part of a ListenerSet that is kept: its Gateway, empty if
+// its parent is of another kind.
 type listenerSetRecord struct {
 	metav1.ObjectMeta
 	gateway types.NamespacedName
 }
 
-// toRecord turns what the server sends into what is kept.
+// toRecord converts a received object into the record that is kept.
 func toRecord(received any) (any, error) {
 	switch object := received.(type) {
 	case *gwapiv1.HTTPRoute:
@@ -173,15 +174,15 @@ func identity(object metav1.Object) metav1.ObjectMeta {
 	}
 }
 
-// The indexes of the records.
+// Indexes of the records.
 const (
-	// indexParent finds routes by the parents that count for them.
+	// indexParent finds routes by their parents.
 	indexParent = "parent"
 	// indexGateway finds ListenerSets by their Gateway.
 	indexGateway = "gateway"
 )
 
-var gatewayIndexers = toolscache.Indexers{
+var indexers = toolscache.Indexers{
 	indexParent: func(record any) ([]string, error) {
 		route, ok := record.(*routeRecord)
 		if !ok {
@@ -206,30 +207,30 @@ func parentIndexKey(parent publication.ParentKey) string {
 	return parent.Kind + "/" + parent.Namespace + "/" + parent.Name
 }
 
-// newGatewayClients returns a client for the observed kinds, which never asks
-// what the cluster serves, and one to do just that.
-func newGatewayClients(cfg *rest.Config) (client.WithWatch, rest.Interface, error) {
-	known := runtime.NewScheme()
-	if err := gwapiv1.Install(known); err != nil {
-		return nil, nil, fmt.Errorf("register the Gateway API's types: %w", err)
+// newClients returns a client for the observed kinds, which makes no discovery
+// requests, and a client for discovery.
+func newClients(cfg *rest.Config) (client.WithWatch, rest.Interface, error) {
+	types := runtime.NewScheme()
+	if err := gwapiv1.Install(types); err != nil {
+		return nil, nil, fmt.Errorf("register the types of the Gateway API: %w", err)
 	}
 	mapper := meta.NewDefaultRESTMapper(nil)
-	for _, resource := range slices.Sorted(maps.Keys(gatewayKinds)) {
-		version := gatewayGroupVersion
-		mapper.AddSpecific(version.WithKind(gatewayKinds[resource]), version.WithResource(resource),
+	for _, resource := range slices.Sorted(maps.Keys(kinds)) {
+		version := groupVersion
+		mapper.AddSpecific(version.WithKind(kinds[resource]), version.WithResource(resource),
 			version.WithResource(resource), meta.RESTScopeNamespace)
 	}
-	cli, err := client.NewWithWatch(rest.CopyConfig(cfg), client.Options{Scheme: known, Mapper: mapper})
+	cli, err := client.NewWithWatch(rest.CopyConfig(cfg), client.Options{Scheme: types, Mapper: mapper})
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a client for the Gateway API: %w", err)
+		return nil, nil, fmt.Errorf("create client for the Gateway API: %w", err)
 	}
 	discoveryConfig := rest.CopyConfig(cfg)
 	discoveryConfig.APIPath = "/apis"
-	discoveryConfig.GroupVersion = &gatewayGroupVersion
+	discoveryConfig.GroupVersion = &groupVersion
 	discoveryConfig.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	discovery, err := rest.RESTClientFor(discoveryConfig)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a client for discovery: %w", err)
+		return nil, nil, fmt.Errorf("create client for discovery: %w", err)
 	}
 	return cli, discovery, nil
 }

@@ -18,44 +18,44 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// gatewayWatch follows one resource in one namespace, or in all.
-type gatewayWatch struct {
+// resourceWatch follows one resource in one namespace, or in all.
+type resourceWatch struct {
 	resource  *observedResource
 	namespace string
 	informer  toolscache.SharedIndexInformer
 	cancel    context.CancelFunc
-	// settled is closed when the watch has synced or failed for the first time.
-	settled     chan struct{}
-	settledOnce sync.Once
-	// stopped is closed when the informer has ended.
+	// synced is closed when the watch has synced, or failed for the first time.
+	synced     chan struct{}
+	syncedOnce sync.Once
+	// stopped is closed when the informer has stopped.
 	stopped chan struct{}
 
-	// failure is why nothing can be read at the moment, empty if it can.
+	// failure is the reason why the resource cannot be read now, empty if it can.
 	// Guarded by the observer's mutex.
 	failure string
 }
 
-// String names what is watched.
-func (w *gatewayWatch) String() string {
+// String returns the resource and the namespace.
+func (w *resourceWatch) String() string {
 	if w.namespace == metav1.NamespaceAll {
 		return w.resource.name
 	}
 	return w.resource.name + " in namespace " + w.namespace
 }
 
-// newWatch starts to follow a resource. The caller holds the mutex.
-func (o *Observer) newWatch(ctx context.Context, resource *observedResource, namespace string) *gatewayWatch {
+// newWatch starts to watch a resource. The caller holds the mutex.
+func (o *Observer) newWatch(ctx context.Context, resource *observedResource, namespace string) *resourceWatch {
 	ctx, cancel := context.WithCancel(klog.NewContext(ctx, o.log))
-	w := &gatewayWatch{
+	w := &resourceWatch{
 		resource:  resource,
 		namespace: namespace,
 		cancel:    cancel,
-		settled:   make(chan struct{}),
+		synced:    make(chan struct{}),
 		stopped:   make(chan struct{}),
 	}
 	w.informer = toolscache.NewSharedIndexInformerWithOptions(o.listWatch(w), resource.newObject(),
-		toolscache.SharedIndexInformerOptions{Indexers: gatewayIndexers, ObjectDescription: w.String()})
-	// These three fail only once the informer has started.
+		toolscache.SharedIndexInformerOptions{Indexers: indexers, ObjectDescription: w.String()})
+	// These three fail only after the informer has started.
 	err := errors.Join(
 		w.informer.SetTransform(toRecord),
 		w.informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, _ *toolscache.Reflector, err error) {
@@ -64,7 +64,7 @@ func (o *Observer) newWatch(ctx context.Context, resource *observedResource, nam
 	)
 	_, handlerErr := w.informer.AddEventHandler(o.eventHandler())
 	if err = errors.Join(err, handlerErr); err != nil {
-		o.log.Error(err, "Cannot set up the informer", "watch", w.String())
+		o.log.Error(err, "Failed to set up an informer", "watch", w.String())
 	}
 	go func() {
 		defer close(w.stopped)
@@ -74,19 +74,20 @@ func (o *Observer) newWatch(ctx context.Context, resource *observedResource, nam
 	return w
 }
 
-// stop ends the watch and waits until it has.
-func (w *gatewayWatch) stop() {
+// stop stops the watch and waits until it has ended.
+func (w *resourceWatch) stop() {
 	w.cancel()
 	<-w.stopped
 }
 
-func (w *gatewayWatch) markSynced() {
-	w.settledOnce.Do(func() { close(w.settled) })
+// markSynced records that the watch has synced or failed.
+func (w *resourceWatch) markSynced() {
+	w.syncedOnce.Do(func() { close(w.synced) })
 }
 
-// awaitSync announces that the first objects have been read. They are not
-// announced one by one: what is not among them matters as well.
-func (o *Observer) awaitSync(ctx context.Context, w *gatewayWatch) {
+// awaitSync notifies once when the initial objects have been read: the objects that
+// are not among them matter as well.
+func (o *Observer) awaitSync(ctx context.Context, w *resourceWatch) {
 	select {
 	case <-ctx.Done():
 		return
@@ -96,7 +97,7 @@ func (o *Observer) awaitSync(ctx context.Context, w *gatewayWatch) {
 	o.notifyAll(w.resource, w.namespace)
 }
 
-func (o *Observer) listWatch(w *gatewayWatch) *toolscache.ListWatch {
+func (o *Observer) listWatch(w *resourceWatch) *toolscache.ListWatch {
 	return &toolscache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			list := w.resource.newList()
@@ -113,15 +114,14 @@ func (o *Observer) listWatch(w *gatewayWatch) *toolscache.ListWatch {
 	}
 }
 
-// watchFailed notes why a list or watch has failed. The informer tries again by
-// itself, ever more slowly; only what is new is logged. What was read before
-// stays known.
-func (o *Observer) watchFailed(ctx context.Context, w *gatewayWatch, err error) {
+// watchFailed records why a list or watch has failed. The informer retries with a
+// back-off, so only a new reason is logged. The records stay.
+func (o *Observer) watchFailed(ctx context.Context, w *resourceWatch, err error) {
 	if ctx.Err() != nil || isOrdinaryEnd(err) {
 		return
 	}
 	if apierrors.IsNotFound(err) {
-		o.lookSoon()
+		o.discoverSoon()
 	}
 	if o.setFailure(w, failureOf(err)) {
 		o.logFailure(o.log.WithValues("watch", w.String()), err)
@@ -132,24 +132,23 @@ func (o *Observer) watchFailed(ctx context.Context, w *gatewayWatch, err error) 
 func (o *Observer) logFailure(log logr.Logger, err error) {
 	switch {
 	case apierrors.IsNotFound(err):
-		log.V(1).Info("The kind is going or not yet there", "error", err.Error())
+		log.V(1).Info("Kind is being installed or removed", "error", err.Error())
 	case apierrors.IsForbidden(err):
-		log.Info("Not allowed to read this: grant the manager list and watch; "+
-			"until then publication rests on what was last known", "error", err.Error())
+		log.Info("Not allowed to list and watch, keeping the last state of routes", "error", err.Error())
 	default:
-		log.Error(err, "Cannot read this; trying again")
+		log.Error(err, "Failed to list or watch, retrying")
 	}
 }
 
-// watchRecovered notes that reading works, or works again.
-func (o *Observer) watchRecovered(w *gatewayWatch) {
+// watchRecovered records that the resource can be read.
+func (o *Observer) watchRecovered(w *resourceWatch) {
 	if o.setFailure(w, "") {
-		o.log.Info("Can read this again", "watch", w.String())
+		o.log.Info("Watching again", "watch", w.String())
 	}
 }
 
-// setFailure returns whether it is another than before.
-func (o *Observer) setFailure(w *gatewayWatch, failure string) bool {
+// setFailure records the failure and reports whether it differs from the last one.
+func (o *Observer) setFailure(w *resourceWatch, failure string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	changed := w.failure != failure
@@ -157,13 +156,13 @@ func (o *Observer) setFailure(w *gatewayWatch, failure string) bool {
 	return changed
 }
 
-// isOrdinaryEnd says whether a watch has ended as watches do.
+// isOrdinaryEnd reports whether a watch has ended without a failure.
 func isOrdinaryEnd(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		apierrors.IsResourceExpired(err) || apierrors.IsGone(err)
 }
 
-// failureOf is the kind of an error in a word, the same while it stays the same.
+// failureOf returns the reason of an error in one word, without its changing details.
 func failureOf(err error) string {
 	if reason := apierrors.ReasonForError(err); reason != metav1.StatusReasonUnknown {
 		return string(reason)

@@ -88,19 +88,19 @@ type runner struct {
 func start(t *testing.T, name string) *runner {
 	t.Helper()
 	l := languages[name]
-	if out, err := exec.Command(l.needs[0], l.needs[1:]...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), l.needs[0], l.needs[1:]...).CombinedOutput(); err != nil {
 		t.Fatalf("the toolchain of %s is not there (Debian: %s); VERIFIERS lists the languages to run\n%s: %v\n%s",
 			name, l.packages, strings.Join(l.needs, " "), err, out)
 	}
 	directory := t.TempDir()
 	if len(l.build) > 0 {
 		build := placed(l.build, directory)
-		if out, err := exec.Command(build[0], build[1:]...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), build[0], build[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(build, " "), err, out)
 		}
 	}
 	run := placed(l.run, directory)
-	command := exec.Command(run[0], run[1:]...)
+	command := exec.CommandContext(t.Context(), run[0], run[1:]...)
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {
