@@ -4,30 +4,24 @@ package argocd
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-const (
-	// patience is how long anything may take: the garbage collector learns of
-	// new kinds every 30 seconds only, and Argo CD prunes in the foreground.
-	patience = 3 * time.Minute
-	// stopLimit is how long a program may take to end by itself.
-	stopLimit = 30 * time.Second
-)
+// patience is how long anything may take: Argo CD prunes in the foreground.
+const patience = proc.Long
 
-// world is a control plane with Signet and, if wanted, Argo CD.
-type world struct {
+// fixture is a control plane with Signet and, if wanted, Argo CD.
+type fixture struct {
 	root, dir string
 	cluster   *controlplane.ControlPlane
 	// argoCD is the folder of the program.
@@ -36,15 +30,15 @@ type world struct {
 	manager   manager
 }
 
-// newWorld starts a control plane with Signet installed, whose manager does not
+// newFixture starts a control plane with Signet installed, whose manager does not
 // run yet.
-func newWorld(t *testing.T) *world {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	root, err := proc.Root()
 	must(t, err)
 	folder, err := argoCD.Find(t.Context(), os.Stderr)
 	must(t, err)
-	w := &world{root: root, dir: t.TempDir(), argoCD: folder}
+	w := &fixture{root: root, dir: t.TempDir(), argoCD: folder}
 	w.cluster, err = controlplane.Start(t.Context(), controlplane.Options{ControllerManager: true})
 	must(t, err)
 	t.Cleanup(w.cluster.Stop)
@@ -60,7 +54,7 @@ func must(t *testing.T, err error) {
 }
 
 // run runs a command and returns what it prints.
-func (w *world) run(t *testing.T, dir, name string, args ...string) string {
+func (w *fixture) run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
@@ -74,13 +68,13 @@ func (w *world) run(t *testing.T, dir, name string, args ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-func (w *world) kubectl(t *testing.T, args ...string) string {
+func (w *fixture) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
 	return w.run(t, w.root, w.cluster.Kubectl, append([]string{"--kubeconfig=" + w.cluster.Kubeconfig}, args...)...)
 }
 
 // try runs kubectl, and returns what it prints and whether it has succeeded.
-func (w *world) try(input string, args ...string) (string, error) {
+func (w *fixture) try(input string, args ...string) (string, error) {
 	cmd := exec.Command(w.cluster.Kubectl, append([]string{"--kubeconfig=" + w.cluster.Kubeconfig}, args...)...)
 	cmd.Dir, cmd.Stdin = w.root, strings.NewReader(input)
 	output, err := cmd.CombinedOutput()
@@ -92,63 +86,36 @@ func (w *world) try(input string, args ...string) (string, error) {
 }
 
 // apply applies YAML as an administrator.
-func (w *world) apply(t *testing.T, namespace, yaml string) {
+func (w *fixture) apply(t *testing.T, namespace, yaml string) {
 	t.Helper()
 	_, err := w.try(yaml, "apply", "--server-side", "-n", namespace, "-f", "-")
 	must(t, err)
 }
 
 // module is the folder of a module's source.
-func (w *world) module(t *testing.T, dir, path string) string {
+func (w *fixture) module(t *testing.T, dir, path string) string {
 	t.Helper()
 	return w.run(t, filepath.Join(w.root, dir), "go", "list", "-m", "-f", "{{.Dir}}", path)
 }
 
 // start runs a program until the test ends, or until it is stopped.
-func (w *world) start(t *testing.T, name string, env []string, program string, args ...string) (stop func()) {
+func (w *fixture) start(t *testing.T, name string, env []string, program string, args ...string) (stop func()) {
 	t.Helper()
-	log, err := os.OpenFile(filepath.Join(w.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	must(t, err)
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, log, log
-	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	must(t, cmd.Start())
-	stop = sync.OnceFunc(func() {
-		kill := time.AfterFunc(stopLimit, func() { _ = cmd.Process.Kill() })
-		defer kill.Stop()
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-		_ = log.Close()
+	p := proc.Run(t, proc.Command{
+		Name: name, Program: program, Args: args, Dir: w.dir, Env: env, Log: filepath.Join(w.dir, name+".log"),
 	})
-	t.Cleanup(func() {
-		stop()
-		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("%s ended with:\n%s", name, text[max(0, len(text)-1500):])
-		}
-	})
-	return stop
+	return func() { _ = p.Stop() }
 }
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(proc.FreeAddress(t))
 	must(t, err)
-	defer func() { _ = listener.Close() }()
-	return fmt.Sprint(listener.Addr().(*net.TCPAddr).Port)
+	return port
 }
 
-// eventually asks until there is no error.
-func eventually(t *testing.T, what string, ask func() error) {
+// eventually checks until there is no error.
+func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(250 * time.Millisecond) {
-		err := ask()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
-		}
-	}
+	must(t, proc.Until(context.Background(), patience, what, check))
 }
