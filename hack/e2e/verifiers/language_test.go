@@ -4,6 +4,7 @@ package verifiers_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -100,7 +101,7 @@ func start(t *testing.T, name string) *runner {
 		}
 	}
 	run := placed(l.run, directory)
-	command := exec.CommandContext(t.Context(), run[0], run[1:]...)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), run[0], run[1:]...)
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
 	if err != nil {

@@ -50,7 +50,7 @@ func Condition(conditionType string, status metav1.ConditionStatus, reason strin
 		}
 		stalled := meta.IsStatusConditionTrue(conditions, signetv1alpha1.ConditionStalled)
 		if conditionType == signetv1alpha1.ConditionReady && stalled != (status == metav1.ConditionFalse) {
-			return false, fmt.Errorf("Stalled is %t with Ready=%s", stalled, status)
+			return false, fmt.Errorf("condition Stalled is %t with Ready=%s", stalled, status)
 		}
 		return condition.ObservedGeneration == object.GetGeneration(), nil
 	}).WithTemplate("Expected\n{{.FormattedActual}}\n{{.To}} have {{.Data}} for its current generation", want)

@@ -127,7 +127,7 @@ func (c *cluster) accepted(ctx context.Context, name string) (keys signature.Key
 		return nil, nil, fmt.Errorf("read Secret %q in namespace %q: %w", secretName, c.namespace, err)
 	}
 	if secret.Type != signetv1alpha1.SecretType || secret.Labels[signetv1alpha1.LabelKey] != name {
-		return nil, nil, fmt.Errorf("Secret %q in namespace %q does not belong to SignatureKey %q", secretName, c.namespace, name)
+		return nil, nil, fmt.Errorf("managed Secret %q in namespace %q does not belong to SignatureKey %q", secretName, c.namespace, name)
 	}
 	set, err := material.Decode(secret.Data)
 	if err != nil && !errors.Is(err, material.ErrModified) {
