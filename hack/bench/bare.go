@@ -25,8 +25,8 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/manager"
 )
 
-// bare is what to beat: the shortest loop that makes the writes which a new
-// HMAC key costs, a Secret, a status and two Events, and thinks about nothing.
+// bare is the reference: the shortest loop with the writes of a new HMAC key, a
+// Secret, a status and two Events, and without any checks.
 type bare struct {
 	client.Client
 	events events.EventRecorder
@@ -35,7 +35,7 @@ type bare struct {
 func runBare(ctx context.Context, options manager.Options) error {
 	config, err := clientcmd.BuildConfigFromFlags("", options.Kubeconfig)
 	if err != nil {
-		return fmt.Errorf("read the kubeconfig: %w", err)
+		return fmt.Errorf("load kubeconfig: %w", err)
 	}
 	config.QPS = -1
 	scheme, err := manager.Scheme()
@@ -51,7 +51,7 @@ func runBare(ctx context.Context, options manager.Options) error {
 		Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 	})
 	if err != nil {
-		return fmt.Errorf("make the bare manager: %w", err)
+		return fmt.Errorf("create bare manager: %w", err)
 	}
 	err = ctrl.NewControllerManagedBy(mgr).For(&signetv1alpha1.SignatureKey{}).Owns(&corev1.Secret{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency}).
@@ -59,7 +59,7 @@ func runBare(ctx context.Context, options manager.Options) error {
 	return errors.Join(err, mgr.Start(ctx))
 }
 
-// Reconcile makes the Secret and says so.
+// Reconcile creates the Secret and writes the status.
 func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	key := &signetv1alpha1.SignatureKey{}
 	if err := b.Get(ctx, request.NamespacedName, key); err != nil {
@@ -76,10 +76,10 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 		},
 	}
 	if err := controllerutil.SetControllerReference(key, secret, b.Scheme()); err != nil {
-		return ctrl.Result{}, fmt.Errorf("own the Secret: %w", err)
+		return ctrl.Result{}, fmt.Errorf("set owner of Secret: %w", err)
 	}
 	if err := b.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return ctrl.Result{}, fmt.Errorf("create the Secret: %w", err)
+		return ctrl.Result{}, fmt.Errorf("create Secret: %w", err)
 	}
 	before := key.DeepCopy()
 	key.Status.KeyID = string(secret.Data["key-id"])
@@ -90,7 +90,7 @@ func (b *bare) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result
 		Message: fmt.Sprintf("The material is in Secret %q.", key.Name), ObservedGeneration: key.Generation,
 	})
 	if err := b.Status().Patch(ctx, key, client.MergeFrom(before)); err != nil {
-		return ctrl.Result{}, fmt.Errorf("write the status: %w", err)
+		return ctrl.Result{}, fmt.Errorf("write status: %w", err)
 	}
 	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Generated", "Reconcile", "Generated new material.")
 	b.events.Eventf(key, nil, corev1.EventTypeNormal, "Ready", "Reconcile", "The material is in Secret %q.", key.Name)

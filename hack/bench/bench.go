@@ -20,7 +20,7 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// bench is what the measurements share.
+// bench is the state that the measurements share.
 type bench struct {
 	sizes
 
@@ -47,11 +47,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// setUp starts a control plane with Signet installed as config/default has it;
-// the manager runs under its own role.
+// setUp starts a control plane with config/default installed. The manager runs
+// under its own role.
 func (b *bench) setUp(ctx context.Context) (err error) {
 	if b.cluster, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
-		return fmt.Errorf("start the control plane: %w", err)
+		return fmt.Errorf("start control plane: %w", err)
 	}
 	if b.webhooks, err = proc.FindAddress(); err != nil {
 		return err
@@ -66,13 +66,13 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	}
 	config := rest.CopyConfig(b.cluster.Config)
 	config.QPS = -1
-	config.WarningHandler = rest.NoWarnings{} // of taken slots, which are wanted here
+	config.WarningHandler = rest.NoWarnings{} // about taken slots, which are intended here
 	if b.admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("make the administrator's client: %w", err)
+		return fmt.Errorf("create the administrator's client: %w", err)
 	}
 	own, err := b.cluster.ServiceAccountConfig(ctx, "signet-system", "signet-controller-manager")
 	if err != nil {
-		return fmt.Errorf("become the manager: %w", err)
+		return fmt.Errorf("request token of the manager: %w", err)
 	}
 	b.kubeconfigs[roleBare] = b.cluster.Kubeconfig
 	b.kubeconfigs[roleManager] = b.cluster.Dir + "/manager.kubeconfig"
@@ -117,7 +117,7 @@ func (b *bench) createAll(ctx context.Context, objects []client.Object) error {
 	return err
 }
 
-// isReady says that the controllers are done with an object.
+// isReady reports whether an object is Ready.
 func isReady(object client.Object) bool {
 	var conditions []metav1.Condition
 	switch object := object.(type) {
@@ -131,8 +131,8 @@ func isReady(object client.Object) bool {
 	})
 }
 
-// apply creates the objects at once and returns how long it took until all were
-// Ready, as a watch has seen it.
+// apply creates the objects at once and returns the time until a watch has seen
+// all of them Ready.
 func (b *bench) apply(ctx context.Context, namespace string, list client.ObjectList, objects []client.Object) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -141,7 +141,7 @@ func (b *bench) apply(ctx context.Context, namespace string, list client.ObjectL
 		return 0, fmt.Errorf("watch: %w", err)
 	}
 	defer events.Stop()
-	begin := time.Now()
+	start := time.Now()
 	created := make(chan error, 1)
 	go func() { created <- b.createAll(ctx, objects) }()
 	ready := map[string]bool{}
@@ -149,7 +149,7 @@ func (b *bench) apply(ctx context.Context, namespace string, list client.ObjectL
 		select {
 		case event, open := <-events.ResultChan():
 			if !open {
-				return 0, fmt.Errorf("the watch has ended with %d of %d ready", len(ready), len(objects))
+				return 0, fmt.Errorf("the watch ended with %d of %d ready", len(ready), len(objects))
 			}
 			if object, ok := event.Object.(client.Object); ok && isReady(object) {
 				ready[object.GetName()] = true
@@ -163,5 +163,5 @@ func (b *bench) apply(ctx context.Context, namespace string, list client.ObjectL
 			return 0, fmt.Errorf("%d of %d are ready: %w", len(ready), len(objects), ctx.Err())
 		}
 	}
-	return time.Since(begin), nil
+	return time.Since(start), nil
 }

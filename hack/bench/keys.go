@@ -15,8 +15,8 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// idle is a namespace with nothing in it: a manager that works there alone
-// serves admission, and leaves the rest to somebody else.
+// idle is an empty namespace. A manager that works only there serves admission and
+// leaves the objects to another program.
 const idle = "idle"
 
 func newKeys(namespace string, count int) []client.Object {
@@ -40,9 +40,8 @@ func newBindings(namespace string, count, apis int) []client.Object {
 			},
 		}
 		for api := range apis {
-			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.APIReference{
-				Kind: signetv1alpha1.APIKindAPI, Name: fmt.Sprintf("api-%04d-%04d", i, api),
-			})
+			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(
+				signetv1alpha1.APIKindAPI, fmt.Sprintf("api-%04d-%04d", i, api)))
 		}
 		bindings[i] = binding
 	}
@@ -55,15 +54,15 @@ func (b *bench) measureKeys(ctx context.Context) error {
 	if err := b.namespace(ctx, idle); err != nil {
 		return err
 	}
-	var ours, bare []time.Duration
+	var signet, bare []time.Duration
 	for round := range b.rounds {
 		took, writes, err := b.signetRound(ctx, fmt.Sprintf("signet-%d", round))
 		if err != nil {
 			return err
 		}
-		ours = append(ours, took)
+		signet = append(signet, took)
 		if round == 0 {
-			line("API requests (Events, leases and watches aside), the first time:")
+			line("API requests in the first round, without Events, leases and watches:")
 			for _, text := range writes {
 				line("  %s", text)
 			}
@@ -74,9 +73,9 @@ func (b *bench) measureKeys(ctx context.Context) error {
 		}
 		bare = append(bare, took)
 	}
-	line("Signet, seconds       %s", seconds(ours))
+	line("Signet, seconds       %s", seconds(signet))
 	line("bare loop, seconds    %s", seconds(bare))
-	line("ratio of medians      %.2f (budget: 1.30)", float64(median(ours))/float64(median(bare)))
+	line("ratio of medians      %.2f (budget: 1.30)", float64(median(signet))/float64(median(bare)))
 	return nil
 }
 
@@ -105,17 +104,17 @@ func (b *bench) bareRound(ctx context.Context, namespace string) (took time.Dura
 	if err := b.namespace(ctx, namespace); err != nil {
 		return 0, err
 	}
-	doors, err := b.startManager(ctx, "--namespaces="+idle)
+	admission, err := b.startManager(ctx, "--namespaces="+idle)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, doors.Stop()) }()
+	defer func() { err = errors.Join(err, admission.Stop()) }()
 	loop, err := b.start(roleBare, "--namespaces="+namespace)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, loop.Stop()) }()
-	// The loop is at work when it has made a key ready.
+	// The loop works when it has made a key ready.
 	first := newKeys(namespace, 1)
 	first[0].SetName("first")
 	if _, err := b.apply(ctx, namespace, &signetv1alpha1.SignatureKeyList{}, first); err != nil {

@@ -50,12 +50,12 @@ func (b *bench) measureBindings(ctx context.Context) (err error) {
 	return nil
 }
 
-// quiet returns when nothing has been written for a while.
+// quiet returns when nothing has been written for some time.
 func (b *bench) quiet(ctx context.Context) error {
 	const still = 3 * time.Second
 	var last string
 	since := time.Now()
-	return until(ctx, "the controllers to be done", func() error {
+	return until(ctx, "the controllers to finish", func() error {
 		now, err := b.requests(ctx)
 		if err != nil {
 			return err
@@ -64,21 +64,21 @@ func (b *bench) quiet(ctx context.Context) error {
 			last, since = text, time.Now()
 		}
 		if time.Since(since) < still {
-			return errors.New("there are still requests")
+			return errors.New("requests continue")
 		}
 		return nil
 	})
 }
 
-// measureMemory weighs a manager with nothing, with keys and bindings, and with
-// Secrets that are none of its business.
+// measureMemory measures a manager without objects, with keys and bindings, and
+// with Secrets that it does not use.
 func (b *bench) measureMemory(ctx context.Context) error {
 	title("Memory of the manager: live heap after garbage collection")
-	empty, err := b.weigh(ctx, "--namespaces="+idle)
+	empty, err := b.heapOf(ctx, "--namespaces="+idle)
 	if err != nil {
 		return err
 	}
-	full, err := b.weigh(ctx, "--namespaces=signet-0")
+	full, err := b.heapOf(ctx, "--namespaces=signet-0")
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	if err := b.namespace(ctx, "foreign"); err != nil {
 		return err
 	}
-	before, err := b.weigh(ctx)
+	before, err := b.heapOf(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,17 +103,17 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	if err := b.createAll(ctx, foreign); err != nil {
 		return err
 	}
-	after, err := b.weigh(ctx)
+	after, err := b.heapOf(ctx)
 	if err != nil {
 		return err
 	}
 	line("cluster-wide, before                  %8.1f MiB", mebi(before))
-	line("with %d foreign Secrets of %d KiB  %8.1f MiB: %+.1f (budget: nothing)", b.foreign, b.foreignKiB, mebi(after), mebi(after-before))
+	line("with %d unused Secrets of %d KiB   %8.1f MiB: %+.1f (budget: nothing)", b.foreign, b.foreignKiB, mebi(after), mebi(after-before))
 	return nil
 }
 
-// weigh starts a manager and returns its live heap.
-func (b *bench) weigh(ctx context.Context, args ...string) (heap int64, err error) {
+// heapOf starts a manager and returns its live heap.
+func (b *bench) heapOf(ctx context.Context, args ...string) (heap int64, err error) {
 	p, err := b.startManager(ctx, args...)
 	if err != nil {
 		return 0, err
@@ -127,7 +127,8 @@ func (b *bench) weigh(ctx context.Context, args ...string) (heap int64, err erro
 
 func mebi(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
-// measureAdmission asks about bindings as a user does, with many slots taken.
+// measureAdmission measures the admission of bindings with many slots taken, as a
+// user sees it.
 func (b *bench) measureAdmission(ctx context.Context) (err error) {
 	const namespace, apis = "slots", 1000
 	title("Admission of a binding with %d slots taken, as a client of the API server sees it (dry run)", b.slotBindings*apis)
@@ -152,22 +153,22 @@ func (b *bench) measureAdmission(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	line("the webhook's own share, in process: go test -bench Admission ./internal/admission (budget: p99 under 5 ms)")
+	line("the webhook alone, in process: go test -bench Admission ./internal/admission (budget: p99 under 5 ms)")
 	return nil
 }
 
-// admit times bindings all of whose APIs are taken.
+// admit measures the admission of bindings whose APIs are all taken.
 func (b *bench) admit(ctx context.Context, namespace string, apis int) error {
 	probe := newBindings(namespace, 1, apis)[0].(*signetv1alpha1.SignatureBinding)
 	probe.Name = "probe"
-	probe.Spec.SignatureHeader = "X-Signature" // those that sign alike would not be in its way
+	probe.Spec.SignatureHeader = "X-Signature" // a binding that signs identically would not conflict
 	times := make([]time.Duration, b.admissions)
 	for i := range times {
-		begin := time.Now()
+		start := time.Now()
 		if err := b.admin.Create(ctx, probe.DeepCopy(), client.DryRunAll); err != nil {
-			return fmt.Errorf("ask about a binding: %w", err)
+			return fmt.Errorf("create binding: %w", err)
 		}
-		times[i] = time.Since(begin)
+		times[i] = time.Since(start)
 	}
 	slices.Sort(times)
 	line("%4d APIs, all taken   p50 %6.2f ms   p99 %6.2f ms", apis, milliseconds(percentile(times, 50)), milliseconds(percentile(times, 99)))

@@ -15,10 +15,10 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// patience is how long anything may take that is not itself measured.
+// patience is the timeout of everything that is not measured itself.
 const patience = 10 * time.Minute
 
-// process is the bench in one of its other roles.
+// process is the bench in one of its roles.
 type process struct {
 	*proc.Process
 	heap string
@@ -75,7 +75,7 @@ func (p *process) heapBytes(ctx context.Context) (int64, error) {
 	}
 	bytes, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("read the heap: %w", err)
+		return 0, fmt.Errorf("read heap size: %w", err)
 	}
 	return bytes, nil
 }

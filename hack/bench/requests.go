@@ -15,19 +15,19 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// requests are what the API server has counted, by what was asked.
+// requests are the request counts of the API server, by verb and resource.
 type requests map[string]float64
 
-// counted are the resources that Signet reads and writes; Events and leases are
-// left out.
+// counted are the resources that Signet reads and writes, without Events and
+// leases.
 var counted = []string{"secrets", "configmaps", "signaturekeys", "signaturebindings", "namespaces"}
 
-// requests asks the API server what it has served so far. Watches are counted
-// when they end, and left out.
+// requests returns what the API server has served so far, without watches, which
+// are counted at their end.
 func (b *bench) requests(ctx context.Context) (requests, error) {
 	clients, err := kubernetes.NewForConfig(b.cluster.Config)
 	if err != nil {
-		return nil, fmt.Errorf("make a client: %w", err)
+		return nil, fmt.Errorf("create client: %w", err)
 	}
 	stream, err := clients.Discovery().RESTClient().Get().AbsPath("/metrics").Stream(ctx)
 	if err != nil {
@@ -64,8 +64,8 @@ func parseRequests(stream io.Reader) (requests, error) {
 	return found, nil
 }
 
-// since are the requests that came after others, without those of the bench
-// itself, for each of so many objects.
+// since returns the requests since an earlier count for each object, without those
+// of the bench itself.
 func (r requests) since(before, own requests, objects int) []string {
 	var lines []string
 	for _, what := range slices.Sorted(maps.Keys(r)) {

@@ -15,8 +15,8 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/manager"
 )
 
-// The bench runs itself again as what it measures: each in a process of its
-// own, with an address that tells how much memory is in use.
+// The bench runs itself as the programs that it measures, each in its own process
+// with an address that serves the size of its heap.
 const (
 	roleManager = "manager"
 	roleBare    = "bare"
@@ -26,12 +26,12 @@ func play(ctx context.Context, role string, args []string) error {
 	options := manager.DefaultOptions()
 	flags := pflag.NewFlagSet(role, pflag.ContinueOnError)
 	options.Bind(flags)
-	heap := flags.String("heap-bind-address", "", "`address` that tells the bytes of live heap")
+	heap := flags.String("heap-bind-address", "", "`address` to serve the size of the live heap on, in bytes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return tellHeap(ctx, *heap) })
+	group.Go(func() error { return serveHeap(ctx, *heap) })
 	group.Go(func() error {
 		if role == roleBare {
 			return runBare(ctx, options)
@@ -41,15 +41,14 @@ func play(ctx context.Context, role string, args []string) error {
 	return group.Wait()
 }
 
-// tellHeap answers with the bytes of live heap, after everything that can be
-// collected has been.
-func tellHeap(ctx context.Context, address string) error {
+// serveHeap serves the size of the live heap in bytes after garbage collection.
+func serveHeap(ctx context.Context, address string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		// Twice: what has a finalizer goes the second time.
+		// Twice, because objects with a finalizer are collected the second time.
 		runtime.GC()
 		runtime.GC()
 		var stats runtime.MemStats
@@ -59,7 +58,7 @@ func tellHeap(ctx context.Context, address string) error {
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); ctx.Err() == nil {
-		return fmt.Errorf("tell the heap: %w", err)
+		return fmt.Errorf("serve heap size: %w", err)
 	}
 	return nil
 }

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// patience is how long the demo waits for what should take a second or two.
+	// patience is how long the demo waits for what usually takes a second or two.
 	patience = proc.Soon
-	// collection is for what the garbage collector has to do, which learns of
-	// new kinds every half minute.
+	// collection is the timeout for the garbage collector, which discovers new
+	// kinds every 30 seconds.
 	collection = proc.Long
 )
 
-// expect waits until the check finds nothing wrong, and prints the outcome. An
-// expectation that is not met does not end the demo.
+// expect waits until the check returns no error, and prints the outcome. A failed
+// expectation does not end the demo.
 func (d *demo) expect(ctx context.Context, what string, within time.Duration, check func(context.Context) error) {
 	err := proc.Until(ctx, within, what, func() error { return check(ctx) })
 	switch {
@@ -65,7 +65,7 @@ func (d *demo) bindingIs(name string, status metav1.ConditionStatus, reason stri
 func conditionIs(conditions []metav1.Condition, conditionType string, status metav1.ConditionStatus, reason string) error {
 	found := meta.FindStatusCondition(conditions, conditionType)
 	if found == nil {
-		return fmt.Errorf("it has no condition %s", conditionType)
+		return fmt.Errorf("no condition %s", conditionType)
 	}
 	if found.Status != status || found.Reason != reason {
 		return fmt.Errorf("%s is %s, %s: %s", conditionType, found.Status, found.Reason, found.Message)

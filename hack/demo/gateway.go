@@ -13,10 +13,10 @@ import (
 
 const gatewayController gwapiv1.GatewayController = "example.com/demo"
 
-// playGateway accepts the samples' routes, as a gateway controller would.
+// playGateway accepts the routes of the samples, as a gateway controller would.
 func (d *demo) playGateway(ctx context.Context) error {
-	d.screen.chapter("The part of the gateway controller")
-	d.screen.say("No controller of the Gateway API runs here. The demo plays it and writes Accepted=True into the status of each route, " +
+	d.screen.chapter("The role of the gateway controller")
+	d.screen.say("No controller of the Gateway API runs here. Instead, the demo sets Accepted=True in the status of each route, " +
 		"for each Gateway that the route names. Signet only reads this.")
 	if err := d.acceptHTTPRoutes(ctx); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (d *demo) acceptGRPCRoutes(ctx context.Context) error {
 
 func (d *demo) accept(ctx context.Context, route client.Object) error {
 	if err := d.admin.Status().Update(ctx, route); err != nil {
-		return fmt.Errorf("accept the route %s: %w", route.GetName(), err)
+		return fmt.Errorf("accept route %q: %w", route.GetName(), err)
 	}
 	return nil
 }

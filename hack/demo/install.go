@@ -22,15 +22,15 @@ import (
 
 func (d *demo) startControlPlane(ctx context.Context) error {
 	d.screen.chapter("A Kubernetes control plane")
-	d.screen.say("etcd, kube-apiserver and kube-controller-manager, as local processes. There are no nodes: no Pod runs.")
+	d.screen.say("etcd, kube-apiserver and kube-controller-manager, as local processes. There are no nodes, so no Pod runs.")
 	started, err := controlplane.Start(ctx, controlplane.Options{ControllerManager: true, Out: d.screen.w})
 	if err != nil {
-		return fmt.Errorf("start the control plane: %w", err)
+		return fmt.Errorf("start control plane: %w", err)
 	}
 	d.cluster = started
 	d.kubectl = kubectl{path: started.Kubectl, kubeconfig: started.Kubeconfig, screen: d.screen}
 	if d.admin, err = newAdmin(started.Config); err != nil {
-		return fmt.Errorf("make the administrator's client: %w", err)
+		return fmt.Errorf("create the administrator's client: %w", err)
 	}
 	return d.kubectl.show(ctx, "version")
 }
@@ -55,7 +55,7 @@ func (d *demo) install(ctx context.Context) error {
 		"that is started next.")
 	gatewayAPI, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	if err != nil {
-		return fmt.Errorf("find the Gateway API's module: %w", err)
+		return fmt.Errorf("find module of the Gateway API: %w", err)
 	}
 	crds := filepath.Join(strings.TrimSpace(string(gatewayAPI)), "config", "crd", "standard")
 	if output, err := d.kubectl.run(ctx, nil, "apply", "--server-side", "-f", crds); err != nil {

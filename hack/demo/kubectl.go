@@ -20,7 +20,7 @@ type kubectl struct {
 	screen     *screen
 }
 
-// show prints a command and what it says.
+// show runs a command and prints it with its output.
 func (k kubectl) show(ctx context.Context, args ...string) error {
 	k.screen.command("kubectl " + strings.Join(args, " "))
 	output, err := k.run(ctx, nil, args...)
@@ -28,23 +28,22 @@ func (k kubectl) show(ctx context.Context, args ...string) error {
 	return err
 }
 
-// showInput is show for a command that reads standard input, which it prints
-// too.
-func (k kubectl) showInput(ctx context.Context, input string, args ...string) error {
+// showInput is show for a command that reads standard input, which is printed, too.
+func (k kubectl) showInput(ctx context.Context, input string, args ...string) (string, error) {
 	k.screen.command("kubectl " + strings.Join(args, " ") + " <<EOF\n" + strings.TrimRight(input, "\n") + "\nEOF")
 	output, err := k.run(ctx, []byte(input), args...)
 	k.screen.output(output)
-	return err
+	return output, err
 }
 
-// run returns what the command prints, warnings included.
+// run returns the output of a command, including warnings.
 func (k kubectl) run(ctx context.Context, input []byte, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, k.path, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+k.kubeconfig)
 	cmd.Stdin = bytes.NewReader(input)
-	// Ctrl-C is for the demo, which then ends the command by its context.
+	// Only the demo receives Ctrl-C. It then ends the command through its context.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	output, err := cmd.CombinedOutput()
 	if err != nil {

@@ -30,23 +30,22 @@ func main() {
 	}
 }
 
-// demo is what the steps share.
+// demo is the state that the steps share.
 type demo struct {
 	screen  *screen
 	cluster *controlplane.ControlPlane
 	manager *proc.Process
-	// traffic are the programs that come into play for requests, in the order
-	// of starting.
+	// traffic are the programs that handle requests, in the order of their start.
 	traffic []*proc.Process
-	// binary is the path of signet.
+	// binary is the path of the program signet.
 	binary  string
 	kubectl kubectl
 	admin   client.Client
-	// webhooks is the address where the manager answers admission.
+	// webhooks is the address on which the manager serves admission.
 	webhooks string
-	// once says to take everything down at the end.
+	// once is true if everything is shut down at the end.
 	once bool
-	// unmet counts the expectations that were not met.
+	// unmet is the number of failed expectations.
 	unmet int
 }
 
@@ -55,7 +54,7 @@ func run(ctx context.Context, once bool) (err error) {
 	defer func() { err = errors.Join(err, d.takeDown()) }()
 	steps := []func(context.Context) error{
 		d.startControlPlane, d.install, d.startManager, d.applySamples, d.playGateway,
-		d.showAll, d.showGenerated, d.showSupplied, d.showTraffic, d.showRotation, d.showConflict, d.showRefusal, d.showHeldDeletion,
+		d.showAll, d.showGenerated, d.showSupplied, d.showTraffic, d.showRotation, d.showConflict, d.showRefusal, d.showBlockedDeletion,
 		d.checkNothingLeaks,
 	}
 	for _, step := range steps {
@@ -69,18 +68,18 @@ func run(ctx context.Context, once bool) (err error) {
 	if !once {
 		return d.stayUp(ctx)
 	}
-	if err := d.letGo(ctx); err != nil {
+	if err := d.release(ctx); err != nil {
 		return d.explained(err)
 	}
 	if d.unmet > 0 {
-		return d.explained(fmt.Errorf("%d expectations were not met", d.unmet))
+		return d.explained(fmt.Errorf("%d expectations failed", d.unmet))
 	}
 	d.screen.say("Everything was as expected.")
 	return nil
 }
 
-// explained adds to an error what the manager's log ends with: it goes with the
-// control plane.
+// explained adds the end of the manager's log to an error, because the log is
+// deleted with the control plane.
 func (d *demo) explained(err error) error {
 	if d.manager == nil {
 		return err
@@ -88,8 +87,8 @@ func (d *demo) explained(err error) error {
 	return fmt.Errorf("%w\n\nThe manager's log ends with:\n%s", err, d.manager.Tail())
 }
 
-// interrupted is the end that the user asked for: an error only for who wanted
-// a verdict.
+// interrupted is the end at the user's request. It is an error only with
+// DEMO_ONCE=1, which promises a verdict.
 func (d *demo) interrupted() error {
 	if d.once {
 		return errors.New("interrupted")
@@ -97,11 +96,11 @@ func (d *demo) interrupted() error {
 	return nil
 }
 
-// stayUp leaves everything to the user until Ctrl-C, or until the manager ends.
+// stayUp keeps everything running until Ctrl-C, or until the manager exits.
 func (d *demo) stayUp(ctx context.Context) error {
-	d.screen.chapter("Yours, until Ctrl-C")
+	d.screen.chapter("Try it yourself, until Ctrl-C")
 	if d.unmet > 0 {
-		d.screen.say(fmt.Sprintf("%d expectations were not met, see above.", d.unmet))
+		d.screen.say(fmt.Sprintf("%d expectations failed, see above.", d.unmet))
 	}
 	d.screen.say("In another shell:")
 	d.screen.code(
@@ -110,15 +109,15 @@ func (d *demo) stayUp(ctx context.Context) error {
 		"",
 		"kubectl -n "+namespace+" get signet",
 		"kubectl explain signaturekey.spec",
-		"kubectl -n "+namespace+" delete signaturebinding orders     # orders-takeover moves up",
-		"kubectl -n "+namespace+" delete signaturebinding inventory  # and the key goes, too",
+		"kubectl -n "+namespace+" delete signaturebinding orders     # orders-takeover takes over",
+		"kubectl -n "+namespace+" delete signaturebinding inventory  # releases the deleted key",
 	)
 	d.screen.say("The manager's log: " + d.logOf("manager"))
 	select {
 	case <-ctx.Done():
 		return nil
 	case <-d.manager.Ended():
-		return d.explained(fmt.Errorf("the manager has ended with exit status %d", d.manager.ExitCode()))
+		return d.explained(fmt.Errorf("the manager exited with status %d", d.manager.ExitCode()))
 	}
 }
 
@@ -135,7 +134,7 @@ func (d *demo) takeDown() error {
 	if d.cluster == nil {
 		return nil
 	}
-	d.screen.chapter("Taking it down")
+	d.screen.chapter("Shutting down")
 	var err error
 	for _, p := range slices.Backward(d.traffic) {
 		err = errors.Join(err, p.Stop())

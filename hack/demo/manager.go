@@ -24,16 +24,16 @@ const (
 )
 
 // startManager builds the binary and runs it under the ServiceAccount and the
-// roles that config/default has installed.
+// roles of config/default.
 func (d *demo) startManager(ctx context.Context) error {
 	d.screen.chapter("The manager, under its own role")
 	d.screen.say("Built as the Dockerfile builds it, and run with a token of the ServiceAccount " + systemNamespace + "/" +
-		serviceAccount + ": it may do what config/rbac says, and nothing else.")
+		serviceAccount + ": it has the permissions of config/rbac and no others.")
 	d.binary = filepath.Join(d.cluster.Dir, "signet")
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=demo", "-o", d.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the manager: %w\n%s", err, output)
+		return fmt.Errorf("build manager: %w\n%s", err, output)
 	}
 	kubeconfig, err := d.kubeconfigOf(ctx, serviceAccount)
 	if err != nil {
@@ -61,7 +61,7 @@ func (d *demo) startManager(ctx context.Context) error {
 		return err
 	}
 	d.screen.met("the manager is ready")
-	d.expect(ctx, "admission answers", patience, d.admissionAnswers)
+	d.expect(ctx, "admission works", patience, d.admissionAnswers)
 	return nil
 }
 
@@ -73,18 +73,17 @@ func hostOf(address string) string {
 	return host
 }
 
-// kubeconfigOf writes a kubeconfig with a token of a ServiceAccount of Signet's.
+// kubeconfigOf writes a kubeconfig with a token of one of Signet's ServiceAccounts.
 func (d *demo) kubeconfigOf(ctx context.Context, account string) (string, error) {
 	config, err := d.cluster.ServiceAccountConfig(ctx, systemNamespace, account)
 	if err != nil {
-		return "", fmt.Errorf("become %s: %w", account, err)
+		return "", fmt.Errorf("request token of ServiceAccount %q: %w", account, err)
 	}
 	path := filepath.Join(d.cluster.Dir, account+".kubeconfig")
 	return path, d.cluster.WriteKubeconfig(config, path)
 }
 
-// admissionAnswers tries whether the API server reaches the webhooks and trusts
-// them.
+// admissionAnswers checks that the API server reaches the webhooks and trusts them.
 func (d *demo) admissionAnswers(ctx context.Context) error {
 	probe := &signetv1alpha1.SignatureKey{
 		ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: metav1.NamespaceDefault},

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,15 +21,15 @@ import (
 )
 
 const (
-	heldKey = "inventory"
-	holder  = "orders"
-	loser   = "orders-takeover"
+	deletedKey = "inventory"
+	holder     = "orders"
+	loser      = "orders-takeover"
 )
 
 func (d *demo) applySamples(ctx context.Context) error {
 	d.screen.chapter("The samples")
-	d.screen.say("One for each type of key and each way of binding. Bindings come before their keys here, and one of them wants what " +
-		"another has: that gives warnings, not errors, since the order of applying does not matter in the end.")
+	d.screen.say("An example of each type of key and each kind of binding. Some bindings are applied before their keys, and one lists an API " +
+		"that another one holds: this causes warnings, not errors, because the order does not matter in the end.")
 	if err := d.kubectl.show(ctx, "apply", "-k", "config/samples"); err != nil {
 		return err
 	}
@@ -36,7 +37,7 @@ func (d *demo) applySamples(ctx context.Context) error {
 }
 
 func (d *demo) showAll(ctx context.Context) error {
-	d.screen.chapter("What became of them")
+	d.screen.chapter("The state of the samples")
 	keys := &signetv1alpha1.SignatureKeyList{}
 	if err := d.admin.List(ctx, keys, client.InNamespace(namespace)); err != nil {
 		return fmt.Errorf("list SignatureKeys: %w", err)
@@ -67,20 +68,20 @@ func (d *demo) showAll(ctx context.Context) error {
 
 func (d *demo) showGenerated(ctx context.Context) error {
 	d.screen.chapter("A generated key")
-	d.screen.say("The status has what is public. The material is in the Secret, of which describe shows the sizes.")
+	d.screen.say("The status has only public data. The material is in the Secret, of which describe shows only the sizes.")
 	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "signaturekey", "orders"); err != nil {
 		return err
 	}
 	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "secret", "orders"); err != nil {
 		return err
 	}
-	d.expect(ctx, "key and secret have been generated", patience, func(ctx context.Context) error {
+	d.expect(ctx, "identifier and secret are generated", patience, func(ctx context.Context) error {
 		secret, err := d.secret(ctx, "orders")
 		if err != nil {
 			return err
 		}
 		if len(secret.Data["key"]) == 0 || len(secret.Data["secret"]) == 0 || secret.Type != signetv1alpha1.SecretType {
-			return errors.New("the managed Secret is not complete")
+			return errors.New("the managed Secret is incomplete")
 		}
 		return nil
 	})
@@ -89,11 +90,11 @@ func (d *demo) showGenerated(ctx context.Context) error {
 
 func (d *demo) showSupplied(ctx context.Context) error {
 	d.screen.chapter("A supplied key")
-	d.screen.say("The material comes from the labelled Secret payments-own. The managed Secret has the same, in the layout of all keys.")
+	d.screen.say("The material comes from the labeled Secret payments-own. The managed Secret has the same material in the layout of all keys.")
 	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "signaturekey", "payments"); err != nil {
 		return err
 	}
-	d.expect(ctx, "the managed Secret has what the source supplies", patience, func(ctx context.Context) error {
+	d.expect(ctx, "the managed Secret has the supplied material", patience, func(ctx context.Context) error {
 		source, err := d.secret(ctx, "payments-own")
 		if err != nil {
 			return err
@@ -107,13 +108,13 @@ func (d *demo) showSupplied(ctx context.Context) error {
 		}
 		return nil
 	})
-	d.expect(ctx, "the public half of the key pair is in a ConfigMap", patience, func(ctx context.Context) error {
+	d.expect(ctx, "the public component of the key pair is in a ConfigMap", patience, func(ctx context.Context) error {
 		public := &corev1.ConfigMap{}
 		if err := d.admin.Get(ctx, d.sample("statements-public"), public); err != nil {
 			return err
 		}
 		if public.Data["key"] == "" {
-			return errors.New("it has no key")
+			return errors.New("the ConfigMap has no key")
 		}
 		return nil
 	})
@@ -122,17 +123,17 @@ func (d *demo) showSupplied(ctx context.Context) error {
 
 func (d *demo) showConflict(ctx context.Context) error {
 	d.screen.chapter("A conflict")
-	d.screen.say("Two bindings want the HTTPRoute orders in RELEASE. The first has it and keeps it; the second says so.")
+	d.screen.say("Two bindings list the HTTPRoute orders in RELEASE. The first one holds it and keeps it. The second one is Conflicted and names the holder.")
 	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "signaturebinding", loser); err != nil {
 		return err
 	}
-	d.expect(ctx, "the loser names the holder", patience, func(ctx context.Context) error {
+	d.expect(ctx, "the conflicting binding names the holder", patience, func(ctx context.Context) error {
 		binding := &signetv1alpha1.SignatureBinding{}
 		if err := d.admin.Get(ctx, d.sample(loser), binding); err != nil {
 			return err
 		}
 		if len(binding.Status.APIs) != 1 || binding.Status.APIs[0].Holder != holder {
-			return errors.New("it does not")
+			return errors.New("it does not name the holder")
 		}
 		return nil
 	})
@@ -146,58 +147,61 @@ metadata:
   namespace: ` + namespace + `
 spec:
   type: Basic
-  key: 7of9
+  identifier: 7of9
 `
 
 func (d *demo) showRefusal(ctx context.Context) error {
 	d.screen.chapter("A refusal")
-	d.screen.say("The user name of a Basic key begins with a letter.")
-	err := d.kubectl.showInput(ctx, brokenKey, "apply", "-f", "-")
-	d.expect(ctx, "a broken key is refused", patience, func(context.Context) error {
+	d.screen.say("The user name of a Basic key must start with a letter.")
+	output, err := d.kubectl.showInput(ctx, brokenKey, "apply", "-f", "-")
+	d.expect(ctx, "a broken key is refused, naming the field", patience, func(context.Context) error {
 		if err == nil {
-			return errors.New("it was admitted")
+			return errors.New("the key was admitted")
+		}
+		if !strings.Contains(output, "spec.identifier: Invalid value") {
+			return errors.New("the refusal does not name spec.identifier")
 		}
 		return nil
 	})
 	return nil
 }
 
-func (d *demo) showHeldDeletion(ctx context.Context) error {
-	d.screen.chapter("A deletion that is held")
-	before, err := d.secret(ctx, heldKey)
+func (d *demo) showBlockedDeletion(ctx context.Context) error {
+	d.screen.chapter("A blocked deletion")
+	before, err := d.secret(ctx, deletedKey)
 	if err != nil {
-		return fmt.Errorf("read Secret %s: %w", heldKey, err)
+		return fmt.Errorf("read Secret %q: %w", deletedKey, err)
 	}
-	if err := d.kubectl.show(ctx, "-n", namespace, "delete", "signaturekey", heldKey, "--wait=false"); err != nil {
+	if err := d.kubectl.show(ctx, "-n", namespace, "delete", "signaturekey", deletedKey, "--wait=false"); err != nil {
 		return err
 	}
-	d.expect(ctx, "the key is held by its binding", patience, d.keyIs(
-		heldKey, signetv1alpha1.ConditionInUse, metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
+	d.expect(ctx, "the key is protected while its binding uses it", patience, d.keyIs(
+		deletedKey, signetv1alpha1.ConditionInUse, metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 	d.expect(ctx, "it still signs with the same material", patience, func(ctx context.Context) error {
-		after, err := d.secret(ctx, heldKey)
+		after, err := d.secret(ctx, deletedKey)
 		if err != nil {
 			return err
 		}
 		if !bytes.Equal(before.Data["secret"], after.Data["secret"]) {
 			return errors.New("the material has changed")
 		}
-		return d.bindingIs(heldKey, metav1.ConditionTrue, signetv1alpha1.ReasonBound)(ctx)
+		return d.bindingIs(deletedKey, metav1.ConditionTrue, signetv1alpha1.ReasonBound)(ctx)
 	})
-	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "signaturekey", heldKey); err != nil {
+	if err := d.kubectl.show(ctx, "-n", namespace, "describe", "signaturekey", deletedKey); err != nil {
 		return err
 	}
-	return d.kubectl.show(ctx, "-n", namespace, "get", "signaturebinding", heldKey)
+	return d.kubectl.show(ctx, "-n", namespace, "get", "signaturebinding", deletedKey)
 }
 
-// letGo ends the held deletion and resolves the conflict.
-func (d *demo) letGo(ctx context.Context) error {
-	d.screen.chapter("Letting go")
-	d.screen.say("Without its binding the held key goes, and its Secret with it. Without the holder, the other binding moves up.")
-	if err := d.kubectl.show(ctx, "-n", namespace, "delete", "signaturebinding", heldKey, holder); err != nil {
+// release completes the blocked deletion and resolves the conflict.
+func (d *demo) release(ctx context.Context) error {
+	d.screen.chapter("Release")
+	d.screen.say("Without its binding, the key and its Secret are deleted. Without the holder, the other binding takes over.")
+	if err := d.kubectl.show(ctx, "-n", namespace, "delete", "signaturebinding", deletedKey, holder); err != nil {
 		return err
 	}
-	d.expect(ctx, "the key is gone", patience, d.gone(heldKey, &signetv1alpha1.SignatureKey{}))
-	d.expect(ctx, "its Secret is gone", collection, d.gone(heldKey, &corev1.Secret{}))
+	d.expect(ctx, "the key is gone", patience, d.gone(deletedKey, &signetv1alpha1.SignatureKey{}))
+	d.expect(ctx, "its Secret is gone", collection, d.gone(deletedKey, &corev1.Secret{}))
 	d.expect(ctx, "binding "+loser+" is Bound", patience, d.bindingIs(loser, metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	return nil
 }
@@ -211,14 +215,14 @@ func (d *demo) gone(name string, object client.Object) func(context.Context) err
 		if err != nil {
 			return err
 		}
-		return errors.New("it is still there")
+		return errors.New("it still exists")
 	}
 }
 
 // checkNothingLeaks looks for the material outside of Secrets (invariant 3).
 func (d *demo) checkNothingLeaks(ctx context.Context) error {
-	d.screen.chapter("Where the material is not")
-	d.expect(ctx, "no secret is in any key, binding, ConfigMap or Event, nor in the manager's log", patience, func(ctx context.Context) error {
+	d.screen.chapter("No material outside of Secrets")
+	d.expect(ctx, "no key, binding, ConfigMap or Event contains a secret, and neither does the manager's log", patience, func(ctx context.Context) error {
 		secrets := &corev1.SecretList{}
 		if err := d.admin.List(ctx, secrets, client.InNamespace(namespace), client.HasLabels{signetv1alpha1.LabelMaterial}); err != nil {
 			return err
@@ -229,7 +233,7 @@ func (d *demo) checkNothingLeaks(ctx context.Context) error {
 		}
 		for i := range secrets.Items {
 			if leaked(public, secrets.Items[i].Data["secret"]) {
-				return fmt.Errorf("the material of Secret %s is", secrets.Items[i].Name)
+				return fmt.Errorf("the material of Secret %q occurs", secrets.Items[i].Name)
 			}
 		}
 		return nil
@@ -237,7 +241,7 @@ func (d *demo) checkNothingLeaks(ctx context.Context) error {
 	return nil
 }
 
-// everythingElse is all that is not a Secret, as text.
+// everythingElse returns all data outside of Secrets as text.
 func (d *demo) everythingElse(ctx context.Context) ([]byte, error) {
 	log := []byte(d.manager.Output())
 	lists := []client.ObjectList{

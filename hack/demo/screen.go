@@ -11,7 +11,7 @@ import (
 
 const width = 100
 
-// screen prints for human eyes: in colour on a terminal, plain elsewhere.
+// screen prints for humans: in color on a terminal, plain elsewhere.
 type screen struct {
 	w                               io.Writer
 	bold, dim, green, red, off, bar string
@@ -26,13 +26,13 @@ func newScreen(f *os.File) *screen {
 	return s
 }
 
-// chapter begins a part of the demo.
+// chapter starts a part of the demo.
 func (s *screen) chapter(title string) {
 	rest := max(width-len([]rune(title))-4, 0)
 	fmt.Fprintf(s.w, "\n%s%s%s %s %s%s\n", s.bold, s.bar, s.bar, title, strings.Repeat(s.bar, rest), s.off)
 }
 
-// say prints a sentence or two, wrapped.
+// say prints wrapped prose.
 func (s *screen) say(text string) {
 	fmt.Fprintln(s.w)
 	line := ""
@@ -54,14 +54,14 @@ func (s *screen) code(lines ...string) {
 	}
 }
 
-// command prints a command as it would be typed.
+// command prints a command as a user would type it.
 func (s *screen) command(line string) {
 	fmt.Fprintf(s.w, "\n%s$ %s%s\n", s.bold, line, s.off)
 }
 
 func (s *screen) gap() { fmt.Fprintln(s.w) }
 
-// output prints what a command has printed.
+// output prints the output of a command.
 func (s *screen) output(text string) {
 	if text = strings.TrimRight(text, "\n"); text != "" {
 		fmt.Fprintln(s.w, text)

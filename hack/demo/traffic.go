@@ -23,17 +23,17 @@ import (
 
 const (
 	signerAccount = "signet-signer"
-	// signerName is what the shown configurations call the signer.
+	// signerName is the name of the signer in the sample configurations.
 	signerName = "signet-signer.signet-system.svc"
 	// demoAPI is a slot of the samples.
 	demoAPI  = namespace + "/RELEASE/HTTPRoute/orders"
 	demoHost = "orders.example.com"
 )
 
-// traffic are the addresses of what a request passes.
+// traffic are the addresses that a request passes.
 type traffic struct{ signer, gateway, backend string }
 
-// showTraffic sends a request through a gateway, and one past it.
+// showTraffic sends one request through the gateway and one that bypasses it.
 func (d *demo) showTraffic(ctx context.Context) error {
 	var at traffic
 	for _, step := range []func(context.Context, *traffic) error{d.startSigner, d.startBackend, d.startGateway} {
@@ -41,18 +41,18 @@ func (d *demo) showTraffic(ctx context.Context) error {
 			return err
 		}
 	}
-	d.screen.chapter("A request through the gateway, and one past it")
-	d.expect(ctx, "the backend accepts what came through the gateway", patience, func(ctx context.Context) error {
+	d.screen.chapter("A request through the gateway, and one that bypasses it")
+	d.expect(ctx, "the backend accepts the request through the gateway", patience, func(ctx context.Context) error {
 		return wantStatus(ctx, at.gateway, http.StatusOK)
 	})
-	d.expect(ctx, "and refuses what came past it", patience, func(ctx context.Context) error {
+	d.expect(ctx, "and refuses the one that bypasses it", patience, func(ctx context.Context) error {
 		return wantStatus(ctx, at.backend, http.StatusUnauthorized)
 	})
 	for _, address := range []string{at.gateway, at.backend} {
 		d.screen.command("curl -H 'Host: " + demoHost + "' http://" + address + "/orders?page=1")
 		status, body, err := ask(ctx, address)
 		if err != nil {
-			return fmt.Errorf("ask %s: %w", address, err)
+			return fmt.Errorf("call %s: %w", address, err)
 		}
 		d.screen.output(status + ": " + strings.TrimSpace(body))
 	}
@@ -63,8 +63,8 @@ func (d *demo) showTraffic(ctx context.Context) error {
 // `signet certs`.
 func (d *demo) startSigner(ctx context.Context, at *traffic) error {
 	d.screen.chapter("The signer")
-	d.screen.say("The same binary, another identity: it lists and watches, and writes nothing. Gateways come with a client certificate " +
-		"that names the namespace which they may sign for.")
+	d.screen.say("The same binary with another identity: it lists and watches, and writes nothing. Gateways use a client certificate that " +
+		"names the namespace that they may sign for.")
 	if err := d.cluster.Install(ctx, "config/signer", controlplane.InstallOptions{}); err != nil {
 		return fmt.Errorf("install config/signer: %w", err)
 	}
@@ -73,7 +73,7 @@ func (d *demo) startSigner(ctx context.Context, at *traffic) error {
 	d.screen.command("signet " + strings.Join(args, " "))
 	output, err := exec.CommandContext(ctx, d.binary, args...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("make certificates: %w\n%s", err, output)
+		return fmt.Errorf("create certificates: %w\n%s", err, output)
 	}
 	d.screen.output(strings.TrimSpace(string(output)))
 	kubeconfig, err := d.kubeconfigOf(ctx, signerAccount)
@@ -107,28 +107,28 @@ func (d *demo) startSigner(ctx context.Context, at *traffic) error {
 
 func (d *demo) certs() string { return filepath.Join(d.cluster.Dir, "certs") }
 
-// startBackend serves an API that verifies with api/signature. What a Pod would
-// have mounted is written to a folder.
+// startBackend serves an API that verifies with api/signature. A folder replaces
+// the mounted Secret of a Pod.
 func (d *demo) startBackend(ctx context.Context, at *traffic) error {
 	d.screen.chapter("A backend")
-	d.screen.say("An HTTP server with the handler of api/signature around its own. It accepts the versions in a folder that has what " +
-		"the managed Secret orders has, as a Pod would mount it.")
+	d.screen.say("An HTTP server that is wrapped in the handler of api/signature. It accepts the versions in a folder with the data of the " +
+		"managed Secret orders, as a Pod would mount it.")
 	mounted := &gateways.Mount{Dir: filepath.Join(d.cluster.Dir, "mounted")}
 	if err := os.Mkdir(mounted.Dir, 0o700); err != nil {
-		return fmt.Errorf("make a folder: %w", err)
+		return fmt.Errorf("create folder: %w", err)
 	}
 	if err := mounted.Update(ctx, d.admin, d.sample(holder)); err != nil {
-		return fmt.Errorf("mount Secret %s: %w", holder, err)
+		return fmt.Errorf("mount Secret %q: %w", holder, err)
 	}
 	keys, err := signature.NewKeySet([]string{mounted.Dir}, signature.KeySetOptions{Interval: time.Second})
 	if err != nil {
-		return fmt.Errorf("read what is mounted: %w", err)
+		return fmt.Errorf("read mounted keys: %w", err)
 	}
 	go mounted.Follow(ctx, d.admin, d.sample(holder))
 	go func() { _ = keys.Run(ctx) }()
 	verifier, err := signature.NewVerifier(keys, signature.VerifierOptions{AllowUnsignedPayload: true})
 	if err != nil {
-		return fmt.Errorf("make a verifier: %w", err)
+		return fmt.Errorf("create verifier: %w", err)
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -147,8 +147,8 @@ func (d *demo) startBackend(ctx context.Context, at *traffic) error {
 	return nil
 }
 
-// startGateway starts nginx if it is there, else Caddy, with the configuration
-// that config/gateways shows.
+// startGateway starts nginx if it is installed, else Caddy, with the configuration
+// of config/gateways.
 func (d *demo) startGateway(ctx context.Context, at *traffic) error {
 	d.screen.chapter("A gateway")
 	address, err := proc.FindAddress()
@@ -158,12 +158,12 @@ func (d *demo) startGateway(ctx context.Context, at *traffic) error {
 	at.gateway = address
 	dir := filepath.Join(d.cluster.Dir, "gateway")
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("make a folder: %w", err)
+		return fmt.Errorf("create folder: %w", err)
 	}
 	start := d.startNginx
 	program, err := gateways.Nginx()
 	if err != nil {
-		d.screen.say("There is no nginx here: Caddy is built from source, which takes some minutes the first time.")
+		d.screen.say("nginx is not installed: Caddy is built from source, which takes some minutes the first time.")
 		if program, err = gateways.Caddy(ctx, d.screen.w); err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (d *demo) startGateway(ctx context.Context, at *traffic) error {
 
 func (d *demo) startNginx(program, dir string, at *traffic) error {
 	const shown = "nginx/signed.conf"
-	d.screen.say("nginx, with config/gateways/" + shown + " and this machine's addresses in it.")
+	d.screen.say("nginx, with config/gateways/" + shown + ", adapted to the addresses of this machine.")
 	text, err := gateways.ShippedConfig(shown, map[string]string{
 		"server signet-signer.signet-system.svc:8443": "server " + at.signer, "orders.shop.svc:8080": at.backend,
 		"listen 8080": "listen " + at.gateway, "/sign/shop/RELEASE/API/orders": "/sign/" + demoAPI,
@@ -189,10 +189,10 @@ func (d *demo) startNginx(program, dir string, at *traffic) error {
 
 func (d *demo) startCaddy(program, dir string, at *traffic) error {
 	const shown = "caddy/Caddyfile"
-	d.screen.say("Caddy, with config/gateways/" + shown + " and this machine's addresses in it.")
+	d.screen.say("Caddy, with config/gateways/" + shown + ", adapted to the addresses of this machine.")
 	_, port, err := net.SplitHostPort(at.gateway)
 	if err != nil {
-		return fmt.Errorf("read an address: %w", err)
+		return fmt.Errorf("parse address: %w", err)
 	}
 	text, err := gateways.ShippedConfig(shown, map[string]string{
 		"https://signet-signer.signet-system.svc:8443": "https://" + at.signer, "orders.shop.svc:8080": at.backend,
@@ -210,7 +210,7 @@ func (d *demo) startCaddy(program, dir string, at *traffic) error {
 func (d *demo) runGateway(dir string, files map[string]string, program string, args ...string) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			return fmt.Errorf("write the gateway's configuration: %w", err)
+			return fmt.Errorf("write gateway configuration: %w", err)
 		}
 	}
 	gateway, err := d.start("gateway", program, filepath.Join(dir, "log"), args)
@@ -249,7 +249,7 @@ func ask(ctx context.Context, address string) (status, body string, err error) {
 func wantStatus(ctx context.Context, address string, want int) error {
 	status, body, err := ask(ctx, address)
 	if err == nil && !strings.HasPrefix(status, fmt.Sprint(want)) {
-		err = fmt.Errorf("answered %s: %s", status, body)
+		err = fmt.Errorf("responded with %s: %s", status, body)
 	}
 	return err
 }

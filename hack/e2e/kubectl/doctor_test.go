@@ -171,7 +171,7 @@ func (w *fixture) faultsOfWebhooks(t *testing.T) []fault {
 		{"webhooks missing", func(t *testing.T) {
 			w.kubectl(t, "delete", "validatingwebhookconfiguration", "signet", "--ignore-not-found")
 		}, again, []string{
-			"failed webhooks: not there -> install Signet: kubectl apply --server-side -k config/default",
+			"failed webhooks: not found -> install Signet: kubectl apply --server-side -k config/default",
 			// No Pods run here, and nothing says that the manager is called elsewhere.
 			"failed webhook endpoints: Service signet-webhook has no ready endpoint: the API server cannot reach a manager -> see the manager's Pods in namespace signet-system"}},
 	}
@@ -238,7 +238,7 @@ func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 		{"signer's certificate missing", w.without(server), w.restored(server), []string{
 			"failed signer certificate: Secret signet-signer-server does not exist: the signer's Pods cannot start -> create it: signet certs --secrets --server signet-signer.signet-system.svc,signet-signer-verify.signet-system.svc"}},
 		{"signer's certificate about to expire", certify("--server="+signerHost+","+verifyHost, "--days=1"), w.restored(server), []string{
-			"warning the signer's certificate: " + in + "the certificate expires on " + tomorrow + renew}},
+			"warning signer certificate: " + in + "the certificate expires on " + tomorrow + renew}},
 		{"signer's certificate of other names", certify("--server=" + verifyHost), w.restored(server), []string{
 			"failed signer certificate: " + in + "the certificate does not cover " + signerHost + ": clients that use that name reject it" + renew}},
 		{"signer's certificate expired", w.holding(server, map[string][]byte{"tls.crt": issued(t, ended, signerHost, verifyHost)}), w.restored(server), []string{

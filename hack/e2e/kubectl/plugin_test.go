@@ -125,7 +125,7 @@ func testStatus(t *testing.T, w *fixture) {
 		"RELEASE api/invoices Pending <none> <none> invoices",
 		"RELEASE api/legacy Bound orders orders takeover",
 		"RELEASE httproute/orders Bound orders orders <none>",
-		"signaturekey/invoices -n shop: SourceNotFound", ` Secret "invoices-own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`,
+		"signaturekey/invoices -n shop: SourceNotFound", ` Secret "invoices-own" does not exist or lacks the label signet.dev/signature-material: "true".`, " Create or label it.",
 		"signaturebinding/takeover -n shop: Conflicted",
 		` "orders". Delete the API from one of the two; this binding then takes over automatically.`,
 	)
