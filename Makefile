@@ -40,7 +40,8 @@ run: ## Run the manager against the cluster of the current kubeconfig, with ARGS
 	$(require) "kubectl version --request-timeout=10s" "kubectl is missing, or reaches no cluster: install it, and set KUBECONFIG"
 	kubectl apply --server-side -k config/crd
 	kubectl apply --server-side -k config/namespace
-	go run . manager --leader-elect --webhook-bind-address=127.0.0.1:9443 --health-probe-bind-address=127.0.0.1:8081 $(ARGS)
+	go run . certs --out=bin/certs --server=localhost
+	go run . manager --leader-elect --webhook-bind-address=127.0.0.1:9443 --webhook-cert-dir=bin/certs/server --health-probe-bind-address=127.0.0.1:8081 $(ARGS)
 
 .PHONY: generate
 generate: ## Generate deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.

@@ -54,9 +54,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(key.Finalizers).To(BeEmpty())
 		Expect(key).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound, "No binding uses the key."))
 
-		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
-			"POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
-		}))
+		Expect(manager.Requests.Writes(namespace)).To(match.Writes("create secrets", "patch signaturekeys/orders/status"))
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(
 				"Normal Generated: Generated new material: Secret \"orders\" has version "+key.Status.KeyID+".",
@@ -208,7 +206,7 @@ var _ = Describe("A managed Secret", func() {
 			}).Should(Succeed())
 			// The write may be seen before its answer has been noted.
 			Eventually(func() []string { return manager.Requests.Writes(namespace)[before:] }).
-				Should(Equal([]string{"PATCH /api/v1/secrets/orders"}))
+				Should(match.Writes("patch secrets/orders"))
 			Expect(env.Reload(Default, ctx, admin, key).Status).To(Equal(key.Status))
 		},
 		Entry("when a label is gone", func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) }),

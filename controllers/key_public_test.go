@@ -42,9 +42,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		}))
 		Expect(public.Labels).To(Equal(secret.Labels))
 		Expect(metav1.IsControlledBy(public, key)).To(BeTrue())
-		Expect(manager.Requests.Writes(namespace)).To(Equal([]string{
-			"POST /api/v1/configmaps", "POST /api/v1/secrets", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status",
-		}))
+		Expect(manager.Requests.Writes(namespace)).To(match.Writes("create configmaps", "create secrets", "patch signaturekeys/orders/status"))
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 	})
 

@@ -123,8 +123,8 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.Versions).To(HaveLen(1))
 		unmoved(ctx, key)
 
-		const secret, status = "PATCH /api/v1/secrets/orders", "PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status"
-		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{secret, status, secret, status, secret, status}))
+		const secret, status = "patch secrets/orders", "patch signaturekeys/orders/status"
+		Expect(manager.Requests.Writes(namespace)[before:]).To(match.Writes(secret, status, secret, status, secret, status))
 		Eventually(func(g Gomega) {
 			told := env.Events(g, ctx, admin, key)
 			for _, reason := range []string{"Staged", "Retiring", "Settled"} {
@@ -182,7 +182,7 @@ var _ = Describe("The rotation of a key", func() {
 		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data).To(HaveKeyWithValue("next.secret", []byte(plantedSecret2)))
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Normal Staged: The supplied material has changed again.")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(match.Event(corev1.EventTypeNormal, "Staged", "The supplied material has changed again.")))
 		}).Should(Succeed())
 		pass(ctx, key, stage-time.Second)
 		unmoved(ctx, key)
@@ -219,7 +219,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonReady))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning NothingToRotate: Both components are supplied")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(match.Event(corev1.EventTypeWarning, "NothingToRotate", "Both components are supplied")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
@@ -239,7 +239,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(key.Status.ObservedRevokeTrigger).To(Equal("leak"))
 		Expect(manager.Requests.Writes(namespace)[before:]).To(HaveLen(2))
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning Replaced: A new spec.rotation.revokeTrigger has replaced the material.")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(match.Event(corev1.EventTypeWarning, "Replaced", "A new spec.rotation.revokeTrigger has replaced the material.")))
 		}).Should(Succeed())
 		unmoved(ctx, key)
 	})
@@ -283,7 +283,7 @@ var _ = Describe("The rotation of a key", func() {
 		pass(ctx, key, stage-time.Second)
 		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["next.secret"] = []byte(plantedSecret) })
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(HavePrefix("Warning MaterialModified: ")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(match.Event(corev1.EventTypeWarning, "MaterialModified", "")))
 			for _, version := range env.Reload(g, ctx, admin, key).Status.Versions {
 				g.Expect(before.Status.Versions).NotTo(ContainElement(HaveField("ID", version.ID)))
 			}
@@ -307,11 +307,9 @@ var _ = Describe("The rotation of a key", func() {
 			HaveKeyWithValue("next.key", next["key"]), Not(HaveKey(HaveSuffix("secret")))))
 		key = rotated(ctx, key)
 		Expect(env.Reload(Default, ctx, admin, public).Data).To(Equal(map[string]string{"type": "PublicKey", "key-id": key.Status.KeyID, "key": next["key"]}))
-		const configMap, secret, status = "PATCH /api/v1/configmaps/orders-public", "PATCH /api/v1/secrets/orders",
-			"PATCH /apis/signet.dev/v1alpha1/signaturekeys/orders/status"
-		Expect(manager.Requests.Writes(namespace)[before:]).To(Equal([]string{
-			configMap, secret, status, configMap, secret, status, secret, configMap, status,
-		}))
+		const configMap, secret, status = "patch configmaps/orders-public", "patch secrets/orders",
+			"patch signaturekeys/orders/status"
+		Expect(manager.Requests.Writes(namespace)[before:]).To(match.Writes(configMap, secret, status, configMap, secret, status, secret, configMap, status))
 	})
 })
 

@@ -67,7 +67,7 @@ func BenchmarkVerify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			r := httptest.NewRequest(described.Method, described.Target, nil)
+			r := httptest.NewRequestWithContext(b.Context(), described.Method, described.Target, nil)
 			r.Host, r.Header, r.ContentLength = described.Host, described.Header, int64(len(body))
 			headers.Set(r.Header, "")
 			for b.Loop() {

@@ -96,10 +96,12 @@ func (c *canonical) write(r *covered, order queryOrder) error {
 		if i == 0 {
 			separator = '\n'
 		}
-		text = append(append(text, separator), name...)
+		text = append(text, separator)
+		text = append(text, name...)
 	}
 	text = append(text, '\n')
-	c.text = append(text, r.payload...)
+	text = append(text, r.payload...)
+	c.text = text
 	return nil
 }
 

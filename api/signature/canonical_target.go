@@ -156,8 +156,8 @@ func compareEncoded(a, b parameter) int {
 // '%' does.
 func compareAsEncoded(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return encodedRank(a[i]) - encodedRank(b[i])
+		if a[i] != b[i] { //nolint:gosec // i is less than both lengths
+			return encodedRank(a[i]) - encodedRank(b[i]) //nolint:gosec // i is less than both lengths
 		}
 	}
 	return len(a) - len(b)

@@ -27,16 +27,20 @@ func exampleKey() *signature.Key {
 }
 
 func get(client *http.Client, url string) {
-	answer, err := client.Get(url)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, http.NoBody)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer answer.Body.Close() //nolint:errcheck // It was only read.
-	text, err := io.ReadAll(answer.Body)
+	response, err := client.Do(request)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%d %s\n", answer.StatusCode, text)
+	defer response.Body.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d %s\n", response.StatusCode, text)
 }
 
 // A backend that serves only signed requests.
@@ -62,7 +66,7 @@ func ExampleVerifier_Handler() {
 // A client that signs its requests.
 func ExampleTransport() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, r.Header.Get(signature.HeaderDate), " ", r.Header.Get(signature.HeaderPayload)[:8])
+		fmt.Fprint(w, r.Header.Get(signature.HeaderDate), " ", r.Header.Get(signature.HeaderPayload)[:8]) //nolint:gosec // not read by a browser
 	}))
 	defer server.Close()
 	client := &http.Client{Transport: &signature.Transport{

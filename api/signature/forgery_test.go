@@ -19,7 +19,7 @@ const signedBody = `{"order":42}`
 // signedRequest returns a request as a server receives it, signed with the key.
 func signedRequest(t *testing.T, key *Key) *http.Request {
 	t.Helper()
-	r := httptest.NewRequest("POST", "/orders/a%20b?b=2&a=1", strings.NewReader(signedBody))
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/orders/a%20b?b=2&a=1", strings.NewReader(signedBody))
 	r.Host = "orders.internal"
 	r.Header.Set("Content-Type", "application/json")
 	headers, err := key.Sign(&Request{
@@ -290,13 +290,13 @@ func TestBasicRefusesOtherCredentials(t *testing.T) {
 		good.Signature + "\n":                    ErrMalformed,
 		"Basic b3Jk\r\nZXJzOnBhc3M6d29yZCFAIyQl": ErrMalformed,
 	} {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header.Set(DefaultHeader, value)
 		if _, err := verifier.Verify(r); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", value, err, want)
 		}
 	}
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header[DefaultHeader] = []string{good.Signature, good.Signature}
 	checkRefused(t, verifier, r, ErrDuplicateHeader)
 }
@@ -334,7 +334,7 @@ func TestResponsesDoNotRevealTheReason(t *testing.T) {
 // TestCredentialHasOneForm sets trailing bits that base64 does not use.
 func TestCredentialHasOneForm(t *testing.T) {
 	verifier := mustVerifier(t, mustKey(t, Material{Type: Basic, Key: Bytes("orders"), Secret: Bytes("pass")}), VerifierOptions{})
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header.Set(DefaultHeader, "Basic b3JkZXJzOnBhc3M=")
 	if _, err := verifier.Verify(r); err != nil {
 		t.Error(err)

@@ -116,7 +116,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(body))
 		r.Method, r.URL, r.Host = method, u, host
 		r.Header.Set("Content-Type", contentType)
 		Headers{Signature: signature, Date: date, Payload: payload}.Set(r.Header, "")

@@ -205,7 +205,7 @@ func parseStaged(data map[string][]byte, prefix string) (*Key, error) {
 			return parseVersion(data, prefix)
 		}
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // there is no such version
 }
 
 func parseVersion(data map[string][]byte, prefix string) (*Key, error) {

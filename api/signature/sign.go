@@ -135,7 +135,8 @@ func (k *Key) header(c *canonical, signed *covered) (string, error) {
 // namesToSign returns the three headers that are always signed, and the further
 // ones that the request has.
 func (c *canonical) namesToSign(r *Request) ([]string, error) {
-	names := append(c.names[:0], nameHost, nameDate, namePayload)
+	names := c.names[:0]
+	names = append(names, nameHost, nameDate, namePayload)
 	for _, name := range r.SignedHeaders {
 		name = strings.ToLower(name)
 		if !isLowerToken(name) || name == nameAuthorization {

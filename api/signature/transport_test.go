@@ -27,7 +27,7 @@ func serveVerified(t *testing.T, verifier *Verifier) string {
 				t.Errorf("%s occurs %d times", name, len(r.Header.Values(name)))
 			}
 		}
-		fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, content)
+		fmt.Fprintf(w, "%s %s %s", r.Method, r.RequestURI, content) //nolint:gosec // not read by a browser
 	})))
 	t.Cleanup(server.Close)
 	return server.URL
@@ -49,7 +49,7 @@ func TestTransportAndHandler(t *testing.T) {
 		for name, body := range bodies {
 			t.Run(kind+"/"+name, func(t *testing.T) {
 				for _, target := range targets {
-					r, err := http.NewRequest("POST", url+target, body())
+					r, err := http.NewRequestWithContext(t.Context(), "POST", url+target, body())
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -83,11 +83,15 @@ func TestTransportWithUnsignedPayload(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
 	url := serveVerified(t, mustVerifier(t, key, VerifierOptions{Now: time.Now, AllowUnsignedPayload: true}))
 	client := &http.Client{Transport: &Transport{Keys: key, UnsignedPayload: true, MaxBody: 1}}
-	response, err := client.Post(url+"/a", "text/plain", io.MultiReader(strings.NewReader("streamed")))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/a", io.MultiReader(strings.NewReader("streamed")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // It was only read.
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close() //nolint:errcheck // it was only read
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("response %d", response.StatusCode)
 	}
@@ -112,9 +116,12 @@ func TestTransportDoesNotSendUnsignedRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := false
-			c.transport.Base = roundTripper(func(*http.Request) (*http.Response, error) { sent = true; return nil, nil })
+			c.transport.Base = roundTripper(func(*http.Request) (*http.Response, error) {
+				sent = true
+				return &http.Response{Body: http.NoBody}, nil
+			})
 			body := &closeRecorder{Reader: bytes.NewReader([]byte("body"))}
-			r, err := http.NewRequest("POST", "http://h"+c.target, body)
+			r, err := http.NewRequestWithContext(t.Context(), "POST", "http://h"+c.target, body)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -116,7 +116,7 @@ func TestVerifyAcceptsPublishedExamples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := http.NewRequest(v.Method, "", strings.NewReader(v.Body))
+			r, err := http.NewRequestWithContext(t.Context(), v.Method, "", strings.NewReader(v.Body))
 			if err != nil {
 				t.Fatal(err)
 			}

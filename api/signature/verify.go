@@ -137,14 +137,14 @@ func (v *Verifier) Verify(r *http.Request) (*Key, error) {
 		target += "?" + r.URL.RawQuery
 	}
 	described := Request{Method: r.Method, Target: target, Host: r.Host, Header: r.Header}
-	return v.verify(&described, func() (string, error) { return digestBody(r, v.options.MaxBody) })
+	return v.verifyDescribed(&described, func() (string, error) { return digestBody(r, v.options.MaxBody) })
 }
 
 // VerifyRequest verifies a request that the caller describes, and returns the key
 // that signed it. The caller reads the body: without its digest in r.Payload, only
 // requests with an unsigned payload are accepted. The error is a *RefusalError.
 func (v *Verifier) VerifyRequest(r *Request) (*Key, error) {
-	return v.verify(r, func() (string, error) {
+	return v.verifyDescribed(r, func() (string, error) {
 		if !isDigest(r.Payload) {
 			return "", because(ErrPayloadMismatch, "the digest of the body is unknown")
 		}
@@ -152,8 +152,8 @@ func (v *Verifier) VerifyRequest(r *Request) (*Key, error) {
 	})
 }
 
-// verify calls digest only after all checks that do not need the body.
-func (v *Verifier) verify(r *Request, digest func() (string, error)) (*Key, error) {
+// verifyDescribed calls digest only after all checks that do not need the body.
+func (v *Verifier) verifyDescribed(r *Request, digest func() (string, error)) (*Key, error) {
 	now := v.options.Now()
 	carried, err := single(r.Header, v.header, ErrNoSignature)
 	if err != nil {

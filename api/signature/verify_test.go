@@ -48,7 +48,7 @@ func TestUnsignedDigestIsIgnored(t *testing.T) {
 		"unsigned payload, other body": {UnsignedPayload, "x", ErrMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := httptest.NewRequest("POST", "/", strings.NewReader(c.body))
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/", strings.NewReader(c.body))
 			signCovered(t, key, r, decodedOrder, Digest([]byte(signedBody)), "host", "x-sdk-date")
 			if c.claim != "" {
 				r.Header.Set(HeaderPayload, c.claim)
@@ -67,7 +67,7 @@ func TestUnsignedPayload(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			key := mustKey(t, material)
 			unsigned := func() *http.Request {
-				r := httptest.NewRequest("POST", "/", brokenReader{})
+				r := httptest.NewRequestWithContext(t.Context(), "POST", "/", brokenReader{})
 				headers, err := key.Sign(&Request{Method: "POST", Target: "/", Host: r.Host, Payload: UnsignedPayload}, signedAt)
 				if err != nil {
 					t.Fatal(err)
@@ -90,7 +90,7 @@ func TestUnsignedPayload(t *testing.T) {
 
 func TestHostMustBeSigned(t *testing.T) {
 	key := mustKey(t, materials()["HMAC"])
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	signCovered(t, key, r, decodedOrder, EmptyPayload, "x-sdk-date")
 	checkRefused(t, mustVerifier(t, key, VerifierOptions{}), r, ErrUnsignedHeader)
 	if _, err := mustVerifier(t, key, VerifierOptions{AllowUnsignedHost: true}).Verify(r); err != nil {
@@ -103,7 +103,7 @@ func TestVerifyAcceptsBothOrdersOfTheQuery(t *testing.T) {
 		key := mustKey(t, material)
 		for name, order := range map[string]queryOrder{"decoded": decodedOrder, "encoded": encodedOrder} {
 			t.Run(kind+"/"+name, func(t *testing.T) {
-				r := httptest.NewRequest("GET", "/?a:b=1&a0=2&a{=3&ab=4", nil)
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/?a:b=1&a0=2&a{=3&ab=4", nil)
 				signCovered(t, key, r, order, EmptyPayload, "host", "x-sdk-date")
 				if _, err := mustVerifier(t, key, VerifierOptions{}).Verify(r); err != nil {
 					t.Error(err)

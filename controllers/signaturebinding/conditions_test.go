@@ -20,7 +20,7 @@ func TestReadyReasonsOfKeyAndSpec(t *testing.T) {
 	terminating := func(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
 		return gen.SignatureKey("orders", append([]gen.KeyOption{gen.WithKeyID("v1"), gen.DeletedAt(before.Add(-time.Minute))}, options...)...)
 	}
-	pending := entry(kindAPI, "a", signetv1alpha1.APIPending, message("not held; waiting for the key"))
+	pending := entry(kindAPI, signetv1alpha1.APIPending, message("not held; waiting for the key"))
 	const keyTerminating = `SignatureKey "orders" is being deleted and accepts no new bindings. Set spec.keyRef.name to another key.`
 	expectDecisions(t, map[string]decisionCase{
 		"KeyNotFound": {
@@ -45,7 +45,7 @@ func TestReadyReasonsOfKeyAndSpec(t *testing.T) {
 		},
 		"KeyTerminating: created after the deletion": {
 			observed(withKey(terminating(gen.WithFinalizers(signetv1alpha1.FinalizerProtection))), withAPI("a", late)),
-			wanted(withoutKey, entry(kindAPI, "a", signetv1alpha1.APIPending, message("the key is being deleted; set spec.keyRef to another key")),
+			wanted(withoutKey, entry(kindAPI, signetv1alpha1.APIPending, message("the key is being deleted; set spec.keyRef to another key")),
 				stalled("KeyTerminating", keyTerminating)),
 		},
 		"KeyTerminating: the key can no longer be protected": {
@@ -57,12 +57,12 @@ func TestReadyReasonsOfKeyAndSpec(t *testing.T) {
 		"Bound: a protected key that is being deleted keeps signing": {
 			observed(withKey(terminating(gen.WithFinalizers(signetv1alpha1.FinalizerProtection))), withAPI("a", heldMine, recorded(nil)),
 				withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "orders" })),
-			wanted(entry(kindAPI, "a", signetv1alpha1.APIBound, boundAt(before)), ready("Bound", boundMessage),
+			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)), ready("Bound", boundMessage),
 				func(d *decision) { d.status.DisplayName = "" }),
 		},
 		"InvalidSpec": {
 			observed(withAPI("a", mine), func(seen *observation) { seen.binding.Spec.Environment = "x" }),
-			wanted(func(d *decision) { d.status.Environment = "x" }, entry(kindAPI, "a", signetv1alpha1.APIBound, boundAt(now)),
+			wanted(func(d *decision) { d.status.Environment = "x" }, entry(kindAPI, signetv1alpha1.APIBound, boundAt(now)),
 				stalled("InvalidSpec", "Invalid spec: spec.environment: must have at least 3 characters."), grants, invalid),
 		},
 		"no API": {

@@ -32,7 +32,7 @@ type decisionCase struct {
 
 // observed builds the observation of a binding of generation 2 whose key has
 // material. Each API that the binding lists is this binding's to hold until an
-// option says otherwise.
+// option changes that.
 func observed(options ...func(*observation)) *observation {
 	binding := gen.SignatureBinding("orders", "orders", gen.InNamespace("shop"), gen.WithGeneration(2), gen.CreatedAt(before))
 	seen := &observation{binding: binding, now: now, key: keyWithMaterial("orders")}
@@ -67,7 +67,7 @@ func withAPI(name string, evaluation slots.Evaluation, options ...func(*apiObser
 	return addAPI(signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name), evaluation, options)
 }
 
-// withRoute adds an HTTPRoute that Gateways serve as published says.
+// withRoute adds an HTTPRoute with that publication.
 func withRoute(name string, evaluation slots.Evaluation, published publication.State, options ...func(*apiObservation)) func(*observation) {
 	options = append([]func(*apiObservation){func(seen *apiObservation) { seen.publication = published }}, options...)
 	return addAPI(signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindHTTPRoute, name), evaluation, options)
@@ -135,10 +135,10 @@ func wanted(options ...func(*decision)) decision {
 	return d
 }
 
-// entry adds an entry of status.apis and counts it.
-func entry(kind signetv1alpha1.APIKind, name string, state signetv1alpha1.APIState, change ...func(*signetv1alpha1.APIStatus)) func(*decision) {
+// entry adds the entry of status.apis for the API a, and counts it.
+func entry(kind signetv1alpha1.APIKind, state signetv1alpha1.APIState, change ...func(*signetv1alpha1.APIStatus)) func(*decision) {
 	return func(d *decision) {
-		apiStatus := signetv1alpha1.APIStatus{Group: kind.Group(), Kind: kind, Name: name, State: state}
+		apiStatus := signetv1alpha1.APIStatus{Group: kind.Group(), Kind: kind, Name: "a", State: state}
 		for _, c := range change {
 			c(&apiStatus)
 		}
@@ -158,9 +158,7 @@ func gateways(n int32) func(*signetv1alpha1.APIStatus) {
 	return func(s *signetv1alpha1.APIStatus) { s.Gateways = &n }
 }
 
-func heldBy(holder string) func(*signetv1alpha1.APIStatus) {
-	return func(s *signetv1alpha1.APIStatus) { s.Holder = holder }
-}
+func heldByOther(s *signetv1alpha1.APIStatus) { s.Holder = "other" }
 
 func message(text string) func(*signetv1alpha1.APIStatus) {
 	return func(s *signetv1alpha1.APIStatus) { s.Message = text }

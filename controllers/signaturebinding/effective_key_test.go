@@ -36,39 +36,39 @@ func TestMoveToAnotherKey(t *testing.T) {
 			s.PreviousKeys = append(s.PreviousKeys, signetv1alpha1.PreviousKey{Name: name, Until: metav1.NewTime(until)})
 		})
 	}
-	held := withAPI("a", heldMine, recorded(nil))
-	bound := entry(kindAPI, "a", signetv1alpha1.APIBound, boundAt(before))
+	holds := withAPI("a", heldMine, recorded(nil))
+	bound := entry(kindAPI, signetv1alpha1.APIBound, boundAt(before))
 	const waits = `SignatureKey "orders" has no material yet (KeyNotReady). See its status. Until then, SignatureKey "old" keeps signing.`
 	expectDecisions(t, map[string]decisionCase{
 		"the new key has material": {
-			observed(moving(keyWithMaterial("old")), held),
+			observed(moving(keyWithMaterial("old")), holds),
 			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),
 		},
 		"the new key has no material": {
-			observed(moving(keyWithMaterial("old")), withKey(keyWithout("")), held),
+			observed(moving(keyWithMaterial("old")), withKey(keyWithout("")), holds),
 			wanted(effective("old", "old_signature"), bound, waiting("KeyNotReady", waits)),
 		},
 		"neither key has material": {
-			observed(moving(keyWithout("SecretLost")), withKey(keyWithout("")), held),
-			wanted(effective("old", "recorded_signature"), entry(kindAPI, "a", signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+			observed(moving(keyWithout("SecretLost")), withKey(keyWithout("")), holds),
+			wanted(effective("old", "recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
 				waiting("KeyNotReady", waits)),
 		},
 		"the key before is gone": {
-			observed(moving(nil), withKey(nil), held),
-			wanted(effective("old", "recorded_signature"), entry(kindAPI, "a", signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+			observed(moving(nil), withKey(nil), holds),
+			wanted(effective("old", "recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
 				waiting("KeyNotFound", `SignatureKey "orders" does not exist in this namespace. Create it or fix spec.keyRef.name. Until then, SignatureKey "old" keeps signing.`)),
 		},
 		"the second move within a minute": {
-			observed(moving(keyWithMaterial("old")), held, had("older", now.Add(20*time.Second))),
+			observed(moving(keyWithMaterial("old")), holds, had("older", now.Add(20*time.Second))),
 			wanted(bound, ready("Bound", boundMessage), grants,
 				previous("old", now.Add(time.Minute)), previous("older", now.Add(20*time.Second)), again(20*time.Second)),
 		},
 		"a move back": {
-			observed(moving(keyWithMaterial("old")), held, had("orders", now.Add(20*time.Second))),
+			observed(moving(keyWithMaterial("old")), holds, had("orders", now.Add(20*time.Second))),
 			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),
 		},
 		"a minute after a move": {
-			observed(held, had("older", now), had("old", now.Add(time.Second)), withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "orders" })),
+			observed(holds, had("older", now), had("old", now.Add(time.Second)), withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "orders" })),
 			wanted(bound, ready("Bound", boundMessage), previous("old", now.Add(time.Second)), again(time.Second)),
 		},
 	})
@@ -88,8 +88,8 @@ func TestPreviousKeysAreLimited(t *testing.T) {
 	}
 }
 
-// What wakes the bindings of a key: its identity, its deletion, its name on the
-// gateway, and whether and why it has no material. A rotation does not.
+// A change enqueues the bindings of a key if it concerns its identity, its deletion,
+// its name on the gateway, or its material while it has none. A rotation does not.
 func TestKeyFacet(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*signetv1alpha1.SignatureKey)

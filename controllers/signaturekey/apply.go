@@ -22,9 +22,11 @@ const writeLimit = 10 * time.Second
 
 // outcome is how far a plan has been carried out.
 type outcome struct {
-	// key and secret are as observed, or as the last write was acknowledged.
+	// key, secret and public are as observed, or as the last write was
+	// acknowledged.
 	key    *signetv1alpha1.SignatureKey
 	secret *corev1.Secret
+	public *corev1.ConfigMap
 	// materialWritten reports whether the Secret is as planned.
 	materialWritten bool
 	// gone reports whether the key no longer exists, and has no status to write.
@@ -50,18 +52,18 @@ func (r *Reconciler) planAndApply(ctx context.Context, o keyplan.Observation) (k
 // apply carries out the plan's writes in order. Each depends on the version that
 // was observed, or that the write before it was acknowledged with.
 func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyplan.Plan) (outcome, error) {
-	done := outcome{key: o.Key, secret: o.Secret}
-	public, err := r.writePublicBefore(ctx, o.Key, plan.Public)
-	if err != nil {
+	done := outcome{key: o.Key, secret: o.Secret, public: o.Public}
+	if err := r.writePublicBefore(ctx, plan.Public, &done); err != nil {
 		return done, err
 	}
 	if err := r.writeSecret(ctx, plan.Secret, &done); err != nil {
 		return done, err
 	}
 	done.materialWritten = true
-	if err := r.writePublicAfter(ctx, o.Key, plan.Public, public); err != nil {
+	if err := r.writePublicAfter(ctx, plan.Public, &done); err != nil {
 		return done, err
 	}
+	var err error
 	switch plan.Protection {
 	case keyplan.RestoreProtection:
 		err = r.restoreProtection(ctx, &done)
@@ -73,43 +75,44 @@ func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyp
 }
 
 // writePublicBefore writes the public ConfigMap as it is to be before the Secret
-// is written, and returns it.
-func (r *Reconciler) writePublicBefore(ctx context.Context, key *signetv1alpha1.SignatureKey, plan *keyplan.ConfigMapPlan) (*corev1.ConfigMap, error) {
+// is written.
+func (r *Reconciler) writePublicBefore(ctx context.Context, plan *keyplan.ConfigMapPlan, done *outcome) error {
 	switch {
-	case plan == nil:
-		return nil, nil
-	case plan.BeforeSecret == nil:
-		return plan.Observed, nil
+	case plan == nil || plan.BeforeSecret == nil:
+		return nil
 	case plan.Observed != nil:
-		return r.patchPublic(ctx, key, plan.Observed, plan.BeforeSecret.DeepCopy())
+		return r.patchPublic(ctx, plan.BeforeSecret.DeepCopy(), done)
 	}
 	public := plan.BeforeSecret.DeepCopy()
 	if err := r.Client.Create(ctx, public); err != nil {
-		return nil, fmt.Errorf("create ConfigMap %s: %w", client.ObjectKeyFromObject(public), err)
+		return fmt.Errorf("create ConfigMap %s: %w", client.ObjectKeyFromObject(public), err)
 	}
-	r.expected.expect(key, public)
-	return public, nil
+	r.expected.expect(done.key, public)
+	done.public = public
+	return nil
 }
 
 // writePublicAfter writes the data of the public ConfigMap as it is to be after
 // the Secret has been written.
-func (r *Reconciler) writePublicAfter(ctx context.Context, key *signetv1alpha1.SignatureKey, plan *keyplan.ConfigMapPlan, public *corev1.ConfigMap) error {
+func (r *Reconciler) writePublicAfter(ctx context.Context, plan *keyplan.ConfigMapPlan, done *outcome) error {
 	if plan == nil || plan.AfterSecret == nil {
 		return nil
 	}
-	after := public.DeepCopy()
+	after := done.public.DeepCopy()
 	after.Data = plan.AfterSecret
-	_, err := r.patchPublic(ctx, key, public, after)
-	return err
+	return r.patchPublic(ctx, after, done)
 }
 
-func (r *Reconciler) patchPublic(ctx context.Context, key *signetv1alpha1.SignatureKey, before, after *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+// patchPublic writes the differences, if the ConfigMap is still as it was observed
+// or last written.
+func (r *Reconciler) patchPublic(ctx context.Context, after *corev1.ConfigMap, done *outcome) error {
+	patch := client.MergeFromWithOptions(done.public, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
-		return nil, fmt.Errorf("write ConfigMap %s: %w", client.ObjectKeyFromObject(before), err)
+		return fmt.Errorf("write ConfigMap %s: %w", client.ObjectKeyFromObject(done.public), err)
 	}
-	r.expected.expect(key, after)
-	return after, nil
+	r.expected.expect(done.key, after)
+	done.public = after
+	return nil
 }
 
 // writeSecret writes the managed Secret. Its rotation is watched from the

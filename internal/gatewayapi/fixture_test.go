@@ -53,7 +53,7 @@ type testServer struct {
 func startServer(t *testing.T) *testServer {
 	t.Helper()
 	g := NewWithT(t)
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	g.Expect(err).NotTo(HaveOccurred())
 	assets, err := controlplane.Assets(context.Background(), os.Stderr)
 	g.Expect(err).NotTo(HaveOccurred())

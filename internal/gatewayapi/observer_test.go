@@ -312,10 +312,10 @@ func observesNamespaces(t *testing.T, server *testServer) {
 		{Name: "local"}, parentRef("Gateway", "infra", "public"), parentRef("Gateway", "default", "hidden"),
 		parentRef("ListenerSet", "infra", "extra"),
 	}
-	route, foreign := httpRouteIn("shop", "orders", parents...), httpRouteIn("infra", "orders", parents...)
-	server.create(t, public, local, hidden, set, gatewayIn("infra", "third", "RELEASE"), route, foreign)
+	route, other := httpRouteIn("shop", "orders", parents...), httpRouteIn("infra", "orders", parents...)
+	server.create(t, public, local, hidden, set, gatewayIn("infra", "third", "RELEASE"), route, other)
 	server.accept(t, route, metav1.ConditionTrue, "")
-	server.accept(t, foreign, metav1.ConditionTrue, "")
+	server.accept(t, other, metav1.ConditionTrue, "")
 
 	o := observe(t, server.as(t, "tenant"), Options{
 		Namespaces: []string{"shop"}, GatewayNamespaces: []string{"infra", "shop"},

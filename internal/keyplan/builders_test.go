@@ -36,6 +36,12 @@ var (
 	earlier = testNow.Add(-time.Hour)
 )
 
+// The material and the managed Secret of a key at rest.
+var (
+	activeSet    = testSet()
+	activeSecret = testSecret(testKey(), activeSet)
+)
+
 // testRandom is a deterministic source of randomness: the n-th read returns
 // bytes with the value n.
 type testRandom struct{ reads byte }
@@ -180,10 +186,11 @@ func condition(conditionType string, conditionStatus metav1.ConditionStatus, sin
 				kept = append(kept, c)
 			}
 		}
-		s.Conditions = append(kept, metav1.Condition{
+		kept = append(kept, metav1.Condition{
 			Type: conditionType, Status: conditionStatus, Reason: reason, Message: message,
 			ObservedGeneration: 1, LastTransitionTime: metav1.NewTime(since),
 		})
+		s.Conditions = kept
 	}
 }
 
@@ -210,9 +217,9 @@ func notBound(since time.Time) statusOption {
 	return condition(signetv1alpha1.ConditionInUse, metav1.ConditionFalse, since, signetv1alpha1.ReasonNotBound, "No binding uses the key.")
 }
 
-// boundTo is the status of a key that one binding uses.
-func boundTo(since time.Time, binding string) statusOption {
-	return usedBy(since, signetv1alpha1.ReasonBound, "Used by 1 binding: "+binding+".", 1, binding)
+// boundToShop is the status of a key that the binding "shop" uses.
+func boundToShop(since time.Time) statusOption {
+	return usedBy(since, signetv1alpha1.ReasonBound, "Used by 1 binding: shop.", 1, "shop")
 }
 
 func usedBy(since time.Time, reason, message string, count int32, names ...string) statusOption {
@@ -226,9 +233,9 @@ func settled(since time.Time, id string) statusOption {
 	return notRotating(since, signetv1alpha1.ReasonSettled, "Version "+id+" signs. No other version is accepted.")
 }
 
-func resting(since time.Time, id string) statusOption {
+func resting(since time.Time) statusOption {
 	return notRotating(since, signetv1alpha1.ReasonResting,
-		"Version "+id+" signs. No rotation starts until the spec and the source are valid. See the condition Ready.")
+		"Version active-id signs. No rotation starts until the spec and the source are valid. See the condition Ready.")
 }
 
 func notRotating(since time.Time, reason, message string) statusOption {

@@ -33,8 +33,8 @@ var anyOrder = cmpopts.SortSlices(func(a, b metav1.Condition) bool { return a.Ty
 func TestCompute(t *testing.T) {
 	cases := map[string]planCase{}
 	for _, table := range []map[string]planCase{
-		generationCases(), sourceCases(), conflictCases(), lossCases(), deletionCases(), adoptionCases(),
-		rotationCases(), publicCases(), protectionCases(), metadataCases(),
+		generationCases, sourceCases, conflictCases, lossCases, deletionCases, adoptionCases,
+		rotationCases, publicCases, protectionCases, metadataCases, repairCases(),
 	} {
 		for name, c := range table {
 			if _, twice := cases[name]; twice {
@@ -275,7 +275,7 @@ func TestUnapplied(t *testing.T) {
 				Key: readyKey(set, gen.WithTrigger("again"), gen.WithSource("own")), Secret: testSecret(testKey(), set),
 			},
 			want: Plan{
-				Status: statusOf(readyWith(set), resting(earlier, "active-id"), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
+				Status: statusOf(readyWith(set), resting(earlier), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
 				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)}, RequeueAfter: 5 * time.Minute,
 			},
 		},

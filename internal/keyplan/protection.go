@@ -12,11 +12,9 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 )
 
-// planProtection decides what becomes of the finalizers. Those of a key that is
-// being deleted while bindings use it stay as they are.
+// planProtection decides what becomes of the finalizers.
 func (p *planner) planProtection() {
 	switch {
-	case p.terminating() && !p.deletable():
 	case p.mustRestoreProtection():
 		p.plan.Protection = RestoreProtection
 	case p.mayRemoveProtection():

@@ -25,16 +25,29 @@ func (p *planner) planPublic() (bool, error) {
 		return p.refusePublic(p.Answer.Readiness), nil
 	case p.Public == nil && !p.PublicLive:
 		return false, errPublicNotReadLive
-	case p.Public != nil && !publicOwnedBy(p.Public, p.Key):
-		conflict := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("ConfigMap", p.Public, ""))
-		if _, cached := p.Public.Labels[signetv1alpha1.LabelMaterial]; !cached {
-			p.plan.Answer = conflict
-			p.requeueAfter(LiveReadInterval)
-		}
-		return p.refusePublic(conflict), nil
 	case p.Public == nil && (p.NamespaceTerminating || p.CreateRefused):
 		return p.waitForNamespace(), nil
+	case p.Public != nil && !publicOwnedBy(p.Public, p.Key):
+		return p.refusePublic(p.publicConflict()), nil
 	}
+	p.planPublicData()
+	return false, nil
+}
+
+// publicConflict returns the readiness of a key whose public ConfigMap's name
+// belongs to another owner. It is remembered for a ConfigMap without Signet's
+// label, because no watch reports when that is gone.
+func (p *planner) publicConflict() status.Readiness {
+	conflict := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("ConfigMap", p.Public, ""))
+	if _, cached := p.Public.Labels[signetv1alpha1.LabelMaterial]; !cached {
+		p.plan.Answer = conflict
+		p.requeueAfter(LiveReadInterval)
+	}
+	return conflict
+}
+
+// planPublicData plans the writes before and after the write of the Secret.
+func (p *planner) planPublicData() {
 	before, after := p.next.Public(), p.next.Public()
 	if p.current != nil {
 		before = p.current.Union(p.next).Public()
@@ -49,7 +62,6 @@ func (p *planner) planPublic() (bool, error) {
 	if plan.BeforeSecret != nil || plan.AfterSecret != nil {
 		p.plan.Public = plan
 	}
-	return false, nil
 }
 
 // refusePublic reports that the public ConfigMap's name belongs to another

@@ -72,133 +72,147 @@ func publicOf(set *material.Set) *corev1.ConfigMap {
 	return public
 }
 
-func publicCases() map[string]planCase {
-	public := gen.WithType(signetv1alpha1.KeyTypePublicKey)
-	set := pairSet()
-	key := func(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
-		return readyKey(set, append([]gen.KeyOption{public, gen.WithSource("own")}, options...)...)
+const (
+	publicTaken        = `ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or create the key with another spec.target.name.`
+	publicTakenByOther = `ConfigMap "orders-public" exists but is not managed by this key (created for SignatureKey "other"). Delete it, or create the key with another spec.target.name.`
+	pairStagedMessage  = "Version active-id signs. Version 01010101010101010101010101010101 is also accepted and starts signing at 2026-11-23T12:02:00Z."
+)
+
+var (
+	ofPublic   = gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	pairActive = pairSet()
+	pairKey    = func(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
+		return readyKey(pairActive, append([]gen.KeyOption{ofPublic, gen.WithSource("own")}, options...)...)
 	}
-	secret := func(s *material.Set) *corev1.Secret { return testSecret(testKey(), s) }
-	first := pairSet(func(s *material.Set) {
+	pairSecret = func(s *material.Set) *corev1.Secret { return testSecret(testKey(), s) }
+	pairFirst  = pairSet(func(s *material.Set) {
 		s.Active.ID, s.Active.Created, s.Active.Activated = drawnID(1), testNow, testNow
 	})
-	stagedSet := pairSet(func(s *material.Set) {
+	pairStaged = pairSet(func(s *material.Set) {
 		s.Next = &material.Version{ID: drawnID(1), Key: material.Bytes(pairs[1].public), Secret: material.Bytes(pairs[1].private), Created: testNow}
 	})
-	over := pairSet(func(s *material.Set) {
+	pairOver = pairSet(func(s *material.Set) {
 		s.Active.Activated = testNow.Add(-retire)
 		s.Previous = &material.Version{
 			ID: "previous-id", Key: material.Bytes(pairs[1].public), Secret: material.Bytes(pairs[1].private),
 			Created: earlier, Activated: earlier, Retires: testNow,
 		}
 	})
-	dropped := pairSet(func(s *material.Set) { s.Active.Activated = testNow.Add(-retire) })
-	foreign := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
-	labeled := foreign.DeepCopy()
-	labeled.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "other"}
-	const taken = `ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or create the key with another spec.target.name.`
-	const takenByOther = `ConfigMap "orders-public" exists but is not managed by this key (created for SignatureKey "other"). Delete it, or create the key with another spec.target.name.`
-	const stagedMessage = "Version active-id signs. Version 01010101010101010101010101010101 is also accepted and starts signing at 2026-11-23T12:02:00Z."
-	conflict := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, taken)
-	edited := publicOf(set)
-	edited.Data = map[string]string{"key": "another"}
-	rotatingKey := key(withStatus(readyWith(over), rotatingAs(earlier, signetv1alpha1.ReasonRetiring, "retiring")))
-	cases := map[string]planCase{
-		"the public ConfigMap is created before the Secret": {
-			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, PublicLive: true},
-			want: Plan{
-				Public: &ConfigMapPlan{BeforeSecret: newPublic(first)}, Secret: create(newSecret(testKey(), first)),
-				Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(first)),
-				Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
-			},
+	pairDropped   = pairSet(func(s *material.Set) { s.Active.Activated = testNow.Add(-retire) })
+	otherPublic   = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
+	labeledPublic = func() *corev1.ConfigMap {
+		configMap := otherPublic.DeepCopy()
+		configMap.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "other"}
+		return configMap
+	}()
+	publicConflict = status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)
+	editedPublic   = func() *corev1.ConfigMap {
+		configMap := publicOf(pairActive)
+		configMap.Data = map[string]string{"key": "another"}
+		return configMap
+	}()
+	pairRotatingKey = pairKey(withStatus(readyWith(pairOver), rotatingAs(earlier, signetv1alpha1.ReasonRetiring, "retiring")))
+)
+
+var publicCases = map[string]planCase{
+	"the public ConfigMap is created before the Secret": {
+		observation: Observation{PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, PublicLive: true},
+		want: Plan{
+			Public: &ConfigMapPlan{BeforeSecret: newPublic(pairFirst)}, Secret: create(newSecret(testKey(), pairFirst)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(pairFirst)),
+			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
 		},
-		"a version is added to the public ConfigMap before the Secret has it": {
-			observation: Observation{Key: key(), Source: pairSource(1), Secret: secret(set), Public: publicOf(set)},
-			want: Plan{
-				RotationState: set.RotationState(),
-				Public:        &ConfigMapPlan{Observed: publicOf(set), BeforeSecret: publicOf(stagedSet)},
-				Secret:        write(secret(set), secret(stagedSet)), RequeueAfter: stage,
-				Status: statusOf(readyWith(stagedSet), rotatingAs(testNow, signetv1alpha1.ReasonStaged, stagedMessage)),
-				Events: []event{normal(signetv1alpha1.ReasonStaged, stagedMessage)},
-			},
+	},
+	"a version is added to the public ConfigMap before the Secret has it": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(1), Secret: pairSecret(pairActive), Public: publicOf(pairActive)},
+		want: Plan{
+			RotationState: pairActive.RotationState(),
+			Public:        &ConfigMapPlan{Observed: publicOf(pairActive), BeforeSecret: publicOf(pairStaged)},
+			Secret:        write(pairSecret(pairActive), pairSecret(pairStaged)), RequeueAfter: stage,
+			Status: statusOf(readyWith(pairStaged), rotatingAs(testNow, signetv1alpha1.ReasonStaged, pairStagedMessage)),
+			Events: []event{normal(signetv1alpha1.ReasonStaged, pairStagedMessage)},
 		},
-		"a version is removed from the public ConfigMap after the Secret has dropped it": {
-			observation: Observation{Key: rotatingKey, Source: pairSource(0), Secret: secret(over), Public: publicOf(over), Watch: watched(over, retire)},
-			want: Plan{
-				RotationState: over.RotationState(),
-				Public:        &ConfigMapPlan{Observed: publicOf(over), AfterSecret: dropped.Public()},
-				Secret:        write(secret(over), secret(dropped)),
-				Status:        statusOf(readyWith(dropped), settled(testNow, "active-id")),
-				Events:        []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
-			},
+	},
+	"a version is removed from the public ConfigMap after the Secret has dropped it": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairRotatingKey, Source: pairSource(0), Secret: pairSecret(pairOver), Public: publicOf(pairOver), Watch: watched(pairOver, retire)},
+		want: Plan{
+			RotationState: pairOver.RotationState(),
+			Public:        &ConfigMapPlan{Observed: publicOf(pairOver), AfterSecret: pairDropped.Public()},
+			Secret:        write(pairSecret(pairOver), pairSecret(pairDropped)),
+			Status:        statusOf(readyWith(pairDropped), settled(testNow, "active-id")),
+			Events:        []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
 		},
-		"a public ConfigMap that has changed is repaired": {
-			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), Public: edited},
-			want: Plan{
-				RotationState: set.RotationState(), Public: &ConfigMapPlan{Observed: edited, BeforeSecret: publicOf(set)},
-				Status: statusOf(readyWith(set)),
-			},
+	},
+	"a public ConfigMap that has changed is repaired": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), Public: editedPublic},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Public: &ConfigMapPlan{Observed: editedPublic, BeforeSecret: publicOf(pairActive)},
+			Status: statusOf(readyWith(pairActive)),
 		},
-		"a public ConfigMap that is gone is created again": {
-			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), PublicLive: true},
-			want: Plan{
-				RotationState: set.RotationState(), Public: &ConfigMapPlan{BeforeSecret: newPublic(set)},
-				Status: statusOf(readyWith(set)),
-			},
+	},
+	"a public ConfigMap that is gone is created again": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Public: &ConfigMapPlan{BeforeSecret: newPublic(pairActive)},
+			Status: statusOf(readyWith(pairActive)),
 		},
-		"a public ConfigMap cannot be created where the API server refuses it": {
-			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), PublicLive: true, CreateRefused: true},
-			want: Plan{
-				RotationState: set.RotationState(), RequeueAfter: fiveMinutes,
-				Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
-				Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
-			},
+	},
+	"a public ConfigMap cannot be created where the API server refuses it": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true, CreateRefused: true},
+		want: Plan{
+			RotationState: pairActive.RotationState(), RequeueAfter: fiveMinutes,
+			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+			Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
 		},
-		"another ConfigMap that a live read shows blocks a new key": {
-			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: foreign, PublicLive: true},
-			want: Plan{
-				Answer: conflict, RequeueAfter: LiveReadInterval,
-				Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, taken), notBound(testNow)),
-				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, taken)},
-			},
+	},
+	"a public ConfigMap is not created in a namespace that is being deleted": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true, NamespaceTerminating: true},
+		want: Plan{
+			RotationState: pairActive.RotationState(), RequeueAfter: fiveMinutes,
+			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+			Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
 		},
-		"another ConfigMap in the cache blocks a new key": {
-			observation: Observation{Key: testKey(public, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: labeled},
-			want: Plan{
-				Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, takenByOther), notBound(testNow)),
-				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)},
-			},
+	},
+	"another ConfigMap that a live read shows blocks a new key": {
+		observation: Observation{PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: otherPublic, PublicLive: true},
+		want: Plan{
+			Answer: publicConflict, RequeueAfter: LiveReadInterval,
+			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTaken), notBound(testNow)),
+			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)},
 		},
-		"another ConfigMap that was read leaves existing material in effect": {
-			observation: Observation{
-				Key: key(), Source: pairSource(0), Secret: secret(set), Answer: LiveAnswer{Readiness: conflict, Left: 40 * time.Second},
-			},
-			want: Plan{
-				RotationState: set.RotationState(), RequeueAfter: 40 * time.Second,
-				Status: statusOf(readyWith(set), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, taken)),
-				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, taken)},
-			},
+	},
+	"another ConfigMap in the cache blocks a new key": {
+		observation: Observation{PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, Public: labeledPublic},
+		want: Plan{
+			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther), notBound(testNow)),
+			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)},
 		},
-		"no rotation starts that backends could not learn of": {
-			observation: Observation{Key: key(), Source: pairSource(1), Secret: secret(set), Public: labeled},
-			want: Plan{
-				RotationState: set.RotationState(), RequeueAfter: stage,
-				Status: statusOf(readyWith(set), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)),
-				Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, takenByOther)},
-			},
+	},
+	"another ConfigMap that was read leaves existing material in effect": {
+		observation: Observation{
+			PublicKeyEnabled: true,
+			Key:              pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), Answer: LiveAnswer{Readiness: publicConflict, Left: 40 * time.Second},
 		},
-		"existing material of a type that is not enabled keeps signing": {
-			observation: Observation{Key: key(), Source: pairSource(0), Secret: secret(set), Public: publicOf(set)},
-			want: Plan{
-				RotationState: set.RotationState(),
-				Status:        statusOf(readyWith(set), readyAs(earlier, signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)),
-				Events:        []event{normal(signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)},
-			},
+		want: Plan{
+			RotationState: pairActive.RotationState(), RequeueAfter: 40 * time.Second,
+			Status: statusOf(readyWith(pairActive), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)),
+			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)},
 		},
-	}
-	for name, c := range cases {
-		c.observation.PublicKeyEnabled = name != "existing material of a type that is not enabled keeps signing"
-		cases[name] = c
-	}
-	return cases
+	},
+	"no rotation starts that backends could not learn of": {
+		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(1), Secret: pairSecret(pairActive), Public: labeledPublic},
+		want: Plan{
+			RotationState: pairActive.RotationState(), RequeueAfter: stage,
+			Status: statusOf(readyWith(pairActive), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)),
+			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)},
+		},
+	},
+	"existing material of a type that is not enabled keeps signing": {
+		observation: Observation{Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), Public: publicOf(pairActive)},
+		want: Plan{
+			RotationState: pairActive.RotationState(),
+			Status:        statusOf(readyWith(pairActive), readyAs(earlier, signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)),
+			Events:        []event{normal(signetv1alpha1.ReasonTypeNotEnabled, typeStillSigns)},
+		},
+	},
 }

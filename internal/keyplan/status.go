@@ -25,7 +25,7 @@ func (p *planner) finish() Plan {
 		p.requeueAfter(p.readiness.Apply(&s.Conditions, p.Key.Generation, p.now))
 	}
 	s.Bindings = &signetv1alpha1.KeyBindings{
-		Count: int32(len(p.Users)),
+		Count: int32(len(p.Users)), //nolint:gosec // no cache holds two billion bindings
 		Names: p.Users[:min(len(p.Users), maxBindingNames)],
 	}
 	status.SetCondition(&s.Conditions, p.inUse(), p.now)

@@ -20,7 +20,7 @@ func GetOrNil[T any, P interface {
 	object := P(new(T))
 	err := reader.Get(ctx, name, object)
 	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // nil is the documented result for an object that does not exist
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s %s: %w", reflect.TypeFor[T]().Name(), name, err)

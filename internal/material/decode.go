@@ -58,7 +58,7 @@ func Decode(data map[string][]byte) (*Set, error) {
 // ambiguous reports whether the IDs do not distinguish the versions.
 func (s *Set) ambiguous() bool {
 	var ids []string
-	for _, v := range s.versions() {
+	for _, v := range s.all() {
 		if v.ID == "" || slices.Contains(ids, v.ID) {
 			return true
 		}

@@ -23,14 +23,14 @@ func IsOwnedBy(secret *corev1.Secret, key *signetv1alpha1.SignatureKey) bool {
 	if secret == nil || secret.Type != signetv1alpha1.SecretType {
 		return false
 	}
-	name, labelled := secret.Labels[signetv1alpha1.LabelKey]
-	return name == key.Name || (!labelled && metav1.IsControlledBy(secret, key))
+	name, labeled := secret.Labels[signetv1alpha1.LabelKey]
+	return name == key.Name || (!labeled && metav1.IsControlledBy(secret, key))
 }
 
 // IsManaged reports whether Signet has written the Secret, for any key.
 func IsManaged(secret *corev1.Secret) bool {
-	_, labelled := secret.Labels[signetv1alpha1.LabelKey]
-	return labelled || secret.Type == signetv1alpha1.SecretType ||
+	_, labeled := secret.Labels[signetv1alpha1.LabelKey]
+	return labeled || secret.Type == signetv1alpha1.SecretType ||
 		secret.Labels[signetv1alpha1.LabelMaterial] == signetv1alpha1.MaterialManaged
 }
 

@@ -190,16 +190,24 @@ func accepts(set *material.Set, v material.Version) bool {
 	return same(&set.Active) || same(set.Next) || same(set.Previous)
 }
 
-// unchanged says that no version has got other bytes, and that the active one
-// has changed by the steps of a rotation alone (invariant 2).
-func (m *model) unchanged() error {
-	before, newest := m.history[len(m.history)-2], m.last()
-	for _, old := range []*material.Version{&before.set.Active, before.set.Next, before.set.Previous} {
-		for _, v := range []*material.Version{&newest.set.Active, newest.set.Next, newest.set.Previous} {
+// changedBytes returns the ID of a version whose bytes differ; empty for none.
+func changedBytes(before, after *material.Set) string {
+	for _, old := range []*material.Version{&before.Active, before.Next, before.Previous} {
+		for _, v := range []*material.Version{&after.Active, after.Next, after.Previous} {
 			if old != nil && v != nil && old.ID == v.ID && (!old.Key.Equal(v.Key) || !old.Secret.Equal(v.Secret)) {
-				return fmt.Errorf("invariant 2: version %s has other bytes", v.ID)
+				return v.ID
 			}
 		}
+	}
+	return ""
+}
+
+// unchanged fails if the bytes of a version have changed, or if the active version
+// has changed other than by the steps of a rotation (invariant 2).
+func (m *model) unchanged() error {
+	before, newest := m.history[len(m.history)-2], m.last()
+	if id := changedBytes(before.set, newest.set); id != "" {
+		return fmt.Errorf("invariant 2: version %s has other bytes", id)
 	}
 	noted := newest.set.Trigger != before.set.Trigger
 	if noted && (newest.step != material.Staged || newest.set.Next.Secret.Equal(newest.set.Active.Secret)) {

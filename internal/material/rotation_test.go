@@ -72,51 +72,68 @@ func TestOneRotation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan := planOf(withTrigger)
-			staged := advance(t, set, plan, at(time.Hour))
-			if staged.Step != material.Staged || staged.Again != stage || !staged.Set.Active.Key.Equal(set.Active.Key) {
-				t.Fatalf("%s, again after %s", staged.Step, staged.Again)
-			}
-			if next := staged.Set.Next; next.Key.Equal(set.Active.Key) || next.Secret.Equal(set.Active.Secret) ||
-				next.Created != began.Add(time.Hour) || !next.Activated.IsZero() {
-				t.Errorf("next is %+v", next)
-			}
-			if staged.Set.Trigger != "2026-11" {
-				t.Error("the trigger is not noted")
-			}
-			began := began.Add(time.Hour)
-			moment := func(after time.Duration) material.Moment {
-				return material.Moment{Now: began.Add(after), FirstSeen: began, Watched: after}
-			}
-			if early := advance(t, staged.Set, plan, moment(stage-time.Second)); early.Step != material.NoStep || early.Again != time.Second {
-				t.Fatalf("%s a second early, again after %s", early.Step, early.Again)
-			}
-
-			switched := advance(t, staged.Set, plan, moment(stage))
-			if switched.Step != material.Switched || switched.Again != retire || switched.Set.Next != nil ||
-				switched.Set.Active.ID != staged.Set.Next.ID || switched.Set.Previous.ID != set.Active.ID {
-				t.Fatalf("%s, again after %s", switched.Step, switched.Again)
-			}
-			if got, want := switched.Set.Previous.Retires, began.Add(stage+retire); got != want {
-				t.Errorf("previous retires at %s, want %s", got, want)
-			}
-			if got, want := switched.Set.Active.Activated, began.Add(stage); got != want {
-				t.Errorf("active since %s, want %s", got, want)
-			}
-			began = began.Add(stage)
-			if early := advance(t, switched.Set, plan, moment(retire-time.Second)); early.Step != material.NoStep || early.Again != time.Second {
-				t.Fatalf("%s a second early, again after %s", early.Step, early.Again)
-			}
-
-			retired := advance(t, switched.Set, plan, moment(retire))
-			if retired.Step != material.Retired || retired.Set.Previous != nil || retired.Set.Active.ID != switched.Set.Active.ID {
+			spec := planOf(withTrigger)
+			begin := began.Add(time.Hour)
+			staged := expectStaged(t, set, spec, begin)
+			expectTooEarly(t, staged, spec, begin, stage)
+			switched := expectSwitched(t, staged, spec, begin)
+			begin = begin.Add(stage)
+			expectTooEarly(t, switched, spec, begin, retire)
+			retired := advance(t, switched, spec, watchedSince(begin, retire))
+			if retired.Step != material.Retired || retired.Set.Previous != nil || retired.Set.Active.ID != switched.Active.ID {
 				t.Fatalf("%s", retired.Step)
 			}
-			if again := advance(t, retired.Set, plan, moment(retire)); again.Step != material.NoStep || again.Again != 0 {
+			if again := advance(t, retired.Set, spec, watchedSince(begin, retire)); again.Step != material.NoStep || again.Again != 0 {
 				t.Errorf("%s after the end, again after %s", again.Step, again.Again)
 			}
 		})
 	}
+}
+
+// watchedSince is the moment of a process that has watched a set since it was
+// written.
+func watchedSince(written time.Time, after time.Duration) material.Moment {
+	return material.Moment{Now: written.Add(after), FirstSeen: written, Watched: after}
+}
+
+func expectStaged(t *testing.T, set *material.Set, spec material.RotationSpec, now time.Time) *material.Set {
+	t.Helper()
+	staged := advance(t, set, spec, at(now.Sub(began)))
+	if staged.Step != material.Staged || staged.Again != stage || !staged.Set.Active.Key.Equal(set.Active.Key) {
+		t.Fatalf("%s, again after %s", staged.Step, staged.Again)
+	}
+	if next := staged.Set.Next; next.Key.Equal(set.Active.Key) || next.Secret.Equal(set.Active.Secret) ||
+		next.Created != now || !next.Activated.IsZero() {
+		t.Errorf("next is %+v", next)
+	}
+	if staged.Set.Trigger != "2026-11" {
+		t.Error("the trigger is not recorded")
+	}
+	return staged.Set
+}
+
+// expectTooEarly checks that nothing happens a second before a step is due.
+func expectTooEarly(t *testing.T, set *material.Set, spec material.RotationSpec, begin time.Time, delay time.Duration) {
+	t.Helper()
+	if early := advance(t, set, spec, watchedSince(begin, delay-time.Second)); early.Step != material.NoStep || early.Again != time.Second {
+		t.Fatalf("%s a second early, again after %s", early.Step, early.Again)
+	}
+}
+
+func expectSwitched(t *testing.T, staged *material.Set, spec material.RotationSpec, begin time.Time) *material.Set {
+	t.Helper()
+	switched := advance(t, staged, spec, watchedSince(begin, stage))
+	if switched.Step != material.Switched || switched.Again != retire || switched.Set.Next != nil ||
+		switched.Set.Active.ID != staged.Next.ID || switched.Set.Previous.ID != staged.Active.ID {
+		t.Fatalf("%s, again after %s", switched.Step, switched.Again)
+	}
+	if got, want := switched.Set.Previous.Retires, begin.Add(stage+retire); got != want {
+		t.Errorf("previous retires at %s, want %s", got, want)
+	}
+	if got, want := switched.Set.Active.Activated, begin.Add(stage); got != want {
+		t.Errorf("active since %s, want %s", got, want)
+	}
+	return switched.Set
 }
 
 func TestWhatBeginsARotation(t *testing.T) {

@@ -59,7 +59,7 @@ func (v *Version) same(other *Version) bool {
 // contains no material.
 func (s *Set) RotationState() string {
 	state := ""
-	for i, v := range s.versions() {
+	for i, v := range s.all() {
 		state += fmt.Sprintln(s.Versions()[i].State, v.ID, v.Created, v.Activated, v.Retires)
 	}
 	return state
@@ -85,24 +85,24 @@ func (s *Set) Union(next *Set) *Set {
 // versionMissingIn returns a version that the other set does not have; nil if there
 // is none.
 func (s *Set) versionMissingIn(other *Set) *Version {
-	for _, v := range s.versions() {
-		if !slices.ContainsFunc(other.versions(), func(o *Version) bool { return o.ID == v.ID }) {
+	for _, v := range s.all() {
+		if !slices.ContainsFunc(other.all(), func(o *Version) bool { return o.ID == v.ID }) {
 			return v
 		}
 	}
 	return nil
 }
 
-// versions returns the versions that exist: active, next, previous.
-func (s *Set) versions() []*Version {
-	all := []*Version{&s.Active}
+// all returns the versions that exist: active, next, previous.
+func (s *Set) all() []*Version {
+	versions := []*Version{&s.Active}
 	if s.Next != nil {
-		all = append(all, s.Next)
+		versions = append(versions, s.Next)
 	}
 	if s.Previous != nil {
-		all = append(all, s.Previous)
+		versions = append(versions, s.Previous)
 	}
-	return all
+	return versions
 }
 
 // Versions returns the versions as a status shows them.

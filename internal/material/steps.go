@@ -108,7 +108,7 @@ func (s *Set) AdoptedBy(key *signetv1alpha1.SignatureKey, now time.Time) *Set {
 // is unknown since when it has been there.
 func (s *Set) WithNewIDs(now time.Time, random io.Reader) (*Set, error) {
 	next := s.Clone()
-	for _, v := range next.versions() {
+	for _, v := range next.all() {
 		id, err := newID(random)
 		if err != nil {
 			return nil, err

@@ -27,16 +27,16 @@ const (
 
 // Encode returns the authority in PEM. Its certificate is also the bundle.
 func (a *Authority) Encode() (map[string][]byte, error) {
-	return a.encode(a.certificate.Raw, a.key)
+	return a.encodePair(a.certificate.Raw, a.key)
 }
 
 // EncodeIssued returns a certificate that the authority has issued in PEM. The
 // bundle is the authority's certificate.
 func (a *Authority) EncodeIssued(issued *tls.Certificate) (map[string][]byte, error) {
-	return a.encode(issued.Certificate[0], issued.PrivateKey)
+	return a.encodePair(issued.Certificate[0], issued.PrivateKey)
 }
 
-func (a *Authority) encode(certificate []byte, private crypto.PrivateKey) (map[string][]byte, error) {
+func (a *Authority) encodePair(certificate []byte, private crypto.PrivateKey) (map[string][]byte, error) {
 	key, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, fmt.Errorf("encode private key: %w", err)

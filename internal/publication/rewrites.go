@@ -54,6 +54,7 @@ func appendHTTP(found []Rewrite, at string, filters []gwapiv1.HTTPRouteFilter) [
 			rewrite.Host = filter.URLRewrite != nil && filter.URLRewrite.Hostname != nil
 		case gwapiv1.HTTPRouteFilterRequestHeaderModifier:
 			rewrite.Host = changesHost(filter.RequestHeaderModifier)
+		default: // the others change nothing that the signature covers
 		}
 		if rewrite.Path || rewrite.Host {
 			found = append(found, rewrite)

@@ -91,7 +91,7 @@ func TestCallersWithoutAValidCertificate(t *testing.T) {
 // a slot of the caller's namespace is unusable (invariant 7).
 func TestResponsesRevealNothing(t *testing.T) {
 	f := newFixture(t)
-	broken := f.add(team, "broken", f.keySpec())
+	broken := f.add("broken", f.keySpec())
 	broken.Status.KeyName = "gone"
 	f.store.SetBinding(broken, time.Now())
 	request := func(handler http.Handler, prefix, slot, uri string) string {

@@ -190,11 +190,11 @@ func (f *fixture) serveGRPC(keys *testPKI) (address string, certs *certificates)
 	f.t.Helper()
 	endpoint := f.signer.ExtAuthz(false)
 	f.callQuota = endpoint.quota
-	certs, err := newCertificates(keys.files(), f.signer.metrics, f.logger())
+	certs, err := newCertificates(keys.files(), f.signer.metrics, time.Now, f.logger())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	opened, err := listen("ext_authz", "127.0.0.1:0", true)
+	opened, err := listen(f.t.Context(), "ext_authz", "127.0.0.1:0", true)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestExtAuthzOverTLS(t *testing.T) {
 	untrusted := newPKI(t).client("signet://sign/*")
 	untrusted.RootCAs = keys.pool
 	for name, transport := range map[string]credentials.TransportCredentials{
-		"plain text": insecure.NewCredentials(), "no certificate": credentials.NewTLS(&tls.Config{RootCAs: keys.pool}), //nolint:gosec // defaults of a client
+		"plain text": insecure.NewCredentials(), "no certificate": credentials.NewTLS(&tls.Config{RootCAs: keys.pool}),
 		"other authority": credentials.NewTLS(untrusted),
 	} {
 		if response, err := call(transport, check(slotPath, "GET", "/x")); err == nil {

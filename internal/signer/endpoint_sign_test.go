@@ -41,7 +41,7 @@ func TestEveryTypeSetsThreeHeaders(t *testing.T) {
 		{Type: signetv1alpha1.KeyTypeAES, Algorithm: signetv1alpha1.AlgorithmAES256CFB},
 	} {
 		f := newFixture(t)
-		f.add(team, "orders", spec)
+		f.add("orders", spec)
 		response := sendRaw(t, f.serve(f.signer.SignHandler(true)), forwardedRequest("/sign/"+slotPath, "GET", "/x", host))
 		for _, name := range signatureHeaders {
 			if len(response.Header.Values(name)) != 1 {
@@ -150,7 +150,7 @@ func TestMissingBodyTimesOut(t *testing.T) {
 	address := f.serve(f.signer.SignHandler(true))
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	request, _ := http.NewRequest(http.MethodPost, "http://"+address+"/sign/"+slotPath, blockingBody{t.Context().Done()})
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/sign/"+slotPath, blockingBody{t.Context().Done()})
 	request.ContentLength = 10
 	request.Header.Set("X-Forwarded-Method", "POST")
 	request.Header.Set("X-Forwarded-Uri", "/x")

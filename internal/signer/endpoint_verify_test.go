@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,7 @@ func TestVerifyAcceptsWhatSignReturns(t *testing.T) {
 			if status := f.verifyStatus(address, "/x?a=b", "abd", headers); status != want {
 				t.Errorf("other body: %d, want %d", status, want)
 			}
-			added := append(headers[:3:3], "Content-Type: text/html", headers[4])
+			added := slices.Concat(headers[:3], []string{"Content-Type: text/html", headers[4]})
 			want = map[string]int{"headers": http.StatusUnauthorized}[name]
 			if want == 0 {
 				want = http.StatusNoContent
@@ -111,7 +112,7 @@ func TestVerifyAppliesThePolicyOfTheBinding(t *testing.T) {
 
 func TestFailureLimitPerCallerAndSlot(t *testing.T) {
 	f := newFixture(t)
-	f.add(team, "payments", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC})
+	f.add("payments", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC})
 	good := f.signFor("/x", "", time.Now())
 	serve := func(uris string, slot string, headers []string) int {
 		recorder, request := recordRequest(forwardedRequest("/verify/"+slot, "POST", "/x", host, headers...))

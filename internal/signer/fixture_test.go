@@ -56,7 +56,7 @@ type fixture struct {
 	callQuota *fairLimiter
 }
 
-// logBuffer keeps what the signer logs.
+// logBuffer collects the signer's log.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -81,7 +81,7 @@ func testLimits() Limits {
 func newFixture(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, store: snapshot.New(), registry: prometheus.NewRegistry(), log: &logBuffer{}}
-	f.binding = f.add(team, "orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
+	f.binding = f.add("orders", signetv1alpha1.SignatureKeySpec{Type: signetv1alpha1.KeyTypeHMAC}, how...)
 	f.store.Complete(time.Now())
 	metrics := NewMetrics(f.registry, f.store, time.Now)
 	f.signer = New(f.store, testLimits(), time.Now, metrics, f.logger())
@@ -91,9 +91,9 @@ func newFixture(t testing.TB, how ...func(*signetv1alpha1.SignatureBinding)) *fi
 func (f *fixture) logger() logr.Logger { return funcr.New(f.log.add, funcr.Options{}) }
 
 // add adds a key with material and a binding of the same name to the store.
-func (f *fixture) add(namespace, name string, spec signetv1alpha1.SignatureKeySpec, how ...func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.SignatureBinding {
+func (f *fixture) add(name string, spec signetv1alpha1.SignatureKeySpec, how ...func(*signetv1alpha1.SignatureBinding)) *signetv1alpha1.SignatureBinding {
 	f.t.Helper()
-	in := gen.InNamespace(namespace)
+	in := gen.InNamespace(team)
 	key := gen.SignatureKey(name, in)
 	key.Spec = spec
 	set, err := material.First(key, material.Supplied{}, time.Now(), rand.Reader)
@@ -121,7 +121,7 @@ func signedPayload(binding *signetv1alpha1.SignatureBinding) {
 // serve serves an HTTP endpoint in plain text on loopback.
 func (f *fixture) serve(handler http.Handler) string {
 	f.t.Helper()
-	opened, err := net.Listen("tcp", "127.0.0.1:0")
+	opened, err := (&net.ListenConfig{}).Listen(f.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func (f *fixture) serve(handler http.Handler) string {
 // sendRaw sends the bytes unchanged and reads the response.
 func sendRaw(t testing.TB, address, request string) *http.Response {
 	t.Helper()
-	connection, err := net.Dial("tcp", address)
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func connWith(t testing.TB, uris ...string) *trackedConn {
 	opened, other := net.Pipe()
 	t.Cleanup(func() { _ = other.Close() })
 	certs := &certificates{}
-	certs.current.Store(&tls.Config{}) //nolint:gosec // not used for a connection
+	certs.current.Store(&tls.Config{})
 	conn := &trackedConn{Conn: opened, listener: newTrackingListener(nil, 1, nil), certificates: certs, intermediates: x509.NewCertPool()}
 	conn.caller = newCaller(certificate, conn)
 	conn.verified.Store(&verifiedPeer{until: certificate.NotAfter})

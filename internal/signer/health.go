@@ -3,6 +3,7 @@
 package signer
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,7 @@ type health struct {
 
 // open opens the listeners of metrics and probes. They have no TLS: neither
 // reveals anything about material.
-func (h *health) open(config Config, registry *prometheus.Registry, logger logr.Logger) error {
+func (h *health) open(ctx context.Context, config Config, registry *prometheus.Registry, logger logr.Logger) error {
 	metrics := http.NewServeMux()
 	metrics.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
 	probes := http.NewServeMux()
@@ -47,7 +48,7 @@ func (h *health) open(config Config, registry *prometheus.Registry, logger logr.
 		if at.address == Disabled {
 			continue
 		}
-		opened, err := listen(at.name, at.address, true)
+		opened, err := listen(ctx, at.name, at.address, true)
 		if err != nil {
 			return err
 		}

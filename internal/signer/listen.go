@@ -58,9 +58,10 @@ type listener struct {
 }
 
 // listen opens an address. Without TLS it has to be a loopback address. That is
-// checked on the open listener, since a name can resolve to any address.
-func listen(name, address string, secured bool) (net.Listener, error) {
-	opened, err := net.Listen("tcp", address)
+// checked on the open listener, since a name can resolve to any address. The
+// context only limits opening.
+func listen(ctx context.Context, name, address string, secured bool) (net.Listener, error) {
+	opened, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen for %s: %w", name, err)
 	}

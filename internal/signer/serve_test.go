@@ -23,11 +23,11 @@ import (
 // serveTLS serves the sign endpoint with TLS.
 func (f *fixture) serveTLS(keys *testPKI) (address string, certs *certificates) {
 	f.t.Helper()
-	certs, err := newCertificates(keys.files(), f.signer.metrics, f.logger())
+	certs, err := newCertificates(keys.files(), f.signer.metrics, time.Now, f.logger())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	opened, err := listen("sign", "127.0.0.1:0", true)
+	opened, err := listen(f.t.Context(), "sign", "127.0.0.1:0", true)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -55,6 +55,13 @@ func callTLS(t *testing.T, address string, config *tls.Config) (int, error) {
 	defer response.Body.Close() //nolint:errcheck // only read
 	checkResponse(t, response)
 	return response.StatusCode, nil
+}
+
+func expectOK(t *testing.T, address string, config *tls.Config) {
+	t.Helper()
+	if status, err := callTLS(t, address, config); err != nil || status != http.StatusOK {
+		t.Fatal(status, err)
+	}
 }
 
 func TestOnlyTrustedCertificatesAreAccepted(t *testing.T) {
@@ -87,9 +94,7 @@ func TestReloadsCertificates(t *testing.T) {
 	f, first := newFixture(t), newPKI(t)
 	address, certs := f.serveTLS(first)
 	old := first.client("signet://sign/team-a")
-	if status, err := callTLS(t, address, old); err != nil || status != http.StatusOK {
-		t.Fatal(status, err)
-	}
+	expectOK(t, address, old)
 
 	if err := os.WriteFile(certs.files.Key, []byte("half written"), 0o600); err != nil {
 		t.Fatal(err)
@@ -97,9 +102,7 @@ func TestReloadsCertificates(t *testing.T) {
 	if _, err := certs.load(); err == nil {
 		t.Error("loaded a broken key")
 	}
-	if status, err := callTLS(t, address, old); err != nil || status != http.StatusOK {
-		t.Fatal("the previous certificates are not in use: ", status, err)
-	}
+	expectOK(t, address, old)
 
 	second := newPKI(t)
 	second.dir = first.dir
@@ -110,9 +113,7 @@ func TestReloadsCertificates(t *testing.T) {
 	if changed, err := certs.load(); err != nil || changed {
 		t.Error("unchanged files: ", err)
 	}
-	if status, err := callTLS(t, address, second.client("signet://sign/team-a")); err != nil || status != http.StatusOK {
-		t.Error(status, err)
-	}
+	expectOK(t, address, second.client("signet://sign/team-a"))
 	for name, config := range map[string]*tls.Config{"previous": old, "certificate of the previous authority": {RootCAs: second.pool, Certificates: old.Certificates, MinVersion: tls.VersionTLS12}} {
 		if status, err := callTLS(t, address, config); err == nil {
 			t.Errorf("%s: %d", name, status)
@@ -218,7 +219,7 @@ func TestInventedNamesDoNotFillTheLog(t *testing.T) {
 
 func TestPlainTextOnlyOnLoopback(t *testing.T) {
 	for address, allowed := range map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "localhost:0": true, ":0": false, "0.0.0.0:0": false} {
-		opened, err := listen("sign", address, false)
+		opened, err := listen(t.Context(), "sign", address, false)
 		if (err == nil) != allowed && !strings.Contains(err.Error(), "cannot assign requested address") {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -226,7 +227,7 @@ func TestPlainTextOnlyOnLoopback(t *testing.T) {
 			_ = opened.Close()
 		}
 	}
-	opened, err := listen("sign", ":0", true)
+	opened, err := listen(t.Context(), "sign", ":0", true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func TestPlainTextOnlyOnLoopback(t *testing.T) {
 
 func TestConnectionLimitWithoutTLS(t *testing.T) {
 	f := newFixture(t)
-	opened, err := listen("sign", "127.0.0.1:0", false)
+	opened, err := listen(t.Context(), "sign", "127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,11 +245,11 @@ func TestConnectionLimitWithoutTLS(t *testing.T) {
 	server := httpServer(f.signer.SignHandler(true), f.signer.limits, nil, f.logger())
 	go func() { _ = server.Serve(opened) }()
 	defer server.Close() //nolint:errcheck // end of the test
-	first, err := net.Dial("tcp", opened.Addr().String())
+	first, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", opened.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := net.Dial("tcp", opened.Addr().String())
+	second, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", opened.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

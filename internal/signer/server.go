@@ -32,11 +32,11 @@ type Server struct {
 	health       *health
 }
 
-// NewServer creates a signer and opens its listeners. The configuration must be
-// valid. Run serves them.
-func NewServer(cluster *rest.Config, config Config, logger logr.Logger) (*Server, error) {
+// NewServer creates a signer and opens its listeners, which Run serves. The
+// configuration must be valid, and now is the clock.
+func NewServer(ctx context.Context, cluster *rest.Config, config Config, now func() time.Time, logger logr.Logger) (*Server, error) {
 	store, registry := snapshot.New(), prometheus.NewRegistry()
-	metrics := NewMetrics(registry, store, time.Now)
+	metrics := NewMetrics(registry, store, now)
 	s := &Server{config: config, logger: logger, health: &health{store: store}}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(corev1.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
@@ -46,13 +46,13 @@ func NewServer(cluster *rest.Config, config Config, logger logr.Logger) (*Server
 	if err != nil {
 		return nil, fmt.Errorf("create cache: %w", err)
 	}
-	s.watcher = &watcher{store: store, cache: objects, metrics: metrics, logger: logger, now: time.Now}
+	s.watcher = &watcher{store: store, cache: objects, metrics: metrics, logger: logger, now: now}
 	if config.TLS.Enabled() {
-		if s.certificates, err = newCertificates(config.TLS, metrics, logger); err != nil {
+		if s.certificates, err = newCertificates(config.TLS, metrics, now, logger); err != nil {
 			return nil, err
 		}
 	}
-	if err := s.open(New(store, config.Limits, time.Now, metrics, logger), registry); err != nil {
+	if err := s.open(ctx, New(store, config.Limits, now, metrics, logger), registry); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func NewServer(cluster *rest.Config, config Config, logger logr.Logger) (*Server
 }
 
 // open opens every listener that is not disabled.
-func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
+func (s *Server) open(ctx context.Context, signer *Signer, registry *prometheus.Registry) error {
 	secured, limits := s.certificates != nil, s.config.Limits
 	for at, address := range map[endpoint]string{
 		endpointSign: s.config.SignBindAddress, endpointEnvoy: s.config.EnvoyBindAddress,
@@ -69,7 +69,7 @@ func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
 		if address == Disabled {
 			continue
 		}
-		opened, err := listen(string(at), address, secured)
+		opened, err := listen(ctx, string(at), address, secured)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (s *Server) open(signer *Signer, registry *prometheus.Registry) error {
 		}
 		s.listeners = append(s.listeners, httpListener(string(at), opened, httpServer(handler, limits, s.certificates, s.logger)))
 	}
-	return s.health.open(s.config, registry, s.logger)
+	return s.health.open(ctx, s.config, registry, s.logger)
 }
 
 func (s *Server) close() {
@@ -144,7 +144,7 @@ func (s *Server) drain(failed context.Context) error {
 	case <-failed.Done():
 	case <-time.After(s.config.ShutdownDelay):
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.GracefulShutdown)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(failed), s.config.GracefulShutdown)
 	defer cancel()
 	stopping := &errgroup.Group{}
 	for _, l := range s.listeners {

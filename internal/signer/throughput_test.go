@@ -107,7 +107,7 @@ func (f *fixture) httpCaller(handler http.Handler) func() {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: callers}}
 	f.t.Cleanup(client.CloseIdleConnections)
 	return func() {
-		request, err := http.NewRequest(http.MethodGet, "http://"+address+"/sign/"+slotPath, http.NoBody)
+		request, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, "http://"+address+"/sign/"+slotPath, http.NoBody)
 		if err != nil {
 			f.t.Error(err)
 			return
@@ -131,7 +131,7 @@ func (f *fixture) httpCaller(handler http.Handler) func() {
 // grpcCaller serves the service and returns a function that calls it.
 func (f *fixture) grpcCaller(description *grpc.ServiceDesc, service envoyauth.AuthorizationServer) func() {
 	f.t.Helper()
-	opened, err := net.Listen("tcp", "127.0.0.1:0")
+	opened, err := (&net.ListenConfig{}).Listen(f.t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -27,13 +27,14 @@ const reloadInterval = 10 * time.Second
 type certificates struct {
 	files   TLSFiles
 	metrics *Metrics
+	now     func() time.Time
 	logger  logr.Logger
 	current atomic.Pointer[tls.Config]
 	read    [3][]byte
 }
 
-func newCertificates(files TLSFiles, metrics *Metrics, logger logr.Logger) (*certificates, error) {
-	c := &certificates{files: files, metrics: metrics, logger: logger}
+func newCertificates(files TLSFiles, metrics *Metrics, now func() time.Time, logger logr.Logger) (*certificates, error) {
+	c := &certificates{files: files, metrics: metrics, now: now, logger: logger}
 	_, err := c.load()
 	return c, err
 }

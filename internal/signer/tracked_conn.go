@@ -105,7 +105,7 @@ func (c *trackedConn) acceptPeer(state tls.ConnectionState, current *certificate
 	// A resumed session has the chains from when it began.
 	if !state.DidResume {
 		c.verified.Store(&verifiedPeer{authorities: authorities, until: lastExpiry(state.VerifiedChains)})
-	} else if err := c.verifyPeer(authorities, time.Now()); err != nil {
+	} else if err := c.verifyPeer(authorities, current.now()); err != nil {
 		return err
 	}
 	return c.admit()

@@ -62,7 +62,7 @@ func (f *fixture) httpStatus(address string, transport *http.Transport) func() i
 	f.t.Cleanup(transport.CloseIdleConnections)
 	client := &http.Client{Transport: transport, Timeout: timeout}
 	return func() int {
-		request, err := http.NewRequest(http.MethodGet, "https://"+address+"/sign/"+slotPath, nil)
+		request, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, "https://"+address+"/sign/"+slotPath, nil)
 		if err != nil {
 			f.t.Error(err)
 			return 0
@@ -216,8 +216,8 @@ func TestConnectionsHaveAQuota(t *testing.T) {
 	f, keys := newFixture(t), newPKI(t)
 	f.signer.limits.MaxConnections = 8
 	address, _ := f.serveTLS(keys)
-	hold := func(uris ...string) (*tls.Conn, error) {
-		opened, err := tls.Dial("tcp", address, keys.client(uris...))
+	hold := func(uris ...string) (net.Conn, error) {
+		opened, err := (&tls.Dialer{Config: keys.client(uris...)}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			return nil, err
 		}
@@ -229,7 +229,7 @@ func TestConnectionsHaveAQuota(t *testing.T) {
 		_, err = opened.Read(make([]byte, 1))
 		return opened, err
 	}
-	var held []*tls.Conn
+	var held []net.Conn
 	for i := range 4 {
 		opened, err := hold("signet://sign/team-a", "signet://sign/team-b")
 		if err != nil {
@@ -257,13 +257,13 @@ func TestOldestUnauthenticatedConnectionIsClosed(t *testing.T) {
 	f, keys := newFixture(t), newPKI(t)
 	f.signer.limits.ReadTimeout = timeout // a handshake is limited to headerTimeout
 	address, _ := f.serveTLS(keys)
-	first, err := net.Dial("tcp", address)
+	first, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer first.Close() //nolint:errcheck // end of the test
 	for range maxUnauthenticated {
-		opened, err := net.Dial("tcp", address)
+		opened, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -280,11 +280,11 @@ func TestOldestUnauthenticatedConnectionIsClosed(t *testing.T) {
 
 func TestClosedConnectionsFreeTheQuota(t *testing.T) {
 	f, keys := newFixture(t), newPKI(t)
-	certs, err := newCertificates(keys.files(), f.signer.metrics, f.logger())
+	certs, err := newCertificates(keys.files(), f.signer.metrics, time.Now, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := listen("sign", "127.0.0.1:0", true)
+	opened, err := listen(t.Context(), "sign", "127.0.0.1:0", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -139,7 +139,7 @@ func (c *NamespaceCache) IsFenced(name string) bool {
 func (c *NamespaceCache) Claimants(slot Slot) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.names(slot)
+	return c.claimantNames(slot)
 }
 
 // Names returns the names of all bindings.
@@ -157,12 +157,12 @@ func (c *NamespaceCache) ClaimantsOf(api signetv1alpha1.APIReference) []string {
 	var names []string
 	for environment := range c.environments {
 		slot := Slot{Namespace: c.namespace, Environment: environment, Kind: api.Kind, Name: api.Name}
-		names = append(names, c.names(slot)...)
+		names = append(names, c.claimantNames(slot)...)
 	}
 	return names
 }
 
-func (c *NamespaceCache) names(slot Slot) []string {
+func (c *NamespaceCache) claimantNames(slot Slot) []string {
 	names := make([]string, 0, len(c.claims[slot]))
 	for _, claim := range c.claims[slot] {
 		names = append(names, claim.entry.binding.Name)

@@ -26,77 +26,81 @@ func condition(conditionType string, conditionStatus metav1.ConditionStatus, gen
 	}
 }
 
+const generation = 2
+
+var waitsForSource = status.Waiting("SourceNotFound", "SourceNotFound.")
+
+// applyCases are conditions before and after a readiness is applied.
+var applyCases = map[string]struct {
+	before    []metav1.Condition
+	readiness status.Readiness
+	after     []metav1.Condition
+	left      time.Duration
+}{
+	"ready": {
+		readiness: status.Ready("Ready", "Ready."),
+		after:     []metav1.Condition{condition("Ready", "True", generation, "Ready", now)},
+	},
+	"ready again, without Stalled": {
+		before: []metav1.Condition{
+			condition("Ready", "False", generation, "SecretLost", earlier), condition("Stalled", "True", generation, "SecretLost", earlier),
+		},
+		readiness: status.Ready("Ready", "Ready."),
+		after:     []metav1.Condition{condition("Ready", "True", generation, "Ready", now)},
+	},
+	"stalled": {
+		before:    []metav1.Condition{condition("Ready", "True", generation, "Ready", earlier)},
+		readiness: status.Stalled("SecretLost", "SecretLost."),
+		after: []metav1.Condition{
+			condition("Ready", "False", generation, "SecretLost", now), condition("Stalled", "True", generation, "SecretLost", now),
+		},
+	},
+	"a wait begins": {
+		readiness: waitsForSource, left: 5 * time.Minute,
+		after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
+	},
+	"a wait continues": {
+		before:    []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
+		readiness: waitsForSource, left: 4 * time.Minute,
+		after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
+	},
+	"a wait continues for another reason": {
+		before:    []metav1.Condition{condition("Ready", "Unknown", generation, "NamespaceTerminating", earlier)},
+		readiness: waitsForSource, left: 4 * time.Minute,
+		after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
+	},
+	"a wait begins again with another spec": {
+		before:    []metav1.Condition{condition("Ready", "Unknown", generation-1, "SourceNotFound", earlier)},
+		readiness: waitsForSource, left: 5 * time.Minute,
+		after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
+	},
+	"a wait is over": {
+		before:    []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now.Add(-5*time.Minute))},
+		readiness: waitsForSource,
+		after: []metav1.Condition{
+			condition("Ready", "False", generation, "SourceNotFound", now), condition("Stalled", "True", generation, "SourceNotFound", now),
+		},
+	},
+	"what has stalled for this reason stays stalled": {
+		before: []metav1.Condition{
+			condition("Ready", "False", generation, "SourceNotFound", earlier), condition("Stalled", "True", generation, "SourceNotFound", earlier),
+		},
+		readiness: waitsForSource,
+		after: []metav1.Condition{
+			condition("Ready", "False", generation, "SourceNotFound", earlier), condition("Stalled", "True", generation, "SourceNotFound", earlier),
+		},
+	},
+	"what has stalled for another reason waits": {
+		before: []metav1.Condition{
+			condition("Ready", "False", generation, "InvalidMaterial", earlier), condition("Stalled", "True", generation, "InvalidMaterial", earlier),
+		},
+		readiness: waitsForSource, left: 5 * time.Minute,
+		after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
+	},
+}
+
 func TestApply(t *testing.T) {
-	const generation = 2
-	waiting := status.Waiting("SourceNotFound", "SourceNotFound.")
-	cases := map[string]struct {
-		before    []metav1.Condition
-		readiness status.Readiness
-		after     []metav1.Condition
-		left      time.Duration
-	}{
-		"ready": {
-			readiness: status.Ready("Ready", "Ready."),
-			after:     []metav1.Condition{condition("Ready", "True", generation, "Ready", now)},
-		},
-		"ready again, without Stalled": {
-			before: []metav1.Condition{
-				condition("Ready", "False", generation, "SecretLost", earlier), condition("Stalled", "True", generation, "SecretLost", earlier),
-			},
-			readiness: status.Ready("Ready", "Ready."),
-			after:     []metav1.Condition{condition("Ready", "True", generation, "Ready", now)},
-		},
-		"stalled": {
-			before:    []metav1.Condition{condition("Ready", "True", generation, "Ready", earlier)},
-			readiness: status.Stalled("SecretLost", "SecretLost."),
-			after: []metav1.Condition{
-				condition("Ready", "False", generation, "SecretLost", now), condition("Stalled", "True", generation, "SecretLost", now),
-			},
-		},
-		"a wait begins": {
-			readiness: waiting, left: 5 * time.Minute,
-			after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
-		},
-		"a wait continues": {
-			before:    []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
-			readiness: waiting, left: 4 * time.Minute,
-			after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
-		},
-		"a wait continues for another reason": {
-			before:    []metav1.Condition{condition("Ready", "Unknown", generation, "NamespaceTerminating", earlier)},
-			readiness: waiting, left: 4 * time.Minute,
-			after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", earlier)},
-		},
-		"a wait begins again with another spec": {
-			before:    []metav1.Condition{condition("Ready", "Unknown", generation-1, "SourceNotFound", earlier)},
-			readiness: waiting, left: 5 * time.Minute,
-			after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
-		},
-		"a wait is over": {
-			before:    []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now.Add(-5*time.Minute))},
-			readiness: waiting,
-			after: []metav1.Condition{
-				condition("Ready", "False", generation, "SourceNotFound", now), condition("Stalled", "True", generation, "SourceNotFound", now),
-			},
-		},
-		"what has stalled for this reason stays stalled": {
-			before: []metav1.Condition{
-				condition("Ready", "False", generation, "SourceNotFound", earlier), condition("Stalled", "True", generation, "SourceNotFound", earlier),
-			},
-			readiness: waiting,
-			after: []metav1.Condition{
-				condition("Ready", "False", generation, "SourceNotFound", earlier), condition("Stalled", "True", generation, "SourceNotFound", earlier),
-			},
-		},
-		"what has stalled for another reason waits": {
-			before: []metav1.Condition{
-				condition("Ready", "False", generation, "InvalidMaterial", earlier), condition("Stalled", "True", generation, "InvalidMaterial", earlier),
-			},
-			readiness: waiting, left: 5 * time.Minute,
-			after: []metav1.Condition{condition("Ready", "Unknown", generation, "SourceNotFound", now)},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range applyCases {
 		t.Run(name, func(t *testing.T) {
 			if left := c.readiness.Apply(&c.before, generation, now); left != c.left {
 				t.Errorf("%s left, want %s", left, c.left)

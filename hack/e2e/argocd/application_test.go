@@ -15,7 +15,7 @@ import (
 // application is one of Argo CD's, with a namespace of the same name and a
 // repository of its own.
 type application struct {
-	*world
+	*fixture
 	name, repo string
 }
 
@@ -45,9 +45,9 @@ type resource struct {
 }
 
 // newApplication makes an Application with sync options that follows the files.
-func (w *world) newApplication(t *testing.T, name, options string, files map[string]string) *application {
+func (w *fixture) newApplication(t *testing.T, name, options string, files map[string]string) *application {
 	t.Helper()
-	a := &application{world: w, name: name, repo: filepath.Join(w.dir, "repositories", name)}
+	a := &application{fixture: w, name: name, repo: filepath.Join(w.dir, "repositories", name)}
 	must(t, os.MkdirAll(a.repo, 0o700))
 	a.run(t, a.repo, "git", "init", "-q", "-b", "main")
 	w.kubectl(t, "create", "namespace", name)

@@ -10,7 +10,7 @@ import (
 
 // startArgoCD installs what its own manifests have, the health checks as the
 // page on Argo CD says, and runs the two components that sync.
-func (w *world) startArgoCD(t *testing.T) {
+func (w *fixture) startArgoCD(t *testing.T) {
 	t.Helper()
 	program := filepath.Join(w.argoCD, "argocd")
 	manifests := filepath.Join(w.module(t, "hack/e2e/argocd/binary", "github.com/argoproj/argo-cd/v3"), "manifests")

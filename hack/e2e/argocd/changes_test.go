@@ -16,7 +16,7 @@ type wavePlan struct {
 // each in one commit that is synced once, in every way that Argo CD orders it.
 // With PruneLast or several waves it goes on only when all that it has applied
 // is healthy, and gives up when something is degraded.
-func syncChanges(t *testing.T, w *world) {
+func syncChanges(t *testing.T, w *fixture) {
 	for plan, waves := range map[string]wavePlan{
 		"without waves":             {},
 		"keys, then bindings":       {giver: 1, taker: 1, before: 1, after: 1},
@@ -41,7 +41,7 @@ func syncChanges(t *testing.T, w *world) {
 	})
 }
 
-func syncChange(t *testing.T, w *world, name, option string, waves wavePlan) {
+func syncChange(t *testing.T, w *fixture, name, option string, waves wavePlan) {
 	shop := w.newApplication(t, name, option, map[string]string{
 		"key-orders": inWave(waves.key, key("orders", "")), "key-payments": inWave(waves.key, key("payments", "")),
 		"giver":  inWave(waves.giver, binding("giver", "payments", "API/payments", "API/refunds")),
@@ -75,7 +75,7 @@ func syncChange(t *testing.T, w *world, name, option string, waves wavePlan) {
 // takerFirst cannot be synced where the keys differ: the API stays with its
 // holder until that gives it up, and Argo CD waits for the taker before it lets
 // it. It is red, says why, and is mended by the order. With one key it is synced.
-func takerFirst(t *testing.T, w *world) {
+func takerFirst(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "taker-first", "", map[string]string{
 		"key-orders": key("orders", ""), "key-payments": key("payments", ""),
 		"giver": inWave(2, binding("giver", "payments", "API/payments", "API/refunds", "API/ledger")),
@@ -104,7 +104,7 @@ func takerFirst(t *testing.T, w *world) {
 
 // moveByKeyRef changes the key of a binding and prunes the old key in the same
 // commit: it is let go a minute after the move.
-func moveByKeyRef(t *testing.T, w *world) {
+func moveByKeyRef(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "by-keyref", "PruneLast=true", map[string]string{
 		"key-old": key("old", ""), "key-new": key("new", ""),
 		"binding": inWave(1, binding("orders", "old", "API/orders")),

@@ -29,9 +29,9 @@ var agreed = map[string]struct {
 	"False":   {"Degraded", status.FailedStatus},
 }
 
-// stage is a namespace of a world.
+// stage is a namespace of a fixture.
 type stage struct {
-	*world
+	*fixture
 	namespace string
 }
 
@@ -71,7 +71,7 @@ func (s stage) judge(t *testing.T, kind, name, ready string) {
 
 // askArgoCD has Argo CD itself assess the object, with the ConfigMap that users
 // install.
-func (w *world) askArgoCD(t *testing.T, object *unstructured.Unstructured) string {
+func (w *fixture) askArgoCD(t *testing.T, object *unstructured.Unstructured) string {
 	t.Helper()
 	dir := t.TempDir()
 	resource, settings := filepath.Join(dir, "resource.json"), filepath.Join(dir, "argocd-cm.yaml")

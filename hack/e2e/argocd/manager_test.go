@@ -16,7 +16,7 @@ type manager struct {
 }
 
 // installSignet installs config/default and builds the manager.
-func (w *world) installSignet(t *testing.T) {
+func (w *fixture) installSignet(t *testing.T) {
 	t.Helper()
 	w.kubectl(t, "apply", "--server-side", "-f",
 		filepath.Join(w.module(t, ".", "sigs.k8s.io/gateway-api"), "config", "crd", "standard"))
@@ -32,7 +32,7 @@ func (w *world) installSignet(t *testing.T) {
 }
 
 // applyInstallation brings back what somebody has changed or deleted.
-func (w *world) applyInstallation(t *testing.T) {
+func (w *fixture) applyInstallation(t *testing.T) {
 	t.Helper()
 	must(t, w.cluster.Install(t.Context(), filepath.Join(w.root, "config", "default"),
 		controlplane.InstallOptions{WebhookURL: "https://" + w.manager.webhooks}))
@@ -40,7 +40,7 @@ func (w *world) applyInstallation(t *testing.T) {
 
 // startManager runs the manager under its own role, with flags. Whether it is
 // ready depends on the webhooks: expectAdmission waits for both.
-func (w *world) startManager(t *testing.T, flags ...string) {
+func (w *fixture) startManager(t *testing.T, flags ...string) {
 	t.Helper()
 	w.manager.stop = w.start(t, "manager", nil, w.manager.program, append([]string{
 		"--kubeconfig=" + w.manager.kubeconfig, "--webhook-bind-address=" + w.manager.webhooks,
@@ -48,7 +48,7 @@ func (w *world) startManager(t *testing.T, flags ...string) {
 }
 
 // expectAdmission waits until the webhooks answer.
-func (w *world) expectAdmission(t *testing.T) {
+func (w *fixture) expectAdmission(t *testing.T) {
 	t.Helper()
 	eventually(t, "admission to answer", func() error {
 		_, err := w.try(key("probe", ""), "create", "--dry-run=server", "-n", "default", "-f", "-")

@@ -23,7 +23,7 @@ import (
 // TestStates brings about every state that Ready may have, with the real manager
 // on a real API server, and asks Argo CD, kstatus and kubectl about the objects.
 func TestStates(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.startManager(t, "--public-key-enable")
 	w.expectAdmission(t)
 	for namespace, scene := range scenes {
@@ -62,7 +62,7 @@ func TestStates(t *testing.T) {
 
 // unguard does away with the webhooks, and makes of the CRDs such as an older
 // version might have had: nothing else lets an invalid spec in.
-func (w *world) unguard(t *testing.T) {
+func (w *fixture) unguard(t *testing.T) {
 	t.Helper()
 	const schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec"
 	w.kubectl(t, "delete", "validatingwebhookconfiguration", "signet")
@@ -80,7 +80,7 @@ func (w *world) unguard(t *testing.T) {
 
 // notSeenYet applies and changes objects while no manager runs: kubectl wait,
 // begun before the manager, is not satisfied by what there was.
-func notSeenYet(t *testing.T, w *world) {
+func notSeenYet(t *testing.T, w *fixture) {
 	w.kubectl(t, "create", "namespace", "not-seen-yet")
 	s := stage{w, "not-seen-yet"}
 	kinds := []string{kindKey, kindBinding}
@@ -114,7 +114,7 @@ func notSeenYet(t *testing.T, w *world) {
 
 // heldDeletion is the one state about which kubectl differs: to Argo CD and Flux
 // what is being deleted is on its way, whatever its conditions say.
-func heldDeletion(t *testing.T, w *world) {
+func heldDeletion(t *testing.T, w *fixture) {
 	w.kubectl(t, "create", "namespace", "deletion-held")
 	s := stage{w, "deletion-held"}
 	bound(t, s)

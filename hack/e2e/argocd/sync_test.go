@@ -12,7 +12,7 @@ import (
 
 // TestSync syncs Signet's objects with a real Argo CD.
 func TestSync(t *testing.T) {
-	w := newWorld(t)
+	w := newFixture(t)
 	w.startManager(t)
 	w.expectAdmission(t)
 	w.startArgoCD(t)
@@ -29,7 +29,7 @@ type part struct {
 
 // tellStory tells one story: each part begins where the one before has ended.
 // Managed Secrets are never pruned: all but those that are to go keep their UID.
-func tellStory(t *testing.T, w *world) {
+func tellStory(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "shop", "", map[string]string{
 		"source": source, "route": route,
 		"key-orders": key("orders", ""), "key-payments": key("payments", ", source: {secretRef: {name: payments-own}}"),

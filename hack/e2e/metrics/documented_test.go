@@ -97,7 +97,7 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 		"signet_transitions_total reason":       events,
 		"signet_signer_requests_total endpoint": constants("internal/signer/endpoint.go", `endpoint\w+ +endpoint = "(\w+)"`),
 		"signet_signer_requests_total result":   constants("internal/signer/refusal.go", `result = "(\w+)"`),
-		"signet_signer_unusable_total reason":   constants("internal/signer/snapshot/slot.go", `Reason = "(\w+)"`),
+		"signet_signer_unusable_total reason":   constants("internal/signer/snapshot/unusable.go", `Reason = "(\w+)"`),
 	} {
 		got := slices.Sorted(slices.Values(d.values[label]))
 		slices.Sort(want)

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +22,8 @@ import (
 
 var now = time.Now()
 
-// run runs the command with the flags of a command line.
-func run(t *testing.T, args string, at time.Time) (string, error) {
+// runCommand runs the command with the flags of a command line.
+func runCommand(t *testing.T, args string, at time.Time) (string, error) {
 	t.Helper()
 	options := DefaultOptions()
 	flags := pflag.NewFlagSet("certs", pflag.ContinueOnError)
@@ -54,20 +55,20 @@ func load(t *testing.T, dir string) (leaf *x509.Certificate, roots *x509.CertPoo
 
 func TestCreatesAllCertificates(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "certs")
-	out, err := run(t, "--out "+dir+" --sign team-a,* --verify team-a --server signer.signet-system.svc,127.0.0.1 --days 30", now)
+	out, err := runCommand(t, "--out "+dir+" --sign team-a,* --verify team-a --server signer.signet-system.svc,127.0.0.1 --days 30", now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, roots := load(t, filepath.Join(dir, "ca"))
 	for name, want := range map[string]struct {
-		uri   string
+		uris  string
 		usage x509.ExtKeyUsage
 		host  string
 	}{
-		"server":        {"", x509.ExtKeyUsageServerAuth, "signer.signet-system.svc"},
-		"sign-team-a":   {"signet://sign/team-a", x509.ExtKeyUsageClientAuth, ""},
-		"sign-all":      {"signet://sign/*", x509.ExtKeyUsageClientAuth, ""},
-		"verify-team-a": {"signet://verify/team-a", x509.ExtKeyUsageClientAuth, ""},
+		"server":        {"[]", x509.ExtKeyUsageServerAuth, "signer.signet-system.svc"},
+		"sign-team-a":   {"[signet://sign/team-a]", x509.ExtKeyUsageClientAuth, ""},
+		"sign-all":      {"[signet://sign/*]", x509.ExtKeyUsageClientAuth, ""},
+		"verify-team-a": {"[signet://verify/team-a]", x509.ExtKeyUsageClientAuth, ""},
 	} {
 		leaf, own := load(t, filepath.Join(dir, name))
 		for _, pool := range []*x509.CertPool{roots, own} {
@@ -75,7 +76,7 @@ func TestCreatesAllCertificates(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		if (want.uri == "") != (len(leaf.URIs) == 0) || (want.uri != "" && leaf.URIs[0].String() != want.uri) || len(leaf.ExtKeyUsage) != 1 {
+		if fmt.Sprint(leaf.URIs) != want.uris || len(leaf.ExtKeyUsage) != 1 {
 			t.Errorf("%s: %v, %v", name, leaf.URIs, leaf.ExtKeyUsage)
 		}
 		if life := leaf.NotAfter.Sub(now); life > 30*day || life < 29*day {
@@ -85,7 +86,14 @@ func TestCreatesAllCertificates(t *testing.T) {
 			t.Errorf("the output does not list %s:\n%s", name, out)
 		}
 	}
-	err = filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+}
+
+func TestOnlyTheOwnerCanReadFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "certs")
+	if _, err := runCommand(t, "--out "+dir+" --sign team-a", now); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -102,11 +110,11 @@ func TestCreatesAllCertificates(t *testing.T) {
 
 func TestExistingCertificatesAreKept(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := run(t, "--out "+dir+" --sign team-a", now); err != nil {
+	if _, err := runCommand(t, "--out "+dir+" --sign team-a", now); err != nil {
 		t.Fatal(err)
 	}
 	before, roots := load(t, filepath.Join(dir, "sign-team-a"))
-	out, err := run(t, "--out "+dir+" --sign team-b,team-a", now)
+	out, err := runCommand(t, "--out "+dir+" --sign team-b,team-a", now)
 	if kept := "kept " + filepath.Join(dir, "sign-team-a") + ", which already exists (--overwrite replaces it)\n"; err != nil || !strings.Contains(out, kept) {
 		t.Errorf("%q and error %v, want %q", out, err, kept)
 	}
@@ -116,7 +124,7 @@ func TestExistingCertificatesAreKept(t *testing.T) {
 	if after, _ := load(t, filepath.Join(dir, "sign-team-a")); !after.Equal(before) {
 		t.Error("the certificate was overwritten")
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-a --overwrite", now); err != nil {
+	if _, err := runCommand(t, "--out "+dir+" --sign team-a --overwrite", now); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"sign-team-a", "sign-team-b"} {
@@ -132,16 +140,16 @@ func TestExistingCertificatesAreKept(t *testing.T) {
 
 func TestUnusableAuthority(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := run(t, "--out "+dir+" --sign team-a", now); err != nil {
+	if _, err := runCommand(t, "--out "+dir+" --sign team-a", now); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-b --days 365", now.Add(3300*day)); err == nil || !strings.Contains(err.Error(), "lower --days") {
+	if _, err := runCommand(t, "--out "+dir+" --sign team-b --days 365", now.Add(3300*day)); err == nil || !strings.Contains(err.Error(), "lower --days") {
 		t.Errorf("expiring: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "ca", "tls.key"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "decode authority") {
+	if _, err := runCommand(t, "--out "+dir+" --sign team-b", now); err == nil || !strings.Contains(err.Error(), "decode authority") {
 		t.Errorf("broken: %v", err)
 	}
 }
@@ -185,7 +193,7 @@ func TestInvalidFlags(t *testing.T) {
 		"--out x --sign a --days 9999":         "--days is 9999, but must be from 1 to 3650",
 		"--out x --sign a --namespace ../../x": "--namespace is \"../../x\", but must be the name of a namespace",
 	} {
-		if _, err := run(t, args, now); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := runCommand(t, args, now); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

@@ -5,6 +5,7 @@ package signer
 import (
 	"context"
 	"errors"
+	"time"
 
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -33,7 +34,7 @@ func Run(ctx context.Context, options Options) error {
 	} else if err != nil {
 		logger.Error(err, "Failed to check permissions")
 	}
-	server, err := signer.NewServer(config, options.Config, logger)
+	server, err := signer.NewServer(ctx, config, options.Config, time.Now, logger)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ const (
 	apisBinding = manySlots / manyKeys
 )
 
-// fill puts 100,000 slots of one namespace into a store: 1,000 keys with a
-// binding of 100 APIs each.
+// fill creates a store with 100,000 slots of one namespace: 1,000 keys with a binding
+// of 100 APIs each.
 func fill(b *testing.B) (*snapshot.Store, []*signetv1alpha1.SignatureBinding) {
 	b.Helper()
 	store := snapshot.New()
@@ -68,14 +68,14 @@ func BenchmarkBuild100000Slots(b *testing.B) {
 
 func BenchmarkChangeAmong100000Slots(b *testing.B) {
 	store, bindings := fill(b)
-	b.Run("a Secret that 100 slots use", func(b *testing.B) {
+	b.Run("a Secret of 100 slots", func(b *testing.B) {
 		key := gen.SignatureKey("key-7", inNamespace)
 		sets := []*material.Set{newSet(b, key), newSet(b, key)}
 		for i := 0; b.Loop(); i++ {
 			store.SetSecret(gen.ManagedSecret(key, sets[i%2].Encode()), now)
 		}
 	})
-	b.Run("a binding that drops 100 slots and takes them", func(b *testing.B) {
+	b.Run("a binding that releases and claims 100 slots", func(b *testing.B) {
 		held, dropped := bindings[7], bindings[7].DeepCopy()
 		for i := range dropped.Status.APIs {
 			dropped.Status.APIs[i].BoundAt = nil
@@ -91,9 +91,9 @@ func BenchmarkChangeAmong100000Slots(b *testing.B) {
 	})
 }
 
-// BenchmarkLookup asks for all slots in random order: the memory of one that has
-// just been asked for is in the processor's caches. The names are copies, as
-// those that are read from a request.
+// BenchmarkLookup looks up all slots in random order, because the memory of a slot
+// that was just looked up is in the processor's caches. The names are copies, as if
+// read from a request.
 func BenchmarkLookup(b *testing.B) {
 	store, bindings := fill(b)
 	slots := make([]slots.Slot, 0, manySlots)

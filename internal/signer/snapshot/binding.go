@@ -10,27 +10,18 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// objectName names an object of any kind.
-type objectName struct{ namespace, name string }
-
-// appendKey appends the key of the object in the snapshot.
-func (o objectName) appendKey(to []byte) []byte {
-	to = slices.Grow(to, len(o.namespace)+len(o.name)+1)
-	to = append(append(to, o.namespace...), '/')
-	return append(to, o.name...)
-}
-
-// binding is what a SignatureBinding says about how to sign, and with which key.
+// binding is the part of a SignatureBinding that the signer uses.
 type binding struct {
 	environment string
 	key         string
-	// previous are the keys before the latest moves, which are still accepted.
+	// previous are the keys before the latest moves, whose signatures are still
+	// accepted.
 	previous []previousKey
 	policy   Policy
 	claims   []claim
 }
 
-// previousKey is a key that signatures are accepted of until that time.
+// previousKey is a key whose signatures are accepted until the given time.
 type previousKey struct {
 	name  string
 	until time.Time
@@ -39,35 +30,36 @@ type previousKey struct {
 // claim is one API of a binding.
 type claim struct {
 	api signetv1alpha1.APIReference
-	// held says that the API is the binding's: in its spec, and in its status
-	// as acknowledged for the environment that the spec names.
+	// held is true if the binding holds the API: the spec lists it, and the status
+	// records it as held in the environment of the spec.
 	held       bool
 	conflicted bool
 }
 
-// claimant is a binding that claims a slot.
+// claimant is a binding that lists the API of a slot.
 type claimant struct {
 	binding string
 	claim   claim
 }
 
-// Policy is how requests of a slot are signed.
+// Policy specifies how the requests of a slot are signed.
 type Policy struct {
-	// Header carries the signature.
+	// Header is the name of the header that carries the signature.
 	Header string
-	// BackendHost is what the backend gets as Host; empty if the gateway says it.
+	// Host is the Host that the backend receives. If it is empty, the gateway
+	// provides it.
 	Host string
-	// SignedPayload says that the body's digest is in the signature.
+	// SignedPayload is true if the signature covers the digest of the body.
 	SignedPayload bool
-	// SignedHeaders are the further headers in the signature.
+	// SignedHeaders are the names of further headers in the signature.
 	SignedHeaders []string
 }
 
-// newBinding reads a binding. One that is being deleted claims nothing, nor does
-// a status that is about another environment, or about an API that the spec
-// does not list any more: their owner has given them up.
+// newBinding converts a binding. A binding that is being deleted has no claims. The
+// status counts only for the environment of the spec, and only for APIs that the
+// spec lists: the owner has given up others.
 func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
-	read := &binding{
+	converted := &binding{
 		environment: object.Spec.Environment,
 		key:         object.Status.KeyName,
 		policy: Policy{
@@ -77,39 +69,39 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 		},
 	}
 	for _, previous := range object.Status.PreviousKeys {
-		read.previous = append(read.previous, previousKey{name: previous.Name, until: previous.Until.Time})
+		converted.previous = append(converted.previous, previousKey{name: previous.Name, until: previous.Until.Time})
 	}
 	if !object.DeletionTimestamp.IsZero() {
-		return read
+		return converted
 	}
-	marks := map[signetv1alpha1.APIReference]claim{}
+	recorded := map[signetv1alpha1.APIReference]claim{}
 	if object.Status.Environment == object.Spec.Environment {
 		for i := range object.Status.APIs {
-			mark := &object.Status.APIs[i]
-			api := signetv1alpha1.NewAPIReference(mark.Kind, mark.Name)
-			marks[api] = claim{held: mark.BoundAt != nil, conflicted: mark.State == signetv1alpha1.APIConflicted}
+			status := &object.Status.APIs[i]
+			api := signetv1alpha1.NewAPIReference(status.Kind, status.Name)
+			recorded[api] = claim{held: status.BoundAt != nil, conflicted: status.State == signetv1alpha1.APIConflicted}
 		}
 	}
-	read.claims = make([]claim, 0, len(object.Spec.APIs))
+	converted.claims = make([]claim, 0, len(object.Spec.APIs))
 	for _, api := range object.Spec.APIs {
-		mark := marks[api]
-		mark.api = api
-		read.claims = append(read.claims, mark)
+		c := recorded[api]
+		c.api = api
+		converted.claims = append(converted.claims, c)
 	}
-	return read
+	return converted
 }
 
-// changes compares the claims of a binding before and after: nil is a claim that
-// is not there. What is the same is left out.
-func changes(before, after *binding, namespace string) map[slots.Slot]*claim {
+// changedClaims returns the claims that differ between two versions of a binding. A
+// removed claim is nil.
+func changedClaims(before, after *binding, namespace string) map[slots.Slot]*claim {
 	changed := map[slots.Slot]*claim{}
 	slot := func(b *binding, api signetv1alpha1.APIReference) slots.Slot {
 		return slots.Slot{Namespace: namespace, Environment: b.environment, Kind: api.Kind, Name: api.Name}
 	}
-	had := map[slots.Slot]claim{}
+	previous := map[slots.Slot]claim{}
 	if before != nil {
 		for _, c := range before.claims {
-			had[slot(before, c.api)] = c
+			previous[slot(before, c.api)] = c
 			changed[slot(before, c.api)] = nil
 		}
 	}
@@ -117,7 +109,7 @@ func changes(before, after *binding, namespace string) map[slots.Slot]*claim {
 		for i := range after.claims {
 			c := &after.claims[i]
 			at := slot(after, c.api)
-			if old, there := had[at]; there && old == *c {
+			if old, exists := previous[at]; exists && old == *c {
 				delete(changed, at)
 				continue
 			}
@@ -127,16 +119,17 @@ func changes(before, after *binding, namespace string) map[slots.Slot]*claim {
 	return changed
 }
 
-// claimed is the claimants of a slot with the claim of one binding put in place.
-func claimed(claimants []claimant, name string, c *claim) []claimant {
-	kept := make([]claimant, 0, len(claimants)+1)
+// withClaim returns the claimants of a slot after the claim of one binding has
+// changed.
+func withClaim(claimants []claimant, name string, c *claim) []claimant {
+	updated := make([]claimant, 0, len(claimants)+1)
 	for _, other := range claimants {
 		if other.binding != name {
-			kept = append(kept, other)
+			updated = append(updated, other)
 		}
 	}
 	if c != nil {
-		kept = append(kept, claimant{binding: name, claim: *c})
+		updated = append(updated, claimant{binding: name, claim: *c})
 	}
-	return kept
+	return updated
 }

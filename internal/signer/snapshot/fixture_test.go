@@ -24,7 +24,7 @@ const (
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// inNamespace puts an object where all tests have theirs.
+// inNamespace sets the namespace of all objects in the tests.
 var inNamespace = gen.InNamespace(namespace)
 
 func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
@@ -36,7 +36,7 @@ func newSet(t testing.TB, key *signetv1alpha1.SignatureKey) *material.Set {
 	return set
 }
 
-// newHolder builds a binding that holds its APIs with the key.
+// newHolder returns a binding that holds the APIs with the key.
 func newHolder(name, key string, apis ...string) *signetv1alpha1.SignatureBinding {
 	return gen.SignatureBinding(name, key, inNamespace, gen.WithAPIs(apis...), gen.Holding(now))
 }
@@ -45,7 +45,7 @@ func slot(api string) slots.Slot {
 	return slots.Slot{Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: api}
 }
 
-// fixture is a complete store in which API orders is signed with key orders.
+// fixture is a complete store in which the API orders is signed with the key orders.
 type fixture struct {
 	*snapshot.Store
 	key     *signetv1alpha1.SignatureKey
@@ -66,22 +66,22 @@ func newFixture(t testing.TB) *fixture {
 	return f
 }
 
-// signs demands that the API is signed with that version.
-func signs(t testing.TB, store *snapshot.Store, api string, at time.Time, version string) snapshot.Grant {
+// expectSigned expects that the API orders is signed with the version.
+func expectSigned(t testing.TB, store *snapshot.Store, at time.Time, version string) snapshot.Grant {
 	t.Helper()
-	grant, err := store.Snapshot().Lookup(slot(api), at)
+	grant, err := store.Snapshot().Lookup(slot("orders"), at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	key, err := grant.SigningKey()
 	if err != nil || key.ID() != version {
-		t.Fatalf("signs with %v, %v, want version %s", key.ID(), err, version)
+		t.Fatalf("signed with %v, %v, want version %s", key.ID(), err, version)
 	}
 	return grant
 }
 
-// refuses demands that the API is not signed, and says why.
-func refuses(t testing.TB, store *snapshot.Store, api string, at time.Time, want snapshot.Reason) {
+// expectRefused expects that the API is unusable for the reason.
+func expectRefused(t testing.TB, store *snapshot.Store, api string, at time.Time, want snapshot.Reason) {
 	t.Helper()
 	if got := reasonOf(store.Snapshot().Lookup(slot(api), at)); got != want {
 		t.Fatalf("refused for %q, want %q", got, want)
@@ -100,7 +100,7 @@ func reasonOf(_ snapshot.Grant, err error) snapshot.Reason {
 	if err == nil {
 		return ""
 	}
-	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be this very type
+	unusable, ok := err.(*snapshot.UnusableError) //nolint:errorlint // it must be exactly this type
 	if !ok {
 		return snapshot.Reason(fmt.Sprintf("%T", err))
 	}

@@ -16,86 +16,86 @@ import (
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// cluster is the objects as they are, and which Secret vanished when: all that
-// a snapshot depends on.
-type cluster struct {
-	bindings map[string]*signetv1alpha1.SignatureBinding
-	keys     map[string]*signetv1alpha1.SignatureKey
-	secrets  map[string]*corev1.Secret
-	vanished map[string]time.Time
-	ghosts   map[string]*corev1.Secret
+// model has everything that a snapshot depends on: the objects, and when which
+// Secret vanished.
+type model struct {
+	bindings        map[string]*signetv1alpha1.SignatureBinding
+	keys            map[string]*signetv1alpha1.SignatureKey
+	secrets         map[string]*corev1.Secret
+	vanished        map[string]time.Time
+	vanishedSecrets map[string]*corev1.Secret
 }
 
-func newCluster() *cluster {
-	return &cluster{
+func newModel() *model {
+	return &model{
 		bindings: map[string]*signetv1alpha1.SignatureBinding{}, keys: map[string]*signetv1alpha1.SignatureKey{},
-		secrets: map[string]*corev1.Secret{}, vanished: map[string]time.Time{}, ghosts: map[string]*corev1.Secret{},
+		secrets: map[string]*corev1.Secret{}, vanished: map[string]time.Time{}, vanishedSecrets: map[string]*corev1.Secret{},
 	}
 }
 
-// scratch builds a store from what there is, in an order of its own.
-func (c *cluster) scratch() *snapshot.Store {
+// rebuild creates a store from the current objects, in another order.
+func (m *model) rebuild() *snapshot.Store {
 	store := snapshot.New()
-	for _, secret := range c.secrets {
+	for _, secret := range m.secrets {
 		store.SetSecret(secret, now)
 	}
-	for name, secret := range c.ghosts {
+	for name, secret := range m.vanishedSecrets {
 		store.SetSecret(secret, now)
-		store.RemoveSecret(namespace, name, c.vanished[name])
+		store.RemoveSecret(namespace, name, m.vanished[name])
 	}
-	for _, binding := range c.bindings {
+	for _, binding := range m.bindings {
 		store.SetBinding(binding, now)
 	}
-	for _, key := range c.keys {
+	for _, key := range m.keys {
 		store.SetKey(key, now)
 	}
 	store.Complete(now)
 	return store
 }
 
-// letters are names, of which some begin with others.
+// letters are names, some of which are prefixes of others.
 var letters = []string{"a", "ab", "abc", "b"}
 
-// step changes one object, in the cluster and in the store alike. The bits of
-// the step say which, and how.
-func (c *cluster) step(step byte, prepared map[string][]*corev1.Secret, store *snapshot.Store, at time.Time) {
-	name, other, how := letters[step&3], letters[step>>2&3], step>>6
+// step changes one object in the model and in the store. The bits of the step
+// determine which object, and how.
+func (m *model) step(step byte, prepared map[string][]*corev1.Secret, store *snapshot.Store, at time.Time) {
+	name, other, variant := letters[step&3], letters[step>>2&3], step>>6
 	switch step >> 4 & 3 {
 	case 0:
-		c.stepSecret(name, how, prepared[name], store, at)
+		m.stepSecret(name, variant, prepared[name], store, at)
 	case 1:
-		if how == 0 {
-			delete(c.keys, name)
+		if variant == 0 {
+			delete(m.keys, name)
 			store.RemoveKey(namespace, name, at)
 			return
 		}
-		c.keys[name] = gen.SignatureKey(name, inNamespace)
-		if how == 1 {
-			c.keys[name].Spec.Target.Name = other
+		m.keys[name] = gen.SignatureKey(name, inNamespace)
+		if variant == 1 {
+			m.keys[name].Spec.Target.Name = other
 		}
-		store.SetKey(c.keys[name], at)
+		store.SetKey(m.keys[name], at)
 	default:
-		c.stepBinding(name, other, how, step>>4&1 == 1, store, at)
+		m.stepBinding(name, other, variant, step>>4&1 == 1, store, at)
 	}
 }
 
-func (c *cluster) stepSecret(name string, how byte, prepared []*corev1.Secret, store *snapshot.Store, at time.Time) {
-	if how == 0 {
-		if secret, there := c.secrets[name]; there {
-			c.ghosts[name], c.vanished[name] = secret, at
+func (m *model) stepSecret(name string, variant byte, prepared []*corev1.Secret, store *snapshot.Store, at time.Time) {
+	if variant == 0 {
+		if secret, exists := m.secrets[name]; exists {
+			m.vanishedSecrets[name], m.vanished[name] = secret, at
 		}
-		delete(c.secrets, name)
+		delete(m.secrets, name)
 		store.RemoveSecret(namespace, name, at)
 		return
 	}
-	delete(c.ghosts, name)
-	c.secrets[name] = prepared[how-1]
-	store.SetSecret(c.secrets[name], at)
+	delete(m.vanishedSecrets, name)
+	m.secrets[name] = prepared[variant-1]
+	store.SetSecret(m.secrets[name], at)
 }
 
-func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snapshot.Store, at time.Time) {
-	if how == 0 {
-		delete(c.bindings, name)
+func (m *model) stepBinding(name, key string, variant byte, wide bool, store *snapshot.Store, at time.Time) {
+	if variant == 0 {
+		delete(m.bindings, name)
 		store.RemoveBinding(namespace, name, at)
 		return
 	}
@@ -104,17 +104,18 @@ func (c *cluster) stepBinding(name, key string, how byte, wide bool, store *snap
 		apis = letters
 	}
 	binding := newHolder(name, key, apis...)
-	if how == 2 {
+	if variant == 2 {
 		binding.Status.APIs[0].BoundAt = nil
 	}
-	if how == 3 {
+	if variant == 3 {
 		binding.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: name, Until: metav1.NewTime(at.Add(time.Minute))}}
 	}
-	c.bindings[name] = binding
+	m.bindings[name] = binding
 	store.SetBinding(binding, at)
 }
 
-// prepare makes for each name Secrets with two materials, and a broken one.
+// prepare returns for each name two Secrets with different material, and an invalid
+// one.
 func prepare(t testing.TB) map[string][]*corev1.Secret {
 	prepared := map[string][]*corev1.Secret{}
 	for _, name := range letters {
@@ -125,50 +126,50 @@ func prepare(t testing.TB) map[string][]*corev1.Secret {
 	return prepared
 }
 
-// FuzzStepByStepIsAsFromScratch: whatever happened in whatever order, the store
-// says of every slot what one says that is built from what there is, and no
-// snapshot on the way changes afterwards.
-func FuzzStepByStepIsAsFromScratch(f *testing.F) {
+// FuzzStoreMatchesModel checks that after any sequence of changes, the store returns
+// for every slot the same as one that is rebuilt from the current objects, and that
+// no earlier snapshot has changed.
+func FuzzStoreMatchesModel(f *testing.F) {
 	f.Add([]byte{0x40, 0x90, 0x60, 0x00, 0x40})
 	f.Add([]byte{0x41, 0x95, 0x65, 0x66, 0x67, 0xb1, 0xf2, 0x21, 0x01, 0xc1, 0x81})
 	prepared := prepare(f)
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		steps = steps[:min(len(steps), 200)]
-		cluster, store, at := newCluster(), snapshot.New(), now
+		model, store, at := newModel(), snapshot.New(), now
 		store.Complete(now)
-		var history []moment
+		var history []recorded
 		for _, step := range steps {
 			at = at.Add(time.Duration(step) * 50 * time.Millisecond)
-			cluster.step(step, prepared, store, at)
+			model.step(step, prepared, store, at)
 			store.Expire(at)
-			history = append(history, moment{store.Snapshot(), at, answers(store.Snapshot(), at)})
+			history = append(history, recorded{store.Snapshot(), at, describe(store.Snapshot(), at)})
 		}
 		for i, then := range history {
-			if got := answers(then.snapshot, then.at); got != then.answers {
-				t.Fatalf("the snapshot after step %d has changed: %s, before %s", i, got, then.answers)
+			if got := describe(then.snapshot, then.at); got != then.description {
+				t.Fatalf("the snapshot of step %d has changed: %s, before %s", i, got, then.description)
 			}
 		}
-		scratch := cluster.scratch()
+		rebuilt := model.rebuild()
 		for _, name := range letters {
 			for _, later := range []time.Duration{0, snapshot.Grace, time.Minute} {
-				sameAnswer(t, store, scratch, slot(name), at.Add(later))
+				compareLookups(t, store, rebuilt, slot(name), at.Add(later))
 			}
 		}
-		if store.Snapshot().Slots() != scratch.Snapshot().Slots() {
-			t.Fatalf("%d slots, from scratch %d", store.Snapshot().Slots(), scratch.Snapshot().Slots())
+		if store.Snapshot().Slots() != rebuilt.Snapshot().Slots() {
+			t.Fatalf("%d slots, rebuilt %d", store.Snapshot().Slots(), rebuilt.Snapshot().Slots())
 		}
 	})
 }
 
-// moment is a snapshot, and what it said when it was made.
-type moment struct {
-	snapshot *snapshot.Snapshot
-	at       time.Time
-	answers  string
+// recorded is a snapshot with its description when it was created.
+type recorded struct {
+	snapshot    *snapshot.Snapshot
+	at          time.Time
+	description string
 }
 
-// answers is all that a snapshot says.
-func answers(snapshot *snapshot.Snapshot, at time.Time) string {
+// describe returns everything that a snapshot returns.
+func describe(snapshot *snapshot.Snapshot, at time.Time) string {
 	said := fmt.Sprint(snapshot.Slots(), snapshot.Secrets())
 	for _, name := range letters {
 		grant, err := snapshot.Lookup(slot(name), at)
@@ -181,23 +182,23 @@ func answers(snapshot *snapshot.Snapshot, at time.Time) string {
 	return said
 }
 
-func sameAnswer(t *testing.T, store, scratch *snapshot.Store, slot slots.Slot, at time.Time) {
+func compareLookups(t *testing.T, store, rebuilt *snapshot.Store, slot slots.Slot, at time.Time) {
 	t.Helper()
 	got, gotErr := store.Snapshot().Lookup(slot, at)
-	want, wantErr := scratch.Snapshot().Lookup(slot, at)
+	want, wantErr := rebuilt.Snapshot().Lookup(slot, at)
 	if reasonOf(got, gotErr) != reasonOf(want, wantErr) {
-		t.Fatalf("%s: %v, from scratch %v", slot, gotErr, wantErr)
+		t.Fatalf("%s: %v, rebuilt %v", slot, gotErr, wantErr)
 	}
 	if gotErr != nil {
 		return
 	}
 	gotIDs, wantIDs := accepted(got, at), accepted(want, at)
 	if got.Binding != want.Binding || got.Key != want.Key || len(gotIDs) != len(wantIDs) {
-		t.Fatalf("%s: %s %s %v, from scratch %s %s %v", slot, got.Binding, got.Key, gotIDs, want.Binding, want.Key, wantIDs)
+		t.Fatalf("%s: %s %s %v, rebuilt %s %s %v", slot, got.Binding, got.Key, gotIDs, want.Binding, want.Key, wantIDs)
 	}
 	for i := range gotIDs {
 		if gotIDs[i] != wantIDs[i] {
-			t.Fatalf("%s accepts %v, from scratch %v", slot, gotIDs, wantIDs)
+			t.Fatalf("%s accepts %v, rebuilt %v", slot, gotIDs, wantIDs)
 		}
 	}
 }

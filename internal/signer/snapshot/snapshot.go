@@ -11,9 +11,9 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// Snapshot is what was known at one time. It never changes: the next one shares
-// with it all but a few nodes of each tree, so that a change costs the same in a
-// small snapshot as in one of 100,000 slots.
+// Snapshot is the state at one time. It is immutable. The next snapshot shares all
+// but a few nodes of each tree with it, so that a change costs the same in a small
+// snapshot as in one of 100,000 slots.
 type Snapshot struct {
 	slots    part.Tree[[]claimant]
 	bindings part.Tree[*binding]
@@ -23,11 +23,11 @@ type Snapshot struct {
 	changed  time.Time
 }
 
-// Grant is what a slot is signed with: the policy of the binding that holds it,
-// and the material of its key.
+// Grant is the result of a lookup: the policy of the binding that holds the slot, and
+// the material of its key.
 type Grant struct {
 	Policy
-	// Binding and Key name the objects, for logs.
+	// Binding and Key are the names of the objects, for logs.
 	Binding, Key string
 
 	set *set
@@ -35,18 +35,18 @@ type Grant struct {
 	previous []previousSet
 }
 
-// previousSet is material that is accepted until that time.
+// previousSet is material that is accepted until the given time.
 type previousSet struct {
 	set   *set
 	until time.Time
 }
 
-// SigningKey is the active version (invariant 8).
+// SigningKey returns the active version (invariant 8).
 func (g Grant) SigningKey() (*signature.Key, error) { return g.set.active, nil }
 
-// Accepted are the versions that verify at that time: those that the Secret tells
-// backends to accept (invariant 9), and for a minute after a move those of the
-// key before.
+// Accepted returns the versions that verify at the given time: those that the Secret
+// lists for backends (invariant 9), and for a minute after a move those of the
+// previous key.
 func (g Grant) Accepted(at time.Time) []*signature.Key {
 	keys := g.set.accepted(make([]*signature.Key, 0, 4), at)
 	for _, previous := range g.previous {
@@ -57,8 +57,8 @@ func (g Grant) Accepted(at time.Time) []*signature.Key {
 	return keys
 }
 
-// Lookup finds what a slot is signed with at that time. The error is an
-// *UnusableError.
+// Lookup returns the policy and the material of a slot at the given time. The error
+// is an *UnusableError.
 func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	refuse := func(reason Reason, detail string) (Grant, error) {
 		return Grant{}, &UnusableError{Slot: slot, Reason: reason, Detail: detail}
@@ -86,8 +86,8 @@ func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	return grant, nil
 }
 
-// holder is the one binding that holds a slot. Of several none is right: to take
-// the wrong one would sign with another's key.
+// holder returns the one binding that holds a slot. If there are several, it returns
+// none: the wrong choice would sign with another key.
 func holder(claimants []claimant) (name string, reason Reason) {
 	reason = ReasonNoBinding
 	for _, c := range claimants {
@@ -108,22 +108,22 @@ func holder(claimants []claimant) (name string, reason Reason) {
 	return "", reason
 }
 
-// material is that of a key, if it can be used.
+// material returns the usable material of a key, or the reason why there is none.
 func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
 	var buffer keyBuffer
-	named, there := s.keys.Get(name.appendKey(buffer[:0]))
-	if !there {
+	named, exists := s.keys.Get(name.appendKey(buffer[:0]))
+	if !exists {
 		return nil, ReasonNoKey
 	}
-	held, there := s.secrets.Get(objectName{name.namespace, named.secret}.appendKey(buffer[:0]))
-	if !there {
+	managed, exists := s.secrets.Get(objectName{name.namespace, named.secret}.appendKey(buffer[:0]))
+	if !exists {
 		return nil, ReasonSecretMissing
 	}
-	usable := held.usable(now)
+	usable := managed.usable(now)
 	switch {
 	case usable == nil:
-		return nil, held.trouble
-	case held.owner != name.name:
+		return nil, managed.problem
+	case managed.owner != name.name:
 		return nil, ReasonSecretForeign
 	case usable.keyType != named.keyType || usable.algorithm != named.algorithm:
 		return nil, ReasonSecretMismatch
@@ -131,14 +131,15 @@ func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
 	return usable, ""
 }
 
-// Complete says whether all that there was at the beginning is in the snapshot.
+// Complete reports whether the snapshot contains everything that existed when the
+// signer started.
 func (s *Snapshot) Complete() bool { return s.complete }
 
-// Changed is when the snapshot was made.
+// Changed returns when the snapshot was created. It is zero for the first one.
 func (s *Snapshot) Changed() time.Time { return s.changed }
 
-// Slots is the number of slots that bindings claim.
+// Slots returns the number of slots that bindings claim.
 func (s *Snapshot) Slots() int { return s.slots.Len() }
 
-// Secrets is the number of managed Secrets.
+// Secrets returns the number of managed Secrets.
 func (s *Snapshot) Secrets() int { return s.secrets.Len() }

@@ -14,21 +14,20 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// Store makes a new snapshot of each object that comes, changes or goes. The
-// objects may come in any order: what one means for another is found out when a
-// slot is looked up. It is safe for concurrent use, and readers never wait.
+// Store creates a new snapshot for each object that is added, changed or removed, in
+// any order. It is safe for concurrent use, and readers never wait.
 type Store struct {
 	current atomic.Pointer[Snapshot]
 
 	writing sync.Mutex
-	// vanished are the Secrets that are in force for Grace only.
+	// vanished are the Secrets whose material is only usable for Grace.
 	vanished map[objectName]struct{}
 }
 
-// New makes a store that knows nothing yet.
+// New returns an empty store.
 func New() *Store {
 	s := &Store{vanished: map[objectName]struct{}{}}
-	// Nobody waits for changes of single nodes.
+	// No caller waits for changes of single nodes.
 	s.current.Store(&Snapshot{
 		slots:    part.New[[]claimant](part.RootOnlyWatch),
 		bindings: part.New[*binding](part.RootOnlyWatch),
@@ -38,21 +37,22 @@ func New() *Store {
 	return s
 }
 
-// Snapshot is the newest snapshot.
+// Snapshot returns the current snapshot.
 func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 
-// change puts another snapshot into force, unless how has changed nothing.
-func (s *Store) change(now time.Time, how func(*Snapshot) (changed bool)) {
+// change replaces the snapshot, unless apply reports that nothing has changed.
+func (s *Store) change(now time.Time, apply func(*Snapshot) (changed bool)) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	next := *s.current.Load()
-	if how(&next) {
+	if apply(&next) {
 		next.changed = now
 		s.current.Store(&next)
 	}
 }
 
-// Complete says that all that there was at the beginning has come.
+// Complete records that the store contains everything that existed when the signer
+// started.
 func (s *Store) Complete(now time.Time) {
 	s.change(now, func(next *Snapshot) bool {
 		was := next.complete
@@ -61,36 +61,36 @@ func (s *Store) Complete(now time.Time) {
 	})
 }
 
-// SetBinding takes in a binding that is new or has changed.
+// SetBinding adds or replaces a binding.
 func (s *Store) SetBinding(object *signetv1alpha1.SignatureBinding, now time.Time) {
-	read := newBinding(object)
+	converted := newBinding(object)
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
 		var before *binding
-		before, _, next.bindings = next.bindings.Insert(name.appendKey(nil), read)
-		next.claim(name, changes(before, read, name.namespace))
+		before, _, next.bindings = next.bindings.Insert(name.appendKey(nil), converted)
+		next.claim(name, changedClaims(before, converted, name.namespace))
 		return true
 	})
 }
 
-// RemoveBinding forgets a binding that is gone.
+// RemoveBinding removes a binding.
 func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
-	gone := objectName{namespace, name}
-	s.change(now, func(next *Snapshot) (there bool) {
+	removed := objectName{namespace, name}
+	s.change(now, func(next *Snapshot) (exists bool) {
 		var before *binding
-		before, there, next.bindings = next.bindings.Delete(gone.appendKey(nil))
-		next.claim(gone, changes(before, nil, namespace))
-		return there
+		before, exists, next.bindings = next.bindings.Delete(removed.appendKey(nil))
+		next.claim(removed, changedClaims(before, nil, namespace))
+		return exists
 	})
 }
 
-// claim puts the claims of a binding that have changed into the slots.
+// claim applies changed claims of a binding to the slots.
 func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
 	txn := s.slots.Txn()
 	for slot, c := range changed {
 		key := slotKey(nil, slot)
 		claimants, _ := txn.Get(key)
-		if claimants = claimed(claimants, name.name, c); len(claimants) > 0 {
+		if claimants = withClaim(claimants, name.name, c); len(claimants) > 0 {
 			txn.Insert(key, claimants)
 		} else {
 			txn.Delete(key)
@@ -99,73 +99,74 @@ func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
 	s.slots = txn.CommitAndNotify()
 }
 
-// SetKey takes in a key that is new or has changed.
+// SetKey adds or replaces a key.
 func (s *Store) SetKey(object *signetv1alpha1.SignatureKey, now time.Time) {
-	read := newKey(object)
+	converted := newKey(object)
 	name := objectName{object.Namespace, object.Name}.appendKey(nil)
 	s.change(now, func(next *Snapshot) bool {
-		if before, there := next.keys.Get(name); there && *before == *read {
+		if before, exists := next.keys.Get(name); exists && *before == *converted {
 			return false
 		}
-		_, _, next.keys = next.keys.Insert(name, read)
+		_, _, next.keys = next.keys.Insert(name, converted)
 		return true
 	})
 }
 
-// RemoveKey forgets a key that is gone.
+// RemoveKey removes a key.
 func (s *Store) RemoveKey(namespace, name string, now time.Time) {
-	s.change(now, func(next *Snapshot) (there bool) {
-		_, there, next.keys = next.keys.Delete(objectName{namespace, name}.appendKey(nil))
-		return there
+	s.change(now, func(next *Snapshot) (exists bool) {
+		_, exists, next.keys = next.keys.Delete(objectName{namespace, name}.appendKey(nil))
+		return exists
 	})
 }
 
-// SetSecret takes in a managed Secret that is new or has changed.
+// SetSecret adds or replaces a managed Secret.
 func (s *Store) SetSecret(object *corev1.Secret, now time.Time) {
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
 		before, _ := next.secrets.Get(name.appendKey(nil))
-		s.keep(next, name, newSecret(object, before, now))
+		s.storeSecret(next, name, newSecret(object, before, now))
 		return true
 	})
 }
 
-// RemoveSecret notes that a managed Secret is gone. It stays in force for Grace.
+// RemoveSecret records that a managed Secret has vanished. Its material stays usable
+// for Grace.
 func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
-	gone := objectName{namespace, name}
+	removed := objectName{namespace, name}
 	s.change(now, func(next *Snapshot) bool {
-		before, there := next.secrets.Get(gone.appendKey(nil))
-		if there {
-			s.keep(next, gone, before.troubled(ReasonSecretMissing, now))
+		before, exists := next.secrets.Get(removed.appendKey(nil))
+		if exists {
+			s.storeSecret(next, removed, before.withProblem(ReasonSecretMissing, now))
 		}
-		return there
+		return exists
 	})
 }
 
-func (s *Store) keep(next *Snapshot, name objectName, held *secret) {
+func (s *Store) storeSecret(next *Snapshot, name objectName, managed *secret) {
 	delete(s.vanished, name)
-	if !held.since.IsZero() {
+	if !managed.since.IsZero() {
 		s.vanished[name] = struct{}{}
 	}
-	_, _, next.secrets = next.secrets.Insert(name.appendKey(nil), held)
+	_, _, next.secrets = next.secrets.Insert(name.appendKey(nil), managed)
 }
 
-// Expire forgets the material of Secrets that vanished longer than Grace ago.
-// Lookups do not depend on it: it only keeps what nobody may use out of memory.
+// Expire drops the material of Secrets that vanished longer than Grace ago. Lookups do
+// not depend on it: it only removes unusable material from memory.
 func (s *Store) Expire(now time.Time) {
 	s.change(now, func(next *Snapshot) (expired bool) {
 		for name := range s.vanished {
 			key := name.appendKey(nil)
-			held, _ := next.secrets.Get(key)
-			if held.usable(now) != nil {
+			managed, _ := next.secrets.Get(key)
+			if managed.usable(now) != nil {
 				continue
 			}
 			expired = true
 			delete(s.vanished, name)
-			if held.trouble == ReasonSecretMissing {
+			if managed.problem == ReasonSecretMissing {
 				_, _, next.secrets = next.secrets.Delete(key)
 			} else {
-				_, _, next.secrets = next.secrets.Insert(key, held.withoutMaterial())
+				_, _, next.secrets = next.secrets.Insert(key, managed.withoutMaterial())
 			}
 		}
 		return expired

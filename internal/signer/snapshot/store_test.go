@@ -23,19 +23,19 @@ import (
 
 func TestPolicyOfTheBinding(t *testing.T) {
 	f := newFixture(t)
-	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, signs(t, f.Store, "orders", now, f.set.Active.ID).Policy); diff != "" {
+	if diff := cmp.Diff(snapshot.Policy{Header: "Authorization"}, expectSigned(t, f.Store, now, f.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
 	f.binding.Spec.SignatureHeader, f.binding.Spec.BackendHost = "X-Signature", "orders.internal"
 	f.binding.Spec.Payload, f.binding.Spec.SignedHeaders = signetv1alpha1.PayloadSigned, []string{"content-type"}
 	f.SetBinding(f.binding, now)
 	want := snapshot.Policy{Header: "X-Signature", Host: "orders.internal", SignedPayload: true, SignedHeaders: []string{"content-type"}}
-	if diff := cmp.Diff(want, signs(t, f.Store, "orders", now, f.set.Active.ID).Policy); diff != "" {
+	if diff := cmp.Diff(want, expectSigned(t, f.Store, now, f.set.Active.ID).Policy); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestWhyASlotIsRefused(t *testing.T) {
+func TestReasonsOfUnusableSlots(t *testing.T) {
 	deleted := metav1.NewTime(now)
 	for name, tc := range map[string]struct {
 		change func(*fixture)
@@ -43,40 +43,40 @@ func TestWhyASlotIsRefused(t *testing.T) {
 	}{
 		"no binding":                    {func(f *fixture) { f.RemoveBinding(namespace, "orders", now) }, snapshot.ReasonNoBinding},
 		"binding that is being deleted": {func(f *fixture) { f.binding.DeletionTimestamp = &deleted }, snapshot.ReasonNoBinding},
-		"another environment":           {func(f *fixture) { f.binding.Spec.Environment = "staging" }, snapshot.ReasonNoBinding},
+		"other environment":             {func(f *fixture) { f.binding.Spec.Environment = "staging" }, snapshot.ReasonNoBinding},
 		"API dropped from the spec":     {func(f *fixture) { f.binding.Spec.APIs[0].Name = "other" }, snapshot.ReasonNoBinding},
 		"status of another environment": {func(f *fixture) { f.binding.Status.Environment = "staging" }, snapshot.ReasonNotBound},
 		"no status yet":                 {func(f *fixture) { f.binding.Status = signetv1alpha1.SignatureBindingStatus{} }, snapshot.ReasonNotBound},
-		"waits for its key": {func(f *fixture) {
+		"waiting for its key": {func(f *fixture) {
 			f.binding.Status.APIs[0].BoundAt, f.binding.Status.APIs[0].State = nil, signetv1alpha1.APIPending
 		}, snapshot.ReasonNotBound},
 		"conflicted": {func(f *fixture) {
 			f.binding.Status.APIs[0].BoundAt, f.binding.Status.APIs[0].State = nil, signetv1alpha1.APIConflicted
 		}, snapshot.ReasonConflicted},
 		"two holders":               {func(f *fixture) { f.SetBinding(newHolder("restored", "orders", "orders"), now) }, snapshot.ReasonContested},
-		"no key in force":           {func(f *fixture) { f.binding.Status.KeyName = "" }, snapshot.ReasonNoKey},
-		"key gone":                  {func(f *fixture) { f.RemoveKey(namespace, "orders", now) }, snapshot.ReasonNoKey},
+		"no effective key":          {func(f *fixture) { f.binding.Status.KeyName = "" }, snapshot.ReasonNoKey},
+		"no such key":               {func(f *fixture) { f.RemoveKey(namespace, "orders", now) }, snapshot.ReasonNoKey},
 		"key's Secret elsewhere":    {func(f *fixture) { f.key.Spec.Target.Name = "elsewhere" }, snapshot.ReasonSecretMissing},
 		"no managed label":          {func(f *fixture) { f.secret.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialSource }, snapshot.ReasonSecretForeign},
-		"no key's label":            {func(f *fixture) { delete(f.secret.Labels, signetv1alpha1.LabelKey) }, snapshot.ReasonSecretForeign},
-		"another key's label":       {func(f *fixture) { own(f.secret, "payments") }, snapshot.ReasonSecretForeign},
-		"another type of Secret":    {func(f *fixture) { f.secret.Type = corev1.SecretTypeOpaque }, snapshot.ReasonSecretForeign},
-		"another controller":        {func(f *fixture) { f.secret.OwnerReferences[0].Kind = "Deployment" }, snapshot.ReasonSecretForeign},
-		"another group's key":       {func(f *fixture) { f.secret.OwnerReferences[0].APIVersion = "example.com/v1alpha1" }, snapshot.ReasonSecretForeign},
+		"no key label":              {func(f *fixture) { delete(f.secret.Labels, signetv1alpha1.LabelKey) }, snapshot.ReasonSecretForeign},
+		"label of another key":      {func(f *fixture) { own(f.secret, "payments") }, snapshot.ReasonSecretForeign},
+		"other type of Secret":      {func(f *fixture) { f.secret.Type = corev1.SecretTypeOpaque }, snapshot.ReasonSecretForeign},
+		"other controller":          {func(f *fixture) { f.secret.OwnerReferences[0].Kind = "Deployment" }, snapshot.ReasonSecretForeign},
+		"key of another group":      {func(f *fixture) { f.secret.OwnerReferences[0].APIVersion = "example.com/v1alpha1" }, snapshot.ReasonSecretForeign},
 		"controlled by another key": {func(f *fixture) { f.secret.OwnerReferences[0].Name = "payments" }, snapshot.ReasonSecretForeign},
-		"broken material":           {func(f *fixture) { f.secret.Data["secret"] = []byte("short") }, snapshot.ReasonSecretBroken},
+		"invalid material":          {func(f *fixture) { f.secret.Data["secret"] = []byte("short") }, snapshot.ReasonSecretBroken},
 		"no material":               {func(f *fixture) { f.secret.Data = nil }, snapshot.ReasonSecretBroken},
-		"another type of key":       {func(f *fixture) { f.key.Spec.Type = signetv1alpha1.KeyTypeBasic }, snapshot.ReasonSecretMismatch},
+		"other type of key":         {func(f *fixture) { f.key.Spec.Type = signetv1alpha1.KeyTypeBasic }, snapshot.ReasonSecretMismatch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			tc.change(f)
-			if _, there := f.Snapshot().Lookup(slot("orders"), now); there == nil { // an object was changed in place
+			if _, exists := f.Snapshot().Lookup(slot("orders"), now); exists == nil { // an object was changed in place
 				f.SetKey(f.key, now)
 				f.SetSecret(f.secret, now)
 				f.SetBinding(f.binding, now)
 			}
-			refuses(t, f.Store, "orders", now.Add(snapshot.Grace), tc.want)
+			expectRefused(t, f.Store, "orders", now.Add(snapshot.Grace), tc.want)
 			_, err := f.Snapshot().Lookup(slot("orders"), now.Add(snapshot.Grace))
 			if text := err.Error(); !strings.Contains(text, "team-a/RELEASE/API/orders: "+string(tc.want)) || strings.Contains(text, string(f.set.Active.Secret)) {
 				t.Errorf("error %q", text)
@@ -89,11 +89,11 @@ func own(secret *corev1.Secret, key string) {
 	secret.Labels[signetv1alpha1.LabelKey], secret.OwnerReferences[0].Name = key, key
 }
 
-func TestRetainedSecretsHaveNoOwner(t *testing.T) {
+func TestSignsWithRetainedSecrets(t *testing.T) {
 	f := newFixture(t)
 	f.secret.OwnerReferences = nil
 	f.SetSecret(f.secret, now)
-	signs(t, f.Store, "orders", now.Add(time.Hour), f.set.Active.ID)
+	expectSigned(t, f.Store, now.Add(time.Hour), f.set.Active.ID)
 }
 
 func TestNothingIsSignedBeforeTheSnapshotIsComplete(t *testing.T) {
@@ -102,21 +102,21 @@ func TestNothingIsSignedBeforeTheSnapshotIsComplete(t *testing.T) {
 	early.SetKey(f.key, now)
 	early.SetSecret(f.secret, now)
 	early.SetBinding(f.binding, now)
-	refuses(t, early, "orders", now, snapshot.ReasonIncomplete)
+	expectRefused(t, early, "orders", now, snapshot.ReasonIncomplete)
 	early.Complete(now)
-	signs(t, early, "orders", now, f.set.Active.ID)
+	expectSigned(t, early, now, f.set.Active.ID)
 }
 
-func TestHeldSlotsAreSignedWhateverTheirPublication(t *testing.T) {
+func TestSignsHeldSlotsInEveryState(t *testing.T) {
 	for _, state := range []signetv1alpha1.APIState{signetv1alpha1.APIBound, signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline} {
 		f := newFixture(t)
 		f.binding.Status.APIs[0].State = state
 		f.SetBinding(f.binding, now)
-		signs(t, f.Store, "orders", now, f.set.Active.ID)
+		expectSigned(t, f.Store, now, f.set.Active.ID)
 	}
 }
 
-func TestOnlyTheSlotItself(t *testing.T) {
+func TestOtherSlotsAreNotSigned(t *testing.T) {
 	f := newFixture(t)
 	for name, other := range map[string]slots.Slot{
 		"namespace":   {Namespace: "team-b", Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: "orders"},
@@ -125,16 +125,16 @@ func TestOnlyTheSlotItself(t *testing.T) {
 		"name":        {Namespace: namespace, Environment: environment, Kind: signetv1alpha1.APIKindAPI, Name: "order"},
 	} {
 		if got := reasonOf(f.Snapshot().Lookup(other, now)); got != snapshot.ReasonNoBinding {
-			t.Errorf("another %s: %q", name, got)
+			t.Errorf("other %s: %q", name, got)
 		}
 	}
 }
 
-func TestVanishedSecretStaysForTenSeconds(t *testing.T) {
+func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 	for name, vanish := range map[string]func(*fixture){
-		"deleted":     func(f *fixture) { f.RemoveSecret(namespace, "orders", now) },
-		"label taken": func(f *fixture) { delete(f.secret.Labels, signetv1alpha1.LabelKey); f.SetSecret(f.secret, now) },
-		"taken, gone": func(f *fixture) {
+		"deleted":       func(f *fixture) { f.RemoveSecret(namespace, "orders", now) },
+		"label removed": func(f *fixture) { delete(f.secret.Labels, signetv1alpha1.LabelKey); f.SetSecret(f.secret, now) },
+		"label removed, then deleted": func(f *fixture) {
 			f.secret.Type = ""
 			f.SetSecret(f.secret, now)
 			f.RemoveSecret(namespace, "orders", later(9))
@@ -148,45 +148,45 @@ func TestVanishedSecretStaysForTenSeconds(t *testing.T) {
 			f := newFixture(t)
 			vanish(f)
 			f.Expire(now.Add(snapshot.Grace - 1))
-			signs(t, f.Store, "orders", now.Add(snapshot.Grace-1), f.set.Active.ID)
+			expectSigned(t, f.Store, now.Add(snapshot.Grace-1), f.set.Active.ID)
 			if got := reasonOf(f.Snapshot().Lookup(slot("orders"), now.Add(snapshot.Grace))); got == "" {
-				t.Fatal("still signs")
+				t.Fatal("signed after Grace")
 			}
 			f.Expire(now.Add(snapshot.Grace))
 			if got := reasonOf(f.Snapshot().Lookup(slot("orders"), now)); got == "" {
-				t.Fatal("the material is still there")
+				t.Fatal("the material was not dropped")
 			}
 			restored := newSet(t, f.key)
 			f.SetSecret(gen.ManagedSecret(f.key, restored.Encode()), later(60))
-			signs(t, f.Store, "orders", later(60), restored.Active.ID)
+			expectSigned(t, f.Store, later(60), restored.Active.ID)
 		})
 	}
 }
 
 func later(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
 
-func TestReplacedSecretIsInForceAtOnce(t *testing.T) {
+func TestReplacedSecretIsUsedImmediately(t *testing.T) {
 	f := newFixture(t)
 	f.RemoveSecret(namespace, "orders", now)
 	replacement := newSet(t, f.key)
 	f.SetSecret(gen.ManagedSecret(f.key, replacement.Encode()), later(1))
-	signs(t, f.Store, "orders", later(1), replacement.Active.ID)
+	expectSigned(t, f.Store, later(1), replacement.Active.ID)
 	f.Expire(later(60))
-	signs(t, f.Store, "orders", later(60), replacement.Active.ID)
+	expectSigned(t, f.Store, later(60), replacement.Active.ID)
 }
 
-func TestBrokenSecretIsRefusedAtOnce(t *testing.T) {
+func TestInvalidSecretIsRefusedImmediately(t *testing.T) {
 	f := newFixture(t)
 	f.secret.Data["secret"] = nil
 	f.SetSecret(f.secret, now)
-	refuses(t, f.Store, "orders", now, snapshot.ReasonSecretBroken)
+	expectRefused(t, f.Store, "orders", now, snapshot.ReasonSecretBroken)
 }
 
 func TestModifiedMaterialSigns(t *testing.T) {
 	f := newFixture(t)
-	f.secret.Data["secret"] = []byte(strings.Repeat("m", 32)) // the checksum is another one now
+	f.secret.Data["secret"] = []byte(strings.Repeat("m", 32)) // no longer matches the checksum
 	f.SetSecret(f.secret, now)
-	signs(t, f.Store, "orders", now, f.set.Active.ID)
+	expectSigned(t, f.Store, now, f.set.Active.ID)
 }
 
 func TestEveryTypeSigns(t *testing.T) {
@@ -199,13 +199,13 @@ func TestEveryTypeSigns(t *testing.T) {
 		f, set := newFixture(t), newSet(t, key)
 		f.SetKey(key, now)
 		f.SetSecret(gen.ManagedSecret(key, set.Encode()), now)
-		signs(t, f.Store, "orders", now, set.Active.ID)
+		expectSigned(t, f.Store, now, set.Active.ID)
 	}
 }
 
-// What the Secret tells backends to accept is what verifies, and the active
-// version is always part of it (invariant 9).
-func TestRotationAsTheSecretTellsIt(t *testing.T) {
+// The versions that the Secret lists for backends verify, and the active version is
+// always one of them (invariant 9).
+func TestAcceptedVersionsDuringRotation(t *testing.T) {
 	f := newFixture(t)
 	next, previous := newSet(t, f.key).Active, newSet(t, f.key).Active
 	previous.Retires = later(60)
@@ -213,21 +213,21 @@ func TestRotationAsTheSecretTellsIt(t *testing.T) {
 
 	f.set.Next = &next
 	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
-	if diff := cmp.Diff([]string{active, next.ID}, accepted(signs(t, f.Store, "orders", now, active), now)); diff != "" {
+	if diff := cmp.Diff([]string{active, next.ID}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("staged: ", diff)
 	}
 	f.set.Next, f.set.Previous = nil, &previous
 	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
-	// A clock that is ahead drops nothing that the Secret still has, within the
-	// difference of clocks that signatures bear.
+	// A clock that is ahead drops no version that the Secret still lists, within the
+	// difference that signatures allow.
 	for at, want := range map[int][]string{0: {active, previous.ID}, 60 + 899: {active, previous.ID}, 60 + 900: {active}} {
-		if diff := cmp.Diff(want, accepted(signs(t, f.Store, "orders", later(at), active), later(at))); diff != "" {
+		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, later(at), active), later(at))); diff != "" {
 			t.Errorf("retiring, after %d s: %s", at, diff)
 		}
 	}
-	f.set.Previous = nil // retired, or dropped for immediate
+	f.set.Previous = nil // retired or revoked
 	f.SetSecret(gen.ManagedSecret(f.key, f.set.Encode()), now)
-	if diff := cmp.Diff([]string{active}, accepted(signs(t, f.Store, "orders", now, active), now)); diff != "" {
+	if diff := cmp.Diff([]string{active}, accepted(expectSigned(t, f.Store, now, active), now)); diff != "" {
 		t.Error("dropped: ", diff)
 	}
 }
@@ -240,23 +240,23 @@ func TestMoveToAnotherKey(t *testing.T) {
 	f.SetSecret(gen.ManagedSecret(key, set.Encode()), now)
 	f.binding.Spec.KeyRef.Name = "fresh"
 	f.SetBinding(f.binding, now)
-	signs(t, f.Store, "orders", now, f.set.Active.ID) // until the manager says otherwise
+	expectSigned(t, f.Store, now, f.set.Active.ID) // until the manager changes status.keyName
 
 	f.binding.Status.KeyName = "fresh"
 	f.binding.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders", Until: metav1.NewTime(later(60))}}
 	f.SetBinding(f.binding, now)
 	for at, want := range map[int][]string{0: {set.Active.ID, f.set.Active.ID}, 59: {set.Active.ID, f.set.Active.ID}, 60: {set.Active.ID}} {
-		if diff := cmp.Diff(want, accepted(signs(t, f.Store, "orders", later(at), set.Active.ID), later(at))); diff != "" {
+		if diff := cmp.Diff(want, accepted(expectSigned(t, f.Store, later(at), set.Active.ID), later(at))); diff != "" {
 			t.Errorf("after %d s: %s", at, diff)
 		}
 	}
-	f.RemoveKey(namespace, "orders", now) // the key before is not needed
-	if got := accepted(signs(t, f.Store, "orders", now, set.Active.ID), now); !slices.Equal(got, []string{set.Active.ID}) {
+	f.RemoveKey(namespace, "orders", now) // the previous key is optional
+	if got := accepted(expectSigned(t, f.Store, now, set.Active.ID), now); !slices.Equal(got, []string{set.Active.ID}) {
 		t.Error(got)
 	}
 }
 
-func TestOneBrokenKeyStopsNothingElse(t *testing.T) {
+func TestInvalidKeyAffectsOnlyItsSlots(t *testing.T) {
 	f := newFixture(t)
 	for i := range 10 {
 		name := fmt.Sprintf("other-%d", i)
@@ -265,11 +265,11 @@ func TestOneBrokenKeyStopsNothingElse(t *testing.T) {
 		f.SetSecret(gen.ManagedSecret(key, newSet(t, key).Encode(), gen.SecretFunc(func(secret *corev1.Secret) { secret.Data["secret"] = nil })), now)
 		f.SetBinding(newHolder(name, name, name), now)
 	}
-	signs(t, f.Store, "orders", now, f.set.Active.ID)
-	refuses(t, f.Store, "other-3", now, snapshot.ReasonSecretBroken)
+	expectSigned(t, f.Store, now, f.set.Active.ID)
+	expectRefused(t, f.Store, "other-3", now, snapshot.ReasonSecretBroken)
 }
 
-func TestUnchangedObjectsMakeNoSnapshot(t *testing.T) {
+func TestUnchangedObjectsKeepTheSnapshot(t *testing.T) {
 	f := newFixture(t)
 	before := f.Snapshot()
 	f.SetKey(f.key, later(1))
@@ -277,12 +277,11 @@ func TestUnchangedObjectsMakeNoSnapshot(t *testing.T) {
 	f.Complete(later(1))
 	f.RemoveSecret(namespace, "nothing", later(1))
 	if f.Snapshot() != before || !before.Changed().Equal(now) {
-		t.Error("another snapshot was made")
+		t.Error("the snapshot was replaced")
 	}
 }
 
-// Whoever looks up while others change the store is answered from one snapshot
-// or another.
+// A lookup during changes returns the result of one of the snapshots.
 func TestLookupsDuringChanges(t *testing.T) {
 	f := newFixture(t)
 	sets := []*material.Set{f.set, newSet(t, f.key)}
@@ -303,7 +302,7 @@ func TestLookupsDuringChanges(t *testing.T) {
 					return
 				}
 				if key, err := grant.SigningKey(); err != nil || !slices.Contains(ids, key.ID()) {
-					t.Errorf("signs with %v, %v", key.ID(), err)
+					t.Errorf("signed with %v, %v", key.ID(), err)
 					return
 				}
 			}

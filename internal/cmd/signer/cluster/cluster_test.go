@@ -103,7 +103,7 @@ func sign(g *WithT, server *signer.Server, config *tls.Config, namespace string)
 	g.THelper()
 	transport := &http.Transport{TLSClientConfig: config}
 	defer transport.CloseIdleConnections()
-	request, err := http.NewRequest(http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, gen.Environment), nil)
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, fmt.Sprintf("https://%s/sign/%s/%s/API/orders", server.Address("sign"), namespace, gen.Environment), nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	request.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Uri": {"/x?b=2"}, "X-Forwarded-Host": {host}}
 	response, err := (&http.Client{Transport: transport, Timeout: proc.Soon}).Do(request)
@@ -113,8 +113,10 @@ func sign(g *WithT, server *signer.Server, config *tls.Config, namespace string)
 }
 
 // get reads from the listener of metrics or probes.
-func get(g *WithT, address net.Addr, path string) (int, string) {
-	response, err := http.Get("http://" + address.String() + path)
+func get(g Gomega, address net.Addr, path string) (int, string) {
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+address.String()+path, http.NoBody)
+	g.Expect(err).NotTo(HaveOccurred())
+	response, err := http.DefaultClient.Do(request)
 	g.Expect(err).NotTo(HaveOccurred())
 	defer response.Body.Close() //nolint:errcheck // only read
 	text, err := io.ReadAll(response.Body)
@@ -134,10 +136,8 @@ func start(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...str
 func waitUntilReady(t *testing.T, server *signer.Server) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
-		response, err := http.Get("http://" + server.Address("probes").String() + "/readyz")
-		g.Expect(err).NotTo(HaveOccurred())
-		_ = response.Body.Close()
-		g.Expect(response.StatusCode).To(Equal(http.StatusOK))
+		status, text := get(g, server.Address("probes"), "/readyz")
+		g.Expect(status).To(Equal(http.StatusOK), text)
 	}, proc.Soon, proc.Poll).Should(Succeed())
 }
 
@@ -154,7 +154,7 @@ func launch(t *testing.T, identity *rest.Config, keys *testPKI, namespaces ...st
 	}
 	options.ShutdownDelay = 500 * time.Millisecond
 	g.Expect(options.Validate()).To(Succeed())
-	server, err := signer.NewServer(identity, options.Config, testr.New(t))
+	server, err := signer.NewServer(t.Context(), identity, options.Config, time.Now, testr.New(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -321,7 +321,7 @@ func drains(t *testing.T, server *signer.Server, keys *testPKI, a *tenant, stop 
 	g.Eventually(func() string { _, text := get(g, server.Address("probes"), "/readyz"); return text }, proc.Soon, proc.Poll).Should(Equal("shutting down\n"))
 	g.Expect(a.signs(g, server, config)).To(Succeed(), "before gateways have noticed")
 	g.Eventually(ended, proc.Soon).Should(Receive(Succeed()))
-	_, err := net.Dial("tcp", address)
+	_, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	g.Expect(err).To(HaveOccurred())
 	g.Expect(strings.Contains(err.Error(), "refused")).To(BeTrue(), err.Error())
 }
