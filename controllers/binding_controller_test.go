@@ -53,7 +53,7 @@ var _ = Describe("A SignatureBinding", func() {
 			env.Create(ctx, admin, gen.SignatureBinding("bound", "orders", gen.InNamespace(namespace), gen.WithAPIs("a", "b"))),
 			env.Create(ctx, admin, gen.SignatureBinding("conflicted", "orders", gen.InNamespace(namespace), gen.WithAPIs("a"), rival)),
 			env.Create(ctx, admin, gen.SignatureBinding("standby", "orders", gen.InNamespace(namespace), gen.WithAPIs("b"))),
-			env.Create(ctx, admin, gen.SignatureBinding("keyless", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("c"))),
+			env.Create(ctx, admin, gen.SignatureBinding("keyless", "misspelled", gen.InNamespace(namespace), gen.WithAPIs("c"))),
 		}
 		env.ExpectReady(ctx, admin, bindings[0], metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		env.ExpectReady(ctx, admin, bindings[1], metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
@@ -126,7 +126,7 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := env.NewNamespace(ctx, admin)
 		startBoth()
 		env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
-		first := env.Create(ctx, admin, gen.SignatureBinding("first", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
+		first := env.Create(ctx, admin, gen.SignatureBinding("first", "misspelled", gen.InNamespace(namespace), gen.WithAPIs("shared", "own")))
 		env.ExpectReady(ctx, admin, first, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
 		second := env.Create(ctx, admin, gen.SignatureBinding("second", "orders", gen.InNamespace(namespace), gen.WithAPIs("shared")))
 		env.ExpectReady(ctx, admin, second, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
@@ -192,9 +192,9 @@ var _ = Describe("A SignatureBinding", func() {
 		namespace := env.NewNamespace(ctx, admin)
 		now := clocktesting.NewFakePassiveClock(time.Now())
 		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}, Clock: now})
-		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "misspelt", gen.InNamespace(namespace), gen.WithAPIs("orders")))
+		binding := env.Create(ctx, admin, gen.SignatureBinding("orders", "misspelled", gen.InNamespace(namespace), gen.WithAPIs("orders")))
 		Expect(env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)).To(Equal(
-			`SignatureKey "misspelt" does not exist in this namespace. Create it or fix spec.keyRef.name.`))
+			`SignatureKey "misspelled" does not exist in this namespace. Create it or fix spec.keyRef.name.`))
 		now.SetTime(now.Now().Add(6 * time.Minute))
 		env.Update(ctx, admin, binding, func(b *signetv1alpha1.SignatureBinding) { b.Labels = map[string]string{"look": "again"} })
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)

@@ -115,7 +115,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			`Secret "own" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`))
 		Eventually(func() []string { return manager.Requests.Writes(namespace) }).Should(HaveLen(1))
 
-		By("creating it without its label, and labelling it")
+		By("creating it without its label, and labeling it")
 		source := gen.SourceSecret("own", map[string]string{"key": plantedKey}, gen.InNamespace(namespace))
 		source.Labels = nil
 		env.Create(ctx, admin, source)

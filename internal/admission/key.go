@@ -60,7 +60,7 @@ func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.S
 	err := v.reader.List(ctx, &bindings, client.InNamespace(key.Namespace),
 		client.MatchingFields{index.BindingKeys: key.Name}, client.UnsafeDisableDeepCopy)
 	if err != nil || len(bindings.Items) == 0 {
-		return nil, nil
+		return nil, nil //nolint:nilerr // see above
 	}
 	names := make([]string, 0, len(bindings.Items))
 	for i := range bindings.Items {

@@ -119,7 +119,7 @@ func CheckAccess(ctx context.Context, config *rest.Config, permissions []Permiss
 	if len(missing) == 0 {
 		return nil
 	}
-	return &MissingPermissionsError{User: whoami(clients), Permissions: missing}
+	return &MissingPermissionsError{User: whoami(context.WithoutCancel(ctx), clients), Permissions: missing}
 }
 
 func refusedVerbs(ctx context.Context, clients kubernetes.Interface, permission Permission) ([]string, error) {
@@ -145,8 +145,8 @@ func refusedVerbs(ctx context.Context, clients kubernetes.Interface, permission 
 	return refused, nil
 }
 
-func whoami(clients kubernetes.Interface) string {
-	ctx, cancel := context.WithTimeout(context.Background(), reviewTimeout)
+func whoami(ctx context.Context, clients kubernetes.Interface) string {
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
 	review, err := clients.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {

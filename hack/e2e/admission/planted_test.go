@@ -196,7 +196,9 @@ func places(ctx context.Context) map[string]string {
 	for i := range secrets.Items {
 		found["metadata of Secrets"] += asJSON(&secrets.Items[i].ObjectMeta)
 	}
-	response, err := http.Get("http://" + running.Metrics + "/metrics")
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+running.Metrics+"/metrics", nil)
+	Expect(err).NotTo(HaveOccurred())
+	response, err := http.DefaultClient.Do(request)
 	Expect(err).NotTo(HaveOccurred())
 	metrics, err := io.ReadAll(response.Body)
 	Expect(err).NotTo(HaveOccurred())

@@ -44,10 +44,10 @@ func build(t *testing.T, copied []string, command string) string {
 	t.Helper()
 	g, dir := NewWithT(t), t.TempDir()
 	for _, name := range copied {
-		output, err := exec.Command("cp", "-r", filepath.Join(root, name), dir).CombinedOutput()
+		output, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, name), dir).CombinedOutput()
 		g.Expect(err).NotTo(HaveOccurred(), string(output))
 	}
-	shell := exec.Command("sh", "-c", command)
+	shell := exec.CommandContext(t.Context(), "sh", "-c", command)
 	shell.Dir = dir
 	shell.Env = append(os.Environ(), "TARGETOS="+runtime.GOOS, "TARGETARCH="+runtime.GOARCH, "VERSION=v1.2.3")
 	output, err := shell.CombinedOutput()
@@ -85,7 +85,7 @@ func TestBinaryIsReproducible(t *testing.T) {
 func TestMakeBuildIsTheDockerfilesCommand(t *testing.T) {
 	g := NewWithT(t)
 	_, command := buildStage(t)
-	dry := exec.Command("make", "--no-print-directory", "--dry-run", "build", "VERSION=v1.2.3")
+	dry := exec.CommandContext(t.Context(), "make", "--no-print-directory", "--dry-run", "build", "VERSION=v1.2.3")
 	dry.Dir = root
 	output, err := dry.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
@@ -100,7 +100,7 @@ func TestBillOfMaterials(t *testing.T) {
 	g := NewWithT(t)
 	copied, command := buildStage(t)
 	binary, bill := build(t, copied, command), filepath.Join(t.TempDir(), "sbom.json")
-	list := exec.Command("make", "sbom-of", "BINARY="+binary, "SBOM="+bill, "VERSION=v1.2.3")
+	list := exec.CommandContext(t.Context(), "make", "sbom-of", "BINARY="+binary, "SBOM="+bill, "VERSION=v1.2.3")
 	list.Dir = root
 	output, err := list.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
@@ -146,7 +146,7 @@ func TestVulncheck(t *testing.T) {
 			g := NewWithT(t)
 			fake := filepath.Join(t.TempDir(), "govulncheck")
 			g.Expect(os.WriteFile(fake, []byte("#!/bin/sh\n"+tc.answer+"\n"), 0o700)).To(Succeed())
-			check := exec.Command("make", "vulncheck")
+			check := exec.CommandContext(t.Context(), "make", "vulncheck")
 			check.Dir = root
 			check.Env = append(os.Environ(), "GOVULNCHECK="+fake, "VULNCHECK_REQUIRED="+tc.required)
 			output, err := check.CombinedOutput()

@@ -110,7 +110,7 @@ func exists(g *WithT, object string) bool {
 func newerChart(t *testing.T) string {
 	t.Helper()
 	g, dir := NewWithT(t), t.TempDir()
-	output, err := exec.Command("tar", "-xzf", chart, "-C", dir).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "tar", "-xzf", chart, "-C", dir).CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
 	edit := func(before, now string, path ...string) {
 		file := filepath.Join(append([]string{dir, "signet"}, path...)...)
@@ -248,7 +248,7 @@ func TestRemovalBeforeTheKeys(t *testing.T) {
 // letGo runs the documented command.
 func letGo(g *WithT, t *testing.T) {
 	g.THelper()
-	command := exec.Command("bash", "-euo", "pipefail", "-c", removalCommand(t))
+	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", removalCommand(t))
 	command.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+filepath.Dir(cluster.Kubectl)+":"+os.Getenv("PATH"))
 	output, err := command.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))

@@ -62,7 +62,7 @@ func run(m *testing.M) (int, error) {
 // packageChart builds helm, in the version that hack/tools pins, and the chart.
 func packageChart() error {
 	helm = filepath.Join(cluster.Dir, "helm")
-	build := exec.Command("go", "build", "-modfile=hack/tools/helm.mod", "-o", helm, "helm.sh/helm/v3/cmd/helm")
+	build := exec.CommandContext(context.Background(), "go", "build", "-modfile=hack/tools/helm.mod", "-o", helm, "helm.sh/helm/v3/cmd/helm")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build helm: %w: %s", err, output)
@@ -80,7 +80,7 @@ func packageChart() error {
 
 // execute runs kubectl or helm as an administrator of the control plane.
 func execute(program string, args ...string) (string, error) {
-	cmd := exec.Command(program, args...)
+	cmd := exec.CommandContext(context.Background(), program, args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig,
 		"HELM_CACHE_HOME="+cluster.Dir, "HELM_CONFIG_HOME="+cluster.Dir, "HELM_DATA_HOME="+cluster.Dir)
 	output, err := cmd.CombinedOutput()

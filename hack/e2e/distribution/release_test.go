@@ -37,7 +37,7 @@ func TestVersionsAreRecorded(t *testing.T) {
 			g, dir := NewWithT(t), t.TempDir()
 			for _, path := range []string{"Makefile", "config/manager/kustomization.yaml", "config/signer/workload/kustomization.yaml", "config/chart/Chart.yaml", "config/crd/bases"} {
 				g.Expect(os.MkdirAll(filepath.Join(dir, filepath.Dir(path)), 0o755)).To(Succeed())
-				output, err := exec.Command("cp", "-r", filepath.Join(root, path), filepath.Join(dir, path)).CombinedOutput()
+				output, err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(root, path), filepath.Join(dir, path)).CombinedOutput()
 				g.Expect(err).NotTo(HaveOccurred(), string(output))
 			}
 			g.Expect(os.CopyFS(filepath.Join(dir, crds), os.DirFS(filepath.Join(dir, "config/crd/bases")))).To(Succeed())
@@ -48,7 +48,7 @@ func TestVersionsAreRecorded(t *testing.T) {
 			}
 			writes("config/chart/Chart.yaml", "version: 0.1.0\nappVersion: v0.1.0\n")(g, dir)
 			tc.spoil(g, dir)
-			verify := exec.Command("make", "verify-version", "VERSION=v0.1.0")
+			verify := exec.CommandContext(t.Context(), "make", "verify-version", "VERSION=v0.1.0")
 			verify.Dir = dir
 			output, err := verify.CombinedOutput()
 			g.Expect(err == nil).To(Equal(tc.want == ""), string(output))

@@ -22,7 +22,7 @@ const (
 func TestInstallManifestsAreTheKustomizations(t *testing.T) {
 	g := NewWithT(t)
 	dist := t.TempDir()
-	manifest := exec.Command("make", "install-manifest", "DIST="+dist, "KUBECTL="+cluster.Kubectl)
+	manifest := exec.CommandContext(t.Context(), "make", "install-manifest", "DIST="+dist, "KUBECTL="+cluster.Kubectl)
 	manifest.Dir = root
 	output, err := manifest.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))

@@ -106,7 +106,7 @@ func TestWorkflowsMakeWhatThereIs(t *testing.T) {
 
 func TestWorkflowsAreValid(t *testing.T) {
 	g := NewWithT(t)
-	lint := exec.Command("make", "lint-workflows")
+	lint := exec.CommandContext(t.Context(), "make", "lint-workflows")
 	lint.Dir = root
 	output, err := lint.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))

@@ -3,6 +3,7 @@
 package gateways_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +67,7 @@ func newFixture(tb testing.TB) *fixture {
 // run runs a command in the root of the checkout.
 func (f *fixture) run(tb testing.TB, name string, args ...string) {
 	tb.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = f.Root
 	if output, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, output)

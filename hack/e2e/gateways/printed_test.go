@@ -71,7 +71,7 @@ func nginxReads(t *testing.T, text string) {
 		"server signet-signer.signet-system.svc:8443", "server 127.0.0.1:8443", "orders.shop.svc:8080", "127.0.0.1:8080",
 		"/etc/nginx/signet", dir).Replace(configuration))
 	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "printed.conf"))
-	reads(t, exec.Command(program, "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")), text)
+	reads(t, exec.CommandContext(t.Context(), program, "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")), text)
 }
 
 func caddyReads(t *testing.T, text string) {
@@ -83,7 +83,7 @@ func caddyReads(t *testing.T, text string) {
 	dir := t.TempDir()
 	certify(t, dir)
 	write(t, filepath.Join(dir, "Caddyfile"), gateways.CaddyOptions+strings.ReplaceAll(text, "/etc/caddy/signet", dir))
-	validate := exec.Command(program, "validate", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
+	validate := exec.CommandContext(t.Context(), program, "validate", "--config", filepath.Join(dir, "Caddyfile"), "--adapter", "caddyfile")
 	validate.Env = append(os.Environ(), "HOME="+dir)
 	reads(t, validate, text)
 }

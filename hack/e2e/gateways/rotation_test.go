@@ -74,7 +74,7 @@ func rotateUnderLoad(t *testing.T, f *fixture, second string, keyType signetv1al
 	proc.Eventually(t, "a signed request to be accepted", func() error {
 		got, err := send(r.gateway, raw{method: "GET", target: "/orders", api: r.name})
 		if err == nil && got.status != http.StatusOK {
-			err = errStatus(got)
+			err = statusError(got)
 		}
 		return err
 	})
@@ -216,7 +216,7 @@ func (r *rotated) retired(t *testing.T, f *fixture, old *corev1.Secret) {
 				return err
 			}
 			if got.seen == nil || got.seen.Library == http.StatusOK || got.seen.Endpoint == http.StatusOK {
-				return errStatus(got)
+				return statusError(got)
 			}
 			return nil
 		})
@@ -267,11 +267,11 @@ func (r *rotated) startGateway(t *testing.T, f *fixture, second string) {
 // whatever the client says.
 func (b *backend) replica(tb testing.TB, api string) string {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set(headerAPI, api)
 		b.serve(w, r)
 	})}

@@ -61,7 +61,7 @@ func story(t *testing.T, f *fixture, g gateway) {
 	proc.Eventually(t, "a signed request to be accepted", func() error {
 		got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 		if err == nil && got.status != http.StatusOK {
-			err = errStatus(got)
+			err = statusError(got)
 		}
 		return err
 	})
@@ -85,7 +85,7 @@ func story(t *testing.T, f *fixture, g gateway) {
 		proc.Eventually(t, "signing to go on", func() error {
 			got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 			if err == nil && got.status != http.StatusOK {
-				err = errStatus(got)
+				err = statusError(got)
 			}
 			return err
 		})
@@ -97,9 +97,9 @@ var (
 	errNotYet = errors.New("not yet")
 )
 
-type errStatus answer
+type statusError answer
 
-func (e errStatus) Error() string { return answer(e).String() }
+func (e statusError) Error() string { return answer(e).String() }
 
 var forged = []string{
 	"Authorization: SDK-HMAC-SHA256 Access=orders, SignedHeaders=host;x-sdk-date, Signature=" + strings.Repeat("0", 64),
@@ -239,7 +239,7 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 		proc.Eventually(t, "the API to be signed again", func() error {
 			got, err := send(address, request)
 			if err == nil && got.status != http.StatusOK {
-				err = errStatus(got)
+				err = statusError(got)
 			}
 			return err
 		})
@@ -249,7 +249,7 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 		proc.Eventually(t, what+": the refusal", func() error {
 			got, err := send(address, request)
 			if err == nil && got.status == http.StatusOK {
-				err = errStatus(got)
+				err = statusError(got)
 			}
 			return err
 		})
@@ -327,7 +327,7 @@ func moved(t *testing.T, f *fixture, address, api string, g gateway) {
 		return func() error {
 			got, err := send(address, raw{method: "GET", target: "/orders", api: api})
 			if err == nil && (got.seen == nil || !strings.Contains(got.seen.Header.Get("Authorization"), "Access="+found.Status.Identifier+",")) {
-				err = errStatus(got)
+				err = statusError(got)
 			}
 			return err
 		}

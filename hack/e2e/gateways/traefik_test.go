@@ -3,6 +3,7 @@
 package gateways_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -57,7 +58,7 @@ func testTraefik(t *testing.T, f *fixture) {
 
 func (f *fixture) installTraefik(tb testing.TB) {
 	tb.Helper()
-	list := exec.Command("go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/traefik/traefik/v3")
+	list := exec.CommandContext(context.Background(), "go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", "github.com/traefik/traefik/v3")
 	list.Dir = filepath.Join(f.Root, "hack", "e2e", "gateways", "traefik")
 	module, err := list.Output()
 	if err != nil {
@@ -181,7 +182,7 @@ func theVeryFile(t *testing.T, f *fixture, dir, port, address string) {
 	proc.Eventually(t, "a request to be signed", func() error {
 		got, err := send(address, raw{method: "POST", target: "/orders", body: []byte("body"), api: "signed"})
 		if err == nil && got.status != http.StatusOK {
-			err = errStatus(got)
+			err = statusError(got)
 		}
 		return err
 	})

@@ -4,6 +4,7 @@ package kubectl
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/controlplane"
 	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/match"
@@ -71,7 +73,7 @@ func newFixture(t *testing.T) *fixture {
 // run runs a command in a folder of the checkout.
 func (w *fixture) run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.Background(), name, args...)
 	cmd.Dir = filepath.Join(w.Root, folder)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
@@ -220,15 +222,15 @@ func (w *fixture) apply(t *testing.T, text string) {
 	w.kubectl(t, "apply", "--server-side", "--force-conflicts", "-f", path)
 }
 
-// await waits until a condition of a key or a binding has the reason.
-func (w *fixture) await(t *testing.T, object client.Object, name, condition, reason string) {
+// await waits until Ready of a key or a binding has the reason.
+func (w *fixture) await(t *testing.T, object client.Object, name, reason string) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
 		g.Expect(w.Admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: name}, object)).To(Succeed())
 		conditions, err := match.Conditions(object)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(conditions).To(ContainElement(And(
-			HaveField("Type", condition), HaveField("Reason", reason), HaveField("ObservedGeneration", object.GetGeneration()))))
+			HaveField("Type", signetv1alpha1.ConditionReady), HaveField("Reason", reason), HaveField("ObservedGeneration", object.GetGeneration()))))
 	}, proc.Soon, proc.Poll).Should(Succeed())
 }
 

@@ -89,11 +89,11 @@ func (w *fixture) openShop(t *testing.T) {
 	w.kubectl(t, "patch", "httproute", "orders", "-n", shop, "--subresource=status", "--type=merge", "-p", `{"status": {"parents": [{
 		"parentRef": {"name": "edge"}, "controllerName": "test.dev/gateway", "conditions": [{
 			"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]}}`)
-	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonBound)
+	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders", signetv1alpha1.ReasonBound)
 	w.apply(t, rival)
-	w.await(t, &signetv1alpha1.SignatureBinding{}, "takeover", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonConflicted)
-	w.await(t, &signetv1alpha1.SignatureKey{}, "payments", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonReady)
-	w.await(t, &signetv1alpha1.SignatureBinding{}, "invoices", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonKeyNotReady)
+	w.await(t, &signetv1alpha1.SignatureBinding{}, "takeover", signetv1alpha1.ReasonConflicted)
+	w.await(t, &signetv1alpha1.SignatureKey{}, "payments", signetv1alpha1.ReasonReady)
+	w.await(t, &signetv1alpha1.SignatureBinding{}, "invoices", signetv1alpha1.ReasonKeyNotReady)
 }
 
 var spaces = regexp.MustCompile(` {2,}`)
@@ -158,7 +158,7 @@ func testBind(t *testing.T, w *fixture) {
 	out := w.done(t, "bind", "orders", "--env", "PREVIEW", "-l", "app=orders", "--apply", "-n", shop)
 	expectLines(t, out, "signaturebinding.signet.dev/orders-preview created: key orders, environment PREVIEW, 1 API")
 	// Nothing has published the route there: the binding holds it and waits.
-	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders-preview", signetv1alpha1.ConditionReady, signetv1alpha1.ReasonNotPublished)
+	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders-preview", signetv1alpha1.ReasonNotPublished)
 	w.kubectl(t, "delete", "signaturebinding", "orders-preview", "-n", shop)
 	printed := bindPrints(t, w, "bind", "orders", "--env", "PREVIEW", "--containing", "ord", "--kind", "httproute", "-n", shop)
 	w.apply(t, printed)

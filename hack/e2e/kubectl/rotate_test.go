@@ -85,7 +85,7 @@ func rotatesAtOnce(t *testing.T, w *fixture) {
 func (w *fixture) key(t *testing.T, name string) *signetv1alpha1.SignatureKey {
 	t.Helper()
 	key := &signetv1alpha1.SignatureKey{}
-	w.await(t, key, name, signetv1alpha1.ConditionReady, signetv1alpha1.ReasonReady)
+	w.await(t, key, name, signetv1alpha1.ReasonReady)
 	return key
 }
 

@@ -107,7 +107,7 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 	}
 }
 
-// TestExpressionsAskForKnownValues finds a reason that is misspelt in a rule:
+// TestExpressionsAskForKnownValues finds a reason that is misspelled in a rule:
 // Prometheus would take it, and the rule would never fire.
 func TestExpressionsAskForKnownValues(t *testing.T) {
 	d := readDocumented(t)

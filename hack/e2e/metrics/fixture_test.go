@@ -66,7 +66,7 @@ func (f *fixture) startManager(t *testing.T, name, webhooks string) string {
 func (f *fixture) startSigner(t *testing.T) {
 	t.Helper()
 	g := NewWithT(t)
-	output, err := exec.Command(f.binary, "certs", "--out="+f.certs, "--server=127.0.0.1", "--sign="+shop).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), f.binary, "certs", "--out="+f.certs, "--server=127.0.0.1", "--sign="+shop).CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))
 	s, err := f.StartSignerProcess(t.Context(), env.SignerOptions{ProcessOptions: env.ProcessOptions{Binary: f.binary}, Certificates: f.certs})
 	g.Expect(err).NotTo(HaveOccurred())

@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,7 +93,11 @@ func honorsLabels(t *testing.T, name string) bool {
 
 // ask puts a question to the API and reads the data of the answer.
 func (p *prometheus) ask(path string, parameters url.Values, data any) error {
-	response, err := http.Get(p.api + path + "?" + parameters.Encode())
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, p.api+path+"?"+parameters.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}

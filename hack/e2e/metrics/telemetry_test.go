@@ -3,6 +3,7 @@
 package metrics
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os/exec"
@@ -21,7 +22,7 @@ func TestRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}} {
-		cmd := exec.Command(program(t, "promtool"), args...)
+		cmd := exec.CommandContext(context.Background(), program(t, "promtool"), args...)
 		cmd.Dir = filepath.Join(root, "config", "prometheus")
 		if output, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, output)
@@ -33,14 +34,14 @@ func TestTelemetry(t *testing.T) {
 	f := newFixture(t)
 	f.populate(t)
 	p := startPrometheus(t, f)
-	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testRules(t, p) })
+	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testLoadedRules(t, p) })
 	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
 	t.Run("the page on metrics documents what is told", func(t *testing.T) { testDocumented(t, f, p) })
 }
 
-// testRules expects the one alert that the fixture gives cause for; a second
+// testLoadedRules expects the one alert that the fixture gives cause for; a second
 // before it fires is not waited for.
-func testRules(t *testing.T, p *prometheus) {
+func testLoadedRules(t *testing.T, p *prometheus) {
 	var rules []rule
 	proc.Eventually(t, "an evaluation of every rule", func() (err error) {
 		rules, err = p.rules()

@@ -29,7 +29,7 @@ func repository(t *testing.T, tags ...string) string {
 
 func runGit(t *testing.T, dir string, args ...string) {
 	t.Helper()
-	output, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir}, args...)...).CombinedOutput()
 	NewWithT(t).Expect(err).NotTo(HaveOccurred(), string(output))
 }
 

@@ -5,6 +5,7 @@ package upgrade
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestCompareAllowsWhatTimeBrings(t *testing.T) {
 	setReason(ready, signetv1alpha1.ConditionReady, metav1.ConditionUnknown, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotReady)
 	stalled := ready[0]
 	stalled.Type, stalled.Status = signetv1alpha1.ConditionStalled, metav1.ConditionTrue
-	ended.Bindings["moving"].Status.Conditions = append(ready, stalled)
+	ended.Bindings["moving"].Status.Conditions = slices.Concat(ready, []metav1.Condition{stalled})
 	g.Expect(ended.settled()).To(MatchError("SignatureKey former is protected, but nothing uses it"))
 	ended.Keys["former"].Finalizers = nil
 	setReason(ended.Keys["former"].Status.Conditions, signetv1alpha1.ConditionInUse, metav1.ConditionTrue, metav1.ConditionFalse, signetv1alpha1.ReasonNotBound)

@@ -21,7 +21,7 @@ type Manager struct {
 // StartManager starts the manager that the API server asks, under its own role,
 // and returns when it leads and answers admission.
 func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, error) {
-	m, err := c.startReplica(ctx, binary, c.webhooks)
+	m, err := c.launchReplica(ctx, binary, c.webhooks)
 	if err != nil {
 		return nil, err
 	}
@@ -31,10 +31,10 @@ func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, er
 // StartReplica starts another one, which the API server does not call until Ask,
 // and returns when it is ready.
 func (c *Cluster) StartReplica(ctx context.Context, binary string) (*Manager, error) {
-	return c.startReplica(ctx, binary, "")
+	return c.launchReplica(ctx, binary, "")
 }
 
-func (c *Cluster) startReplica(ctx context.Context, binary, webhooks string) (*Manager, error) {
+func (c *Cluster) launchReplica(ctx context.Context, binary, webhooks string) (*Manager, error) {
 	m, err := c.StartManagerProcess(ctx, env.ProcessOptions{
 		Binary: binary, Webhooks: webhooks,
 		Flags: []string{"--public-key-enable", "--leader-elect", "--leader-elect-namespace=" + System},

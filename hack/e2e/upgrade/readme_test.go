@@ -3,6 +3,7 @@
 package upgrade
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,7 +34,7 @@ func documented(t *testing.T, section, begin string) string {
 // of a user.
 func shell(t *testing.T, c *Cluster, kubeconfig, dir, commands string) (string, error) {
 	t.Helper()
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", commands)
+	cmd := exec.CommandContext(context.Background(), "bash", "-euo", "pipefail", "-c", commands)
 	cmd.Dir = dir
 	cmd.Env = append(c.Environment(), "KUBECONFIG="+kubeconfig)
 	output, err := cmd.CombinedOutput()

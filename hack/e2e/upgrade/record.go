@@ -170,7 +170,7 @@ func write(folder, name string, parts ...[]byte) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("create %s: %w", folder, err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, name), bytes.Join(parts, nil), 0o644); err != nil { //nolint:gosec // for everybody to read
+	if err := os.WriteFile(filepath.Join(folder, name), bytes.Join(parts, nil), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil

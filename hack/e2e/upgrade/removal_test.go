@@ -34,7 +34,7 @@ func installByFile(t *testing.T, c *Cluster) *Manager {
 	g.Expect(c.Apply(t.Context(), "-f", installed(c))).To(Succeed())
 	kubectl(t, c, "apply", "--server-side", "-k", filepath.Join(root, "config", "signer"))
 	kubectl(t, c, "create", "namespace", "team-a")
-	certs := exec.Command(today, "certs", "--secrets", "--sign=team-a", "--verify=team-a", "--server=signet-signer.signet-system.svc")
+	certs := exec.CommandContext(t.Context(), today, "certs", "--secrets", "--sign=team-a", "--verify=team-a", "--server=signet-signer.signet-system.svc")
 	certs.Env = c.Environment()
 	output, err := certs.CombinedOutput()
 	g.Expect(err).NotTo(HaveOccurred(), string(output))

@@ -47,7 +47,7 @@ func TestBackupRestoreAndRemoval(t *testing.T) {
 			t.Run(name, run)
 		}
 	}
-	first := startCluster(t)
+	first := mustStart(t)
 	manager := playOn(t, first)
 	before := look(t, first)
 	step("backup", func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestBackupRestoreAndRemoval(t *testing.T) {
 	step("removal after the objects", func(t *testing.T) { removeLast(t, first, manager) })
 	first.Stop()
 
-	second := startCluster(t)
+	second := mustStart(t)
 	step("another cluster is restored with statuses", func(t *testing.T) {
 		manager = installByFile(t, second)
 		restoreByTheBook(t, second, saved, before)

@@ -42,7 +42,7 @@ func run(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-func startCluster(t *testing.T) *Cluster {
+func mustStart(t *testing.T) *Cluster {
 	t.Helper()
 	c, err := StartCluster(t.Context(), os.Stderr)
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
@@ -60,7 +60,7 @@ func TestUpgrade(t *testing.T) {
 	NewWithT(t).Expect(baselines).NotTo(BeEmpty())
 	for _, name := range baselines {
 		t.Run(name, func(t *testing.T) {
-			g, c := NewWithT(t), startCluster(t)
+			g, c := NewWithT(t), mustStart(t)
 			g.Expect(c.Recreate(t.Context(), root, name)).To(Succeed())
 			before, err := c.Look(t.Context())
 			g.Expect(err).NotTo(HaveOccurred())

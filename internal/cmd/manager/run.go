@@ -167,7 +167,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 // newRotator returns nil if the certificates come from files.
 func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*webhookcert.Rotator, error) {
 	if options.WebhookCertDir != "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // no rotator is needed
 	}
 	uncached, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {

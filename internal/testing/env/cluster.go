@@ -25,9 +25,10 @@ import (
 const (
 	// SystemNamespace is where config/ installs Signet.
 	SystemNamespace = "signet-system"
-	// ManagerAccount and SignerAccount are the ServiceAccounts in config/.
+	// ManagerAccount is the manager's ServiceAccount in config/.
 	ManagerAccount = "signet-controller-manager"
-	SignerAccount  = "signet-signer"
+	// SignerAccount is the signer's ServiceAccount in config/.
+	SignerAccount = "signet-signer"
 )
 
 // Options say what a cluster has.

@@ -16,11 +16,13 @@ var ErrDisconnected = errors.New("disconnected from the API server")
 type Fault string
 
 const (
-	// KilledBefore: the manager is killed before it sends the write.
+	// KilledBefore means that the manager is killed before it sends the write.
 	KilledBefore Fault = "the manager is killed before it sends"
-	// KilledAfter: the manager is killed after the API server has done it.
+	// KilledAfter means that the manager is killed after the API server has applied
+	// the write.
 	KilledAfter Fault = "the manager is killed when the API server has done"
-	// ResponseLost: the API server does it, but the response does not arrive.
+	// ResponseLost means that the API server applies the write, but that its response
+	// does not arrive.
 	ResponseLost Fault = "the manager does not get the response to"
 )
 

@@ -50,19 +50,19 @@ func WithEnvironment(name string) BindingFunc {
 }
 
 // WithAPIs adds APIs of kind API.
-func WithAPIs(names ...string) BindingFunc { return withAPIs(signetv1alpha1.APIKindAPI, names) }
+func WithAPIs(names ...string) BindingFunc { return listing(signetv1alpha1.APIKindAPI, names) }
 
 // WithHTTPRoutes adds HTTPRoutes.
 func WithHTTPRoutes(names ...string) BindingFunc {
-	return withAPIs(signetv1alpha1.APIKindHTTPRoute, names)
+	return listing(signetv1alpha1.APIKindHTTPRoute, names)
 }
 
 // WithGRPCRoutes adds GRPCRoutes.
 func WithGRPCRoutes(names ...string) BindingFunc {
-	return withAPIs(signetv1alpha1.APIKindGRPCRoute, names)
+	return listing(signetv1alpha1.APIKindGRPCRoute, names)
 }
 
-func withAPIs(kind signetv1alpha1.APIKind, names []string) BindingFunc {
+func listing(kind signetv1alpha1.APIKind, names []string) BindingFunc {
 	return func(binding *signetv1alpha1.SignatureBinding) {
 		for _, name := range names {
 			binding.Spec.APIs = append(binding.Spec.APIs, signetv1alpha1.NewAPIReference(kind, name))
@@ -88,7 +88,8 @@ func Holding(since time.Time) BindingFunc {
 	return func(binding *signetv1alpha1.SignatureBinding) {
 		status := &binding.Status
 		status.Environment, status.KeyName = binding.Spec.Environment, binding.Spec.KeyRef.Name
-		status.TotalAPIs, status.BoundAPIs = int32(len(binding.Spec.APIs)), int32(len(binding.Spec.APIs))
+		listed := int32(len(binding.Spec.APIs)) //nolint:gosec // at most 1000
+		status.TotalAPIs, status.BoundAPIs = listed, listed
 		status.APIs = nil
 		for _, api := range binding.Spec.APIs {
 			status.APIs = append(status.APIs, signetv1alpha1.APIStatus{

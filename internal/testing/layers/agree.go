@@ -49,7 +49,7 @@ func Times(runs int) int { return *times * runs }
 func Run(t *testing.T, runs int, begin uint64, compare func(*testing.T, uint64) bool) {
 	t.Helper()
 	objects, verdicts := Times(runs), map[bool]int{}
-	for i := range uint64(objects) {
+	for i := range uint64(objects) { //nolint:gosec // not negative
 		verdicts[compare(t, begin+i)]++
 		if t.Failed() {
 			t.Fatalf("seed %d", begin+i)

@@ -138,7 +138,7 @@ func agreeOnRatchet(t *testing.T, cluster *env.Cluster, begin uint64) {
 	}
 	install(t, cluster, lax, false)
 	stored := map[uint64]*unstructured.Unstructured{}
-	for i := range uint64(layers.Times(layers.RatchetRuns)) {
+	for i := range uint64(layers.Times(layers.RatchetRuns)) { //nolint:gosec // not negative
 		m := layers.NewMaker(begin + i)
 		old, _ := m.Change(t, m.Base(), m.IntN(4))
 		old.SetName("ratchet-" + strconv.FormatUint(i, 36))
