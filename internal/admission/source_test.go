@@ -44,7 +44,7 @@ var sourceCreations = map[string]struct {
 	"no longer a source": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace, labeledManaged), keys: []client.Object{existingKey("orders", gen.WithSource("own"))}},
 	"a trailing newline": {
 		source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
-		refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value without one, " +
+		refusal: invalidSource + "data[secret]: Invalid value: ends with a newline. Create the value without one, " +
 			"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
 	},
 	"differs from spec.identifier": {

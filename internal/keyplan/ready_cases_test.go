@@ -149,7 +149,7 @@ var generationCases = map[string]planCase{
 }
 
 const (
-	newlineMessage = `Secret "own" is invalid: data[secret]: ends with a newline: create the value without one, using printf or kubectl create secret --from-literal.`
+	newlineMessage = `Secret "own" is invalid: data[secret] ends with a newline. Create the value without one, using printf or kubectl create secret --from-literal.`
 )
 
 var (
