@@ -49,7 +49,7 @@ var sourceCreations = map[string]struct {
 	},
 	"differs from spec.identifier": {
 		source: gen.SourceSecret("own", map[string]string{"key": "other_app"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), gen.WithIdentifier("orders_app"))},
-		refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\": supply only one of them, or equal values (for SignatureKey \"orders\")",
+		refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\". Supply only one of them, or equal values (for SignatureKey \"orders\")",
 	},
 	"neither component": {
 		source: gen.SourceSecret("own", map[string]string{"token": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},

@@ -209,7 +209,7 @@ func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byt
 	}
 	// spec.identifier exists for types whose key is not secret: no need for constant time.
 	return rule(spec.Identifier == "" || spec.Identifier == string(value),
-		withheld(path, fmt.Sprintf("differs from spec.identifier of SignatureKey %q: supply only one of them, or equal values", key.Name)))
+		withheld(path, fmt.Sprintf("differs from spec.identifier of SignatureKey %q. Supply only one of them, or equal values", key.Name)))
 }
 
 func bothComponents(path *field.Path, hasKey, hasSecret bool) field.ErrorList {

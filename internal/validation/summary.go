@@ -24,7 +24,7 @@ func Summarize(errs field.ErrorList) string {
 // separator returns what stands between a field and what is wrong with it: nothing
 // but a blank if the field is the subject, as in "data[secret] ends with a newline".
 func separator(detail string) string {
-	for _, verb := range []string{"ends with ", "is ", "contains ", "differs from "} {
+	for _, verb := range []string{"contains ", "differs from ", "does ", "ends with ", "is ", "must "} {
 		if strings.HasPrefix(detail, verb) {
 			return " "
 		}
