@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -188,7 +190,7 @@ var scenes = map[string]scene{
 // objects are whole seconds, and a binding of the same one is not too late.
 func passSecond(t *testing.T, s stage) {
 	deleted := s.read(t, kindKey, "orders").GetDeletionTimestamp()
-	eventually(t, "another second", func() error {
+	proc.EventuallyLong(t, "another second", func() error {
 		if time.Now().Before(deleted.Add(time.Second)) {
 			return fmt.Errorf("it is the same")
 		}
@@ -200,8 +202,8 @@ func passSecond(t *testing.T, s stage) {
 // the namespace goes on being deleted with its key in it.
 func keepKeys(t *testing.T, s stage) {
 	s.apply(t, s.namespace, strings.ReplaceAll(keepKeysPolicy, "NAMESPACE", s.namespace))
-	eventually(t, "the policy to be in force", func() error {
-		if _, err := s.try("", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
+	proc.EventuallyLong(t, "the policy to be in force", func() error {
+		if _, err := s.try(t.Context(), "", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
 			return fmt.Errorf("the key can be deleted")
 		}
 		return nil
