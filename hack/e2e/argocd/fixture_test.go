@@ -54,7 +54,7 @@ func must(t *testing.T, err error) {
 // run runs a command and returns what it prints.
 func (w *fixture) run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
+	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
 	var problems bytes.Buffer
@@ -71,23 +71,21 @@ func (w *fixture) kubectl(t *testing.T, args ...string) string {
 	return w.run(t, w.Root, w.Kubectl, append([]string{"--kubeconfig=" + w.Kubeconfig}, args...)...)
 }
 
-// try runs kubectl, and returns what it prints and whether it has succeeded.
-func (w *fixture) try(ctx context.Context, input string, args ...string) (string, error) {
+// try runs kubectl. Its error has what kubectl prints.
+func (w *fixture) try(ctx context.Context, input string, args ...string) error {
 	cmd := exec.CommandContext(ctx, w.Kubectl, append([]string{"--kubeconfig=" + w.Kubeconfig}, args...)...)
 	cmd.Dir, cmd.Stdin = w.Root, strings.NewReader(input)
 	output, err := cmd.CombinedOutput()
-	text := strings.TrimSpace(string(output))
 	if err != nil {
-		return text, fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, text)
+		return fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(output))
 	}
-	return text, nil
+	return nil
 }
 
 // apply applies YAML as an administrator.
 func (w *fixture) apply(t *testing.T, namespace, yaml string) {
 	t.Helper()
-	_, err := w.try(t.Context(), yaml, "apply", "--server-side", "-n", namespace, "-f", "-")
-	must(t, err)
+	must(t, w.try(t.Context(), yaml, "apply", "--server-side", "-n", namespace, "-f", "-"))
 }
 
 // module is the folder of a module's source.
@@ -96,13 +94,12 @@ func (w *fixture) module(t *testing.T, dir, path string) string {
 	return w.run(t, filepath.Join(w.Root, dir), "go", "list", "-m", "-f", "{{.Dir}}", path)
 }
 
-// start runs a program until the test ends, or until it is stopped.
-func (w *fixture) start(t *testing.T, name string, env []string, program string, args ...string) (stop func()) {
+// start runs a program until the test ends.
+func (w *fixture) start(t *testing.T, name string, env []string, program string, args ...string) {
 	t.Helper()
-	p := proc.Run(t, proc.Command{
+	proc.Run(t, proc.Command{
 		Name: name, Program: program, Args: args, Dir: w.dir, Env: env, Log: filepath.Join(w.dir, name+".log"),
 	})
-	return func() { _ = p.Stop() }
 }
 
 func freePort(t *testing.T) string {

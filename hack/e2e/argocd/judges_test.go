@@ -50,9 +50,11 @@ func (s stage) read(t *testing.T, kind, name string) *unstructured.Unstructured 
 	return object
 }
 
-// judge asks all judges about the very object, which is to be as it stands.
-func (s stage) judge(t *testing.T, kind, name, ready string) {
+// judge asks all judges about the object named orders, which is to be as it
+// stands.
+func (s stage) judge(t *testing.T, kind, ready string) {
 	t.Helper()
+	const name = "orders"
 	object := s.read(t, kind, name)
 	want := agreed[ready]
 	if said := s.askArgoCD(t, object); said != want.argoCD {
@@ -96,7 +98,7 @@ func (w *fixture) askArgoCD(t *testing.T, object *unstructured.Unstructured) str
 // askKubectl asks kubectl once whether the condition is there, without waiting.
 func (s stage) askKubectl(t *testing.T, kind, name, condition string, want bool) {
 	t.Helper()
-	_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition="+condition, "--timeout=0", kind+"/"+name)
+	err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition="+condition, "--timeout=0", kind+"/"+name)
 	if err != nil && !strings.Contains(err.Error(), "condition not met for "+strings.ToLower(kind)) {
 		t.Fatal(err)
 	}
@@ -118,8 +120,7 @@ func (s stage) wait(t *testing.T, kind, name string) (end func()) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", fmt.Sprintf("--timeout=%s", proc.Long), kind+"/"+name)
-		done <- err
+		done <- s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", fmt.Sprintf("--timeout=%s", proc.Long), kind+"/"+name)
 	}()
 	return func() {
 		t.Helper()

@@ -203,7 +203,7 @@ func passSecond(t *testing.T, s stage) {
 func keepKeys(t *testing.T, s stage) {
 	s.apply(t, s.namespace, strings.ReplaceAll(keepKeysPolicy, "NAMESPACE", s.namespace))
 	proc.EventuallyLong(t, "the policy to be in force", func() error {
-		if _, err := s.try(t.Context(), "", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
+		if err := s.try(t.Context(), "", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
 			return fmt.Errorf("the key can be deleted")
 		}
 		return nil

@@ -74,8 +74,7 @@ func (w *fixture) unguard(t *testing.T) {
 		`[{"op":"remove","path":"`+schema+`/properties/header/pattern"}]`)
 	for _, invalid := range []string{invalidKey, invalidBinding} {
 		proc.EventuallyLong(t, "the CRD to let an invalid spec in", func() error {
-			_, err := w.try(t.Context(), invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
-			return err
+			return w.try(t.Context(), invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
 		})
 	}
 }
@@ -89,8 +88,8 @@ func notSeenYet(t *testing.T, w *fixture) {
 	seen := func(t *testing.T) {
 		var ends []func()
 		for _, kind := range kinds {
-			s.judge(t, kind, "orders", "")
-			_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
+			s.judge(t, kind, "")
+			err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
 			if err == nil || !strings.Contains(err.Error(), "timed out waiting for the condition") {
 				t.Errorf("kubectl wait, without a manager: %v, want it to time out", err)
 			}
@@ -99,7 +98,7 @@ func notSeenYet(t *testing.T, w *fixture) {
 		w.startManager(t)
 		for i, end := range ends {
 			end()
-			s.judge(t, kinds[i], "orders", "True")
+			s.judge(t, kinds[i], "True")
 		}
 		w.manager.stop()
 	}
@@ -107,7 +106,7 @@ func notSeenYet(t *testing.T, w *fixture) {
 	t.Run("applied", seen)
 	for _, kind := range kinds {
 		s.in(t, "annotate", kind, "orders", "example.com/generation=the-same")
-		s.judge(t, kind, "orders", "True")
+		s.judge(t, kind, "True")
 	}
 	s.in(t, "patch", kindKey, "orders", "--type=merge", "-p", `{"spec":{"displayName":"orders_signature"}}`)
 	s.in(t, "patch", kindBinding, "orders", "--type=merge", "-p", `{"spec":{"signatureHeader":"X-Signature"}}`)
@@ -146,7 +145,7 @@ func (s stage) expectState(t *testing.T, want state) {
 	if stored := storedConditions(t, want); !cmp.Equal(stored, told(t, object)) {
 		t.Errorf("%s is out of date: %s", want.path(), cmp.Diff(stored, told(t, object)))
 	}
-	s.judge(t, want.kind, "orders", want.ready)
+	s.judge(t, want.kind, want.ready)
 	if want.waits {
 		s.age(t, want.kind, "orders")
 		s.expectState(t, state{kind: want.kind, ready: "False", reason: want.reason})
