@@ -38,7 +38,11 @@ func testNginx(t *testing.T, f *fixture) {
 	write(t, filepath.Join(dir, "signed.conf"), f.shown(t, "nginx/signed.conf", addresses("8080", plain)))
 	write(t, filepath.Join(dir, "signed-body.conf"), f.shown(t, "nginx/signed-body.conf", addresses("8081", signed)))
 	write(t, filepath.Join(dir, "signet.js"), f.shown(t, "nginx/signet.js", nil))
-	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "signed.conf", "signed-body.conf"))
+	conf, err := gateways.NginxConfWithJS(t.Context(), dir, "signed.conf", "signed-body.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "nginx.conf"), conf)
 	proc.Run(t, proc.Command{
 		Program: program, Dir: dir, Log: filepath.Join(dir, "nginx.log"),
 		Args: []string{"-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")},

@@ -70,7 +70,11 @@ func nginxReads(t *testing.T, text string) {
 	write(t, filepath.Join(dir, "printed.conf"), strings.NewReplacer(
 		"server signet-signer.signet-system.svc:8443", "server 127.0.0.1:8443", "orders.shop.svc:8080", "127.0.0.1:8080",
 		"/etc/nginx/signet", dir).Replace(configuration))
-	write(t, filepath.Join(dir, "nginx.conf"), gateways.NginxConf(dir, "printed.conf"))
+	conf, err := gateways.NginxConfWithJS(t.Context(), dir, "printed.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "nginx.conf"), conf)
 	reads(t, exec.CommandContext(t.Context(), program, "-t", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")), text)
 }
 

@@ -104,7 +104,9 @@ func rotateUnderLoad(t *testing.T, f *fixture, second string, keyType signetv1al
 // load sends requests until it is told to stop: over new connections, so that
 // they go to any signer and any backend.
 func (r *rotated) load(ctx context.Context, t *testing.T) {
-	for ctx.Err() == nil {
+	pace := time.NewTicker(5 * time.Millisecond)
+	defer pace.Stop()
+	for ; ctx.Err() == nil; <-pace.C {
 		got, err := send(r.gateway, raw{method: "POST", target: "/orders?a=1", body: []byte("body"), api: r.name})
 		r.sent.Add(1)
 		if err != nil || got.status != http.StatusOK || got.seen == nil {
@@ -117,7 +119,6 @@ func (r *rotated) load(ctx context.Context, t *testing.T) {
 			r.seen[id] = time.Now()
 		}
 		r.mu.Unlock()
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

@@ -3,8 +3,11 @@
 package gateways
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -39,7 +42,19 @@ const CaddyOptions = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\t
 
 // NginxConf includes files of a folder as a distribution's nginx.conf does, for
 // an nginx that runs in that folder alone.
-func NginxConf(dir string, files ...string) string {
+func NginxConf(dir string, files ...string) string { return nginxConf(dir, "", "", files) }
+
+// NginxConfWithJS is NginxConf for files that use njs and have their scripts in
+// the folder. It returns an error if nginx has no njs.
+func NginxConfWithJS(ctx context.Context, dir string, files ...string) (string, error) {
+	module, err := loadNJS(ctx)
+	if err != nil {
+		return "", err
+	}
+	return nginxConf(dir, module, "js_path "+dir+";", files), nil
+}
+
+func nginxConf(dir, module, scripts string, files []string) string {
 	conf := `
 daemon off; master_process off; pid DIR/pid; error_log DIR/error.log info;
 MODULE
@@ -47,15 +62,32 @@ events { worker_connections 512; }
 http {
   access_log off;
   client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
-  JSPATH
+  SCRIPTS
   include DIR/` + strings.Join(files, ";\n  include DIR/") + `;
 }`
-	module, path := "", ""
-	if _, err := os.Stat(njs); err == nil {
-		module, path = "load_module "+njs+";", "js_path DIR;"
-	}
-	return strings.NewReplacer("MODULE", module, "JSPATH", strings.ReplaceAll(path, "DIR", dir), "DIR", dir).Replace(conf)
+	return strings.NewReplacer("MODULE", module, "SCRIPTS", scripts, "DIR", dir).Replace(conf)
 }
 
 // njs is where Debian's libnginx-mod-http-js has its module.
 const njs = "/usr/lib/nginx/modules/ngx_http_js_module.so"
+
+// loadNJS returns the directive that loads njs, or nothing if it is built in.
+func loadNJS(ctx context.Context) (string, error) {
+	if _, err := os.Stat(njs); err == nil {
+		return "load_module " + njs + ";", nil
+	}
+	program, err := Nginx()
+	if err != nil {
+		return "", err
+	}
+	options, err := exec.CommandContext(ctx, program, "-V").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("read the options of nginx: %w", err)
+	}
+	for option := range strings.FieldsSeq(string(options)) {
+		if strings.HasPrefix(option, "--add-module=") && strings.Contains(option, "njs") {
+			return "", nil
+		}
+	}
+	return "", errors.New("nginx has no njs: apt-get install libnginx-mod-http-js")
+}
