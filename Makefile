@@ -15,6 +15,8 @@ export GOTOOLCHAIN ?= local
 
 # require fails unless each command succeeds, and says what to do.
 require = @hack/tools/require.sh
+# cluster is what a target requires that installs into one.
+cluster = "$(KUBECTL) version --request-timeout=10s" "kubectl reaches no cluster: set KUBECONFIG"
 # packages are those of a group of tests.
 packages = $$(hack/tools/test-packages.sh $(1))
 # assets makes the control plane available to a recipe, after building it once.
@@ -37,9 +39,9 @@ demo: ## Show Signet on a real control plane until Ctrl-C; DEMO_ONCE=1 shows, ch
 
 .PHONY: run
 run: ## Run the manager against the cluster of the current kubeconfig, with ARGS. No webhooks.
-	$(require) "kubectl version --request-timeout=10s" "kubectl is missing, or reaches no cluster: install it, and set KUBECONFIG"
-	kubectl apply --server-side -k config/crd
-	kubectl apply --server-side -k config/namespace
+	$(require) $(cluster)
+	$(KUBECTL) apply --server-side -k config/crd
+	$(KUBECTL) apply --server-side -k config/namespace
 	go run . certs --out=bin/certs --server=localhost
 	go run . manager --leader-elect --webhook-bind-address=127.0.0.1:9443 --webhook-cert-dir=bin/certs/server --health-probe-bind-address=127.0.0.1:8081 $(ARGS)
 
@@ -126,7 +128,8 @@ test-system: ## Test the installation, the binary and the plugin as users have t
 
 .PHONY: test-gateways
 test-gateways: ## Test the signer behind nginx, Caddy and Traefik.
-	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js"
+	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js" \
+		"test -e /usr/lib/nginx/modules/ngx_http_js_module.so || nginx -V 2>&1 | grep -q -e '--add-module=[^ ]*njs'" "nginx has no njs: apt-get install libnginx-mod-http-js"
 	$(assets) && go test -count=1 -parallel 8 -timeout 30m $(call packages,gateways)
 
 .PHONY: test-prometheus
@@ -136,7 +139,7 @@ test-prometheus: ## Test metrics, alerts and the dashboard with a real Prometheu
 
 .PHONY: test-argocd
 test-argocd: ## Test Signet under a real Argo CD, and its status with kstatus.
-	$(require) "redis-server --version" "redis-server is missing: apt-get install redis-server" \
+	$(require) "redis-server --version && redis-cli --version" "redis-server or redis-cli is missing: apt-get install redis-server" \
 		"git --version" "git is missing: apt-get install git"
 	$(assets) && cd $(call packages,argocd) && go vet . && \
 	go tool -modfile=$(CURDIR)/hack/tools/golangci-lint.mod golangci-lint run -c $(CURDIR)/.golangci.yml . && go test -count=1 -parallel 8 -timeout 30m .
@@ -153,22 +156,30 @@ test-interop: ## Compare signatures with those of two independent signers.
 		"npm --version" "npm is missing: apt-get install npm"
 	cd $(call packages,interop) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && go vet . && go test -count=1 .
 
-# What each verifier needs.
-verifier_python = "python3 -c 'import cryptography'" "python3 or its cryptography is missing: apt-get install python3 python3-cryptography"
-verifier_javascript = "node --version" "node is missing: apt-get install nodejs"
-verifier_php = "php -r 'exit(extension_loaded(\"openssl\") ? 0 : 1);'" "php or its openssl is missing: apt-get install php-cli"
-verifier_java = "javac -version" "javac is missing: apt-get install default-jdk-headless"
-verifier_c = "gcc -include openssl/evp.h -E -x c /dev/null" "gcc or libssl is missing: apt-get install gcc libssl-dev"
-verifier_c++ = "g++ -include openssl/evp.h -E -x c++ /dev/null" "g++ or libssl is missing: apt-get install g++ libssl-dev"
+# What each verifier needs: a command that succeeds where it is there, and the
+# Debian packages that have it.
+verifiers = python javascript php java c c++
+needs_python = python3 -c 'import cryptography'
+packages_python = python3 python3-cryptography
+needs_javascript = node --version
+packages_javascript = nodejs
+needs_php = php -r 'exit(extension_loaded(\"openssl\") ? 0 : 1);'
+packages_php = php-cli
+needs_java = javac -version
+packages_java = default-jdk-headless
+needs_c = gcc -include openssl/evp.h -E -x c /dev/null
+packages_c = gcc libssl-dev
+needs_c++ = g++ -include openssl/evp.h -E -x c++ /dev/null
+packages_c++ = g++ libssl-dev
 
 .PHONY: test-verifiers
 test-verifiers: ## Run the verifiers in other languages; VERIFIERS="python java" runs some of them.
-	$(require) $(foreach language,$(or $(VERIFIERS),python javascript php java c c++),$(verifier_$(language)))
+	$(require) $(foreach language,$(or $(VERIFIERS),$(verifiers)),"$(needs_$(language))" "the toolchain of $(language) is missing: apt-get install $(packages_$(language))")
 	cd $(call packages,verifiers) && go vet . && go test -count=1 .
 
 .PHONY: verifiers-packages
 verifiers-packages: ## Print the Debian packages for test-verifiers.
-	@echo default-jdk-headless g++ gcc libssl-dev nodejs php-cli python3 python3-cryptography
+	@echo $(sort $(foreach language,$(verifiers),$(packages_$(language))))
 
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
@@ -194,11 +205,15 @@ chart: ## Package the Helm chart into dist/.
 
 .PHONY: push-chart
 push-chart: ## Push the packaged chart to REGISTRY, as GITHUB_ACTOR with TOKEN.
+	$(require) "test -n '$(REGISTRY)'" "REGISTRY is missing: set it to HOST/PATH, such as ghcr.io/OWNER/charts" \
+		"test -n \"\$$GITHUB_ACTOR\" -a -n \"\$$TOKEN\"" "GITHUB_ACTOR or TOKEN is missing: export both" \
+		"ls $(DIST)/signet-*.tgz" "there is no chart in $(DIST): run make chart"
 	@echo "$$TOKEN" | $(call TOOL,helm) helm registry login $(firstword $(subst /, ,$(REGISTRY))) --username "$$GITHUB_ACTOR" --password-stdin
 	$(call TOOL,helm) helm push $(DIST)/signet-*.tgz oci://$(REGISTRY)
 
 .PHONY: docker-build
 docker-build: ## Build the image for several platforms.
+	$(require) "docker buildx version" "docker or its buildx is missing: https://docs.docker.com/engine/install"
 	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) -t $(IMAGE) $(BUILDX_FLAGS) .
 
 BASELINE ?= baseline
@@ -226,8 +241,10 @@ sbom-of:
 
 .PHONY: deploy
 deploy: ## Install into the cluster that kubectl points at.
+	$(require) $(cluster)
 	$(KUBECTL) apply --server-side -k config/default
 
 .PHONY: undeploy
 undeploy: ## Remove what deploy has installed.
+	$(require) $(cluster)
 	$(KUBECTL) delete --ignore-not-found -k config/default
