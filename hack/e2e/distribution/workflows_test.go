@@ -86,14 +86,19 @@ func TestPermissionsAreLeast(t *testing.T) {
 	g.Expect(got["release.yaml files"]).To(ConsistOf("contents", "packages", "id-token", "attestations"))
 }
 
-// TestWorkflowsMakeWhatThereIs looks for each target that a workflow makes.
+// TestWorkflowsMakeWhatThereIs looks for each target that a workflow or .ci/run
+// makes.
 func TestWorkflowsMakeWhatThereIs(t *testing.T) {
 	g := NewWithT(t)
 	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
 	g.Expect(err).NotTo(HaveOccurred())
-	calls := regexp.MustCompile(`(?m)\bmake((?: [a-z-]+)+)`)
+	ci, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
+	g.Expect(err).NotTo(HaveOccurred())
+	scripts := workflows(t)
+	scripts[".ci/run"] = string(ci)
+	calls := regexp.MustCompile(`(?m)^(?:.*\bmake|\s*part)((?: [a-z-]+)+)`)
 	count := 0
-	for name, text := range workflows(t) {
+	for name, text := range scripts {
 		for _, call := range calls.FindAllStringSubmatch(text, -1) {
 			for _, target := range strings.Fields(call[1]) {
 				count++
