@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # docker buildx build --platform linux/amd64,linux/arm64 \
 #   --build-arg VERSION=v0.1.0 -t REGISTRY/signet:v0.1.0 --push .
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build

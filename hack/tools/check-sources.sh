@@ -23,9 +23,13 @@ while read -r dir; do
 done < <(git ls-files -co --exclude-standard -- '*.go' | xargs -n1 dirname | sort -u | grep -vx '\.')
 
 # A script's first line names its interpreter, so the license is in its second.
-# controller-gen writes its own first lines.
+# Generated and recorded files have the first lines that their programs write.
 while read -r file; do
-  head -n 2 "$file" | grep -qE '^(//|#|--|;) SPDX-License-Identifier: Apache-2\.0$' || report "$file: does not begin with its SPDX-License-Identifier"
-done < <(git ls-files -co --exclude-standard -- '*.go' '*.sh' '*.py' '*.js' '*.mjs' '*.ts' '*.java' '*.php' '*.cs' '*.cpp' '*.h' '*.hpp' '*.lua' '.ci/run' | grep -v '/zz_generated')
+  head -n 2 "$file" | grep -qE '^((//|#|--|;) SPDX-License-Identifier: Apache-2\.0|\{\{- /\* SPDX-License-Identifier: Apache-2\.0 \*/ -\}\})$' ||
+    report "$file: does not begin with its SPDX-License-Identifier"
+done < <(git ls-files -co --exclude-standard -- \
+  '*.go' '*.sh' '*.py' '*.js' '*.mjs' '*.ts' '*.java' '*.php' '*.cs' '*.cpp' '*.h' '*.hpp' '*.lua' '.ci/run' \
+  '*.yaml' '*.yml' '*.conf' '*.tmpl' '*.tpl' '*Dockerfile' '*Makefile' '*Caddyfile' \
+  ':!*/zz_generated*' ':!*/testdata/*.yaml' ':!config/crd/bases' ':!config/crd/recorded' ':!config/prometheus/prometheus_rule.yaml')
 
 exit "$failed"

@@ -1,3 +1,4 @@
+{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{/*
 A Deployment of config/ with the values applied. The context has `root`, `path`,
 `resources`, `flags` in addition to those of the file, and optionally `replicas`.

@@ -1,3 +1,4 @@
+{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{/*
 The flags in addition to those of the Deployments in config/. Flags with their
 default value are omitted.

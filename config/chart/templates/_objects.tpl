@@ -1,3 +1,4 @@
+{{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{/*
 Objects that are the same in every installation come from files of config/, through
 the links in files/, with the release's namespace and Helm's labels.
