@@ -57,7 +57,7 @@ func TestObserveAPI(t *testing.T) {
 		"a route of another environment before":  {route, heldMine, nil, publication.KeepLast(nil), rewrites, 1},
 		"a route on Standby":                     {route, standby(holder), recorded, publication.KeepLast(holder.Gateways), nil, 1},
 		"a route on Standby, not held yet":       {route, standby(nil), recorded, published, nil, 0},
-		"a route that another binding holds":     {route, theirs, recorded, published, nil, 0},
+		"a route that another binding holds":     {route, taken, recorded, published, nil, 0},
 		"a route that the binding may not claim": {route, late, nil, published, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
