@@ -24,7 +24,7 @@ const (
 	modelStage  = 60 * time.Second
 	modelRetire = 60 * time.Second
 	// modelEnd is how many rounds without an act are enough for all that was
-	// asked for: two rotations, with a stage begun anew.
+	// asked for: two rotations, with a stage that starts again.
 	modelEnd = 20
 )
 
@@ -45,7 +45,7 @@ var acts = []act{
 	{"step back", func(m *model) { m.offset -= time.Hour }},
 	{"step ahead a little", func(m *model) { m.offset += 45 * time.Second }},
 	{"step back a little", func(m *model) { m.offset -= 45 * time.Second }},
-	{"immediate", func(m *model) { m.leaks++; m.plan.RevokeTrigger = fmt.Sprint(m.leaks) }},
+	{"revoke trigger", func(m *model) { m.leaks++; m.plan.RevokeTrigger = fmt.Sprint(m.leaks) }},
 	{"sleep", func(m *model) { m.asleep = 3 }},
 }
 
@@ -112,7 +112,7 @@ func (m *model) look() error {
 		return nil
 	}
 	set, standing := m.last().set, m.last().state
-	if m.standing == "" { // begins anew, with what is in the Secret alone
+	if m.standing == "" { // starts again, from the Secret alone
 		var err error
 		if set, err = material.Decode(set.Encode()); err != nil {
 			return fmt.Errorf("the Secret cannot be read: %w", err)
@@ -144,7 +144,7 @@ func (m *model) look() error {
 	return m.check()
 }
 
-// replaced says that nothing that was there before is accepted any more. From
+// replaced fails if an earlier version is still accepted. From
 // there on the invariants hold as in the beginning.
 func (m *model) replaced() error {
 	newest := m.last()
@@ -241,7 +241,7 @@ func (m *model) settle() error {
 	case set.Trigger != m.plan.Trigger || set.RevokeTrigger != m.plan.RevokeTrigger:
 		return fmt.Errorf("trigger %q or %q has been forgotten", m.plan.Trigger, m.plan.RevokeTrigger)
 	case !set.Active.Key.Equal(m.source.Key):
-		return errors.New("what is supplied is not in force")
+		return errors.New("the supplied component is not active")
 	}
 	writes := len(m.history)
 	m.crash()
