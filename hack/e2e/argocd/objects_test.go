@@ -39,7 +39,7 @@ metadata: {name: payments-own, labels: {signet.dev/signature-material: "true"}}
 stringData: {key: payments_app, secret: example-only-Zt8Kq2Wn5Rb7}
 `
 
-// stray says that Argo CD has synced it from the repository, where it is not.
+// stray carries the tracking of Argo CD, but is not in the repository.
 const stray = `
 apiVersion: v1
 kind: Secret
@@ -125,7 +125,7 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
 `
 
-// Specs that break a rule: admission and the CRDs let neither in.
+// Specs that break a rule: admission and the CRDs reject both.
 var (
 	invalidKey     = key("orders", `, key: "no good?"`)
 	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `signatureHeader: "no good", environment:`, 1)
