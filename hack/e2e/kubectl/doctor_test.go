@@ -25,7 +25,7 @@ import (
 type fault struct {
 	name        string
 	doing, undo func(*testing.T)
-	// want are all findings that are not ok, as `verdict check: message -> action`
+	// want are all findings that are not ok, as `result check: message -> action`
 	// with * for what differs from run to run.
 	want []string
 }
@@ -40,7 +40,7 @@ func testDoctor(t *testing.T, w *fixture) {
 			t.Run(fault.name, func(t *testing.T) { w.finds(t, fault) })
 		}
 	}
-	t.Run("few rights", func(t *testing.T) { saysWhatItMayNotRead(t, w) })
+	t.Run("few permissions", func(t *testing.T) { reportsMissingPermissions(t, w) })
 }
 
 // findings are those that are not ok, and the number of all.
@@ -53,7 +53,7 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	if err := json.Unmarshal([]byte(out), &diagnosis); err != nil {
 		t.Fatalf("%v: %s%s", err, out, problems)
 	}
-	w.tellsNoKey(t, out)
+	w.printsNoKey(t, out)
 	var wrong []string
 	for _, found := range diagnosis.Findings {
 		if found.Result != "ok" {
@@ -63,8 +63,9 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	return wrong, len(diagnosis.Findings)
 }
 
-// tellsNoKey looks for the private keys of all certificates.
-func (w *fixture) tellsNoKey(t *testing.T, out string) {
+// printsNoKey fails if the output contains the private key of a certificate or a
+// component of a key.
+func (w *fixture) printsNoKey(t *testing.T, out string) {
 	t.Helper()
 	var secrets corev1.SecretList
 	must(t, w.Admin.List(t.Context(), &secrets))
@@ -78,9 +79,9 @@ func (w *fixture) tellsNoKey(t *testing.T, out string) {
 	}
 }
 
-// finds has doctor find the fault and nothing else, and nothing any more when it
-// is mended. The manager mends things itself, and the API server learns of a
-// change a moment later: the fault is made again until it is found.
+// finds has doctor find the fault and nothing else, and nothing once it is fixed.
+// The manager repairs some faults itself, and the API server learns of a change a
+// moment later: the fault is made again until it is found.
 func (w *fixture) finds(t *testing.T, fault fault) {
 	proc.Eventually(t, "doctor to find it", func() error {
 		fault.doing(t)
@@ -313,8 +314,8 @@ func (w *fixture) faultsOfPods() []fault {
 	}
 }
 
-// saysWhatItMayNotRead looks with the rights of the role view.
-func saysWhatItMayNotRead(t *testing.T, w *fixture) {
+// reportsMissingPermissions looks with the rights of the role view.
+func reportsMissingPermissions(t *testing.T, w *fixture) {
 	viewer := w.viewer(t)
 	got, _ := w.findings(t, "--as="+viewer)
 	for _, want := range []string{

@@ -18,7 +18,7 @@ func testRotate(t *testing.T, w *fixture) {
 	t.Run("watched", func(t *testing.T) { rotatesInSteps(t, w) })
 	t.Run("again", func(t *testing.T) { refusesTheSameTrigger(t, w) })
 	t.Run("nothing to rotate", func(t *testing.T) { rotatesNothing(t, w) })
-	t.Run("immediate", func(t *testing.T) { rotatesAtOnce(t, w) })
+	t.Run("revoke", func(t *testing.T) { rotatesAtOnce(t, w) })
 	t.Run("interrupted", func(t *testing.T) { endsWhenInterrupted(t, w) })
 }
 
