@@ -47,7 +47,7 @@ func syncChange(t *testing.T, w *fixture, name, option string, waves wavePlan) {
 		"giver":  inWave(waves.giver, binding("giver", "payments", "API/payments", "API/refunds")),
 		"taker":  inWave(waves.taker, binding("taker", "orders", "API/orders")),
 		"before": inWave(waves.before, binding("before", "payments", "API/ledger")),
-		// What is pruned beside the move, so that Argo CD has to wait with it.
+		// Objects pruned together with the move, so that Argo CD waits for both.
 		"key-old": inWave(waves.key, key("old", "")), "old": inWave(waves.giver, binding("old", "old", "API/old")),
 	})
 	shop.expectSettled(t)

@@ -129,7 +129,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 }
 
 // prunesTracked shows that Argo CD does prune what it believes to be its own
-// and does not find in Git. The managed Secrets beside it stay.
+// and does not find in Git. The managed Secrets next to it stay.
 func prunesTracked(t *testing.T, shop *application) {
 	shop.apply(t, "shop", stray)
 	shop.refresh(t, "normal")

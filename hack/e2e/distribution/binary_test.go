@@ -127,7 +127,7 @@ func TestBillOfMaterials(t *testing.T) {
 	g.Expect(listed.Components).To(ConsistOf(want))
 }
 
-// TestVulncheck gives the script a govulncheck that answers as told.
+// TestVulncheck runs the script with a govulncheck that prints a given answer.
 func TestVulncheck(t *testing.T) {
 	const offline = `echo 'govulncheck: fetching vulnerabilities: Get "https://vuln.example": no such host' >&2; exit 1`
 	cases := map[string]struct {

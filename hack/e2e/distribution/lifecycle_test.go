@@ -46,7 +46,7 @@ func TestLifeCycle(t *testing.T) {
 		upgraded(g, t)
 	})
 	step("users' objects", func(g *WithT) {
-		// Nobody answers the webhooks here. Helm brings their configuration back.
+		// No process serves the webhooks here. Helm restores their configuration.
 		kubectlRuns(g, "delete", "validatingwebhookconfiguration", "signet")
 		kubectlRuns(g, "apply", "-f", write(t, sample))
 		helmRuns(g, "upgrade", "signet", newer)

@@ -118,8 +118,8 @@ func TestOtherPodsAreRefused(t *testing.T) {
 	}
 }
 
-// foreign are kinds that the API server of the tests does not have.
-var foreign = []string{"PodMonitor", "Certificate", "Issuer"}
+// unknownKinds are kinds that the API server of the tests does not have.
+var unknownKinds = []string{"PodMonitor", "Certificate", "Issuer"}
 
 // TestSchemas lets the API server check every field of all objects, those of
 // NetworkPolicies, PodDisruptionBudgets and HorizontalPodAutoscalers among them:
@@ -157,7 +157,7 @@ func dryRun(t *testing.T, objects map[string]*unstructured.Unstructured) (string
 	g := NewWithT(t)
 	file := &strings.Builder{}
 	for _, object := range objects {
-		if slices.Contains(foreign, object.GetKind()) {
+		if slices.Contains(unknownKinds, object.GetKind()) {
 			continue
 		}
 		text, err := yaml.Marshal(object.Object)

@@ -99,8 +99,8 @@ func withoutNamespace(g *WithT, objects map[string]*unstructured.Unstructured) {
 	delete(objects, "Namespace//"+systemNamespace)
 }
 
-// withoutAlerts takes away what the chart does not have: a Prometheus of one's
-// own is told of alerts in its own way.
+// withoutAlerts removes what the chart does not contain: users load the alerts into
+// their own Prometheus in its own way.
 func withoutAlerts(objects map[string]*unstructured.Unstructured) {
 	delete(objects, "PrometheusRule/"+systemNamespace+"/signet")
 }

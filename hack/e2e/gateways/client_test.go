@@ -19,13 +19,13 @@ import (
 const host = "orders.example.com"
 
 // raw is a request whose bytes are sent as they stand, so that no client
-// library mends what a gateway has to cope with.
+// library fixes what a gateway has to cope with.
 type raw struct {
 	method, target string
 	header         []string
 	body           []byte
 	chunked        bool
-	// api is for the backend: whose keys it takes.
+	// api selects the keys of the backend.
 	api string
 }
 

@@ -101,7 +101,7 @@ func rotateUnderLoad(t *testing.T, f *fixture, second string, keyType signetv1al
 	r.retired(t, f, old)
 }
 
-// load sends requests until it is told to stop: over new connections, so that
+// load sends requests until the context ends: over new connections, so that
 // they go to any signer and any backend.
 func (r *rotated) load(ctx context.Context, t *testing.T) {
 	for ctx.Err() == nil {

@@ -179,7 +179,7 @@ func clientHeaders(t *testing.T, address, api string, repeated int) {
 	} {
 		target := "/orders?a=1"
 		if name == "other slot by query" {
-			target = "/orders?/sign/other/RELEASE/API/theirs"
+			target = "/orders?/sign/other/RELEASE/API/other-tenant"
 		}
 		got := accepted(t, address, raw{method: "GET", target: target, api: api, header: header})
 		for _, name := range []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"} {
@@ -255,7 +255,7 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 		})
 		refused(t, f, address, request, false)
 	}
-	// A rival is told, and signs nothing.
+	// A binding that signs differently is Conflicted and signs nothing.
 	f.create(t, gen.SignatureKey("rival"), gen.SignatureBinding("rival", "rival", listing(slotOf)))
 	f.waitFor(t, "rival", signetv1alpha1.ReasonConflicted)
 	accepted(t, address, request)

@@ -137,7 +137,7 @@ func grantsManager(t *testing.T, admin client.Client, everywhere bool) {
 		"reads Secrets":                    {verb: "list", resource: "secrets", namespace: "team-a", allowed: true},
 		"reads Secrets elsewhere":          {verb: "list", resource: "secrets", namespace: "default", allowed: everywhere},
 		"reads Secrets of all namespaces":  {verb: "list", resource: "secrets", allowed: everywhere},
-		"reads Secrets beside Gateways":    {verb: "list", resource: "secrets", namespace: "gateways", allowed: everywhere},
+		"reads Secrets next to Gateways":   {verb: "list", resource: "secrets", namespace: "gateways", allowed: everywhere},
 		"reads Gateways":                   {verb: "watch", resource: gateways, namespace: "gateways", allowed: true},
 		"reads routes elsewhere":           {verb: "watch", resource: routes, namespace: "gateways", allowed: everywhere},
 		"deletes no Secret":                {verb: "delete", resource: "secrets", namespace: "team-a"},

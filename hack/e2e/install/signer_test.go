@@ -98,9 +98,9 @@ func TestSignerHasTheSameRulesUnderRolesAlone(t *testing.T) {
 	}
 }
 
-// cert-manager's kinds are not there to be applied to: what is looked at is that
-// its certificates are the ones that the Deployment mounts, and that callers'
-// come from signet-system alone, since whoever asks for one chooses its URI.
+// cert-manager's kinds do not exist in the cluster. The test checks that its
+// certificates are the ones that the Deployment mounts, and that the certificates
+// of callers come from signet-system alone, since the requester chooses the URI.
 func TestSignerWithCertManager(t *testing.T) {
 	g := NewWithT(t)
 	objects, err := cluster.Render(t.Context(), filepath.Join(config, "signer", "certmanager"))

@@ -124,7 +124,7 @@ func (s *sample) write(r *rand.Rand) string {
 		for _, value := range values {
 			var pair strings.Builder
 			escape(r, &pair, name, unreserved+"/:@!$'()*,;?", true)
-			// A pair of nothing at all would be left out without its sign.
+			// A pair of nothing at all would be omitted without its sign.
 			if value != "" || name == "" || r.IntN(2) == 0 {
 				pair.WriteByte('=')
 			}
@@ -152,8 +152,8 @@ func escape(r *rand.Rand, b *strings.Builder, text, plain string, query bool) {
 	}
 }
 
-// ours is the signature of api/signature: of host, date, digest and all headers.
-func (s *sample) ours(t *testing.T, payload string) signature.Headers {
+// sign returns the signature of api/signature: of host, date, digest and all headers.
+func (s *sample) sign(t *testing.T, payload string) signature.Headers {
 	t.Helper()
 	key, err := signature.NewKey(signature.Material{Type: signature.HMAC, Key: signature.Bytes(s.access), Secret: signature.Bytes(s.secret)})
 	if err != nil {

@@ -231,7 +231,7 @@ func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
 		}
 	}
-	foreign, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
+	otherCA, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
 	must(t, err)
 	ended, err := pki.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
 	must(t, err)
@@ -252,7 +252,7 @@ func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 			"warning caller certificate signet-signer-sign-shop: the certificate expires on " + tomorrow + renew}},
 		{"caller's certificate without the URI", w.holding(caller, w.secret(t, shop, "signet-signer-verify-shop").Data), w.restored(caller), []string{
 			"failed caller certificate signet-signer-sign-shop: the certificate lacks the URI signet://sign/shop (it has signet://verify/shop): the signer responds with 403" + renew}},
-		{"caller's certificate of another authority", w.holding(caller, map[string][]byte{"tls.crt": issued(t, foreign, "signet://sign/shop")}), w.restored(caller), []string{
+		{"caller's certificate of another authority", w.holding(caller, map[string][]byte{"tls.crt": issued(t, otherCA, "signet://sign/shop")}), w.restored(caller), []string{
 			"failed caller certificate signet-signer-sign-shop: the certificate was not issued by a CA that the signer trusts: it refuses the connection" + renew}},
 	}
 }

@@ -75,7 +75,7 @@ metadata: {name: invoices, namespace: shop}
 spec: {keyRef: {name: invoices}, environment: RELEASE, apis: [{group: signet.dev, kind: API, name: invoices}]}
 `
 
-const rival = `
+const takeover = `
 apiVersion: signet.dev/v1alpha1
 kind: SignatureBinding
 metadata: {name: takeover, namespace: shop}
@@ -90,7 +90,7 @@ func (w *fixture) openShop(t *testing.T) {
 		"parentRef": {"name": "edge"}, "controllerName": "test.dev/gateway", "conditions": [{
 			"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]}}`)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders", signetv1alpha1.ReasonBound)
-	w.apply(t, rival)
+	w.apply(t, takeover)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "takeover", signetv1alpha1.ReasonConflicted)
 	w.await(t, &signetv1alpha1.SignatureKey{}, "payments", signetv1alpha1.ReasonReady)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "invoices", signetv1alpha1.ReasonKeyNotReady)

@@ -30,8 +30,8 @@ var _ = Describe("A manager that cannot begin", func() {
 	})
 
 	// Caches that nothing fills, as when the API server does not answer, would
-	// keep it waiting whatever it is told.
-	It("ends when it is told to while it waits for its caches", func(ctx SpecContext) {
+	// keep it waiting in spite of the signal.
+	It("ends on a signal while it waits for its caches", func(ctx SpecContext) {
 		gate := newGate()
 		gate.shut = "/api/v1/secrets"
 		p := startProcessThrough(ctx, gate, env.SystemNamespace)
