@@ -34,10 +34,10 @@ func late(options ...gen.BindingOption) *signetv1alpha1.SignatureBinding {
 }
 
 func TestBindingIsCreated(t *testing.T) {
-	foreign := existingBinding("holder", holding)
-	elsewhere(foreign)
-	foreignKey := existingKey("orders")
-	elsewhere(foreignKey)
+	inOtherNamespace := existingBinding("holder", holding)
+	elsewhere(inOtherNamespace)
+	keyInOtherNamespace := existingKey("orders")
+	elsewhere(keyInOtherNamespace)
 	keyless := existingBinding("holder", gen.WithKey("gone"))
 	cases := map[string]struct {
 		binding  *signetv1alpha1.SignatureBinding
@@ -50,7 +50,7 @@ func TestBindingIsCreated(t *testing.T) {
 		"all is well": {binding: late(), others: []client.Object{existingKey("orders")}},
 		"no key":      {binding: late(), warnings: []string{warnNoKey}},
 		"the key is in another namespace": {
-			binding: late(), others: []client.Object{foreignKey}, warnings: []string{warnNoKey},
+			binding: late(), others: []client.Object{keyInOtherNamespace}, warnings: []string{warnNoKey},
 		},
 		"a key without material":      {binding: late(), others: []client.Object{existingKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
 		"a key that is being deleted": {binding: late(), others: []client.Object{existingKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
@@ -100,7 +100,7 @@ func TestBindingIsCreated(t *testing.T) {
 		"a name of another kind": {
 			binding: late(gen.ReplacingAPIs(gen.WithGRPCRoutes("orders"))), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 		},
-		"taken in another namespace":     {binding: late(), others: []client.Object{existingKey("orders"), foreign}},
+		"taken in another namespace":     {binding: late(), others: []client.Object{existingKey("orders"), inOtherNamespace}},
 		"the holder is being deleted":    {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, leaving)}},
 		"the holder has dropped the API": {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, gen.ReplacingAPIs(gen.WithHTTPRoutes("other")))}},
 		"the other came after its key's deletion": {
@@ -176,8 +176,8 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 	expectAnswer(t, warnings, err, nil, invalidBy+"["+strings.Join(refused, ", ")+"]")
 }
 
-// What was conflicted before does not stop another change; what is claimed anew
-// does, under --reject-taken-slots.
+// What was conflicted before does not stop another change; a new claim does,
+// under --reject-taken-slots.
 func TestBindingIsUpdated(t *testing.T) {
 	both := gen.ReplacingAPIs(gen.WithHTTPRoutes("orders", "invoices"))
 	labeled := gen.WithLabels(map[string]string{"team": "a"})

@@ -23,8 +23,8 @@ const (
 )
 
 func TestSourceIsCreated(t *testing.T) {
-	foreign := existingKey("orders", gen.WithSource("own"))
-	elsewhere(foreign)
+	inOtherNamespace := existingKey("orders", gen.WithSource("own"))
+	elsewhere(inOtherNamespace)
 	managed := gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)
 	managed.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
 	basic := gen.WithType(signetv1alpha1.KeyTypeBasic)
@@ -36,7 +36,7 @@ func TestSourceIsCreated(t *testing.T) {
 	}{
 		"named by none": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)},
 		"named by a key elsewhere": {
-			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{foreign},
+			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{inOtherNamespace},
 		},
 		"not named": {
 			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("other"))},
