@@ -282,8 +282,8 @@ var _ = Describe("A managed Secret", func() {
 	})
 })
 
-// reconcileMany reconciles a key a hundred times and returns what that asked of
-// the API server.
+// reconcileMany reconciles a key a hundred times and returns the requests that this
+// sends to the API server.
 func reconcileMany(ctx context.Context, manager *env.Manager, key client.Object) []string {
 	GinkgoHelper()
 	before := len(manager.Requests.Of(key.GetNamespace()))

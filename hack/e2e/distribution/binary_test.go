@@ -95,7 +95,7 @@ func TestMakeBuildIsTheDockerfilesCommand(t *testing.T) {
 	g.Expect(strings.Fields(first)).To(Equal(strings.Fields(command)))
 }
 
-// TestBillOfMaterials compares it with what the binary says of itself.
+// TestBillOfMaterials compares it with the build information of the binary.
 func TestBillOfMaterials(t *testing.T) {
 	g := NewWithT(t)
 	copied, command := buildStage(t)

@@ -98,7 +98,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-// exists says whether an object that is in no namespace is there.
+// exists reports whether a cluster-scoped object exists.
 func exists(g *WithT, object string) bool {
 	g.THelper()
 	output, err := execute(cluster.Kubectl, "get", object, "--ignore-not-found", "-o", "name")

@@ -56,7 +56,7 @@ func pods(g *WithT, objects map[string]*unstructured.Unstructured) []*corev1.Pod
 	return all
 }
 
-// admit asks the API server whether it would take the Pod.
+// admit sends the Pod to the API server as a dry run.
 func admit(t *testing.T, pod *corev1.Pod) error {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: pod.Spec.ServiceAccountName, Namespace: pod.Namespace}}
@@ -90,7 +90,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestOtherPodsAreRefused changes each thing that the profile asks for.
+// TestOtherPodsAreRefused changes each setting that the profile requires.
 func TestOtherPodsAreRefused(t *testing.T) {
 	enforceRestricted(t)
 	changes := map[string]struct {

@@ -34,7 +34,7 @@ func TestInstallManifestsAreTheKustomizations(t *testing.T) {
 }
 
 // TestChartIsTheKustomizations compares field by field. All that may differ is
-// taken away by the functions called here, each of which says why.
+// removed by the functions called here, each of which documents the reason.
 func TestChartIsTheKustomizations(t *testing.T) {
 	const namespaces = "namespaces: [team-a, team-b]\n"
 	cases := map[string]struct {

@@ -53,7 +53,7 @@ func (r raw) bytes() []byte {
 	return b.Bytes()
 }
 
-// answer is what came back, and what the backend has seen if it was asked.
+// answer is the response, and what the backend received if it was called.
 type answer struct {
 	status int
 	header http.Header

@@ -164,7 +164,7 @@ func anotherTenant(t *testing.T, f *fixture, dir, objects, address string) {
 		return nil
 	})
 	if f.backend.count() != before {
-		t.Error("the backend was asked")
+		t.Error("the backend was called")
 	}
 	f.kubectl(t, "delete", "-f", filepath.Join(dir, "other.yaml"))
 }

@@ -38,8 +38,8 @@ func TestSigner(t *testing.T) {
 	t.Run("restricted Pods", func(t *testing.T) { admitsSignerPods(t, admin) })
 }
 
-// grantsSigner asks for every verb on what the signer might be after: it may
-// follow three kinds, and nothing else.
+// grantsSigner checks every verb on kinds that the signer could misuse: it may read
+// three kinds, and do nothing else.
 func grantsSigner(t *testing.T, admin client.Client, everywhere bool) {
 	g := NewWithT(t)
 	kinds := map[string]bool{

@@ -37,9 +37,9 @@ type sample struct {
 // alphabet is of what random texts are made. The SDKs have their limits.
 type alphabet struct {
 	path, text []rune
-	// bytes says that texts need not be UTF-8.
+	// bytes is true if texts need not be UTF-8.
 	bytes bool
-	// outerSpace says that header values may begin and end with spaces.
+	// outerSpace is true if header values may begin and end with spaces.
 	outerSpace bool
 }
 

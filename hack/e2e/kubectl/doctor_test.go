@@ -173,7 +173,7 @@ func (w *fixture) faultsOfWebhooks(t *testing.T) []fault {
 			w.kubectl(t, "delete", "validatingwebhookconfiguration", "signet", "--ignore-not-found")
 		}, again, []string{
 			"failed webhooks: not found -> install Signet: kubectl apply --server-side -k config/default",
-			// No Pods run here, and nothing says that the manager is called elsewhere.
+			// No Pods run here, and nothing shows that the manager is called elsewhere.
 			"failed webhook endpoints: Service signet-webhook has no ready endpoint: the API server cannot reach a manager -> see the manager's Pods in namespace signet-system"}},
 	}
 }

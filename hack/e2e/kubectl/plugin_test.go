@@ -130,7 +130,7 @@ func testStatus(t *testing.T, w *fixture) {
 		` "orders". Delete the API from one of the two; this binding then takes over automatically.`,
 	)
 	if strings.Contains(out, "->") {
-		t.Errorf("says twice what to do:\n%s", out)
+		t.Errorf("the action is printed twice:\n%s", out)
 	}
 	for line := range strings.Lines(out) {
 		if len(line) > 110 {

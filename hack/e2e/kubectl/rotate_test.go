@@ -74,7 +74,7 @@ func rotatesAtOnce(t *testing.T, w *fixture) {
 		t.Fatalf("%d: %s%s", code, out, problems)
 	}
 	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: The old version is dropped at once") {
-		t.Errorf("nothing is said of requests that may fail:\n%s", problems)
+		t.Errorf("no warning about requests that may fail:\n%s", problems)
 	}
 	versions := w.key(t, "orders").Status.Versions
 	if len(versions) != 1 || versions[0].ID == before {

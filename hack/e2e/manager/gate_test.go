@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// hold says at which end of a request a gate holds it.
+// hold is the point at which a gate holds a request.
 type hold int
 
 const (

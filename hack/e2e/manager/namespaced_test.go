@@ -123,7 +123,7 @@ var _ = Describe("A manager that has Roles in some namespaces alone", Ordered, f
 		Expect(route.Status.APIs[0].BoundAt).To(Equal(heldSince), "a slot is held, published or not")
 	})
 
-	It("asks for nothing else, and needs no more than it has", func(ctx SpecContext) {
+	It("requests nothing else, and needs no more than it has", func(ctx SpecContext) {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(outside), outside)).To(Succeed())
 		Expect(outside.Status.Conditions).To(BeEmpty())
 		for _, request := range process.gate.all() {

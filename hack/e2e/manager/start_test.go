@@ -21,11 +21,11 @@ var _ = Describe("A manager that cannot begin", func() {
 		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
 		Eventually(p.Ended()).Should(BeClosed())
 		Expect(p.ExitCode()).To(Equal(1))
-		said := p.Output()
-		Expect(said).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
+		output := p.Output()
+		Expect(output).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
 			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
-		Expect(said).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
-		Expect(said).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
+		Expect(output).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
+		Expect(output).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
 			": bind it to the roles in Signet's config/\n"))
 	})
 

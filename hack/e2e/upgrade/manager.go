@@ -18,7 +18,7 @@ type Manager struct {
 	binary string
 }
 
-// StartManager starts the manager that the API server asks, under its own role,
+// StartManager starts the manager that the API server calls, under its own role,
 // and returns when it leads and answers admission.
 func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, error) {
 	m, err := c.launchReplica(ctx, binary, c.webhooks)

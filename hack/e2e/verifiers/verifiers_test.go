@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package verifiers_test runs the verifiers of api/signature/verifiers and
-// demands that each says what api/signature says, to the reason of a refusal.
+// demands that each returns what api/signature returns, to the reason of a refusal.
 // Run it with `make test-verifiers`.
 package verifiers_test
 
@@ -155,7 +155,7 @@ func unsignedDigests(good call) []verifierCase {
 	announced.set(signature.HeaderPayload, signature.Digest([]byte(good.body)))
 	return []verifierCase{
 		{"a digest that is not signed", ignored, nil},
-		{"an unsigned digest says that the body is not signed", swapped, signature.ErrMismatch},
+		{"an unsigned digest marks the body as not signed", swapped, signature.ErrMismatch},
 		{"an unsigned digest is that of the signed body", announced, signature.ErrMismatch},
 	}
 }

@@ -113,7 +113,7 @@ func AgreeWithGo(t *testing.T, found []string, old, object *unstructured.Unstruc
 	return len(errs) == 0
 }
 
-// distinct are the paths, each once, without what is said of them.
+// distinct returns the paths, each once, without the messages.
 func distinct(found []string) []string {
 	paths := make([]string, len(found))
 	for i, text := range found {
