@@ -26,7 +26,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 		manager   *env.Manager
 		key       *signetv1alpha1.SignatureKey
 	)
-	held := func(ctx context.Context) func(Gomega) {
+	isProtected := func(ctx context.Context) func(Gomega) {
 		return func(g Gomega) {
 			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -52,7 +52,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 	It("puts missing finalizers back, the Secret's first, and takes them away in the end", func(ctx SpecContext) {
 		before := len(manager.Requests.Writes(namespace))
 		binding := bound(ctx, key, "shop")
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
 		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
 		Expect(finalizers).To(match.Writes("patch secrets/orders", "patch signaturekeys/orders"))
@@ -74,7 +74,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 
 	It("is blocked until the last binding is removed", func(ctx SpecContext) {
 		binding := bound(ctx, key, "shop")
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
@@ -112,7 +112,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 
 	It("keeps a Secret that was deleted under it, until the key is removed", func(ctx SpecContext) {
 		binding := bound(ctx, key, "shop")
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
@@ -121,7 +121,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 		By("keeping it when the binding is removed")
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
-		Consistently(held(ctx)).Should(Succeed())
+		Consistently(isProtected(ctx)).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
 		By("removing it with the key")
@@ -132,7 +132,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 	It("keeps the Secret with Retain", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		binding := bound(ctx, key, "shop")
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
@@ -145,7 +145,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 
 	It("does not block the deletion of its namespace", func(ctx SpecContext) {
 		bound(ctx, key, "shop")
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		terminating := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, terminating)).To(Succeed())
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, terminating) }).WithTimeout(proc.Long).Should(Succeed())

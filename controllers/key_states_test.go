@@ -88,7 +88,7 @@ var keyStates = map[string]keyState{
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
 		message: []string{"data[key]: differs from spec.identifier"},
 	},
-	"with an unlabelled Secret in the way": {
+	"with an unlabeled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			unmanagedSecret(ctx, namespace, nil)
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
