@@ -87,8 +87,8 @@ func takerFirst(t *testing.T, w *fixture) {
 		"giver": inWave(2, binding("giver", "payments", "API/payments", "API/ledger")),
 		"taker": inWave(1, binding("taker", "orders", "API/orders", "API/refunds")),
 	})
-	shop.expectFailed(t, "SignatureBinding", "taker", "API refunds by SignatureBinding giver")
-	shop.expectHealth(t, "SignatureBinding", "taker", "Degraded", "API refunds by SignatureBinding giver")
+	shop.expectFailed(t, "SignatureBinding", "taker", `API "refunds" by SignatureBinding "giver"`)
+	shop.expectHealth(t, "SignatureBinding", "taker", "Degraded", `API "refunds" by SignatureBinding "giver"`)
 	shop.follow(t, map[string]string{
 		"giver": inWave(1, binding("giver", "payments", "API/payments", "API/ledger")),
 		"taker": inWave(2, binding("taker", "orders", "API/orders", "API/refunds")),

@@ -80,7 +80,11 @@ func binding(name, key string, apis ...string) string {
 	var list []string
 	for _, api := range apis {
 		kind, name, _ := strings.Cut(api, "/")
-		list = append(list, "{kind: "+kind+", name: "+name+"}")
+		group := "gateway.networking.k8s.io"
+		if kind == "API" {
+			group = "signet.dev"
+		}
+		list = append(list, "{group: "+group+", kind: "+kind+", name: "+name+"}")
 	}
 	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureBinding\nmetadata: {name: " + name +
 		"}\nspec: {keyRef: {name: " + key + "}, environment: RELEASE, apis: [" + strings.Join(list, ", ") + "]}\n"
@@ -127,6 +131,6 @@ spec:
 
 // Specs that break a rule: admission and the CRDs reject both.
 var (
-	invalidKey     = key("orders", `, key: "no good?"`)
+	invalidKey     = key("orders", `, identifier: "no good?"`)
 	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `signatureHeader: "no good", environment:`, 1)
 )

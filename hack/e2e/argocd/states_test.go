@@ -69,7 +69,7 @@ func (w *fixture) unguard(t *testing.T) {
 	w.kubectl(t, "patch", "crd", "signaturekeys.signet.dev", "--type=json", "-p",
 		`[{"op":"remove","path":"`+schema+`/x-kubernetes-validations"}]`)
 	w.kubectl(t, "patch", "crd", "signaturebindings.signet.dev", "--type=json", "-p",
-		`[{"op":"remove","path":"`+schema+`/properties/header/pattern"}]`)
+		`[{"op":"remove","path":"`+schema+`/properties/signatureHeader/pattern"}]`)
 	for _, invalid := range []string{invalidKey, invalidBinding} {
 		eventually(t, "the CRD to accept an invalid spec", func() error {
 			_, err := w.try(invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")

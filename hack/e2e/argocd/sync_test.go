@@ -121,7 +121,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 		"key-copy":         key("copy", ", source: {secretRef: {name: orders}}"),
 		"key-pending":      key("pending", ", source: {secretRef: {name: missing}}"),
 	})
-	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
+	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", `API "payments" by SignatureBinding "payments"`)
 	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
 	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", `Secret "missing" does not exist`)
 	shop.follow(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
