@@ -210,12 +210,12 @@ var _ = Describe("A SignatureBinding", func() {
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)
 		since := env.Reload(Default, ctx, admin, binding).Status.APIs[0].BoundAt
 		Expect(since).NotTo(BeNil(), "the slot is held, published or not")
-		routes.serve(namespace, "orders", 2)
+		routes.serve(namespace, 2)
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
-		routes.serve(namespace, "orders", 0)
+		routes.serve(namespace, 0)
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
 		Expect(env.Reload(Default, ctx, admin, binding).Status.APIs[0].BoundAt).To(Equal(since))
-		routes.serve(namespace, "orders", 1)
+		routes.serve(namespace, 1)
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 

@@ -46,8 +46,9 @@ func (*scriptedRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []public
 	return nil
 }
 
-// serve sets the number of Gateways that serve the route.
-func (r *scriptedRoutes) serve(namespace, name string, gateways int32) {
+// serve sets the number of Gateways that serve the route "orders".
+func (r *scriptedRoutes) serve(namespace string, gateways int32) {
+	const name = "orders"
 	r.mu.Lock()
 	if r.gateways == nil {
 		r.gateways = map[string]int32{}

@@ -96,10 +96,10 @@ var _ = Describe("A binding that wants what another one does", func() {
 		Expect(env.ExpectReady(ctx, admin, second, metav1.ConditionUnknown, signetv1alpha1.ReasonNotPublished)).To(HavePrefix(
 			`1 of 1 APIs were never published in environment "RELEASE": HTTPRoute "orders".`))
 		Expect(env.Reload(Default, ctx, admin, second).Status.APIs).To(ConsistOf(HaveField("State", signetv1alpha1.APIStandby)))
-		routes.serve(namespace, "orders", 1)
+		routes.serve(namespace, 1)
 		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
-		routes.serve(namespace, "orders", 0)
+		routes.serve(namespace, 0)
 		env.ExpectReady(ctx, admin, first, metav1.ConditionTrue, signetv1alpha1.ReasonPartlyOffline)
 		env.ExpectReady(ctx, admin, second, metav1.ConditionTrue, signetv1alpha1.ReasonStandby)
 	})

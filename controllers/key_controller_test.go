@@ -71,7 +71,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			for _, name := range data {
 				Expect(secret.Data).To(HaveKey(name))
 			}
-			Expect(key.Status.Identifier != "").To(Equal(identifier))
+			Expect(key.Status.Identifier).To(WithTransform(isSet, Equal(identifier)))
 		},
 		Entry("HMAC", gen.WithType(signetv1alpha1.KeyTypeHMAC), true, "key", "secret"),
 		Entry("Basic", gen.WithType(signetv1alpha1.KeyTypeBasic), true, "username", "password", "credential"),

@@ -51,7 +51,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 
 	It("puts missing finalizers back, the Secret's first, and takes them away in the end", func(ctx SpecContext) {
 		before := len(manager.Requests.Writes(namespace))
-		binding := bound(ctx, key, "shop")
+		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
 		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
@@ -73,7 +73,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 	})
 
 	It("is blocked until the last binding is removed", func(ctx SpecContext) {
-		binding := bound(ctx, key, "shop")
+		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
@@ -111,7 +111,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 	})
 
 	It("keeps a Secret that was deleted under it, until the key is removed", func(ctx SpecContext) {
-		binding := bound(ctx, key, "shop")
+		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
@@ -131,7 +131,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 
 	It("keeps the Secret with Retain", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
-		binding := bound(ctx, key, "shop")
+		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
@@ -144,7 +144,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 	})
 
 	It("does not block the deletion of its namespace", func(ctx SpecContext) {
-		bound(ctx, key, "shop")
+		bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		terminating := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, terminating)).To(Succeed())
@@ -217,7 +217,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 			namespace := env.NewNamespace(ctx, admin)
 			cluster.StartManager(env.ManagerOptions{})
 			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
-			binding := bound(ctx, key, "shop")
+			binding := bound(ctx, key)
 			Eventually(func(g Gomega) {
 				g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
@@ -270,7 +270,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 	)
 })
 
-// onFinalizers leaves out writes of status.
+// onFinalizers omits writes of status.
 func onFinalizers(writes []string) []string {
 	var left []string
 	for _, write := range writes {

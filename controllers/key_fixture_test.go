@@ -25,11 +25,14 @@ const (
 	plantedSecret2 = "planted-secret-9876543210"
 )
 
-// bound creates a binding that holds an API with the key, and writes the status
+// isSet reports whether a text is not empty.
+func isSet(text string) bool { return text != "" }
+
+// bound creates a binding "shop" that holds an API with the key, and writes the status
 // that the controller of bindings would write.
-func bound(ctx context.Context, key *signetv1alpha1.SignatureKey, name string) *signetv1alpha1.SignatureBinding {
+func bound(ctx context.Context, key *signetv1alpha1.SignatureKey) *signetv1alpha1.SignatureBinding {
 	GinkgoHelper()
-	return env.UpdateStatus(ctx, admin, unbound(ctx, key, name), gen.Holding(time.Now()))
+	return env.UpdateStatus(ctx, admin, unbound(ctx, key, "shop"), gen.Holding(time.Now()))
 }
 
 // unbound creates a binding that names the key and has no status.

@@ -59,7 +59,7 @@ var keyStates = map[string]keyState{
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own")))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
-		message: []string{`Secret "own" is invalid: data[secret]: ends with a newline`},
+		message: []string{`Secret "own" is invalid: data[secret] ends with a newline`},
 	},
 	"with a source that has come to break a rule": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
@@ -167,7 +167,7 @@ var keyStates = map[string]keyState{
 	"bound, with its protected Secret being deleted": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
-			bound(ctx, key, "shop")
+			bound(ctx, key)
 			Eventually(func(g Gomega) {
 				g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
 			}).Should(Succeed())
@@ -195,7 +195,7 @@ func unmanagedSecret(ctx context.Context, namespace string, labels map[string]st
 // loseSecret binds the key and does away with its Secret by force.
 func loseSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) *corev1.Secret {
 	GinkgoHelper()
-	bound(ctx, key, "shop")
+	bound(ctx, key)
 	eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound))
 	Eventually(func(g Gomega) {
 		g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -219,7 +219,7 @@ var _ = Describe("A SignatureKey", func() {
 			namespace := env.NewNamespace(ctx, admin)
 			manager := cluster.StartManager(env.ManagerOptions{})
 			key := eventually(ctx, state.make(ctx, namespace), match.Ready(state.status, state.reason, state.message...))
-			Expect(key.Status.KeyID != "").To(Equal(state.signs))
+			Expect(key.Status.KeyID).To(WithTransform(isSet, Equal(state.signs)))
 			Expect(key.Status.Versions != nil).To(Equal(state.signs))
 
 			By("reporting it in an Event")

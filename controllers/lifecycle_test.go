@@ -35,7 +35,7 @@ type lifecycle struct {
 func newLifecycle(ctx context.Context, fault *env.FaultTransport) *lifecycle {
 	GinkgoHelper()
 	l := &lifecycle{namespace: env.NewNamespace(ctx, admin), clock: clocktesting.NewFakePassiveClock(time.Now()), fault: fault}
-	l.start(fault.Wrap)
+	l.start(fault.Wrap) //nolint:contextcheck // the manager outlives the context of the step
 	return l
 }
 
@@ -181,7 +181,7 @@ func runWithFault(ctx context.Context, fault env.Fault, after int, want []namesp
 	for i, step := range lifecycleSteps {
 		step.act(ctx, l)
 		Eventually(func(g Gomega) {
-			l.restart()
+			l.restart() //nolint:contextcheck // the manager outlives the context of the step
 			g.Expect(cmp.Diff(want[i], stateOf(g, ctx, l.namespace))).To(BeEmpty())
 		}).WithTimeout(proc.Long).WithPolling(4*proc.Poll).Should(Succeed(), "step %q, %s", step.name, what)
 	}

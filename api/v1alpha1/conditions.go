@@ -123,7 +123,8 @@ const (
 	ReasonKeyTerminating = "KeyTerminating"
 	// ReasonKeyNotFound means that spec.keyRef names a key that does not exist.
 	ReasonKeyNotFound = "KeyNotFound"
-	// ReasonKeyNotReady means that the key has no material yet.
+	// ReasonKeyNotReady means that the key has no material yet, or that other
+	// bindings have yet to acknowledge that they do not hold an API.
 	ReasonKeyNotReady = "KeyNotReady"
 	// ReasonNotPublished means that an API was never published in the environment.
 	ReasonNotPublished = "NotPublished"
@@ -150,8 +151,8 @@ const (
 	ManagedBy = "signet"
 	// LabelEnvironment on a Gateway names the environment that it belongs to.
 	LabelEnvironment = "signet.dev/environment"
-	// FinalizerProtection protects a key, its managed Secret and its public
-	// ConfigMap while bindings use the key.
+	// FinalizerProtection protects a key and its managed Secret while bindings use
+	// the key.
 	FinalizerProtection = "signet.dev/in-use"
 	// SecretType is the type of managed Secrets.
 	SecretType = "signet.dev/signature-key"

@@ -103,8 +103,9 @@ const (
 	// APIOffline means that the binding holds the API, which was published and no
 	// longer is.
 	APIOffline APIState = "Offline"
-	// APIPending means that no other binding holds the API and that the key has no
-	// material yet.
+	// APIPending means that nothing signs for the API: the key has no material, or
+	// accepts no new bindings, or other bindings have yet to acknowledge that they do
+	// not hold the API. With a boundAt, the binding holds the API.
 	APIPending APIState = "Pending"
 	// APIStandby means that another binding holds the API and signs with the same
 	// key in the same way. This binding takes over when that one releases it.

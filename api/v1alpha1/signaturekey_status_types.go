@@ -100,8 +100,7 @@ type SignatureKeyStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName,omitempty"`
 
-	// secretUID is the UID of the managed Secret. A Secret with another UID does
-	// not belong to the key, whatever its labels and owner.
+	// secretUID is the UID of the managed Secret. Reserved: it is not set yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	SecretUID string `json:"secretUID,omitempty"`
@@ -141,6 +140,7 @@ type SignatureKeyStatus struct {
 
 	// fencingToken counts up when a grant has to change the object although
 	// nothing else changes, so that a late write of an earlier leader fails.
+	// Reserved: it is not set yet.
 	// +optional
 	FencingToken int64 `json:"fencingToken,omitempty"`
 }

@@ -63,11 +63,11 @@ func TestReadyReasonsOfKeyAndSpec(t *testing.T) {
 		"InvalidSpec": {
 			observed(withAPI("a", mine), func(seen *observation) { seen.binding.Spec.Environment = "x" }),
 			wanted(func(d *decision) { d.status.Environment = "x" }, entry(kindAPI, signetv1alpha1.APIBound, boundAt(now)),
-				stalled("InvalidSpec", "Invalid spec: spec.environment: must have at least 3 characters."), grants, invalid),
+				stalled("InvalidSpec", "Invalid spec: spec.environment must have at least 3 characters."), grants, invalid),
 		},
 		"no API": {
 			observed(),
-			wanted(stalled("InvalidSpec", "Invalid spec: spec.apis: must list at least one API."), invalid),
+			wanted(stalled("InvalidSpec", "Invalid spec: spec.apis must list at least one API."), invalid),
 		},
 	})
 }

@@ -25,6 +25,8 @@
 //	  KeyNotFound, KeyNotReady,
 //	  KeyTerminating, SecretLost,
 //	  TypeNotEnabled                    effective_key.go
+//	  KeyNotReady, while other bindings
+//	  have not acknowledged             conditions.go
 //	  InvalidSpec                       decision.go
 //	  all other reasons                 conditions.go
 //	condition PathRewritten             conditions.go

@@ -33,91 +33,87 @@ func late(options ...gen.BindingOption) *signetv1alpha1.SignatureBinding {
 	return existingBinding("late", append([]gen.BindingOption{createdAt(2 * time.Hour), gen.WithSignatureHeader("X-Signature")}, options...)...)
 }
 
+var bindingCreations = map[string]struct {
+	binding  *signetv1alpha1.SignatureBinding
+	others   []client.Object
+	warnings []string
+	// rejection is the answer with --reject-taken-slots, which omits
+	// the warning about what it refuses.
+	rejection string
+}{
+	"all is well": {binding: late(), others: []client.Object{existingKey("orders")}},
+	"no key":      {binding: late(), warnings: []string{warnNoKey}},
+	"the key is in another namespace": {
+		binding: late(), others: []client.Object{existingKey("orders", elsewhere)}, warnings: []string{warnNoKey},
+	},
+	"a key without material":      {binding: late(), others: []client.Object{existingKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
+	"a key that is being deleted": {binding: late(), others: []client.Object{existingKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
+	"older than its key's deletion": {
+		binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour))},
+	},
+	"older than its key's deletion, which is not protected": {
+		binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
+	},
+	"taken by the holder": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
+		warnings: []string{warnTaken}, rejection: refuseTaken,
+	},
+	"taken by an older binding": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder")},
+		warnings: []string{warnTaken}, rejection: refuseTaken,
+	},
+	"taken by an older binding without a key": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", gen.WithKey("gone"))},
+		warnings: []string{warnTaken}, rejection: refuseTaken,
+	},
+	"held by one that signs alike": {
+		binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
+	},
+	"claimed by one that will sign alike": {
+		binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder")},
+	},
+	"held by one that signs with another key": {
+		binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", gen.WithKey("payments"), holding)},
+		warnings: []string{warnTaken}, rejection: refuseTaken,
+	},
+	"taken, and no key": {
+		binding: late(), others: []client.Object{existingBinding("holder", holding)},
+		warnings: []string{warnNoKey, warnTaken}, rejection: refuseTaken,
+	},
+	"the holder names itself among many": {
+		binding: late(gen.ReplacingAPIs(gen.WithHTTPRoutes("free", "orders"))),
+		others:  []client.Object{existingKey("orders"), existingBinding("older"), existingBinding("holder", createdAt(90*time.Minute), holding)},
+		warnings: []string{
+			"spec.apis[1]: " + takenByHolder + adviseTaken,
+		},
+		rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder + refuseAdvice,
+	},
+	"taken in another environment": {
+		binding: late(gen.WithEnvironment("staging")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
+	},
+	"a name of another kind": {
+		binding: late(gen.ReplacingAPIs(gen.WithGRPCRoutes("orders"))), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
+	},
+	"taken in another namespace":     {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, elsewhere)}},
+	"the holder is being deleted":    {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, leaving)}},
+	"the holder has dropped the API": {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, gen.ReplacingAPIs(gen.WithHTTPRoutes("other")))}},
+	"the other came after its key's deletion": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"))},
+	},
+	"the other was bound before its key's deletion": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"), holding)},
+		warnings: []string{warnTaken}, rejection: refuseTaken,
+	},
+	"the other is younger and holds it in the environment that it left": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour), gen.WithEnvironment("staging"), holding, gen.WithEnvironment("RELEASE"))},
+	},
+	"the other is younger": {
+		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour))},
+	},
+}
+
 func TestBindingIsCreated(t *testing.T) {
-	inOtherNamespace := existingBinding("holder", holding)
-	elsewhere(inOtherNamespace)
-	keyInOtherNamespace := existingKey("orders")
-	elsewhere(keyInOtherNamespace)
-	keyless := existingBinding("holder", gen.WithKey("gone"))
-	cases := map[string]struct {
-		binding  *signetv1alpha1.SignatureBinding
-		others   []client.Object
-		warnings []string
-		// rejection is the answer with --reject-taken-slots, which leaves out
-		// the warning about what it refuses.
-		rejection string
-	}{
-		"all is well": {binding: late(), others: []client.Object{existingKey("orders")}},
-		"no key":      {binding: late(), warnings: []string{warnNoKey}},
-		"the key is in another namespace": {
-			binding: late(), others: []client.Object{keyInOtherNamespace}, warnings: []string{warnNoKey},
-		},
-		"a key without material":      {binding: late(), others: []client.Object{existingKey("orders", notReady)}, warnings: []string{warnKeyWaits}},
-		"a key that is being deleted": {binding: late(), others: []client.Object{existingKey("orders", deletedAt(time.Minute))}, warnings: []string{warnKeyGoes}},
-		"older than its key's deletion": {
-			binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour))},
-		},
-		"older than its key's deletion, which is not protected": {
-			binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
-		},
-		"taken by who holds it": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
-			warnings: []string{warnTaken}, rejection: refuseTaken,
-		},
-		"taken by who is older": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder")},
-			warnings: []string{warnTaken}, rejection: refuseTaken,
-		},
-		"taken by who is older and has no key": {
-			binding: late(), others: []client.Object{existingKey("orders"), keyless},
-			warnings: []string{warnTaken}, rejection: refuseTaken,
-		},
-		"held by one that signs alike": {
-			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
-		},
-		"claimed by one that will sign alike": {
-			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder")},
-		},
-		"held by one that signs with another key": {
-			binding: late(gen.WithSignatureHeader("")), others: []client.Object{existingKey("orders"), existingBinding("holder", gen.WithKey("payments"), holding)},
-			warnings: []string{warnTaken}, rejection: refuseTaken,
-		},
-		"taken, and no key": {
-			binding: late(), others: []client.Object{existingBinding("holder", holding)},
-			warnings: []string{warnNoKey, warnTaken}, rejection: refuseTaken,
-		},
-		"the holder names itself among many": {
-			binding: late(gen.ReplacingAPIs(gen.WithHTTPRoutes("free", "orders"))),
-			others:  []client.Object{existingKey("orders"), existingBinding("older"), existingBinding("holder", createdAt(90*time.Minute), holding)},
-			warnings: []string{
-				"spec.apis[1]: " + takenByHolder + adviseTaken,
-			},
-			rejection: invalidBy + "spec.apis[1]: Forbidden: " + takenByHolder + refuseAdvice,
-		},
-		"taken in another environment": {
-			binding: late(gen.WithEnvironment("staging")), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
-		},
-		"a name of another kind": {
-			binding: late(gen.ReplacingAPIs(gen.WithGRPCRoutes("orders"))), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
-		},
-		"taken in another namespace":     {binding: late(), others: []client.Object{existingKey("orders"), inOtherNamespace}},
-		"the holder is being deleted":    {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, leaving)}},
-		"the holder has dropped the API": {binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding, gen.ReplacingAPIs(gen.WithHTTPRoutes("other")))}},
-		"the other came after its key's deletion": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"))},
-		},
-		"the other was bound before its key's deletion": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingKey("old", deletedAt(time.Minute)), existingBinding("holder", gen.WithKey("old"), holding)},
-			warnings: []string{warnTaken}, rejection: refuseTaken,
-		},
-		"the other is younger and holds it in the environment that it left": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour), gen.WithEnvironment("staging"), holding, gen.WithEnvironment("RELEASE"))},
-		},
-		"the other is younger": {
-			binding: late(), others: []client.Object{existingKey("orders"), existingBinding("younger", createdAt(3*time.Hour))},
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range bindingCreations {
 		t.Run(name, func(t *testing.T) {
 			reader := newReader(t, tc.others...)
 			warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), tc.binding)

@@ -101,8 +101,13 @@ func existingBinding(name string, options ...gen.BindingOption) *signetv1alpha1.
 }
 
 var (
-	inNamespace = gen.InNamespace(namespace)
-	elsewhere   = gen.InNamespace("team-b")
+	inNamespace   = gen.InNamespace(namespace)
+	elsewhere     = gen.InNamespace("team-b")
+	publicKeyType = gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	// unlabeled is a Secret without the label of source Secrets.
+	unlabeled = gen.SecretFunc(func(secret *corev1.Secret) { secret.Labels = nil })
+	// labeledManaged is a Secret that carries the label of managed Secrets.
+	labeledManaged = gen.WithLabels(map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
 	// notReady is a key without material.
 	notReady = gen.WithKeyID("")
 	// unprotected removes Signet's finalizer from a key.

@@ -29,77 +29,77 @@ const (
 
 var interval = signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)}
 
+// wholeSource is a source Secret that supplies both components.
+func wholeSource(options ...gen.SecretOption) *corev1.Secret {
+	data := map[string]string{"key": "orders_app", "secret": plantedSecret}
+	return gen.SourceSecret("own", data, append([]gen.SecretOption{inNamespace}, options...)...)
+}
+
+var keyCreations = map[string]struct {
+	key      *signetv1alpha1.SignatureKey
+	source   *corev1.Secret
+	enabled  bool
+	warnings []string
+	refusal  string
+}{
+	"HMAC": {key: existingKey("orders")},
+	"AES": {
+		key:      existingKey("orders", gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)),
+		warnings: []string{warnAES},
+	},
+	"PublicKey, closed gate": {key: existingKey("orders", publicKeyType), refusal: closedGate},
+	"PublicKey, open gate":   {key: existingKey("orders", publicKeyType), enabled: true},
+	"a broken rule": {
+		key:     existingKey("orders", gen.WithIdentifier("short")),
+		refusal: `SignatureKey.signet.dev "orders" is invalid: spec.identifier: Invalid value: "short": an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit`,
+	},
+	"two broken rules": {
+		key: existingKey("orders", publicKeyType, gen.WithIdentifier("orders_app")),
+		refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef), ` +
+			"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC]",
+	},
+	"rotates what is generated": {
+		key: existingKey("orders", gen.WithRotation(interval)),
+	},
+	"rotates the component that the source omits": {
+		key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace),
+	},
+	"nothing to rotate": {
+		key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: wholeSource(),
+		warnings: []string{warnNothing},
+	},
+	"nothing to rotate with spec.identifier": {
+		key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")), source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace),
+		warnings: []string{warnNothing},
+	},
+	"nothing to rotate with spec.identifier and a future source": {
+		key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")),
+		warnings: []string{warnNothing},
+	},
+	"nothing to rotate in a supplied pair": {
+		key: existingKey("orders", publicKeyType, gen.WithRotation(interval), gen.WithSource("own")), enabled: true,
+		warnings: []string{warnNothing},
+	},
+	"a future source may omit a component": {
+		key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")),
+	},
+	"a Secret without the label is not read": {
+		key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: wholeSource(unlabeled),
+	},
+	"a Secret elsewhere is not read": {
+		key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: wholeSource(elsewhere),
+	},
+	"a short stage": {
+		key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
+		warnings: []string{warnStage},
+	},
+	"a stage that is long enough": {
+		key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)})),
+	},
+}
+
 func TestKeyIsCreated(t *testing.T) {
-	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
-	whole := gen.SourceSecret("own", map[string]string{"key": "orders_app", "secret": plantedSecret}, inNamespace)
-	secretOnly := gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace)
-	unlabeled := whole.DeepCopy()
-	unlabeled.Labels = nil
-	inOtherNamespace := whole.DeepCopy()
-	elsewhere(inOtherNamespace)
-	cases := map[string]struct {
-		key      *signetv1alpha1.SignatureKey
-		source   *corev1.Secret
-		enabled  bool
-		warnings []string
-		refusal  string
-	}{
-		"HMAC": {key: existingKey("orders")},
-		"AES": {
-			key:      existingKey("orders", gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)),
-			warnings: []string{warnAES},
-		},
-		"PublicKey, closed gate": {key: existingKey("orders", publicKey), refusal: closedGate},
-		"PublicKey, open gate":   {key: existingKey("orders", publicKey), enabled: true},
-		"a broken rule": {
-			key:     existingKey("orders", gen.WithIdentifier("short")),
-			refusal: `SignatureKey.signet.dev "orders" is invalid: spec.identifier: Invalid value: "short": an HMAC identifier has 8 to 32 letters, digits, underscores and dashes, starting with a letter or digit`,
-		},
-		"two broken rules": {
-			key: existingKey("orders", publicKey, gen.WithIdentifier("orders_app")),
-			refusal: `SignatureKey.signet.dev "orders" is invalid: [spec.identifier: Forbidden: identifier is only allowed for types HMAC and Basic: supply both components in a Secret (spec.source.secretRef), ` +
-				"spec.type: Forbidden: type PublicKey is not enabled: run the manager with --public-key-enable, or use HMAC]",
-		},
-		"rotates what is generated": {
-			key: existingKey("orders", gen.WithRotation(interval)),
-		},
-		"rotates the component that the source omits": {
-			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: secretOnly,
-		},
-		"nothing to rotate": {
-			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: whole,
-			warnings: []string{warnNothing},
-		},
-		"nothing to rotate with spec.identifier": {
-			key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{Trigger: "2026-11"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")), source: secretOnly,
-			warnings: []string{warnNothing},
-		},
-		"nothing to rotate with spec.identifier and a future source": {
-			key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{RevokeTrigger: "now"}), gen.WithIdentifier("orders_app"), gen.WithSource("own")),
-			warnings: []string{warnNothing},
-		},
-		"nothing to rotate in a supplied pair": {
-			key: existingKey("orders", publicKey, gen.WithRotation(interval), gen.WithSource("own")), enabled: true,
-			warnings: []string{warnNothing},
-		},
-		"a future source may omit a component": {
-			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")),
-		},
-		"a Secret without the label is not read": {
-			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: unlabeled,
-		},
-		"a Secret elsewhere is not read": {
-			key: existingKey("orders", gen.WithRotation(interval), gen.WithSource("own")), source: inOtherNamespace,
-		},
-		"a short stage": {
-			key:      existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](119)})),
-			warnings: []string{warnStage},
-		},
-		"a stage that is long enough": {
-			key: existingKey("orders", gen.WithRotation(signetv1alpha1.Rotation{StageSeconds: ptr.To[int32](120)})),
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range keyCreations {
 		t.Run(name, func(t *testing.T) {
 			var objects []client.Object
 			if tc.source != nil {
@@ -114,14 +114,13 @@ func TestKeyIsCreated(t *testing.T) {
 
 func TestKeyIsUpdated(t *testing.T) {
 	aes := gen.WithAES(signetv1alpha1.AlgorithmAES128CFB)
-	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
 	labeled := gen.WithLabels(map[string]string{"team": "a"})
 	cases := map[string]struct {
 		old, key *signetv1alpha1.SignatureKey
 		warnings []string
 		refusal  string
 	}{
-		"the gate is checked on create only": {old: existingKey("orders", publicKey), key: existingKey("orders", publicKey, gen.WithSource("own"))},
+		"the gate is checked on create only": {old: existingKey("orders", publicKeyType), key: existingKey("orders", publicKeyType, gen.WithSource("own"))},
 		"an unchanged spec was warned about": {
 			old: existingKey("orders", aes), key: existingKey("orders", aes, labeled),
 		},
@@ -159,7 +158,7 @@ func TestKeyIsDeleted(t *testing.T) {
 	moved := existingBinding("moved", holding, gen.WithKey("payments"))
 	previous := existingBinding("previous", gen.WithKey("payments"))
 	previous.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
-	inOtherNamespace := existingBinding("inOtherNamespace")
+	inOtherNamespace := existingBinding("elsewhere")
 	elsewhere(inOtherNamespace)
 	cases := map[string]struct {
 		bindings []client.Object

@@ -22,62 +22,57 @@ const (
 	refuseBlindRead = "Internal error occurred: list SignatureKeys that reference the Secret: the cache cannot be read"
 )
 
+var sourceCreations = map[string]struct {
+	source  *corev1.Secret
+	keys    []client.Object
+	refusal string
+}{
+	"named by none": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)},
+	"named by a key elsewhere": {
+		source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), elsewhere)},
+	},
+	"not named": {
+		source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("other"))},
+	},
+	"valid": {
+		source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
+	},
+	"invalid": {
+		source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
+		refusal: refuseShort,
+	},
+	"no longer a source": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace, labeledManaged), keys: []client.Object{existingKey("orders", gen.WithSource("own"))}},
+	"a trailing newline": {
+		source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
+		refusal: invalidSource + "data[secret]: Invalid value: ends with a newline. Create the value without one, " +
+			"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
+	},
+	"differs from spec.identifier": {
+		source: gen.SourceSecret("own", map[string]string{"key": "other_app"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), gen.WithIdentifier("orders_app"))},
+		refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\". Supply only one of them, or equal values (for SignatureKey \"orders\")",
+	},
+	"neither component": {
+		source: gen.SourceSecret("own", map[string]string{"token": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
+		refusal: invalidSource + "data: Required value: must contain key, secret or both (for SignatureKey \"orders\")",
+	},
+	"one component of a pair": {
+		source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), publicKeyType)},
+		refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both components: key and secret (for SignatureKey \"orders\")",
+	},
+	"for every key that names it": {
+		source: gen.SourceSecret("own", map[string]string{"key": "12345678", "secret": "ten_digits"}, inNamespace),
+		keys: []client.Object{
+			existingKey("basic", gen.WithSource("own"), gen.WithType(signetv1alpha1.KeyTypeBasic)),
+			existingKey("hmac", gen.WithSource("own")),
+			existingKey("other"),
+		},
+		refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey \"basic\"), " +
+			"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"hmac\")]",
+	},
+}
+
 func TestSourceIsCreated(t *testing.T) {
-	inOtherNamespace := existingKey("orders", gen.WithSource("own"))
-	elsewhere(inOtherNamespace)
-	managed := gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)
-	managed.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
-	basic := gen.WithType(signetv1alpha1.KeyTypeBasic)
-	publicKey := gen.WithType(signetv1alpha1.KeyTypePublicKey)
-	cases := map[string]struct {
-		source  *corev1.Secret
-		keys    []client.Object
-		refusal string
-	}{
-		"named by none": {source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)},
-		"named by a key elsewhere": {
-			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{inOtherNamespace},
-		},
-		"not named": {
-			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("other"))},
-		},
-		"valid": {
-			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
-		},
-		"invalid": {
-			source: gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
-			refusal: refuseShort,
-		},
-		"no longer a source": {source: managed, keys: []client.Object{existingKey("orders", gen.WithSource("own"))}},
-		"a trailing newline": {
-			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret + "\n"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
-			refusal: invalidSource + "data[secret]: Invalid value: ends with a newline: create the value without one, " +
-				"using printf or kubectl create secret --from-literal (for SignatureKey \"orders\")",
-		},
-		"differs from spec.identifier": {
-			source: gen.SourceSecret("own", map[string]string{"key": "other_app"}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), gen.WithIdentifier("orders_app"))},
-			refusal: invalidSource + "data[key]: Invalid value: differs from spec.identifier of SignatureKey \"orders\": supply only one of them, or equal values (for SignatureKey \"orders\")",
-		},
-		"neither component": {
-			source: gen.SourceSecret("own", map[string]string{"token": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"))},
-			refusal: invalidSource + "data: Required value: must contain key, secret or both (for SignatureKey \"orders\")",
-		},
-		"one component of a pair": {
-			source: gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace), keys: []client.Object{existingKey("orders", gen.WithSource("own"), publicKey)},
-			refusal: invalidSource + "data[key]: Required value: a key of type PublicKey needs both components: key and secret (for SignatureKey \"orders\")",
-		},
-		"for every key that names it": {
-			source: gen.SourceSecret("own", map[string]string{"key": "12345678", "secret": "ten_digits"}, inNamespace),
-			keys: []client.Object{
-				existingKey("basic", gen.WithSource("own"), basic),
-				existingKey("hmac", gen.WithSource("own")),
-				existingKey("other"),
-			},
-			refusal: invalidSource + "[data[key]: Invalid value: " + basicKeyRule + " (for SignatureKey \"basic\"), " +
-				"data[secret]: Invalid value: " + hmacSecretRule + " (for SignatureKey \"hmac\")]",
-		},
-	}
-	for name, tc := range cases {
+	for name, tc := range sourceCreations {
 		t.Run(name, func(t *testing.T) {
 			validator := &sourceValidator{reader: newReader(t, tc.keys...)}
 			warnings, err := validator.ValidateCreate(t.Context(), tc.source)
@@ -89,8 +84,8 @@ func TestSourceIsCreated(t *testing.T) {
 func TestSourceIsUpdated(t *testing.T) {
 	valid := gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, inNamespace)
 	broken := gen.SourceSecret("own", map[string]string{"secret": "short"}, inNamespace)
-	unlabeled := broken.DeepCopy()
-	unlabeled.Labels = nil
+	unmarked := broken.DeepCopy()
+	unlabeled(unmarked)
 	annotated := broken.DeepCopy()
 	annotated.Annotations = map[string]string{"team": "a"}
 	leaving := broken.DeepCopy()
@@ -102,8 +97,8 @@ func TestSourceIsUpdated(t *testing.T) {
 	}{
 		"becomes invalid":                       {old: valid, source: broken, refusal: refuseShort},
 		"becomes valid":                         {old: broken, source: valid},
-		"becomes a source":                      {old: unlabeled, source: broken, refusal: refuseShort},
-		"stops being a source":                  {old: broken, source: unlabeled},
+		"becomes a source":                      {old: unmarked, source: broken, refusal: refuseShort},
+		"stops being a source":                  {old: broken, source: unmarked},
 		"was invalid before and is unchanged":   {old: broken, source: annotated},
 		"a Secret that is being deleted passes": {old: valid, source: leaving},
 	}

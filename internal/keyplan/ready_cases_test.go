@@ -149,7 +149,7 @@ var generationCases = map[string]planCase{
 }
 
 const (
-	newlineMessage = `Secret "own" is invalid: data[secret]: ends with a newline: create the value without one, using printf or kubectl create secret --from-literal.`
+	newlineMessage = `Secret "own" is invalid: data[secret] ends with a newline. Create the value without one, using printf or kubectl create secret --from-literal.`
 )
 
 var (
@@ -234,12 +234,12 @@ var sourceCases = map[string]planCase{
 	},
 	"a source without components is invalid": {
 		observation: Observation{Key: ofOwn(), Source: sourceOf("true", nil)},
-		want:        refusedSource(signetv1alpha1.ReasonInvalidMaterial, `Secret "own" is invalid: data: must contain key, secret or both.`),
+		want:        refusedSource(signetv1alpha1.ReasonInvalidMaterial, `Secret "own" is invalid: data must contain key, secret or both.`),
 	},
 	"two different identifiers are invalid": {
 		observation: Observation{Key: ofOwn(gen.WithIdentifier(identifier)), Source: sourceOf("true", map[string]string{"key": "another_app"})},
 		want: refusedSource(signetv1alpha1.ReasonInvalidMaterial,
-			`Secret "own" is invalid: data[key]: differs from spec.identifier of SignatureKey "orders": supply only one of them, or equal values.`),
+			`Secret "own" is invalid: data[key] differs from spec.identifier of SignatureKey "orders". Supply only one of them, or equal values.`),
 	},
 	"material stays in effect when its source becomes invalid": {
 		observation: Observation{

@@ -149,16 +149,16 @@ func ValidateComponent(path *field.Path, t signetv1alpha1.KeyType, algorithm sig
 func (l limits) fault(t signetv1alpha1.KeyType, value []byte) string {
 	line, broken := bytes.CutSuffix(value, []byte("\n"))
 	if broken && l.allow(bytes.TrimSuffix(line, []byte("\r"))) {
-		return "ends with a newline: create the value without one, using printf or kubectl create secret --from-literal"
+		return "ends with a newline. Create the value without one, using printf or kubectl create secret --from-literal"
 	}
 	if t != signetv1alpha1.KeyTypePublicKey {
 		return l.words()
 	}
 	if bytes.Contains(value, []byte("-----BEGIN")) {
-		return "is PEM: supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"
+		return "is PEM. Supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"
 	}
 	if l.allow(bytes.Join(bytes.Fields(value), nil)) {
-		return "contains line breaks: supply the base64 in one line (base64 -w0)"
+		return "contains line breaks. Supply the base64 in one line (base64 -w0)"
 	}
 	return l.words()
 }
@@ -209,7 +209,7 @@ func suppliedKey(path *field.Path, key *signetv1alpha1.SignatureKey, value []byt
 	}
 	// spec.identifier exists for types whose key is not secret: no need for constant time.
 	return rule(spec.Identifier == "" || spec.Identifier == string(value),
-		withheld(path, fmt.Sprintf("differs from spec.identifier of SignatureKey %q: supply only one of them, or equal values", key.Name)))
+		withheld(path, fmt.Sprintf("differs from spec.identifier of SignatureKey %q. Supply only one of them, or equal values", key.Name)))
 }
 
 func bothComponents(path *field.Path, hasKey, hasSecret bool) field.ErrorList {

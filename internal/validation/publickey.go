@@ -32,7 +32,7 @@ func keyPair(path *field.Path, key, secret []byte) field.ErrorList {
 		other, ok := public.(*rsa.PublicKey)
 		belongs = ok && private.PublicKey.Equal(other)
 	}
-	return rule(belongs, withheld(path.Key(DataSecret), "does not belong to the public key in data[key]: supply both components of one pair"))
+	return rule(belongs, withheld(path.Key(DataSecret), "does not belong to the public key in data[key]. Supply both components of one pair"))
 }
 
 func publicComponent(path *field.Path, value []byte) (any, field.ErrorList) {

@@ -82,19 +82,19 @@ func plantings() map[string]planting {
 		"HMAC":               {keyType: hmac, data: map[string]string{"secret": "Planted-hmac-secret-417"}},
 		"HMAC, too long":     {keyType: hmac, data: map[string]string{"secret": strings.Repeat("Planted-long-secret-", 4)}, path: secretPath, rule: hmacRule},
 		"HMAC with blanks":   {keyType: hmac, data: map[string]string{"secret": "Planted secret with blanks"}, path: secretPath, rule: hmacRule},
-		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends with a newline: create the value without one, using printf or kubectl create secret --from-literal"},
+		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends with a newline. Create the value without one, using printf or kubectl create secret --from-literal"},
 		"HMAC, not ASCII":    {keyType: hmac, data: map[string]string{"secret": "Planted\u00e9binary-secret-61"}, path: secretPath, rule: hmacRule},
-		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-with-another-key"}, path: keyPath, rule: `differs from spec.identifier of SignatureKey "planted": supply only one of them, or equal values`},
+		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-with-another-key"}, path: keyPath, rule: `differs from spec.identifier of SignatureKey "planted". Supply only one of them, or equal values`},
 		"Basic":              {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Planted-password-882"}},
 		"Basic, too short":   {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Plant-3"}, path: secretPath, rule: "a Basic secret (password) has 8 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"},
 		"AES":                {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": aesVector}, secrets: []string{aesKey, aesVector}},
 		"AES, a short key":   {keyType: aes, algorithm: aes256, data: map[string]string{"key": "PlantedAesShortKey", "secret": aesVector}, secrets: []string{"PlantedAesShortKey", aesVector}, path: keyPath, rule: "an aes-256-cfb key has exactly 32 letters, digits and any of _ - ! @ # $ % + / =, starting with a letter, digit, + or /"},
 		"AES, a long vector": {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": "PlantedVectorOf19by"}, secrets: []string{aesKey, "PlantedVectorOf19by"}, path: secretPath, rule: "an AES secret (vector) has exactly 16 letters, digits and any of _ - ! @ # $ % + / =, starting with a letter, digit, + or /"},
 		"a pair":             {keyType: public, data: map[string]string{"key": other.public, "secret": other.private}},
-		"two of two pairs":   {keyType: public, data: map[string]string{"key": other.public, "secret": one.private}, path: secretPath, rule: "does not belong to the public key in data[key]: supply both components of one pair"},
-		"PEM":                {keyType: public, data: map[string]string{"key": one.public, "secret": one.privatePEM}, secrets: bodyLines(one.privatePEM), path: secretPath, rule: "is PEM: supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"},
+		"two of two pairs":   {keyType: public, data: map[string]string{"key": other.public, "secret": one.private}, path: secretPath, rule: "does not belong to the public key in data[key]. Supply both components of one pair"},
+		"PEM":                {keyType: public, data: map[string]string{"key": one.public, "secret": one.privatePEM}, secrets: bodyLines(one.privatePEM), path: secretPath, rule: "is PEM. Supply the DER in base64 instead, in one line (openssl pkey -outform DER, then base64 -w0)"},
 		"SEC 1":              {keyType: public, data: map[string]string{"key": one.public, "secret": one.privateSEC1}, path: secretPath, rule: "must be a private key as PKCS#8 DER (openssl pkcs8 -topk8 -nocrypt -outform DER)"},
-		"base64 in lines":    {keyType: public, data: map[string]string{"key": one.public, "secret": lines}, secrets: strings.Fields(lines), path: secretPath, rule: "contains line breaks: supply the base64 in one line (base64 -w0)"},
+		"base64 in lines":    {keyType: public, data: map[string]string{"key": one.public, "secret": lines}, secrets: strings.Fields(lines), path: secretPath, rule: "contains line breaks. Supply the base64 in one line (base64 -w0)"},
 	}
 }
 
@@ -102,6 +102,14 @@ func (p planting) key(namespace string) *signetv1alpha1.SignatureKey {
 	key := gen.SignatureKey("planted", gen.InNamespace(namespace), gen.WithSource("own"))
 	key.Spec.Type, key.Spec.Algorithm, key.Spec.Identifier = p.keyType, p.algorithm, p.specKey
 	return key
+}
+
+// message is what a condition has of the rule.
+func (p planting) message() string {
+	if strings.HasPrefix(p.rule, "a") { // "an HMAC secret has …"
+		return p.path + ": " + p.rule
+	}
+	return p.path + " " + p.rule
 }
 
 func (p planting) hidden() []string {
@@ -133,7 +141,7 @@ func (p planting) supply(ctx context.Context) {
 	if p.rule == "" {
 		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 	} else {
-		Expect(env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(`Secret "own" is invalid: ` + p.path + ": " + p.rule + "."))
+		Expect(env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonInvalidMaterial)).To(Equal(`Secret "own" is invalid: ` + p.message() + "."))
 	}
 }
 

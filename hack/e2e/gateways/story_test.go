@@ -261,7 +261,6 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 	accepted(t, address, request)
 
 	// Not bound at all.
-	ctx := t.Context()
 	for _, binding := range []string{"rival", name} {
 		f.remove(t, &signetv1alpha1.SignatureBinding{}, binding)
 	}
@@ -274,26 +273,33 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 	f.waitFor(t, name, signetv1alpha1.ReasonBound)
 	back()
 
-	// The material is lost, and comes back from a backup.
-	var secret corev1.Secret
-	at := client.ObjectKey{Namespace: shop, Name: "orders"}
-	if err := f.Admin.Get(ctx, at, &secret); err != nil {
-		t.Fatal(err)
-	}
-	backup := secret.DeepCopy().Data
-	secret.Data["secret"] = []byte("-")
-	if err := f.Admin.Update(ctx, &secret); err != nil {
-		t.Fatal(err)
-	}
+	restore := loseMaterial(t, f)
 	gone("key lost")
-	if err := f.Admin.Get(ctx, at, &secret); err != nil {
-		t.Fatal(err)
-	}
-	secret.Data = backup
-	if err := f.Admin.Update(ctx, &secret); err != nil {
-		t.Fatal(err)
-	}
+	restore()
 	back()
+}
+
+// loseMaterial damages the managed Secret. What it returns restores the Secret from
+// a backup.
+func loseMaterial(t *testing.T, f *fixture) (restore func()) {
+	t.Helper()
+	write := func(change func(*corev1.Secret)) {
+		t.Helper()
+		var secret corev1.Secret
+		if err := f.Admin.Get(t.Context(), client.ObjectKey{Namespace: shop, Name: "orders"}, &secret); err != nil {
+			t.Fatal(err)
+		}
+		change(&secret)
+		if err := f.Admin.Update(t.Context(), &secret); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var backup []byte
+	write(func(secret *corev1.Secret) { backup, secret.Data["secret"] = secret.Data["secret"], []byte("-") })
+	return func() {
+		t.Helper()
+		write(func(secret *corev1.Secret) { secret.Data["secret"] = backup })
+	}
 }
 
 // moved has the binding change its key while requests go on: none may fail.

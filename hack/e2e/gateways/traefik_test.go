@@ -121,7 +121,7 @@ endpoints: [{addresses: ["127.0.0.1"], conditions: {ready: true}}]
 	f.kubectl(tb, "apply", "-f", path)
 }
 
-// withoutSignet leaves out the documents of Signet's kinds.
+// withoutSignet omits the documents of Signet's kinds.
 func (f *fixture) withoutSignet(tb testing.TB, file string) string {
 	tb.Helper()
 	var rest []string

@@ -49,7 +49,7 @@ func goAlphabet() alphabet {
 	return alphabet{path: all, text: all, bytes: true, outerSpace: true}
 }
 
-// nodeAlphabet leaves out what the Node.js SDK does otherwise:
+// nodeAlphabet omits what the Node.js SDK treats differently:
 //   - its url.parse escapes some characters of a path, which are then escaped
 //     once more; it ends a path at '?' and '#', turns a backslash around, and
 //     trims white space;

@@ -57,7 +57,7 @@ func Run(ctx context.Context, options Options) error {
 	if err := kubeclient.CheckAccess(ctx, config, options.permissions()); err != nil {
 		return err
 	}
-	mgr, err := New(config, options)
+	mgr, err := New(ctx, config, options)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func Scheme() (*runtime.Scheme, error) {
 }
 
 // New creates a manager that is ready to start.
-func New(config *rest.Config, options Options) (ctrl.Manager, error) {
+func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, error) {
 	scheme, err := Scheme()
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func New(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if !options.LeaderElect {
 		leading = func() bool { return true }
 	}
-	if err := addControllers(mgr, options, leading); err != nil {
+	if err := addControllers(ctx, mgr, options, leading); err != nil {
 		return nil, err
 	}
 	if err := RegisterStateCollector(mgr.GetClient(), clock.RealClock{}); err != nil {
@@ -190,8 +190,8 @@ func webhookServer(options Options, rotator *webhookcert.Rotator) webhook.Server
 	return webhook.NewServer(serverOptions)
 }
 
-func addControllers(mgr ctrl.Manager, options Options, leading func() bool) error {
-	if err := index.Setup(context.Background(), mgr.GetFieldIndexer()); err != nil {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool) error {
+	if err := index.Setup(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	observer, err := gatewayapi.New(mgr.GetConfig(), gatewayapi.Options{

@@ -65,8 +65,7 @@ func Start(command Command) (*Process, error) {
 	if err := p.output.open(command); err != nil {
 		return nil, err
 	}
-	// The caller stops the program, not a context: a stop lets it shut down.
-	cmd := exec.CommandContext(context.Background(), command.Program, command.Args...)
+	cmd := exec.Command(command.Program, command.Args...) //nolint:noctx // Stop ends the program: unlike a context, it lets it shut down
 	cmd.Dir, cmd.WaitDelay = command.Dir, drain
 	cmd.Env = append(os.Environ(), command.Env...)
 	// No program outlives the caller, even one that is killed.

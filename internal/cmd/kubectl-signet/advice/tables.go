@@ -41,7 +41,7 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonInvalidSource, "False",
-		"`spec.source.secretRef` names a managed Secret, and two keys must not rotate each other",
+		"`spec.source.secretRef` names a managed Secret, and two keys must not rotate each other; or it supplies the cipher key of a key of type AES as an identifier, which the status would publish",
 		"name a Secret of your own",
 	},
 	{
@@ -57,7 +57,7 @@ var KeyReady = []Advice{
 	{
 		signetv1alpha1.ReasonSecretOwnedByOther, "False",
 		"a Secret or ConfigMap with the managed name exists but is not managed by this key. It is left untouched",
-		"delete or rename it, or create a key with another `spec.target.name`",
+		"delete it, or create a key with another `spec.target.name`",
 	},
 	{
 		signetv1alpha1.ReasonSecretLost, "False",
@@ -124,8 +124,8 @@ var BindingReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonKeyNotReady, waiting,
-		"the key has no material yet",
-		"see the key's own condition",
+		"the key has no material yet, or other bindings have yet to acknowledge that they do not hold an API. The message names which",
+		"see the key's own condition; the other bindings resolve without action",
 	},
 	{
 		signetv1alpha1.ReasonConflicted, "False",

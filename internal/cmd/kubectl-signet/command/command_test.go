@@ -65,16 +65,16 @@ func setUp(ctx context.Context) error {
 		return err
 	}
 	folder = filepath.Join(plane.Dir, "plugin")
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", filepath.Join(folder, "kubectl-signet"), "..")
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "kubectl-signet"), "..")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return err
 	}
-	module, err := exec.CommandContext(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	if err != nil {
 		return err
 	}
-	gateways := exec.CommandContext(context.Background(), plane.Kubectl, "--kubeconfig", plane.Kubeconfig, "apply", "--server-side",
+	gateways := exec.CommandContext(ctx, plane.Kubectl, "--kubeconfig", plane.Kubeconfig, "apply", "--server-side",
 		"-f", filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"))
 	gateways.Stderr = os.Stderr
 	if err := gateways.Run(); err != nil {
