@@ -31,7 +31,7 @@ func (w *fixture) installSignet(t *testing.T) {
 	must(t, w.cluster.WriteKubeconfig(config, w.manager.kubeconfig))
 }
 
-// applyInstallation brings back what somebody has changed or deleted.
+// applyInstallation restores what a test has changed or deleted.
 func (w *fixture) applyInstallation(t *testing.T) {
 	t.Helper()
 	must(t, w.cluster.Install(t.Context(), filepath.Join(w.root, "config", "default"),

@@ -71,10 +71,10 @@ func registry() validations.Registry {
 		names[validation.Name()] = true
 		all.Register(validation.Name(), func(map[string]any) (validations.Validation, error) { return validation, nil })
 	}
-	theirs := runner.DefaultRegistry()
-	for _, name := range theirs.Registered() {
+	defaults := runner.DefaultRegistry()
+	for _, name := range defaults.Registered() {
 		if !names[name] {
-			all.Register(name, func(config map[string]any) (validations.Validation, error) { return theirs.Validation(name, config) })
+			all.Register(name, func(config map[string]any) (validations.Validation, error) { return defaults.Validation(name, config) })
 		}
 	}
 	return all

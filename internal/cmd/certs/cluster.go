@@ -40,7 +40,7 @@ func (c *cluster) read(ctx context.Context, at location) (map[string][]byte, err
 	secret := &corev1.Secret{}
 	err := c.client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}, secret)
 	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // the interface says so
+		return nil, nil //nolint:nilnil // part of the contract of store
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", c.describe(at), err)
