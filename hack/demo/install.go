@@ -5,9 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -53,11 +50,10 @@ func (d *demo) install(ctx context.Context) error {
 	d.screen.say("The Gateway API's CRDs, then all of config/default, as `kubectl apply --server-side -k config/default` does. " +
 		"The one change: since there is no Pod behind their Service, the webhooks are called at the address of the process " +
 		"that is started next.")
-	gatewayAPI, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	crds, err := controlplane.GatewayAPICRDs(ctx)
 	if err != nil {
-		return fmt.Errorf("find module of the Gateway API: %w", err)
+		return err
 	}
-	crds := filepath.Join(strings.TrimSpace(string(gatewayAPI)), "config", "crd", "standard")
 	if output, err := d.kubectl.run(ctx, nil, "apply", "--server-side", "-f", crds); err != nil {
 		return fmt.Errorf("%w\n%s", err, output)
 	}

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gatewayapi
+package gatewayapi_test
 
 import (
 	"context"
-	"errors"
+	"io"
+	"maps"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
+	"path"
 	"strings"
 	"sync"
 	"testing"
@@ -21,62 +20,37 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/gatewayapi"
+	"github.com/signet-dev/signet/internal/testing/env"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-const (
-	soon = 30 * time.Second
-	poll = 50 * time.Millisecond
-	// removalTimeout limits the removal of a CRD: the API server takes up to a minute
-	// to confirm that no objects are left.
-	removalTimeout = 2 * time.Minute
-)
+// discoveryInterval keeps the tests short.
+const discoveryInterval = 200 * time.Millisecond
 
-// testServer is a separate API server, because the tests of the observer install and
+// testServer is a separate cluster, because the tests of the observer install and
 // remove the kinds of the Gateway API.
-type testServer struct {
-	env    *envtest.Environment
-	config *rest.Config
-	client client.Client
-	crds   string
-}
+type testServer struct{ *env.Cluster }
 
 func startServer(t *testing.T) *testServer {
 	t.Helper()
-	g := NewWithT(t)
-	module, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	g.Expect(err).NotTo(HaveOccurred())
-	assets, err := controlplane.Assets(context.Background(), os.Stderr)
-	g.Expect(err).NotTo(HaveOccurred())
-	env := &envtest.Environment{BinaryAssetsDirectory: assets}
-	config, err := env.Start()
-	g.Expect(err).NotTo(HaveOccurred())
-	t.Cleanup(func() { g.Expect(env.Stop()).To(Succeed()) })
-	config.QPS = -1
-	types := runtime.NewScheme()
-	g.Expect(errors.Join(clientgoscheme.AddToScheme(types), gwapiv1.Install(types))).To(Succeed())
-	cli, err := client.New(config, client.Options{Scheme: types})
-	g.Expect(err).NotTo(HaveOccurred())
-	return &testServer{
-		env: env, config: config, client: cli,
-		crds: filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"),
-	}
+	cluster, err := env.Start(t.Context(), env.Options{})
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+	t.Cleanup(cluster.Stop)
+	return &testServer{cluster}
 }
 
-func (s *testServer) crdOptions(resources []string) envtest.CRDInstallOptions {
-	options := envtest.CRDInstallOptions{MaxTime: soon, PollInterval: poll, ErrorIfPathMissing: true}
-	for _, resource := range resources {
-		options.Paths = append(options.Paths, filepath.Join(s.crds, "gateway.networking.k8s.io_"+resource+".yaml"))
-	}
+func crdOptions(t *testing.T, resources []string) envtest.CRDInstallOptions {
+	t.Helper()
+	options, err := env.GatewayAPIOptions(context.Background(), resources...)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	return options
 }
 
@@ -91,7 +65,7 @@ func (s *testServer) install(t *testing.T, resources ...string) {
 		}
 		s.remove(t, resources...)
 	})
-	_, err := envtest.InstallCRDs(s.config, s.crdOptions(resources))
+	_, err := envtest.InstallCRDs(s.Config, crdOptions(t, resources))
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
 
@@ -99,31 +73,31 @@ func (s *testServer) install(t *testing.T, resources ...string) {
 func (s *testServer) remove(t *testing.T, resources ...string) {
 	t.Helper()
 	g := NewWithT(t)
-	g.Expect(envtest.UninstallCRDs(s.config, s.crdOptions(resources))).To(Succeed())
+	g.Expect(envtest.UninstallCRDs(s.Config, crdOptions(t, resources))).To(Succeed())
 	for _, resource := range resources {
 		crd := &metav1.PartialObjectMetadata{}
 		crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
 		g.Eventually(func() error {
-			return s.client.Get(context.Background(), client.ObjectKey{Name: resource + "." + gwapiv1.GroupName}, crd)
-		}, removalTimeout, poll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
+			return s.Admin.Get(context.Background(), client.ObjectKey{Name: resource + "." + gwapiv1.GroupName}, crd)
+		}).WithTimeout(proc.Long).WithPolling(proc.Poll).Should(MatchError(apierrors.IsNotFound, "NotFound"))
 	}
 }
 
 func (s *testServer) removeObjects(t *testing.T, resource string) {
 	t.Helper()
 	g := NewWithT(t)
-	kind, err := s.client.RESTMapper().KindFor(schema.GroupVersionResource{Group: gwapiv1.GroupName, Resource: resource})
+	kind, err := s.Admin.RESTMapper().KindFor(schema.GroupVersionResource{Group: gwapiv1.GroupName, Resource: resource})
 	if meta.IsNoMatchError(err) {
 		return // the test has removed it
 	}
 	g.Expect(err).NotTo(HaveOccurred())
 	objects := &metav1.PartialObjectMetadataList{}
 	objects.SetGroupVersionKind(kind)
-	if err := s.client.List(context.Background(), objects); !apierrors.IsNotFound(err) {
+	if err := s.Admin.List(context.Background(), objects); !apierrors.IsNotFound(err) {
 		g.Expect(err).NotTo(HaveOccurred())
 	}
 	for i := range objects.Items {
-		g.Expect(client.IgnoreNotFound(s.client.Delete(context.Background(), &objects.Items[i]))).To(Succeed())
+		g.Expect(client.IgnoreNotFound(s.Admin.Delete(context.Background(), &objects.Items[i]))).To(Succeed())
 	}
 }
 
@@ -131,23 +105,23 @@ func (s *testServer) removeObjects(t *testing.T, resource string) {
 func (s *testServer) create(t *testing.T, objects ...client.Object) {
 	t.Helper()
 	for _, object := range objects {
-		err := s.client.Create(context.Background(), object)
+		err := s.Admin.Create(context.Background(), object)
 		NewWithT(t).Expect(client.IgnoreAlreadyExists(err)).To(Succeed())
 	}
 }
 
 func (s *testServer) delete(t *testing.T, object client.Object) {
 	t.Helper()
-	NewWithT(t).Expect(s.client.Delete(context.Background(), object)).To(Succeed())
+	NewWithT(t).Expect(s.Admin.Delete(context.Background(), object)).To(Succeed())
 }
 
 // change applies a change to the current object.
 func (s *testServer) change(t *testing.T, object client.Object, change func()) {
 	t.Helper()
 	g := NewWithT(t)
-	g.Expect(s.client.Get(context.Background(), client.ObjectKeyFromObject(object), object)).To(Succeed())
+	g.Expect(s.Admin.Get(context.Background(), client.ObjectKeyFromObject(object), object)).To(Succeed())
 	change()
-	g.Expect(s.client.Update(context.Background(), object)).To(Succeed())
+	g.Expect(s.Admin.Update(context.Background(), object)).To(Succeed())
 }
 
 // accept writes the status of a route as the controller of a gateway does: for all
@@ -173,7 +147,7 @@ func (s *testServer) accept(t *testing.T, route client.Object, status metav1.Con
 	case *gwapiv1.GRPCRoute:
 		route.Status.RouteStatus = statusFor(route.Spec.ParentRefs, route.Generation)
 	}
-	NewWithT(t).Expect(s.client.Status().Update(context.Background(), route)).To(Succeed())
+	NewWithT(t).Expect(s.Admin.Status().Update(context.Background(), route)).To(Succeed())
 }
 
 // allow lets a user list and watch resources in a namespace until the test ends.
@@ -197,40 +171,40 @@ func (s *testServer) allow(t *testing.T, user, namespace string, resources ...st
 }
 
 // as returns the configuration of a user who may only discover.
-func (s *testServer) as(t *testing.T, user string) *rest.Config {
-	t.Helper()
-	authenticated, err := s.env.AddUser(envtest.User{Name: user}, s.config)
-	NewWithT(t).Expect(err).NotTo(HaveOccurred())
-	return authenticated.Config()
+func (s *testServer) as(user string) *rest.Config {
+	config := rest.CopyConfig(s.Config)
+	config.Impersonate.UserName = user
+	return config
 }
 
 // observation is a running observer with its notifications and log lines.
 type observation struct {
-	*Observer
-	stop func()
+	*gatewayapi.Observer
+	stop     func()
+	requests requestLog
 
 	mu       sync.Mutex
-	notified []RouteRef
+	notified []gatewayapi.RouteRef
 	logged   []string
 }
 
 // observe starts an observer with a short discovery interval, and waits for its
 // first sync.
-func observe(t *testing.T, config *rest.Config, opts Options) *observation {
+func observe(t *testing.T, config *rest.Config, opts gatewayapi.Options) *observation {
 	t.Helper()
 	g := NewWithT(t)
 	o := &observation{}
 	if opts.DiscoveryInterval == 0 {
-		opts.DiscoveryInterval = 4 * poll
+		opts.DiscoveryInterval = discoveryInterval
 	}
 	opts.Logger = funcr.New(func(_, args string) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.logged = append(o.logged, args)
 	}, funcr.Options{})
-	observer, err := New(config, opts)
+	observer, err := gatewayapi.New(o.requests.wrap(config), opts)
 	g.Expect(err).NotTo(HaveOccurred())
-	observer.Subscribe(func(ref RouteRef) {
+	observer.Subscribe(func(ref gatewayapi.RouteRef) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.notified = append(o.notified, ref)
@@ -244,14 +218,14 @@ func observe(t *testing.T, config *rest.Config, opts Options) *observation {
 		g.Expect(<-ended).To(Succeed())
 	})
 	t.Cleanup(o.stop)
-	waiting, cancelWaiting := context.WithTimeout(ctx, soon)
+	waiting, cancelWaiting := context.WithTimeout(ctx, proc.Soon)
 	defer cancelWaiting()
 	g.Expect(observer.WaitForSync(waiting)).To(Succeed())
 	return o
 }
 
 // count returns the number of notifications about the route.
-func (o *observation) count(ref RouteRef) int {
+func (o *observation) count(ref gatewayapi.RouteRef) int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	count := 0
@@ -274,6 +248,78 @@ func (o *observation) logs(text string) int {
 		}
 	}
 	return count
+}
+
+// requestLog has what an API server knows of an observer.
+type requestLog struct {
+	mu sync.Mutex
+	// discoveries counts requests for the kinds that are served, and reads counts
+	// lists and watches of objects. Open watches are counted by resource.
+	discoveries, reads int
+	open               map[string]int
+}
+
+func (l *requestLog) wrap(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return env.RoundTripper(func(request *http.Request) (*http.Response, error) {
+			resource := path.Base(request.URL.Path)
+			l.count(resource)
+			response, err := next.RoundTrip(request)
+			if err == nil && response.StatusCode == http.StatusOK && request.URL.Query().Get("watch") != "" {
+				l.change(resource, 1)
+				response.Body = &closer{ReadCloser: response.Body, closed: sync.OnceFunc(func() { l.change(resource, -1) })}
+			}
+			return response, err
+		})
+	})
+	return config
+}
+
+func (l *requestLog) count(resource string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch resource {
+	case "v1":
+		l.discoveries++
+	case httpRoutes, grpcRoutes, gateways, listenerSets:
+		l.reads++
+	}
+}
+
+func (l *requestLog) change(resource string, by int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open == nil {
+		l.open = map[string]int{}
+	}
+	if l.open[resource] += by; l.open[resource] == 0 {
+		delete(l.open, resource)
+	}
+}
+
+// watches returns how many watches of each resource are open.
+func (l *requestLog) watches() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.open)
+}
+
+func (l *requestLog) counts() (discoveries, reads int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.discoveries, l.reads
+}
+
+// closer calls a function when it is closed.
+type closer struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (c *closer) Close() error {
+	c.closed()
+	return c.ReadCloser.Close()
 }
 
 // faults responds to requests in place of the API server.
@@ -299,7 +345,7 @@ func (f *faults) count() int {
 func (f *faults) wrap(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(request *http.Request) (*http.Response, error) {
+		return env.RoundTripper(func(request *http.Request) (*http.Response, error) {
 			if f.hit(request.URL.Path) {
 				return &http.Response{
 					StatusCode: http.StatusServiceUnavailable, Request: request, Body: http.NoBody, Header: http.Header{},
@@ -320,10 +366,6 @@ func (f *faults) hit(path string) bool {
 	f.hits++
 	return true
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
 func newNamespace(name string) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}

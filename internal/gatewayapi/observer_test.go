@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package gatewayapi
+package gatewayapi_test
 
 import (
 	"context"
@@ -11,12 +11,19 @@ import (
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/publication"
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
 	httpKind = signetv1alpha1.APIKindHTTPRoute
 	grpcKind = signetv1alpha1.APIKindGRPCRoute
+
+	httpRoutes   = "httproutes"
+	grpcRoutes   = "grpcroutes"
+	gateways     = "gateways"
+	listenerSets = "listenersets"
 )
 
 // The states that the cases expect.
@@ -65,32 +72,43 @@ func (o *observation) expectState(t *testing.T, want publication.State, last *in
 	t.Helper()
 	NewWithT(t).Eventually(func() publication.State {
 		return o.Publication(httpKind, "shop", "orders", "RELEASE", last)
-	}, soon, poll).Should(Equal(want))
+	}, proc.Soon, proc.Poll).Should(Equal(want))
 }
 
 // expectNotified waits until the route was notified more often than before.
-func (o *observation) expectNotified(t *testing.T, ref RouteRef, before int) {
+func (o *observation) expectNotified(t *testing.T, ref gatewayapi.RouteRef, before int) {
 	t.Helper()
-	NewWithT(t).Eventually(func() int { return o.count(ref) }, soon, poll).Should(BeNumerically(">", before))
+	NewWithT(t).Eventually(func() int { return o.count(ref) }, proc.Soon, proc.Poll).Should(BeNumerically(">", before))
+}
+
+// expectNoReads expects that nothing is listed or watched while discovery is
+// repeated. A watch that goes on after its kind was removed would try again.
+func (o *observation) expectNoReads(t *testing.T) {
+	t.Helper()
+	g := NewWithT(t)
+	discoveries, reads := o.requests.counts()
+	g.Eventually(func() int { now, _ := o.requests.counts(); return now - discoveries }, proc.Soon, proc.Poll).Should(BeNumerically(">", 10))
+	_, now := o.requests.counts()
+	g.Expect(now).To(Equal(reads))
 }
 
 var (
-	ordersRef = RouteRef{Kind: httpKind, Namespace: "shop", Name: "orders"}
-	allHTTP   = RouteRef{Kind: httpKind}
-	allGRPC   = RouteRef{Kind: grpcKind}
+	ordersRef = gatewayapi.RouteRef{Kind: httpKind, Namespace: "shop", Name: "orders"}
+	allHTTP   = gatewayapi.RouteRef{Kind: httpKind}
+	allGRPC   = gatewayapi.RouteRef{Kind: grpcKind}
 )
 
 func observesInstalledKinds(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	o := observe(t, server.config, Options{})
+	o := observe(t, server.Config, gatewayapi.Options{})
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(neverPublished))
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", count32(2))).To(Equal(offlineNow))
 	g.Expect(o.Publication(signetv1alpha1.APIKindAPI, "shop", "orders", "RELEASE", nil)).To(Equal(publication.State{Published: true}))
-	g.Expect(o.allWatches()).To(BeEmpty())
+	g.Expect(o.requests.watches()).To(BeEmpty())
 
 	for range 2 {
 		before := o.count(allHTTP)
-		server.install(t, resourceHTTPRoutes, resourceGateways)
+		server.install(t, httpRoutes, gateways)
 		o.expectNotified(t, allHTTP, before)
 		server.create(t, gatewayIn("infra", "public", "RELEASE"))
 		route := httpRouteIn("shop", "orders", parentRef("Gateway", "infra", "public"))
@@ -98,21 +116,18 @@ func observesInstalledKinds(t *testing.T, server *testServer) {
 		server.accept(t, route, metav1.ConditionTrue, "")
 		o.expectState(t, publishedBy(1), nil)
 		g.Expect(o.Publication(grpcKind, "shop", "orders", "RELEASE", nil)).To(Equal(neverPublished))
-		watches := o.allWatches()
-		g.Expect(watches).To(HaveLen(2))
+		g.Eventually(o.requests.watches, proc.Soon, proc.Poll).Should(Equal(map[string]int{httpRoutes: 1, gateways: 1}))
 
 		before = o.count(allHTTP)
-		server.remove(t, resourceGateways)
+		server.remove(t, gateways)
 		o.expectState(t, offlineNow, count32(1))
 		o.expectNotified(t, allHTTP, before)
-		server.remove(t, resourceHTTPRoutes)
-		g.Eventually(o.allWatches, soon, poll).Should(BeEmpty())
-		for _, watch := range watches {
-			g.Eventually(watch.stopped, soon).Should(BeClosed())
-		}
+		server.remove(t, httpRoutes)
+		g.Eventually(o.requests.watches, proc.Soon, proc.Poll).Should(BeEmpty())
 		o.expectState(t, neverPublished, nil)
 		_, presence := o.Route(httpKind, "shop", "orders")
 		g.Expect(presence).To(Equal(publication.Absent))
+		o.expectNoReads(t)
 	}
 	g.Expect(o.logs("Failed")).To(BeZero(), "removing a kind is no error")
 	g.Expect(o.Unreadable()).To(BeEmpty())
@@ -120,18 +135,18 @@ func observesInstalledKinds(t *testing.T, server *testServer) {
 
 func observesGateways(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways)
+	server.install(t, httpRoutes, grpcRoutes, gateways)
 	public, local := gatewayIn("infra", "public", "RELEASE"), gatewayIn("shop", "local", "staging")
 	parents := []gwapiv1.ParentReference{parentRef("Gateway", "infra", "public"), {Name: "local"}}
 	route, grpc := httpRouteIn("shop", "orders", parents...), grpcRouteIn("shop", "orders", parents...)
 	server.create(t, public, local, route, grpc)
 	server.accept(t, route, metav1.ConditionTrue, "")
 	server.accept(t, grpc, metav1.ConditionTrue, "")
-	o := observe(t, server.config, Options{})
+	o := observe(t, server.Config, gatewayapi.Options{})
 	o.expectState(t, publishedBy(1), nil)
 	g.Expect(o.Publication(grpcKind, "shop", "orders", "staging", nil)).To(Equal(publishedBy(1)))
 
-	grpcRef := RouteRef{Kind: grpcKind, Namespace: "shop", Name: "orders"}
+	grpcRef := gatewayapi.RouteRef{Kind: grpcKind, Namespace: "shop", Name: "orders"}
 	steps := []struct {
 		what   string
 		change func()
@@ -156,16 +171,16 @@ func observesGateways(t *testing.T, server *testServer) {
 }
 
 func observesListenerSets(t *testing.T, server *testServer) {
-	server.install(t, resourceHTTPRoutes, resourceGateways)
+	server.install(t, httpRoutes, gateways)
 	public, staging := gatewayIn("infra", "public", "RELEASE"), gatewayIn("infra", "staging", "staging")
 	route := httpRouteIn("shop", "orders", parentRef("ListenerSet", "shop", "extra"))
 	server.create(t, public, staging, route)
 	server.accept(t, route, metav1.ConditionTrue, "")
-	o := observe(t, server.config, Options{})
+	o := observe(t, server.Config, gatewayapi.Options{})
 	o.expectState(t, neverPublished, nil)
 
 	before := o.count(allHTTP)
-	server.install(t, resourceListenerSets)
+	server.install(t, listenerSets)
 	o.expectNotified(t, allHTTP, before)
 	set := listenerSetIn("shop", "extra", public)
 	steps := []struct {
@@ -192,9 +207,9 @@ func observesListenerSets(t *testing.T, server *testServer) {
 
 func observesRoutes(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGateways)
+	server.install(t, httpRoutes, gateways)
 	server.create(t, gatewayIn("shop", "local", "RELEASE"))
-	o := observe(t, server.config, Options{})
+	o := observe(t, server.Config, gatewayapi.Options{})
 	local := gwapiv1.ParentReference{Name: "local"}
 	route, fence := httpRouteIn("shop", "orders", local), httpRouteIn("shop", "fence", local)
 	server.create(t, route, fence)
@@ -210,7 +225,7 @@ func observesRoutes(t *testing.T, server *testServer) {
 		server.accept(t, route, metav1.ConditionTrue, message)
 	}
 	server.accept(t, fence, metav1.ConditionTrue, "")
-	fenceRef := RouteRef{Kind: httpKind, Namespace: "shop", Name: "fence"}
+	fenceRef := gatewayapi.RouteRef{Kind: httpKind, Namespace: "shop", Name: "fence"}
 	o.expectNotified(t, fenceRef, 1)
 	g.Expect(o.count(ordersRef)).To(Equal(before))
 
@@ -235,18 +250,18 @@ func observesRoutes(t *testing.T, server *testServer) {
 
 func keepsStateAcrossRestarts(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGateways)
+	server.install(t, httpRoutes, gateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
 	server.create(t, gatewayIn("shop", "local", "RELEASE"), route)
 	server.accept(t, route, metav1.ConditionTrue, "")
 	for range 3 {
-		o := observe(t, server.config, Options{})
+		o := observe(t, server.Config, gatewayapi.Options{})
 		g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", count32(1))).To(Equal(publishedBy(1)))
 		o.stop()
 		g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", count32(1))).To(Equal(publishedBy(1)))
 	}
 
-	notStarted, err := New(server.config, Options{})
+	notStarted, err := gatewayapi.New(server.Config, gatewayapi.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(notStarted.Publication(httpKind, "shop", "orders", "RELEASE", count32(1))).To(Equal(restingOn(publishedBy(1))))
 	ended, cancel := context.WithCancel(context.Background())
@@ -258,16 +273,16 @@ func keepsStateAcrossRestarts(t *testing.T, server *testServer) {
 
 func survivesFailingDiscovery(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGateways)
+	server.install(t, httpRoutes, gateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
 	server.create(t, gatewayIn("shop", "local", "RELEASE"), route)
 	server.accept(t, route, metav1.ConditionTrue, "")
 	var fault faults
-	o := observe(t, fault.wrap(server.config), Options{})
+	o := observe(t, fault.wrap(server.Config), gatewayapi.Options{})
 	o.expectState(t, publishedBy(1), nil)
 
 	fault.fail("/gateway.networking.k8s.io/v1")
-	g.Eventually(fault.count, soon, poll).Should(BeNumerically(">=", 3))
+	g.Eventually(fault.count, proc.Soon, proc.Poll).Should(BeNumerically(">=", 3))
 	g.Expect(o.Unreadable()).To(Equal([]string{"discovery: ServiceUnavailable"}))
 	g.Expect(o.logs("Failed to discover")).To(Equal(1))
 	o.expectState(t, publishedBy(1), nil)
@@ -275,19 +290,19 @@ func survivesFailingDiscovery(t *testing.T, server *testServer) {
 	o.expectState(t, offlineNow, count32(1))
 
 	fault.fail("")
-	g.Eventually(o.Unreadable, soon, poll).Should(BeEmpty())
+	g.Eventually(o.Unreadable, proc.Soon, proc.Poll).Should(BeEmpty())
 	g.Expect(o.logs("Discovered the kinds of the Gateway API again")).To(Equal(1))
 }
 
 func survivesFailingList(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGateways)
+	server.install(t, httpRoutes, gateways)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
 	server.create(t, gatewayIn("shop", "local", "RELEASE"), route)
 	server.accept(t, route, metav1.ConditionTrue, "")
 	var fault faults
 	fault.fail("/gateways")
-	o := observe(t, fault.wrap(server.config), Options{})
+	o := observe(t, fault.wrap(server.Config), gatewayapi.Options{})
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(restingOn(neverPublished)))
 	o.expectState(t, restingOn(publishedBy(1)), count32(1))
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways: ServiceUnavailable"}))
@@ -296,15 +311,15 @@ func survivesFailingList(t *testing.T, server *testServer) {
 	fault.fail("")
 	o.expectState(t, publishedBy(1), nil)
 	o.expectNotified(t, allGRPC, before)
-	g.Eventually(o.Unreadable, soon, poll).Should(BeEmpty())
+	g.Eventually(o.Unreadable, proc.Soon, proc.Poll).Should(BeEmpty())
 }
 
 func observesNamespaces(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways, resourceListenerSets)
-	all := []string{resourceHTTPRoutes, resourceGRPCRoutes, resourceGateways, resourceListenerSets}
+	server.install(t, httpRoutes, grpcRoutes, gateways, listenerSets)
+	all := []string{httpRoutes, grpcRoutes, gateways, listenerSets}
 	server.allow(t, "tenant", "shop", all...)
-	server.allow(t, "tenant", "infra", resourceGateways, resourceListenerSets)
+	server.allow(t, "tenant", "infra", gateways, listenerSets)
 	public, local := gatewayIn("infra", "public", "RELEASE"), gatewayIn("shop", "local", "RELEASE")
 	hidden := gatewayIn("default", "hidden", "RELEASE")
 	set := listenerSetIn("infra", "extra", gatewayIn("infra", "third", "RELEASE"))
@@ -317,11 +332,11 @@ func observesNamespaces(t *testing.T, server *testServer) {
 	server.accept(t, route, metav1.ConditionTrue, "")
 	server.accept(t, other, metav1.ConditionTrue, "")
 
-	o := observe(t, server.as(t, "tenant"), Options{
+	o := observe(t, server.as("tenant"), gatewayapi.Options{
 		Namespaces: []string{"shop"}, GatewayNamespaces: []string{"infra", "shop"},
 	})
 	g.Expect(o.Unreadable()).To(BeEmpty())
-	g.Expect(o.allWatches()).To(HaveLen(6))
+	g.Eventually(o.requests.watches, proc.Soon, proc.Poll).Should(Equal(map[string]int{httpRoutes: 1, grpcRoutes: 1, gateways: 2, listenerSets: 2}))
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(publishedBy(3)))
 	g.Expect(o.Publication(httpKind, "infra", "orders", "RELEASE", nil)).To(Equal(neverPublished))
 	before := o.count(ordersRef)
@@ -332,12 +347,12 @@ func observesNamespaces(t *testing.T, server *testServer) {
 
 func survivesForbiddenKinds(t *testing.T, server *testServer) {
 	g := NewWithT(t)
-	server.install(t, resourceHTTPRoutes, resourceGateways, resourceListenerSets)
-	server.allow(t, "limited", "shop", resourceHTTPRoutes)
+	server.install(t, httpRoutes, gateways, listenerSets)
+	server.allow(t, "limited", "shop", httpRoutes)
 	route := httpRouteIn("shop", "orders", gwapiv1.ParentReference{Name: "local"})
 	server.create(t, gatewayIn("shop", "local", "RELEASE"), route)
 	server.accept(t, route, metav1.ConditionTrue, "")
-	o := observe(t, server.as(t, "limited"), Options{Namespaces: []string{"shop"}})
+	o := observe(t, server.as("limited"), gatewayapi.Options{Namespaces: []string{"shop"}})
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways in namespace shop: Forbidden", "listenersets in namespace shop: Forbidden"}))
 	_, presence := o.Route(httpKind, "shop", "orders")
 	g.Expect(presence).To(Equal(publication.Present))
@@ -345,7 +360,7 @@ func survivesForbiddenKinds(t *testing.T, server *testServer) {
 	o.expectState(t, restingOn(publishedBy(1)), count32(4))
 
 	before := o.count(allHTTP)
-	server.allow(t, "limited", "shop", resourceGateways)
+	server.allow(t, "limited", "shop", gateways)
 	o.expectState(t, publishedBy(1), nil)
 	o.expectNotified(t, allHTTP, before)
 	g.Expect(o.Unreadable()).To(Equal([]string{"listenersets in namespace shop: Forbidden"}))

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const checkMethod = "/envoy.service.auth.v3.Authorization/Check"
@@ -32,7 +34,7 @@ func beginCall(t *testing.T, connection *grpc.ClientConn) grpc.ClientStream {
 // waitForCalls waits until the calls in progress are that many.
 func (f *fixture) waitForCalls(t *testing.T, want int) {
 	t.Helper()
-	eventually(t, func() error {
+	proc.Eventually(t, fmt.Sprintf("%d calls in progress", want), func() error {
 		f.callQuota.mu.Lock()
 		defer f.callQuota.mu.Unlock()
 		if got := grpcCalls - f.callQuota.free; got != want {
@@ -111,7 +113,7 @@ func TestCallsWithoutAMessage(t *testing.T) {
 			if err := stream.RecvMsg(&envoyauth.CheckResponse{}); status.Code(err) != c.want {
 				t.Errorf("error %v, want %s", err, c.want)
 			}
-			eventually(t, func() error {
+			proc.Eventually(t, "the request to be counted", func() error {
 				if got := counted(t, f, c.result) - before; got != 1 {
 					return fmt.Errorf("%v requests counted as %s", got, c.result)
 				}

@@ -101,10 +101,7 @@ func (s *Signer) handleSign(w http.ResponseWriter, r *http.Request, c *call) (*s
 		return nil, notFound()
 	}
 	now := s.now()
-	if err := c.caller.authorize(verbSign, c.slot.Namespace, now); err != nil {
-		return nil, err
-	}
-	grant, err := s.lookup(c.slot, now)
+	grant, err := s.findGrant(c, verbSign, now)
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +123,13 @@ func (s *Signer) EnvoyHandler(local bool) http.Handler {
 }
 
 func (s *Signer) handleEnvoy(w http.ResponseWriter, r *http.Request, c *call) (*signed, error) {
-	slot, target, err := cutSlot(r.RequestURI, prefixEnvoy)
-	if err != nil {
+	var target string
+	var err error
+	if c.slot, target, err = cutSlot(r.RequestURI, prefixEnvoy); err != nil {
 		return nil, notFound()
 	}
-	c.slot = slot
 	now := s.now()
-	if err := c.caller.authorize(verbSign, slot.Namespace, now); err != nil {
-		return nil, err
-	}
-	grant, err := s.lookup(slot, now)
+	grant, err := s.findGrant(c, verbSign, now)
 	if err != nil {
 		return nil, err
 	}

@@ -107,10 +107,7 @@ func (s *Signer) handleCheck(attributes *envoyauth.AttributeContext, c *call) (*
 		return nil, notFound()
 	}
 	now := s.now()
-	if err := c.caller.authorize(verbSign, c.slot.Namespace, now); err != nil {
-		return nil, err
-	}
-	grant, err := s.lookup(c.slot, now)
+	grant, err := s.findGrant(c, verbSign, now)
 	if err != nil {
 		return nil, err
 	}

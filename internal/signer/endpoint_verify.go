@@ -22,10 +22,7 @@ func (s *Signer) handleVerify(w http.ResponseWriter, r *http.Request, c *call) (
 		return nil, notFound()
 	}
 	now := s.now()
-	if err := c.caller.authorize(verbVerify, c.slot.Namespace, now); err != nil {
-		return nil, err
-	}
-	grant, err := s.lookup(c.slot, now)
+	grant, err := s.findGrant(c, verbVerify, now)
 	if err != nil {
 		return nil, err
 	}

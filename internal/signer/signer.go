@@ -10,7 +10,6 @@ import (
 
 	"github.com/signet-dev/signet/api/signature"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Signer handles the requests to all endpoints.
@@ -57,9 +56,13 @@ type signed struct {
 	name string
 }
 
-// lookup returns the policy and the material of a slot.
-func (s *Signer) lookup(slot slots.Slot, now time.Time) (snapshot.Grant, error) {
-	grant, err := s.store.Snapshot().Lookup(slot, now)
+// findGrant returns the policy and the material of the slot of a call, if the caller
+// may use its namespace for the verb.
+func (s *Signer) findGrant(c *call, verb string, now time.Time) (snapshot.Grant, error) {
+	if err := c.caller.authorize(verb, c.slot.Namespace, now); err != nil {
+		return snapshot.Grant{}, err
+	}
+	grant, err := s.store.Snapshot().Lookup(c.slot, now)
 	if err != nil {
 		return snapshot.Grant{}, unusable(err)
 	}

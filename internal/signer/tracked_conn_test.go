@@ -19,26 +19,12 @@ import (
 	envoyauth "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // timeout is long enough for a busy machine.
 const timeout = 20 * time.Second
-
-// eventually polls until the condition returns nil.
-func eventually(t *testing.T, condition func() error) {
-	t.Helper()
-	deadline := time.Now().Add(timeout)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
 
 // transports are the ways to send requests on one connection. The function returns
 // the status of the response, or 0 without one.
@@ -141,7 +127,7 @@ func TestConnectionsEndWithTheirAuthority(t *testing.T) {
 			if status := send(); status != http.StatusForbidden {
 				t.Fatalf("without its authority: %d", status)
 			}
-			eventually(t, func() error {
+			proc.Eventually(t, "the connection to be closed", func() error {
 				if status := send(); status != 0 {
 					return fmt.Errorf("connection not closed: %d", status)
 				}
@@ -195,7 +181,7 @@ func TestResumedSessionsAreVerified(t *testing.T) {
 	config.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 	resumed := false
 	config.VerifyConnection = func(state tls.ConnectionState) error { resumed = state.DidResume; return nil }
-	eventually(t, func() error {
+	proc.Eventually(t, "a session to be resumed", func() error {
 		if status, err := callTLS(t, address, config); err != nil || status != http.StatusOK {
 			t.Fatal(status, err)
 		}
@@ -249,7 +235,7 @@ func TestConnectionsHaveAQuota(t *testing.T) {
 	for _, opened := range held {
 		_ = opened.Close()
 	}
-	eventually(t, func() error { _, err := hold("signet://sign/team-a", "signet://sign/team-b"); return err })
+	proc.Eventually(t, "the quota to be free again", func() error { _, err := hold("signet://sign/team-a", "signet://sign/team-b"); return err })
 }
 
 // Connections without a handshake do not keep other clients out.
@@ -299,7 +285,7 @@ func TestClosedConnectionsFreeTheQuota(t *testing.T) {
 		_, _ = callTLS(t, l.Addr().String(), untrusted)
 		_, _ = callTLS(t, l.Addr().String(), keys.client())
 	}
-	eventually(t, func() error {
+	proc.Eventually(t, "the quota to be free again", func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.quota.mu.Lock()

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/pki"
 )
 
@@ -46,14 +47,16 @@ func (r *Rotator) authority(ctx context.Context) (sharedAuthority, error) {
 
 func (r *Rotator) tryAuthority(ctx context.Context) (sharedAuthority, error) {
 	name := client.ObjectKey{Namespace: r.options.Namespace, Name: r.options.SecretName}
-	secret := &corev1.Secret{}
-	err := r.client.Get(ctx, name, secret)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return sharedAuthority{}, fmt.Errorf("read Secret %s: %w", name, err)
+	secret, err := kubeclient.GetOrNil[corev1.Secret](ctx, r.client, name)
+	if err != nil {
+		return sharedAuthority{}, err
 	}
-	exists, now := err == nil, r.options.Clock.Now()
-	trusted := secret.Data[pki.DataBundle]
-	issuer, problem := pki.DecodeAuthority(secret.Data)
+	var stored map[string][]byte
+	if secret != nil {
+		stored = secret.Data
+	}
+	now, trusted := r.options.Clock.Now(), stored[pki.DataBundle]
+	issuer, problem := pki.DecodeAuthority(stored)
 	if problem != nil || !now.Before(renewalTime(issuer)) {
 		// The Secret may have been deleted or broken. This replica knows the
 		// bundle that the API server trusts: certificates that other replicas
@@ -68,10 +71,10 @@ func (r *Rotator) tryAuthority(ctx context.Context) (sharedAuthority, error) {
 		return sharedAuthority{}, err
 	}
 	held := sharedAuthority{issuer: issuer, bundle: data[pki.DataBundle]}
-	if exists && problem == nil && bytes.Equal(secret.Data[pki.DataBundle], held.bundle) && bytes.Equal(secret.Data[pki.DataCertificate], data[pki.DataCertificate]) {
+	if problem == nil && bytes.Equal(trusted, held.bundle) && bytes.Equal(stored[pki.DataCertificate], data[pki.DataCertificate]) {
 		return held, nil
 	}
-	if err := r.writeSecret(ctx, exists, secret, data); err != nil {
+	if err := r.writeSecret(ctx, secret, data); err != nil {
 		return sharedAuthority{}, fmt.Errorf("write Secret %s: %w", name, err)
 	}
 	logf.FromContext(ctx).WithName("certs").Info("Wrote the authority of the webhook certificates",
@@ -79,8 +82,9 @@ func (r *Rotator) tryAuthority(ctx context.Context) (sharedAuthority, error) {
 	return held, nil
 }
 
-func (r *Rotator) writeSecret(ctx context.Context, exists bool, secret *corev1.Secret, data map[string][]byte) error {
-	if exists {
+// writeSecret updates the Secret that was read, or creates it if that is nil.
+func (r *Rotator) writeSecret(ctx context.Context, secret *corev1.Secret, data map[string][]byte) error {
+	if secret != nil {
 		secret.Data = data
 		return r.client.Update(ctx, secret)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // application is one of Argo CD's, with a namespace of the same name and a
@@ -83,7 +85,7 @@ func (a *application) refresh(t *testing.T, how string) {
 	t.Helper()
 	const annotation = "argocd.argoproj.io/refresh"
 	a.kubectl(t, "annotate", "--overwrite", "-n", "argocd", "application", a.name, annotation+"="+how)
-	eventually(t, "Argo CD to refresh", func() error {
+	proc.EventuallyLong(t, "Argo CD to refresh", func() error {
 		if a.state(t).Metadata.Annotations[annotation] != "" {
 			return fmt.Errorf("not refreshed")
 		}
@@ -109,7 +111,7 @@ func (a *application) head(t *testing.T) string {
 func (a *application) expectSettled(t *testing.T) {
 	t.Helper()
 	revision, begin := a.head(t), time.Now()
-	eventually(t, "the application to be synced and healthy", func() error {
+	proc.EventuallyLong(t, "the application to be synced and healthy", func() error {
 		s := a.state(t).Status
 		operation := s.Operation
 		if operation.SyncResult.Revision == revision && (operation.Phase == "Failed" || operation.Phase == "Error") {
@@ -133,7 +135,7 @@ func (a *application) expectSettled(t *testing.T) {
 func (a *application) expectFailed(t *testing.T, kind, name, message string) {
 	t.Helper()
 	revision := a.head(t)
-	eventually(t, "the sync to fail", func() error {
+	proc.EventuallyLong(t, "the sync to fail", func() error {
 		operation := a.state(t).Status.Operation
 		if operation.SyncResult.Revision != revision || operation.Phase != "Failed" {
 			return fmt.Errorf("it is %s (%s)", operation.Phase, operation.Message)
@@ -194,7 +196,7 @@ func (a *application) list(t *testing.T, kinds, field string, more ...string) st
 
 func (a *application) expectGone(t *testing.T, kind, name string) {
 	t.Helper()
-	eventually(t, kind+" "+name+" to be gone", func() error {
+	proc.EventuallyLong(t, kind+" "+name+" to be gone", func() error {
 		if found := a.kubectl(t, "get", "-n", a.name, kind, name, "--ignore-not-found", "-o", "name"); found != "" {
 			return fmt.Errorf("it is still there")
 		}

@@ -25,7 +25,7 @@ func (w *fixture) startArgoCD(t *testing.T) {
 	w.apply(t, "argocd", appProject)
 
 	home := filepath.Join(w.dir, "argocd")
-	env := []string{"HOME=" + home, "TMPDIR=" + home, "KUBECONFIG=" + w.cluster.Kubeconfig,
+	env := []string{"HOME=" + home, "TMPDIR=" + home, "KUBECONFIG=" + w.Kubeconfig,
 		"ARGOCD_FAKE_IN_CLUSTER=true", "ARGOCD_GPG_ENABLED=false",
 		"ARGOCD_RECONCILIATION_TIMEOUT=10s", "ARGOCD_RECONCILIATION_JITTER=0s",
 		"ARGOCD_ASK_PASS_SOCK=" + filepath.Join(home, "ask-pass.sock")}

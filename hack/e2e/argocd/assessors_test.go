@@ -14,6 +14,8 @@ import (
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // agreed is the assessment that each tool must return, by the status of Ready.
@@ -79,8 +81,8 @@ func (w *fixture) assessArgoCD(t *testing.T, object *unstructured.Unstructured) 
 	text, err := json.Marshal(object)
 	must(t, err)
 	must(t, os.WriteFile(resource, text, 0o600))
-	must(t, os.WriteFile(settings, []byte(w.kubectl(t, "kustomize", filepath.Join(w.root, "config", "argocd"))), 0o600))
-	cmd := exec.Command(filepath.Join(w.argoCD, "argocd"), "admin", "settings", "resource-overrides", "health", resource, "--argocd-cm-path", settings)
+	must(t, os.WriteFile(settings, []byte(w.kubectl(t, "kustomize", filepath.Join(w.Root, "config", "argocd"))), 0o600))
+	cmd := exec.CommandContext(t.Context(), filepath.Join(w.argoCD, "argocd"), "admin", "settings", "resource-overrides", "health", resource, "--argocd-cm-path", settings)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "HOME="+dir)
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
@@ -96,7 +98,7 @@ func (w *fixture) assessArgoCD(t *testing.T, object *unstructured.Unstructured) 
 // it should.
 func (s testNamespace) assessKubectl(t *testing.T, kind, name, condition string, want bool) {
 	t.Helper()
-	_, err := s.try("", "wait", "-n", s.namespace, "--for=condition="+condition, "--timeout=0", kind+"/"+name)
+	_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition="+condition, "--timeout=0", kind+"/"+name)
 	if err != nil && !strings.Contains(err.Error(), "condition not met for "+strings.ToLower(kind)) {
 		t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func (s testNamespace) wait(t *testing.T, kind, name string) (end func()) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
-		_, err := s.try("", "wait", "-n", s.namespace, "--for=condition=Ready", fmt.Sprintf("--timeout=%s", patience), kind+"/"+name)
+		_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", fmt.Sprintf("--timeout=%s", proc.Long), kind+"/"+name)
 		done <- err
 	}()
 	return func() {
@@ -131,7 +133,7 @@ func (s testNamespace) wait(t *testing.T, kind, name string) (end func()) {
 func (s testNamespace) expectReady(t *testing.T, kind, name, ready, reason string) *unstructured.Unstructured {
 	t.Helper()
 	var object *unstructured.Unstructured
-	eventually(t, fmt.Sprintf("%s %s to be %s %s", kind, name, ready, reason), func() error {
+	proc.EventuallyLong(t, fmt.Sprintf("%s %s to be %s %s", kind, name, ready, reason), func() error {
 		object = s.read(t, kind, name)
 		for _, condition := range conditionsOf(t, object) {
 			if condition.Type == "Ready" && condition.ObservedGeneration == object.GetGeneration() &&

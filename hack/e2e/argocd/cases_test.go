@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 const (
@@ -188,7 +190,7 @@ var stateCases = map[string]stateCase{
 // are whole seconds, and a binding created in the same second is not late.
 func passSecond(t *testing.T, s testNamespace) {
 	deleted := s.read(t, kindKey, "orders").GetDeletionTimestamp()
-	eventually(t, "another second", func() error {
+	proc.EventuallyLong(t, "another second", func() error {
 		if time.Now().Before(deleted.Add(time.Second)) {
 			return fmt.Errorf("it is the same")
 		}
@@ -200,8 +202,8 @@ func passSecond(t *testing.T, s testNamespace) {
 // namespace stays in deletion with its key in it.
 func keepKeys(t *testing.T, s testNamespace) {
 	s.apply(t, s.namespace, strings.ReplaceAll(keepKeysPolicy, "NAMESPACE", s.namespace))
-	eventually(t, "the policy to take effect", func() error {
-		if _, err := s.try("", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
+	proc.EventuallyLong(t, "the policy to take effect", func() error {
+		if _, err := s.try(t.Context(), "", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
 			return fmt.Errorf("the key can be deleted")
 		}
 		return nil

@@ -5,6 +5,8 @@ package argocd
 import (
 	"fmt"
 	"testing"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // wavePlan is the sync wave of each object of a change.
@@ -123,7 +125,7 @@ func moveByKeyRef(t *testing.T, w *fixture) {
 func (a *application) expectBound(t *testing.T, name string, apis int) {
 	t.Helper()
 	want := fmt.Sprintf("True Bound %d of %d", apis, apis)
-	eventually(t, "SignatureBinding "+name+" to be bound", func() error {
+	proc.EventuallyLong(t, "SignatureBinding "+name+" to be bound", func() error {
 		is := a.kubectl(t, "get", "-n", a.name, "signaturebinding", name, "-o",
 			`jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.reason}{end} {.status.boundAPIs} of {.status.totalAPIs}`)
 		if is != want {

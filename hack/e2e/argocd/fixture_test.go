@@ -13,36 +13,34 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-dev/signet/internal/testing/controlplane"
+	"github.com/signet-dev/signet/internal/testing/env"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// patience is how long anything may take: Argo CD prunes in the foreground.
-const patience = proc.Long
-
-// fixture is a control plane with Signet and, if wanted, Argo CD.
+// fixture is a cluster with Signet and, if wanted, Argo CD.
 type fixture struct {
-	root, dir string
-	cluster   *controlplane.ControlPlane
+	*env.Cluster
+	dir string
 	// argoCD is the folder of the program.
 	argoCD    string
 	redisPort string
 	manager   manager
 }
 
-// newFixture starts a control plane with Signet installed, whose manager does not
-// run yet.
+// newFixture starts a cluster with Signet installed, whose manager does not run
+// yet.
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	root, err := proc.Root()
-	must(t, err)
 	folder, err := argoCD.Find(t.Context(), os.Stderr)
 	must(t, err)
-	w := &fixture{root: root, dir: t.TempDir(), argoCD: folder}
-	w.cluster, err = controlplane.Start(t.Context(), controlplane.Options{ControllerManager: true})
+	w := &fixture{dir: t.TempDir(), argoCD: folder}
+	w.manager.webhooks, w.manager.program = proc.FreeAddress(t), filepath.Join(w.dir, "signet")
+	w.Cluster, err = env.Start(t.Context(), env.Options{
+		ControllerManager: true, GatewayAPI: true, Install: []string{"default"}, Webhooks: w.manager.webhooks,
+	})
 	must(t, err)
-	t.Cleanup(w.cluster.Stop)
-	w.installSignet(t)
+	t.Cleanup(w.Stop)
+	must(t, env.Build(t.Context(), w.Root, ".", w.manager.program))
 	return w
 }
 
@@ -56,7 +54,7 @@ func must(t *testing.T, err error) {
 // run runs a command and returns what it prints.
 func (w *fixture) run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(name, args...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod")
 	var problems bytes.Buffer
@@ -70,13 +68,13 @@ func (w *fixture) run(t *testing.T, dir, name string, args ...string) string {
 
 func (w *fixture) kubectl(t *testing.T, args ...string) string {
 	t.Helper()
-	return w.run(t, w.root, w.cluster.Kubectl, append([]string{"--kubeconfig=" + w.cluster.Kubeconfig}, args...)...)
+	return w.run(t, w.Root, w.Kubectl, append([]string{"--kubeconfig=" + w.Kubeconfig}, args...)...)
 }
 
 // try runs kubectl, and returns what it prints and whether it has succeeded.
-func (w *fixture) try(input string, args ...string) (string, error) {
-	cmd := exec.Command(w.cluster.Kubectl, append([]string{"--kubeconfig=" + w.cluster.Kubeconfig}, args...)...)
-	cmd.Dir, cmd.Stdin = w.root, strings.NewReader(input)
+func (w *fixture) try(ctx context.Context, input string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, w.Kubectl, append([]string{"--kubeconfig=" + w.Kubeconfig}, args...)...)
+	cmd.Dir, cmd.Stdin = w.Root, strings.NewReader(input)
 	output, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(output))
 	if err != nil {
@@ -88,14 +86,14 @@ func (w *fixture) try(input string, args ...string) (string, error) {
 // apply applies YAML as an administrator.
 func (w *fixture) apply(t *testing.T, namespace, yaml string) {
 	t.Helper()
-	_, err := w.try(yaml, "apply", "--server-side", "-n", namespace, "-f", "-")
+	_, err := w.try(t.Context(), yaml, "apply", "--server-side", "-n", namespace, "-f", "-")
 	must(t, err)
 }
 
 // module is the folder of a module's source.
 func (w *fixture) module(t *testing.T, dir, path string) string {
 	t.Helper()
-	return w.run(t, filepath.Join(w.root, dir), "go", "list", "-m", "-f", "{{.Dir}}", path)
+	return w.run(t, filepath.Join(w.Root, dir), "go", "list", "-m", "-f", "{{.Dir}}", path)
 }
 
 // start runs a program until the test ends, or until it is stopped.
@@ -112,10 +110,4 @@ func freePort(t *testing.T) string {
 	_, port, err := net.SplitHostPort(proc.FreeAddress(t))
 	must(t, err)
 	return port
-}
-
-// eventually checks until there is no error.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	must(t, proc.Until(context.Background(), patience, what, check))
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // TestStates produces every state that Ready can have, with the real manager
@@ -71,8 +73,8 @@ func (w *fixture) unguard(t *testing.T) {
 	w.kubectl(t, "patch", "crd", "signaturebindings.signet.dev", "--type=json", "-p",
 		`[{"op":"remove","path":"`+schema+`/properties/signatureHeader/pattern"}]`)
 	for _, invalid := range []string{invalidKey, invalidBinding} {
-		eventually(t, "the CRD to accept an invalid spec", func() error {
-			_, err := w.try(invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
+		proc.EventuallyLong(t, "the CRD to accept an invalid spec", func() error {
+			_, err := w.try(t.Context(), invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
 			return err
 		})
 	}
@@ -88,7 +90,7 @@ func notSeenYet(t *testing.T, w *fixture) {
 		var ends []func()
 		for _, kind := range kinds {
 			s.assess(t, kind, "orders", "")
-			_, err := s.try("", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
+			_, err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
 			if err == nil || !strings.Contains(err.Error(), "timed out waiting for the condition") {
 				t.Errorf("kubectl wait, without a manager: %v, want it to time out", err)
 			}

@@ -98,7 +98,7 @@ func seesWrites(t *testing.T, shop *application) {
 	go func() {
 		defer close(stopped)
 		for n := 0; ctx.Err() == nil; n++ {
-			_, _ = shop.try("", "annotate", "--overwrite", "-n", "shop", "signaturekey", "payments", fmt.Sprintf("example.com/seen=%d", n))
+			_, _ = shop.try(ctx, "", "annotate", "--overwrite", "-n", "shop", "signaturekey", "payments", fmt.Sprintf("example.com/seen=%d", n))
 			select {
 			case <-ctx.Done():
 			case <-time.After(100 * time.Millisecond):

@@ -5,12 +5,15 @@ package argocd
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // node is one of the resource tree that Argo CD shows: what is in Git, and the
@@ -22,9 +25,9 @@ type node struct {
 }
 
 // tree reads what Argo CD's user interface reads; it is nowhere but in redis.
-func (a *application) tree() ([]node, error) {
+func (a *application) tree(ctx context.Context) ([]node, error) {
 	redis := func(args ...string) ([]byte, error) {
-		return exec.Command("redis-cli", append([]string{"-p", a.redisPort, "--raw"}, args...)...).Output()
+		return exec.CommandContext(ctx, "redis-cli", append([]string{"-p", a.redisPort, "--raw"}, args...)...).Output()
 	}
 	names, err := redis("--scan", "--pattern", "app|resources-tree|"+a.name+"|*")
 	if err != nil {
@@ -52,8 +55,8 @@ func (a *application) tree() ([]node, error) {
 // expectNode waits until the resource tree has the object as it is wanted.
 func (a *application) expectNode(t *testing.T, kind, name string, wanted func(node) error) {
 	t.Helper()
-	eventually(t, kind+" "+name+" in the resource tree", func() error {
-		nodes, err := a.tree()
+	proc.EventuallyLong(t, kind+" "+name+" in the resource tree", func() error {
+		nodes, err := a.tree(t.Context())
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ var policy = &config.Config{
 	UnhandledEnforcement: config.EnforcementPolicyError,
 	Validations: []config.ValidationConfig{
 		{Name: "description", Enforcement: config.EnforcementPolicyNone},
+		{Name: "enum", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"additionPolicy": "Allow"}},
 		{Name: "nullable", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"additionPolicy": "Allow"}},
 		{Name: "pattern", Enforcement: config.EnforcementPolicyError, Configuration: map[string]any{"removalPolicy": "Allow"}},
 	},
@@ -62,20 +63,14 @@ func appendErrors(found []string, path string, result validations.ComparisonResu
 	return found
 }
 
-// registry has the validations of this package and those of crdify. Where both
-// have one of the same name, the one of this package replaces the other.
+// registry has the validations of crdify and those of this package.
 func registry() validations.Registry {
-	all := validations.NewRegistry()
-	names := map[string]bool{}
-	for _, validation := range ownValidations() {
-		names[validation.Name()] = true
-		all.Register(validation.Name(), func(map[string]any) (validations.Validation, error) { return validation, nil })
+	all, crdify := validations.NewRegistry(), runner.DefaultRegistry()
+	for _, name := range crdify.Registered() {
+		all.Register(name, func(config map[string]any) (validations.Validation, error) { return crdify.Validation(name, config) })
 	}
-	defaults := runner.DefaultRegistry()
-	for _, name := range defaults.Registered() {
-		if !names[name] {
-			all.Register(name, func(config map[string]any) (validations.Validation, error) { return defaults.Validation(name, config) })
-		}
+	for _, own := range ownValidations() {
+		all.Register(own.Name(), func(map[string]any) (validations.Validation, error) { return own, nil })
 	}
 	return all
 }

@@ -11,7 +11,6 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/crdify/pkg/config"
 	"sigs.k8s.io/crdify/pkg/validations"
-	"sigs.k8s.io/crdify/pkg/validations/property"
 )
 
 type (
@@ -19,27 +18,12 @@ type (
 	schema = apiextensionsv1.JSONSchemaProps
 )
 
-// ownValidations are what crdify lacks.
+// ownValidations are what crdify lacks; doc.go gives the reason for each.
 func ownValidations() []validations.Validation {
 	return []validations.Validation{
 		validation[crd]{"spec.group", compareGroup},
 		validation[crd]{"spec.names", compareNames},
 		validation[crd]{"spec.versions", compareVersions},
-		newEnum(),
-		keyword("format", func(s *schema) *string { return &s.Format }, addedOrChanged),
-		keyword("exclusiveMaximum", func(s *schema) *bool { return &s.ExclusiveMaximum }, addedOrChanged),
-		keyword("exclusiveMinimum", func(s *schema) *bool { return &s.ExclusiveMinimum }, addedOrChanged),
-		keyword("uniqueItems", func(s *schema) *bool { return &s.UniqueItems }, addedOrChanged),
-		keyword("multipleOf", func(s *schema) **float64 { return &s.MultipleOf }, addedOrChanged),
-		keyword("allOf", func(s *schema) *[]schema { return &s.AllOf }, addedOrChanged),
-		keyword("anyOf", func(s *schema) *[]schema { return &s.AnyOf }, addedOrChanged),
-		keyword("oneOf", func(s *schema) *[]schema { return &s.OneOf }, addedOrChanged),
-		keyword("not", func(s *schema) **schema { return &s.Not }, addedOrChanged),
-		keyword("x-kubernetes-preserve-unknown-fields", func(s *schema) **bool { return &s.XPreserveUnknownFields }, removedOrChanged),
-		keyword("x-kubernetes-int-or-string", func(s *schema) *bool { return &s.XIntOrString }, removedOrChanged),
-		keyword("x-kubernetes-list-type", func(s *schema) **string { return &s.XListType }, otherListType),
-		keyword("x-kubernetes-list-map-keys", func(s *schema) *[]string { return &s.XListMapKeys }, changed),
-		keyword("x-kubernetes-map-type", func(s *schema) **string { return &s.XMapType }, changed),
 		validation[schema]{"x-kubernetes-validations", compareRules},
 		validation[schema]{"additionalProperties", compareValues},
 	}
@@ -61,60 +45,18 @@ func (v validation[T]) Compare(before, now *T) validations.ComparisonResult {
 	return validations.ComparisonResult{Name: v.name, Errors: v.compare(before, now)}
 }
 
-// keyword is the validation of one keyword of a schema. A change is a finding if
-// the predicate holds.
-func keyword[V any](name string, of func(*schema) *V, tightened func(before, now any) bool) validation[schema] {
-	return validation[schema]{name, func(before, now *schema) []string {
-		was, is := *of(before), *of(now)
-		*of(before), *of(now) = *new(V), *new(V)
-		if !tightened(was, is) {
-			return nil
-		}
-		return []string{text(was) + " -> " + text(is)}
-	}}
-}
-
-func changed(before, now any) bool { return !equality.Semantic.DeepEqual(before, now) }
-
-func addedOrChanged(before, now any) bool { return text(now) != none && changed(before, now) }
-
-func removedOrChanged(before, now any) bool { return text(before) != none && changed(before, now) }
-
-// otherListType knows that a list without a type is atomic.
-func otherListType(before, now any) bool {
-	was, _ := before.(*string)
-	is, _ := now.(*string)
-	return ptr.Deref(was, "atomic") != ptr.Deref(is, "atomic")
-}
-
 const none = "none"
 
-// text is a keyword's value in JSON, or none.
+// text is a value in JSON, or none.
 func text(value any) string {
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		return err.Error()
 	}
-	switch encoded := string(encoded); encoded {
-	case "null", "false", `""`, "[]":
+	if string(encoded) == "null" {
 		return none
-	default:
-		return encoded
 	}
-}
-
-// enum is crdify's validation, which also reports an enum that is gone.
-type enum struct{ property.Enum }
-
-func newEnum() *enum {
-	return &enum{property.Enum{EnumConfig: property.EnumConfig{AdditionPolicy: property.AdditionPolicyAllow}}}
-}
-
-func (e *enum) Compare(before, now *schema) validations.ComparisonResult {
-	if len(now.Enum) == 0 {
-		before.Enum = nil
-	}
-	return e.Enum.Compare(before, now)
+	return string(encoded)
 }
 
 // compareRules reports new CEL rules. It does not compare what a rule accepts.
@@ -144,7 +86,7 @@ func rules(s *schema) []string {
 func compareValues(before, now *schema) []string {
 	was, is := before.AdditionalProperties, now.AdditionalProperties
 	before.AdditionalProperties, now.AdditionalProperties = nil, nil
-	if was != nil && is != nil && was.Schema != nil && is.Schema != nil || !changed(was, is) {
+	if was != nil && is != nil && was.Schema != nil && is.Schema != nil || equality.Semantic.DeepEqual(was, is) {
 		return nil
 	}
 	return []string{text(was) + " -> " + text(is)}
@@ -188,7 +130,7 @@ func compareVersions(before, now *crd) []string {
 		if old.Status != nil && new.Status == nil {
 			found = append(found, was.Name+" without subresource status")
 		}
-		if removedOrChanged(old.Scale, new.Scale) {
+		if old.Scale != nil && !equality.Semantic.DeepEqual(old.Scale, new.Scale) {
 			found = append(found, was.Name+" with subresource scale removed or changed")
 		}
 	}

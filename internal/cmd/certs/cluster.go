@@ -37,13 +37,10 @@ func (c *cluster) describe(at location) string {
 }
 
 func (c *cluster) read(ctx context.Context, at location) (map[string][]byte, error) {
-	secret := &corev1.Secret{}
-	err := c.client.Get(ctx, client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}, secret)
-	if apierrors.IsNotFound(err) {
-		return nil, nil //nolint:nilnil // part of the contract of store
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", c.describe(at), err)
+	name := client.ObjectKey{Namespace: at.namespace, Name: secretPrefix + at.name}
+	secret, err := kubeclient.GetOrNil[corev1.Secret](ctx, c.client, name)
+	if err != nil || secret == nil {
+		return nil, err
 	}
 	if secret.Data == nil {
 		secret.Data = map[string][]byte{}

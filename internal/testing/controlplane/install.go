@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -37,6 +39,22 @@ func (cp *ControlPlane) Install(ctx context.Context, dir string, options Install
 		return err
 	}
 	return cp.Apply(ctx, objects, options)
+}
+
+// GatewayAPICRDs returns the folder of the Gateway API's CRDs, in the version that
+// the checkout depends on.
+func GatewayAPICRDs(ctx context.Context) (string, error) {
+	root, err := proc.Root()
+	if err != nil {
+		return "", err
+	}
+	list := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api")
+	list.Dir = root
+	module, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("find the module of the Gateway API: %w", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"), nil
 }
 
 // Render returns the objects of a kustomization.

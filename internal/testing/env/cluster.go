@@ -110,7 +110,7 @@ func (c *Cluster) InstallConfig(ctx context.Context, folder, webhooks string) er
 
 // InstallGatewayAPI installs all kinds of the Gateway API.
 func (c *Cluster) InstallGatewayAPI(ctx context.Context) error {
-	folder, err := GatewayAPICRDs(ctx)
+	folder, err := controlplane.GatewayAPICRDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -123,20 +123,10 @@ func (c *Cluster) InstallGatewayAPI(ctx context.Context) error {
 	return nil
 }
 
-// GatewayAPICRDs returns the folder of the Gateway API's CRDs, in the version of
-// go.mod. With names of resources, see GatewayAPIOptions.
-func GatewayAPICRDs(ctx context.Context) (string, error) {
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module of the Gateway API: %w", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"), nil
-}
-
 // GatewayAPIOptions returns the options to install or remove the CRDs of some
 // resources of the Gateway API: httproutes, gateways and so on.
 func GatewayAPIOptions(ctx context.Context, resources ...string) (envtest.CRDInstallOptions, error) {
-	folder, err := GatewayAPICRDs(ctx)
+	folder, err := controlplane.GatewayAPICRDs(ctx)
 	options := envtest.CRDInstallOptions{MaxTime: proc.Soon, PollInterval: proc.Poll, ErrorIfPathMissing: true}
 	for _, resource := range resources {
 		options.Paths = append(options.Paths, filepath.Join(folder, "gateway.networking.k8s.io_"+resource+".yaml"))

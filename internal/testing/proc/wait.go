@@ -61,3 +61,11 @@ func Eventually(tb testing.TB, what string, check func() error) {
 	tb.Helper()
 	gomega.NewWithT(tb).Eventually(check).WithTimeout(Soon).WithPolling(Poll).Should(gomega.Succeed(), "wait for %s", what)
 }
+
+// EventuallyLong fails the test unless check returns nil within Long.
+func EventuallyLong(tb testing.TB, what string, check func() error) {
+	tb.Helper()
+	if err := Until(context.WithoutCancel(tb.Context()), Long, what, check); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -15,25 +15,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/testing/controlplane"
-	"github.com/signet-dev/signet/internal/testing/proc"
+	"github.com/signet-dev/signet/internal/testing/env"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// What all tests share: a control plane with the CRDs, objects as written by
-// the test, and the plugin in a folder of its own. No manager runs.
+// What all tests share: a cluster with the CRDs, objects as written by the test,
+// and the plugin in a folder of its own. No manager runs.
 var (
-	plane  *controlplane.ControlPlane
-	admin  client.Client
-	folder string
+	cluster *env.Cluster
+	folder  string
 )
 
 func TestMain(m *testing.M) {
@@ -44,11 +39,16 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) int {
 	ctx := context.Background()
 	var err error
-	if plane, err = controlplane.Start(ctx, controlplane.Options{}); err != nil {
+	cluster, err = env.Start(ctx, env.Options{GatewayAPI: true, Install: []string{"crd", "namespace", "rbac"}})
+	if err != nil {
 		return failed(err)
 	}
-	defer plane.Stop()
-	if err := setUp(ctx); err != nil {
+	defer cluster.Stop()
+	folder = filepath.Join(cluster.Dir, "plugin")
+	if err := env.Build(ctx, cluster.Root, "./internal/cmd/kubectl-signet", filepath.Join(folder, "kubectl-signet")); err != nil {
+		return failed(err)
+	}
+	if err := createShop(ctx); err != nil {
 		return failed(err)
 	}
 	return m.Run()
@@ -59,49 +59,11 @@ func failed(err error) int {
 	return 1
 }
 
-func setUp(ctx context.Context) error {
-	root, err := proc.Root()
-	if err != nil {
-		return err
-	}
-	folder = filepath.Join(plane.Dir, "plugin")
-	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(folder, "kubectl-signet"), "..")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return err
-	}
-	module, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	if err != nil {
-		return err
-	}
-	gateways := exec.CommandContext(ctx, plane.Kubectl, "--kubeconfig", plane.Kubeconfig, "apply", "--server-side",
-		"-f", filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard"))
-	gateways.Stderr = os.Stderr
-	if err := gateways.Run(); err != nil {
-		return err
-	}
-	for _, dir := range []string{"crd", "namespace", "rbac"} {
-		if err := plane.Install(ctx, filepath.Join(root, "config", dir), controlplane.InstallOptions{}); err != nil {
-			return err
-		}
-	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, signetv1alpha1.AddToScheme, gwapiv1.Install} {
-		if err := add(scheme); err != nil {
-			return err
-		}
-	}
-	if admin, err = client.New(plane.Config, client.Options{Scheme: scheme}); err != nil {
-		return err
-	}
-	return createShop(ctx)
-}
-
 // signet runs `kubectl signet`: the real kubectl finds the plugin by the PATH.
 func signet(t *testing.T, args ...string) (out, problems string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), plane.Kubectl, append([]string{"signet"}, args...)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+plane.Kubeconfig, "PATH="+folder+":"+os.Getenv("PATH"))
+	cmd := exec.CommandContext(t.Context(), cluster.Kubectl, append([]string{"signet"}, args...)...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig, "PATH="+folder+":"+os.Getenv("PATH"))
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err = cmd.Run()
@@ -247,7 +209,7 @@ func TestBindApplies(t *testing.T) {
 		t.Fatal(err, problems)
 	}
 	var binding signetv1alpha1.SignatureBinding
-	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "applied", Name: "orders-preview"}, &binding); err != nil {
+	if err := cluster.Admin.Get(t.Context(), client.ObjectKey{Namespace: "applied", Name: "orders-preview"}, &binding); err != nil {
 		t.Fatal(err, out)
 	}
 	want := []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference("HTTPRoute", "orders")}
@@ -281,10 +243,10 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 		Type: signetv1alpha1.KeyTypeHMAC, Rotation: &signetv1alpha1.Rotation{Trigger: "demo", RevokeTrigger: "leaked"},
 	}}
 	rotated.Namespace, rotated.Name = name.Namespace, name.Name
-	if err := admin.Create(t.Context(), rotated); err != nil {
+	if err := cluster.Admin.Create(t.Context(), rotated); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = admin.Delete(context.Background(), rotated) })
+	t.Cleanup(func() { _ = cluster.Admin.Delete(context.Background(), rotated) })
 	for want, args := range map[string][]string{
 		`spec.rotation.trigger of SignatureKey "again" is already "demo"`:         {"--trigger", "demo"},
 		`spec.rotation.revokeTrigger of SignatureKey "again" is already "leaked"`: {"--trigger", "leaked", "--revoke", "--dry-run"},
@@ -300,7 +262,7 @@ func TestRotateRefusesTheSameText(t *testing.T) {
 		if _, problems, err := signet(t, "rotate", "again", "-n", "applied"); err != nil {
 			t.Fatal(err, problems)
 		}
-		if err := admin.Get(t.Context(), name, rotated); err != nil {
+		if err := cluster.Admin.Get(t.Context(), name, rotated); err != nil {
 			t.Fatal(err)
 		}
 		triggers[rotated.Trigger()] = true
@@ -330,7 +292,7 @@ func TestDoctor(t *testing.T) {
 		AddressType: discoveryv1.AddressTypeIPv4,
 		Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}}},
 	}
-	if err := admin.Create(t.Context(), endpoint); err != nil {
+	if err := cluster.Admin.Create(t.Context(), endpoint); err != nil {
 		t.Fatal(err)
 	}
 	if out, _, _ := signet(t, "doctor", "-n", "shop"); !regexp.MustCompile(`ok +webhook endpoints +1 ready`).MatchString(out) {

@@ -53,7 +53,7 @@ func createShop(ctx context.Context) error {
 	}
 	for _, object := range objects {
 		status := object.DeepCopyObject().(client.Object)
-		if err := admin.Create(ctx, object); err != nil {
+		if err := cluster.Admin.Create(ctx, object); err != nil {
 			return fmt.Errorf("create %T %s: %w", object, object.GetName(), err)
 		}
 		switch status.(type) {
@@ -61,7 +61,7 @@ func createShop(ctx context.Context) error {
 			continue
 		}
 		status.SetResourceVersion(object.GetResourceVersion())
-		if err := admin.Status().Update(ctx, status); err != nil {
+		if err := cluster.Admin.Status().Update(ctx, status); err != nil {
 			return fmt.Errorf("write the status of %T %s: %w", object, object.GetName(), err)
 		}
 	}
@@ -125,11 +125,11 @@ func binding(name, keyName string, holder ...string) client.Object {
 func answerTrigger(ctx context.Context, name client.ObjectKey, trigger string) error {
 	var key signetv1alpha1.SignatureKey
 	for key.Trigger() != trigger {
-		if err := admin.Get(ctx, name, &key); err != nil {
+		if err := cluster.Admin.Get(ctx, name, &key); err != nil {
 			return err
 		}
 	}
 	key.Status.ObservedTrigger, key.Status.KeyID = trigger, "v2"
 	key.Status.Versions = []signetv1alpha1.KeyVersion{{ID: "v2", State: signetv1alpha1.VersionActive}}
-	return admin.Status().Update(ctx, &key)
+	return cluster.Admin.Status().Update(ctx, &key)
 }
