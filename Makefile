@@ -13,7 +13,7 @@ KUBECTL ?= $(shell command -v kubectl || echo "$$(go run ./internal/testing/cont
 TOOL = go tool -modfile=hack/tools/$(1).mod
 export GOTOOLCHAIN ?= local
 
-# require fails unless each command succeeds, and says what to do.
+# require fails unless each command succeeds, and prints what to do.
 require = @hack/tools/require.sh
 # cluster is what a target requires that installs into one.
 cluster = "$(KUBECTL) version --request-timeout=10s" "kubectl reaches no cluster: set KUBECONFIG"
@@ -71,8 +71,8 @@ vet: ## Fail if gofmt or go vet find anything.
 	@files="$$(gofmt -l api controllers hack internal main.go)"; test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	go vet ./...
 
-# The modules with code of this project. Those named caddy only say what to build;
-# test-argocd lints its own, since to load it takes as long as to build Argo CD.
+# The modules with code of this project. Those named caddy only pin what to build;
+# test-argocd lints its own, since loading it takes as long as building Argo CD.
 MODULES = $(shell git ls-files '*go.mod' | xargs -n1 dirname | while read -r dir; do compgen -G "$$dir/*.go" >/dev/null && echo "$$dir"; done | grep -v -e /caddy -e /argocd)
 
 .PHONY: lint

@@ -168,7 +168,7 @@ var _ = Describe("A SignatureBinding", func() {
 		Entry("added before it is dropped", false),
 	)
 
-	It("goes on with the old key until the new one is in force, and remembers it for a minute", func(ctx SpecContext) {
+	It("keeps the old key until the new one is ready, and lists it as previous for a minute", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		now := clocktesting.NewFakePassiveClock(time.Now())
 		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: &scriptedRoutes{}, Clock: now})
@@ -200,7 +200,7 @@ var _ = Describe("A SignatureBinding", func() {
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionFalse, signetv1alpha1.ReasonKeyNotFound)
 	})
 
-	It("tells of routes that are published, taken offline and back", func(ctx SpecContext) {
+	It("reports routes that are published, taken offline and published again", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		routes := &scriptedRoutes{}
 		cluster.StartManager(env.ManagerOptions{Bindings: true, Routes: routes})

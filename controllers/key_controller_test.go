@@ -79,7 +79,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Entry("PublicKey", gen.WithType(signetv1alpha1.KeyTypePublicKey), false, "key", "secret"),
 	)
 
-	It("takes what is supplied and generates the rest", func(ctx SpecContext) {
+	It("uses the supplied component and generates the other", func(ctx SpecContext) {
 		cluster.StartManager(env.ManagerOptions{})
 		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"), gen.WithShortRotation())))
@@ -87,7 +87,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(first.Data["secret"]).To(BeEquivalentTo(plantedSecret))
 		Expect(first.Data["key"]).To(HaveLen(32))
 
-		By("rotating to a half that changes, and keeping the other")
+		By("rotating to a component that changes, and keeping the other")
 		source := gen.SourceSecret("own", nil, gen.InNamespace(namespace))
 		env.Update(ctx, admin, source, func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret2) })
 		Eventually(func(g Gomega) {
@@ -98,7 +98,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 			g.Expect(env.Reload(g, ctx, admin, key).Status.KeyID).To(BeEquivalentTo(second.Data["key-id"]))
 		}).Should(Succeed())
 
-		By("keeping the bytes of a half that is not supplied any more")
+		By("keeping the bytes of a component that is no longer supplied")
 		env.Update(ctx, admin, source, func(s *corev1.Secret) { delete(s.Data, "secret"); s.Data["key"] = []byte(plantedKey) })
 		Eventually(func(g Gomega) {
 			third := managedSecret(g, ctx, key)
@@ -144,9 +144,9 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(made.Data))
 		Expect(second.Requests.Writes(namespace)).To(HaveLen(1))
 		Eventually(func(g Gomega) {
-			told := env.Events(g, ctx, admin, key)
-			g.Expect(told).To(ContainElement(ContainSubstring("Ready")))
-			g.Expect(told).NotTo(ContainElement(ContainSubstring("Adopted")))
+			reported := env.Events(g, ctx, admin, key)
+			g.Expect(reported).To(ContainElement(ContainSubstring("Ready")))
+			g.Expect(reported).NotTo(ContainElement(ContainSubstring("Adopted")))
 		}).Should(Succeed())
 	})
 
@@ -173,7 +173,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Expect(manager.Requests.Writes(namespace)).To(HaveLen(4), "two for each key")
 	})
 
-	It("is generated afresh for an unbound key whose Secret is gone", func(ctx SpecContext) {
+	It("is generated again for an unbound key whose Secret is missing", func(ctx SpecContext) {
 		cluster.StartManager(env.ManagerOptions{})
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		unbound(ctx, key, "waits")
@@ -215,10 +215,10 @@ var _ = Describe("A managed Secret", func() {
 		Entry("when all labels are gone", func(s *corev1.Secret) { s.Labels = nil }),
 		Entry("when its owner is gone", func(s *corev1.Secret) { s.OwnerReferences = nil }),
 		Entry("when its owner has another UID", func(s *corev1.Secret) { s.OwnerReferences[0].UID = "of-before-the-restore" }),
-		Entry("when what is derived is changed", func(s *corev1.Secret) { s.Data["password"] = []byte("x") }),
+		Entry("when derived data is changed", func(s *corev1.Secret) { s.Data["password"] = []byte("x") }),
 	)
 
-	It("gets a new version when somebody changes its bytes", func(ctx SpecContext) {
+	It("gets a new version when another client changes its bytes", func(ctx SpecContext) {
 		cluster.StartManager(env.ManagerOptions{})
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) { s.Data["secret"] = []byte(plantedSecret) })
@@ -245,13 +245,13 @@ var _ = Describe("A managed Secret", func() {
 		Expect(secret.Labels).To(And(HaveKeyWithValue("team", "shop"), HaveKeyWithValue("tier", "1")))
 		Expect(secret.Annotations).To(HaveKeyWithValue("example.com/reflect", "true"))
 
-		env.Update(ctx, admin, secret, func(s *corev1.Secret) { s.Labels["of-somebody-else"] = "stays" })
+		env.Update(ctx, admin, secret, func(s *corev1.Secret) { s.Labels["of-another-client"] = "stays" })
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
 			k.Spec.Target.Template = &signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}}
 		})
 		Eventually(func(g Gomega) {
 			secret := managedSecret(g, ctx, key)
-			g.Expect(secret.Labels).To(And(HaveKeyWithValue("team", "depot"), Not(HaveKey("tier")), HaveKey("of-somebody-else")))
+			g.Expect(secret.Labels).To(And(HaveKeyWithValue("team", "depot"), Not(HaveKey("tier")), HaveKey("of-another-client")))
 			g.Expect(secret.Annotations).NotTo(HaveKey("example.com/reflect"))
 		}).Should(Succeed())
 	})
@@ -282,8 +282,8 @@ var _ = Describe("A managed Secret", func() {
 	})
 })
 
-// reconcileMany reconciles a key a hundred times and returns what that asked of
-// the API server.
+// reconcileMany reconciles a key a hundred times and returns the requests that this
+// sends to the API server.
 func reconcileMany(ctx context.Context, manager *env.Manager, key client.Object) []string {
 	GinkgoHelper()
 	before := len(manager.Requests.Of(key.GetNamespace()))

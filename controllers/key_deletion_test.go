@@ -20,13 +20,13 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-var _ = Describe("Holding a SignatureKey", func() {
+var _ = Describe("The protection of a SignatureKey", func() {
 	var (
 		namespace string
 		manager   *env.Manager
 		key       *signetv1alpha1.SignatureKey
 	)
-	held := func(ctx context.Context) func(Gomega) {
+	isProtected := func(ctx context.Context) func(Gomega) {
 		return func(g Gomega) {
 			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(ConsistOf(signetv1alpha1.FinalizerProtection))
@@ -38,7 +38,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		key = readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 	})
 
-	It("tells which bindings use it", func(ctx SpecContext) {
+	It("reports which bindings use it", func(ctx SpecContext) {
 		for i := range 12 {
 			unbound(ctx, key, fmt.Sprintf("b%02d", i))
 		}
@@ -52,7 +52,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 	It("puts missing finalizers back, the Secret's first, and takes them away in the end", func(ctx SpecContext) {
 		before := len(manager.Requests.Writes(namespace))
 		binding := bound(ctx, key)
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
 		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
 		Expect(finalizers).To(match.Writes("patch secrets/orders", "patch signaturekeys/orders"))
@@ -67,14 +67,14 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Expect(onFinalizers(manager.Requests.Writes(namespace)[before:])).To(Equal(finalizers))
 	})
 
-	It("goes at once when no binding uses it", func(ctx SpecContext) {
+	It("is removed at once when no binding uses it", func(ctx SpecContext) {
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 	})
 
-	It("is blocked until the last binding is gone", func(ctx SpecContext) {
+	It("is blocked until the last binding is removed", func(ctx SpecContext) {
 		binding := bound(ctx, key)
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked,
@@ -85,7 +85,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		}).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
-		By("serving and rotating on")
+		By("continuing to sign and to rotate")
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithSource(source.Name)(k); gen.WithShortRotation()(k) })
 		Eventually(func(g Gomega) {
 			g.Expect(managedSecret(g, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
@@ -99,7 +99,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 		}).WithTimeout(proc.Long).Should(Succeed())
 	})
 
-	It("is not blocked by a binding that came too late", func(ctx SpecContext) {
+	It("is not blocked by a binding created after the deletion", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Finalizers = append(k.Finalizers, "example.com/stays") })
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		deleted := env.Reload(Default, ctx, admin, key).DeletionTimestamp
@@ -110,21 +110,21 @@ var _ = Describe("Holding a SignatureKey", func() {
 		}).Should(Succeed())
 	})
 
-	It("keeps a Secret that was deleted under it, until the key goes", func(ctx SpecContext) {
+	It("keeps a Secret that was deleted under it, until the key is removed", func(ctx SpecContext) {
 		binding := bound(ctx, key)
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
 		Expect(admin.Delete(ctx, secret)).To(Succeed())
 		eventually(ctx, key, match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
-		By("keeping it when the binding goes")
+		By("keeping it when the binding is removed")
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
-		Consistently(held(ctx)).Should(Succeed())
+		Consistently(isProtected(ctx)).Should(Succeed())
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 
-		By("letting it go with the key")
+		By("removing it with the key")
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
@@ -132,7 +132,7 @@ var _ = Describe("Holding a SignatureKey", func() {
 	It("keeps the Secret with Retain", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		binding := bound(ctx, key)
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonDeletionBlocked))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
@@ -143,9 +143,9 @@ var _ = Describe("Holding a SignatureKey", func() {
 		Expect(left.Labels).To(HaveKeyWithValue(signetv1alpha1.LabelKey, "orders"))
 	})
 
-	It("takes no part in a namespace that goes", func(ctx SpecContext) {
+	It("does not block the deletion of its namespace", func(ctx SpecContext) {
 		bound(ctx, key)
-		Eventually(held(ctx)).Should(Succeed())
+		Eventually(isProtected(ctx)).Should(Succeed())
 		terminating := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		Expect(admin.Delete(ctx, terminating)).To(Succeed())
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, terminating) }).WithTimeout(proc.Long).Should(Succeed())
@@ -166,14 +166,14 @@ var _ = Describe("A Secret without its key", func() {
 		return secret, namespace
 	}
 
-	It("is held for a key that may come", func(ctx SpecContext) {
+	It("stays protected for a key that may be created later", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
 		manager := cluster.StartManager(env.ManagerOptions{})
 		Consistently(func(g Gomega) { env.Reload(g, ctx, admin, secret) }).Should(Succeed())
 		Expect(manager.Requests.Writes(namespace)).To(BeEmpty())
 	})
 
-	It("is taken over by a key that comes, deleted as it is", func(ctx SpecContext) {
+	It("is adopted by a new key even while it is being deleted", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		first := cluster.StartManager(env.ManagerOptions{})
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
@@ -194,14 +194,14 @@ var _ = Describe("A Secret without its key", func() {
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
-	It("goes with its namespace", func(ctx SpecContext) {
+	It("is removed with its namespace", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
 		cluster.StartManager(env.ManagerOptions{})
 		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
-	It("goes with its namespace where the manager may not watch namespaces", func(ctx SpecContext) {
+	It("is removed with its namespace where the manager may not watch namespaces", func(ctx SpecContext) {
 		secret, namespace := orphan(ctx)
 		Expect(admin.Delete(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})).To(Succeed())
 		cluster.StartManager(env.ManagerOptions{Namespaces: []string{namespace}})
@@ -212,7 +212,7 @@ var _ = Describe("A Secret without its key", func() {
 var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 	BeforeAll(func(ctx SpecContext) { waitForGarbageCollector(ctx) })
 
-	DescribeTable("keeps its bytes readable until the binding goes",
+	DescribeTable("keeps its bytes readable until the binding is removed",
 		func(ctx SpecContext, policy metav1.DeletionPropagation, stays bool) {
 			namespace := env.NewNamespace(ctx, admin)
 			cluster.StartManager(env.ManagerOptions{})
@@ -270,7 +270,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 	)
 })
 
-// onFinalizers leaves out writes of status.
+// onFinalizers omits writes of status.
 func onFinalizers(writes []string) []string {
 	var left []string
 	for _, write := range writes {

@@ -18,7 +18,7 @@ import (
 	"github.com/signet-dev/signet/internal/testing/match"
 )
 
-// Material that keeps the rules, and that nobody may see outside Secrets.
+// Material that keeps the rules, and that must not appear outside Secrets.
 const (
 	plantedKey     = "planted_key_1"
 	plantedSecret  = "planted-secret-0123456789"

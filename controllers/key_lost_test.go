@@ -46,7 +46,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		Expect(after.Status.ObservedTrigger).To(Equal("renew"))
 	})
 
-	It("keeps the consent until it can be followed", func(ctx SpecContext) {
+	It("keeps the consent until it can take effect", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k); gen.WithSource("own")(k) })
 		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretLost,
 			`New material may replace the lost material but cannot be generated yet. Secret "own" does not exist`))
@@ -55,7 +55,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 	})
 
-	It("comes back with its Secret from a backup", func(ctx SpecContext) {
+	It("returns with its Secret from a backup", func(ctx SpecContext) {
 		restored := &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders", Labels: lost.Labels, OwnerReferences: lost.OwnerReferences},
 			Type:       lost.Type, Data: lost.Data,
@@ -69,7 +69,7 @@ var _ = Describe("Material of a bound key that is lost", func() {
 		Expect(managedSecret(Default, ctx, key).Data).To(Equal(lost.Data))
 	})
 
-	It("is made afresh when no binding uses the key any more", func(ctx SpecContext) {
+	It("is generated again when no binding uses the key any longer", func(ctx SpecContext) {
 		binding := &signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "shop"}}
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
 		after := readyKey(ctx, key)

@@ -34,7 +34,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		return env.Reload(g, ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}})
 	}
 
-	It("is written before the Secret and holds public halves alone", func(ctx SpecContext) {
+	It("is written before the Secret and contains only public components", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey))))
 		secret, public := managedSecret(Default, ctx, key), publicOf(Default, ctx)
 		Expect(public.Data).To(Equal(map[string]string{
@@ -56,7 +56,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 		Expect(env.Reload(Default, ctx, admin, key).Status).To(Equal(key.Status))
 	})
 
-	It("is not taken from somebody else", func(ctx SpecContext) {
+	It("is not taken from another owner", func(ctx SpecContext) {
 		other := env.Create(ctx, admin, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "orders-public"}, Data: map[string]string{"a": "b"},
 		})
@@ -65,7 +65,7 @@ var _ = Describe("The public ConfigMap of a PublicKey key", func() {
 			`ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or`))
 		Expect(env.Reload(Default, ctx, admin, other)).To(Equal(other))
 		Expect(key.Status.KeyID).To(BeEmpty())
-		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "no Secret whose public half nobody would learn of")
+		Expect(manager.Requests.Writes(namespace)).To(HaveLen(1), "no Secret whose public component is not published")
 		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty())
 	})
 })

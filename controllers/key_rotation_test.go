@@ -48,7 +48,7 @@ var _ = Describe("The rotation of a key", func() {
 		binding := env.Create(ctx, admin, gen.SignatureBinding(name, key.Name, gen.InNamespace(namespace), gen.WithAPIs(name)))
 		env.ExpectReady(ctx, admin, binding, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	}
-	// pass lets time pass, and has the key looked at as its timer would.
+	// pass advances the clock and triggers the reconciliation that the timer would.
 	pass := func(ctx context.Context, key *signetv1alpha1.SignatureKey, d time.Duration) {
 		GinkgoHelper()
 		clock.SetTime(clock.Now().Add(d))
@@ -56,7 +56,7 @@ var _ = Describe("The rotation of a key", func() {
 			k.Annotations = map[string]string{"example.com/at": clock.Now().String()}
 		})
 	}
-	// unmoved says that nothing comes of it.
+	// unmoved asserts that a reconciliation changes nothing.
 	unmoved := func(ctx context.Context, key *signetv1alpha1.SignatureKey) {
 		GinkgoHelper()
 		version := managedSecret(Default, ctx, key).ResourceVersion
@@ -126,9 +126,9 @@ var _ = Describe("The rotation of a key", func() {
 		const secret, status = "patch secrets/orders", "patch signaturekeys/orders/status"
 		Expect(manager.Requests.Writes(namespace)[before:]).To(match.Writes(secret, status, secret, status, secret, status))
 		Eventually(func(g Gomega) {
-			told := env.Events(g, ctx, admin, key)
+			reported := env.Events(g, ctx, admin, key)
 			for _, reason := range []string{"Staged", "Retiring", "Settled"} {
-				g.Expect(told).To(ContainElement(HavePrefix("Normal "+reason+": Version ")), reason)
+				g.Expect(reported).To(ContainElement(HavePrefix("Normal "+reason+": Version ")), reason)
 			}
 		}).Should(Succeed())
 	},
@@ -136,7 +136,7 @@ var _ = Describe("The rotation of a key", func() {
 		Entry("with fifty bindings", 50),
 	)
 
-	It("comes by schedule, every ninety days", func(ctx SpecContext) {
+	It("starts on schedule, every ninety days", func(ctx SpecContext) {
 		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)})))
 		key = readyKey(ctx, key)
 		for range 2 {
@@ -153,7 +153,7 @@ var _ = Describe("The rotation of a key", func() {
 		}
 	})
 
-	It("is asked for once by a trigger, also while another one runs", func(ctx SpecContext) {
+	It("starts once per trigger, also while another one runs", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		unmoved(ctx, key)
 		env.Update(ctx, admin, key, gen.WithTrigger("2"))
@@ -172,7 +172,7 @@ var _ = Describe("The rotation of a key", func() {
 		unmoved(ctx, key)
 	})
 
-	It("stages a supplied half that changes, and goes on when the source breaks", func(ctx SpecContext) {
+	It("stages a supplied component that changes, and continues when the source breaks", func(ctx SpecContext) {
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		first := managedSecret(Default, ctx, key)
@@ -196,7 +196,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(second.Data["secret"]).To(BeEquivalentTo(plantedSecret2))
 		Expect(second.Data["key"]).To(Equal(first.Data["key"]))
 
-		By("beginning nothing while the source is broken")
+		By("starting no rotation while the source is broken")
 		pass(ctx, key, retire)
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { gen.WithTrigger("renew")(k) })
 		key = eventually(ctx, key, match.Rotating(metav1.ConditionFalse, signetv1alpha1.ReasonResting, "No rotation starts until the spec and the source are valid."))
@@ -208,7 +208,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(third.Data["key"]).NotTo(Equal(first.Data["key"]))
 	})
 
-	It("is told if there is nothing to rotate", func(ctx SpecContext) {
+	It("reports that there is nothing to rotate", func(ctx SpecContext) {
 		env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace)))
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithSource("own"))))
 		settled(manager, namespace)
@@ -224,7 +224,7 @@ var _ = Describe("The rotation of a key", func() {
 		unmoved(ctx, key)
 	})
 
-	It("drops everything at once when it is to be immediate", func(ctx SpecContext) {
+	It("replaces all versions at once on a new revoke trigger", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		env.Update(ctx, admin, key, gen.WithTrigger("1"))
 		staged := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
@@ -244,7 +244,7 @@ var _ = Describe("The rotation of a key", func() {
 		unmoved(ctx, key)
 	})
 
-	It("goes on in a Secret that is deleted and held", func(ctx SpecContext) {
+	It("continues in a protected Secret that is being deleted", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		bind(ctx, key, "shop")
 		Eventually(func(g Gomega) {
@@ -259,7 +259,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(after).To(match.Ready(metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating))
 	})
 
-	It("is not asked for by a backup that is put over the Secret", func(ctx SpecContext) {
+	It("is not started by a backup that overwrites the Secret", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithTrigger("1"))))
 		backup := managedSecret(Default, ctx, key)
 		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) {
@@ -276,7 +276,7 @@ var _ = Describe("The rotation of a key", func() {
 			HaveKeyWithValue("trigger", []byte("2")), HaveKeyWithValue("secret", backup.Data["secret"])))
 	})
 
-	It("stages anew what somebody has changed", func(ctx SpecContext) {
+	It("restarts the stage when another client changes the next version", func(ctx SpecContext) {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		env.Update(ctx, admin, key, gen.WithTrigger("1"))
 		before := eventually(ctx, key, match.Rotating(metav1.ConditionTrue, signetv1alpha1.ReasonStaged))
@@ -295,7 +295,7 @@ var _ = Describe("The rotation of a key", func() {
 		Expect(managedSecret(Default, ctx, key).Data["secret"]).To(BeEquivalentTo(plantedSecret))
 	})
 
-	It("tells backends by the ConfigMap first, and last when a version goes", func(ctx SpecContext) {
+	It("publishes a version in the ConfigMap before the Secret, and drops it there after the Secret", func(ctx SpecContext) {
 		source := env.Create(ctx, admin, gen.SourceSecret("own", pair(), gen.InNamespace(namespace)))
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace), gen.WithType(signetv1alpha1.KeyTypePublicKey), gen.WithSource("own"))))
 		before, next := len(manager.Requests.Writes(namespace)), pair()
@@ -313,8 +313,8 @@ var _ = Describe("The rotation of a key", func() {
 	})
 })
 
-var _ = Describe("A rotation under which the manager ends", func() {
-	It("goes on from the Secret alone, one step for each write", func(ctx SpecContext) {
+var _ = Describe("A rotation during which the manager ends", func() {
+	It("continues from the Secret alone, one step for each write", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		clock := clocktesting.NewFakePassiveClock(time.Now().Truncate(time.Second))
 		var mute atomic.Bool

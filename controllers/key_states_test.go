@@ -27,7 +27,7 @@ type keyState struct {
 	status  metav1.ConditionStatus
 	reason  string
 	message []string
-	// signs says that there is material in force.
+	// signs is true if there is material to sign with.
 	signs bool
 }
 
@@ -88,9 +88,9 @@ var keyStates = map[string]keyState{
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonInvalidMaterial,
 		message: []string{"data[key]: differs from spec.identifier"},
 	},
-	"with an unlabelled Secret in the way": {
+	"with an unlabeled Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			foreignSecret(ctx, namespace, nil)
+			unmanagedSecret(ctx, namespace, nil)
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
@@ -98,7 +98,7 @@ var keyStates = map[string]keyState{
 	},
 	"with a source Secret in the way": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
-			foreignSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
+			unmanagedSecret(ctx, namespace, map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialSource})
 			return env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		},
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther, message: []string{`Secret "orders" exists but is not managed by this key`},
@@ -111,7 +111,7 @@ var keyStates = map[string]keyState{
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretOwnedByOther,
 		message: []string{`Secret "shared" exists but is not managed by this key (type signet.dev/signature-key, created for SignatureKey "other", controlled by SignatureKey "other", managed by "signet")`},
 	},
-	"whose Secret somebody else controls": {
+	"whose Secret another owner controls": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			owner := env.Create(ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
@@ -164,7 +164,7 @@ var keyStates = map[string]keyState{
 		status: metav1.ConditionFalse, reason: signetv1alpha1.ReasonSecretLost,
 		message: []string{`Secret "orders" contains no usable material. Restore it`},
 	},
-	"bound, with its Secret deleted and held": {
+	"bound, with its protected Secret being deleted": {
 		make: func(ctx context.Context, namespace string) *signetv1alpha1.SignatureKey {
 			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			bound(ctx, key)
@@ -179,8 +179,8 @@ var keyStates = map[string]keyState{
 	},
 }
 
-// foreignSecret puts a Secret of somebody else under the key's name.
-func foreignSecret(ctx context.Context, namespace string, labels map[string]string) *corev1.Secret {
+// unmanagedSecret creates a Secret of another owner under the key's name.
+func unmanagedSecret(ctx context.Context, namespace string, labels map[string]string) *corev1.Secret {
 	GinkgoHelper()
 	owner := env.Create(ctx, admin, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "web"}})
 	secret := gen.SourceSecret("orders", map[string]string{"key": plantedKey, "secret": plantedSecret}, gen.InNamespace(namespace))
@@ -215,14 +215,14 @@ func touch(ctx context.Context, key *signetv1alpha1.SignatureKey) {
 
 var _ = Describe("A SignatureKey", func() {
 	for name, state := range keyStates {
-		It(name+" says so, and costs nothing while nothing changes", func(ctx SpecContext) {
+		It(name+" reports it, and costs nothing while nothing changes", func(ctx SpecContext) {
 			namespace := env.NewNamespace(ctx, admin)
 			manager := cluster.StartManager(env.ManagerOptions{})
 			key := eventually(ctx, state.make(ctx, namespace), match.Ready(state.status, state.reason, state.message...))
 			Expect(key.Status.KeyID).To(WithTransform(isSet, Equal(state.signs)))
 			Expect(key.Status.Versions != nil).To(Equal(state.signs))
 
-			By("telling it in an Event")
+			By("reporting it in an Event")
 			Eventually(func(g Gomega) {
 				g.Expect(env.Events(g, ctx, admin, key)).To(ContainElement(ContainSubstring(state.reason + ": ")))
 			}).Should(Succeed())
@@ -246,16 +246,16 @@ var _ = Describe("A SignatureKey", func() {
 		eventually(ctx, key, match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSourceNotFound, `Secret "own" does not exist`))
 	})
 
-	It("leaves a Secret of somebody else alone, and looks again", func(ctx SpecContext) {
+	It("leaves a Secret of another owner alone, and checks again after a minute", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
-		other := foreignSecret(ctx, namespace, nil)
+		other := unmanagedSecret(ctx, namespace, nil)
 		late := clocktesting.NewFakePassiveClock(time.Now())
 		manager := cluster.StartManager(env.ManagerOptions{Clock: late})
 		key := eventually(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))), match.Ready(metav1.ConditionFalse, signetv1alpha1.ReasonSecretOwnedByOther))
 		Expect(env.Reload(Default, ctx, admin, other)).To(Equal(other))
 
 		Expect(admin.Delete(ctx, other)).To(Succeed())
-		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty(), "no watch tells, and a minute has not passed")
+		Expect(reconcileMany(ctx, manager, key)).To(BeEmpty(), "no watch reports it, and a minute has not passed")
 		late.SetTime(late.Now().Add(time.Minute))
 		touch(ctx, key)
 		readyKey(ctx, key)
@@ -289,8 +289,8 @@ var _ = Describe("A SignatureKey", func() {
 		Expect(err).NotTo(HaveOccurred())
 		expectNoMaterial(string(text), planted...)
 		expectNoMaterial(logs.String(), planted...)
-		for _, told := range env.Events(Default, ctx, admin, key) {
-			expectNoMaterial(told, planted...)
+		for _, reported := range env.Events(Default, ctx, admin, key) {
+			expectNoMaterial(reported, planted...)
 		}
 	})
 })

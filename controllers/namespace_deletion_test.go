@@ -29,7 +29,7 @@ func boundNamespace(ctx context.Context) string {
 	return namespace
 }
 
-// deletions are what somebody who tidies up deletes, in some order.
+// deletions are the objects that a cleanup deletes, in some order.
 func deletions(namespace string) []client.Object {
 	return []client.Object{
 		gen.SignatureKey("orders", gen.InNamespace(namespace)),
@@ -40,7 +40,7 @@ func deletions(namespace string) []client.Object {
 }
 
 var _ = Describe("A namespace with a bound key", func() {
-	DescribeTable("goes, in whatever order it is emptied",
+	DescribeTable("is removed, whatever the order of deletions",
 		func(ctx SpecContext, running bool) {
 			manager := startBoth()
 			orders := permutations(4)

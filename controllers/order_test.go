@@ -53,8 +53,8 @@ func inParallel(n int, work func(int)) {
 	all.Wait()
 }
 
-// shop is what a team applies for one signed route: half of the key's material
-// is its own, the other half is generated.
+// shop is what a team applies for one signed route: one component of
+// the key's material is supplied, the other is generated.
 func shop(namespace string) []client.Object {
 	binding := gen.SignatureBinding("orders", "orders", gen.InNamespace(namespace), gen.WithHTTPRoutes("orders"))
 	return []client.Object{
@@ -69,7 +69,7 @@ func shop(namespace string) []client.Object {
 var _ = Describe("Key, source, binding, route and Gateway", func() {
 	// Invariant 4. All namespaces take their first step before any takes its
 	// second, so that the controllers have acted upon each step.
-	It("come to the same in whatever order they are applied", func(ctx SpecContext) {
+	It("reach the same state whatever the order they are applied in", func(ctx SpecContext) {
 		manager := cluster.StartManager(env.ManagerOptions{Bindings: true})
 		orders := permutations(5)
 		Expect(orders).To(HaveLen(120))

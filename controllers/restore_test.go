@@ -92,8 +92,8 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		inParallel(len(orders), func(i int) {
 			namespace := boundNamespace(ctx)
 			saved := backup(ctx, namespace)
-			// As config/README.md says: while no binding names the key, a Secret that the
-			// garbage collector deletes for its dead owner is let go.
+			// As config/README.md documents: while no binding names the key, a Secret that the
+			// garbage collector deletes for its dead owner is released.
 			saved[0].SetOwnerReferences(nil)
 			destroy(ctx, []client.Object{saved[2], saved[1], saved[0]})
 			restore(ctx, saved, orders[i])

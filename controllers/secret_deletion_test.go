@@ -53,7 +53,7 @@ func readOn(ctx context.Context, secret *corev1.Secret) *reader {
 }
 
 var _ = Describe("kubectl delete secret, of a bound key", func() {
-	DescribeTable("takes the bytes from nobody",
+	DescribeTable("takes the bytes from no client",
 		func(ctx SpecContext, running bool) {
 			manager := startBoth()
 			namespace := boundNamespace(ctx)
@@ -78,7 +78,7 @@ var _ = Describe("kubectl delete secret, of a bound key", func() {
 			Expect(reading.reads).To(BeNumerically(">", 10))
 			Expect(managedSecret(Default, ctx, key).Data).To(Equal(secret.Data))
 
-			By("letting it go in the end")
+			By("releasing it in the end")
 			Expect(admin.Delete(ctx, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))).To(Succeed())
 			Expect(admin.Delete(ctx, key)).To(Succeed())
 			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())

@@ -84,7 +84,7 @@ func (b *watchBlocker) stopping() bool {
 }
 
 var _ = Describe("A manager whose watch lags behind its own writes", func() {
-	// To the cache nobody holds the API, and the older binding comes first.
+	// In the cache no binding holds the API, and the older binding comes first.
 	It("does not give an older claimant what it has just granted to a younger", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		watchNamespace(ctx, namespace)

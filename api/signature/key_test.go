@@ -78,8 +78,8 @@ func TestNewKeyRefusesInvalidMaterial(t *testing.T) {
 
 // unusedBits sets unused bits of the last digit before the padding: another form of
 // the same bytes.
-func unusedBits(half Bytes) Bytes {
-	spelled := bytes.Clone(half)
+func unusedBits(component Bytes) Bytes {
+	spelled := bytes.Clone(component)
 	last := len(bytes.TrimRight(spelled, "=")) - 1
 	if last == len(spelled)-1 {
 		panic("there are no unused bits")
@@ -89,8 +89,8 @@ func unusedBits(half Bytes) Bytes {
 }
 
 // longer has one byte after its DER.
-func longer(half Bytes) Bytes {
-	der, err := base64.StdEncoding.DecodeString(string(half))
+func longer(component Bytes) Bytes {
+	der, err := base64.StdEncoding.DecodeString(string(component))
 	if err != nil {
 		panic(err)
 	}

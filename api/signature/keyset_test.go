@@ -174,8 +174,8 @@ func TestPreviousRetires(t *testing.T) {
 func TestInvalidDirectoriesKeepTheirKeys(t *testing.T) {
 	good := secret("v1", "next", "v2")
 	for name, c := range map[string]struct {
-		change func(*volume)
-		says   string
+		change  func(*volume)
+		message string
 	}{
 		"no type":             {func(v *volume) { v.write(with(good, "type", "")) }, "type"},
 		"another type":        {func(v *volume) { v.write(with(good, "type", "planted")) }, "type"},
@@ -207,8 +207,8 @@ func TestInvalidDirectoriesKeepTheirKeys(t *testing.T) {
 			other.write(secret("changed"))
 			for range 2 {
 				err := set.Reload()
-				if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), broken.path) || strings.Contains(err.Error(), "planted") {
-					t.Errorf("Reload: %v, want %s", err, c.says)
+				if err == nil || !strings.Contains(err.Error(), c.message) || !strings.Contains(err.Error(), broken.path) || strings.Contains(err.Error(), "planted") {
+					t.Errorf("Reload: %v, want %s", err, c.message)
 				}
 			}
 			wantIDs(t, set, "v1", "v2", "changed")

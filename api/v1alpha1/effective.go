@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// What a spec leaves out is decided here and shown in status; nothing is
-// written into the spec, so that Git and cluster never differ.
+// Fields omitted from a spec get their defaults here, which status shows; nothing
+// is written into the spec, so that Git and cluster never differ.
 
 // Defaults of spec.rotation, in seconds.
 const (
-	// DefaultStageSeconds is what a kubelet takes at most to refresh a mounted
-	// Secret, with some to spare. It looks at each Pod once in its sync period
+	// DefaultStageSeconds is the longest that a kubelet takes to refresh a mounted
+	// Secret, plus a margin. It checks each Pod once in its sync period
 	// of 60 seconds, which it stretches by up to one half at random: 90. To
 	// these come the write itself, the watch by which kubelets learn of it, and
 	// the reader's own interval. Kubelets that do not watch but cache
@@ -23,7 +23,7 @@ const (
 	// DefaultRetireSeconds is the clock difference that verifiers allow: the
 	// longest that a request may have been under way since it was signed.
 	DefaultRetireSeconds = 900
-	// DefaultSignatureHeader carries the signature when spec.signatureHeader is left out.
+	// DefaultSignatureHeader carries the signature when spec.signatureHeader is omitted.
 	DefaultSignatureHeader = "Authorization"
 )
 
@@ -47,7 +47,7 @@ func (k *SignatureKey) EffectiveTargetName() string {
 }
 
 // PublicConfigMapName is the name of the ConfigMap that holds the public
-// halves of a key of type PublicKey.
+// components of a key of type PublicKey.
 func (k *SignatureKey) PublicConfigMapName() string {
 	return k.EffectiveTargetName() + "-public"
 }
@@ -65,7 +65,7 @@ func (k *SignatureKey) EffectiveDisplayName() string {
 	return name
 }
 
-// EffectiveDeletionPolicy is the deletion policy in force.
+// EffectiveDeletionPolicy is the deletion policy in effect.
 func (k *SignatureKey) EffectiveDeletionPolicy() DeletionPolicy {
 	if k.Spec.Target.DeletionPolicy != "" {
 		return k.Spec.Target.DeletionPolicy
@@ -97,8 +97,8 @@ func (k *SignatureKey) RevokeTrigger() string {
 	return k.Spec.Rotation.RevokeTrigger
 }
 
-// EffectiveStage is how long a next version is out before it signs. A value that
-// breaks the rules counts as left out: the webhook can have been down.
+// EffectiveStage is how long a next version is published before it signs. A value that
+// breaks the rules is treated as omitted: the webhook can have been down.
 func (k *SignatureKey) EffectiveStage() time.Duration {
 	if k.Spec.Rotation == nil {
 		return DefaultStageSeconds * time.Second
@@ -130,7 +130,7 @@ func within(value *int32, most, otherwise int32) int32 {
 	return *value
 }
 
-// EffectivePayload is the payload setting in force.
+// EffectivePayload is the payload setting in effect.
 func (b *SignatureBinding) EffectivePayload() Payload {
 	if b.Spec.Payload != "" {
 		return b.Spec.Payload

@@ -14,9 +14,9 @@ func TestEffectiveDelays(t *testing.T) {
 		rotation *Rotation
 		want     delays
 	}{
-		"none":     {nil, delays{0, 2 * time.Minute, 15 * time.Minute}},
-		"left out": {&Rotation{Trigger: "2026-11"}, delays{0, 2 * time.Minute, 15 * time.Minute}},
-		"least":    {&Rotation{IntervalDays: of(1), StageSeconds: of(1), RetireSeconds: of(1)}, delays{24 * time.Hour, time.Second, time.Second}},
+		"none":    {nil, delays{0, 2 * time.Minute, 15 * time.Minute}},
+		"omitted": {&Rotation{Trigger: "2026-11"}, delays{0, 2 * time.Minute, 15 * time.Minute}},
+		"least":   {&Rotation{IntervalDays: of(1), StageSeconds: of(1), RetireSeconds: of(1)}, delays{24 * time.Hour, time.Second, time.Second}},
 		"most": {&Rotation{IntervalDays: of(3650), StageSeconds: of(86400), RetireSeconds: of(604800)},
 			delays{3650 * 24 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}},
 		"less than least": {&Rotation{IntervalDays: of(0), StageSeconds: of(0), RetireSeconds: of(-1)}, delays{0, 2 * time.Minute, 15 * time.Minute}},

@@ -32,7 +32,8 @@ type KeyVersion struct {
 	State VersionState `json:"state,omitempty"`
 
 	// digest identifies the version's bytes: a hash that is salted with a value
-	// that only the managed Secret holds. At most 64 characters.
+	// that only the managed Secret holds. At most 64 characters. Reserved: it is not
+	// set yet.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`

@@ -197,7 +197,9 @@ type SignatureKeySpec struct {
 	// +optional
 	Source *KeySource `json:"source,omitempty"`
 
-	// target describes the managed Secret.
+	// target describes the managed Secret. Its name is immutable; the rest may be
+	// changed. Defaults to a Secret with the name of the key, which is deleted with
+	// the key.
 	// +optional
 	Target KeyTarget `json:"target,omitempty,omitzero"`
 

@@ -137,7 +137,7 @@ var standbyCases = map[string]decisionCase{
 
 var conflictedCases = map[string]decisionCase{
 	"Conflicted": {
-		observed(withAPI("a", theirs)),
+		observed(withAPI("a", taken)),
 		wanted(entry(kindAPI, signetv1alpha1.APIConflicted, heldByOther, message("held by another binding; delete the API from one of the two")),
 			stalled("Conflicted", `1 of 1 APIs are held by other bindings in environment "RELEASE": API "a" by SignatureBinding "other". `+
 				"Delete the API from one of the two; this binding then takes over automatically.")),

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,18 +21,14 @@ var errNotLeading = errors.New("lease expired: write skipped")
 // gone since. The watch delivers the change, and the decision is made again.
 var errStale = errors.New("binding or key has changed since the decision")
 
-// apply writes the decision if it changes anything: first the finalizers that it
-// requires, then the status, with the resourceVersion that the decision was made on.
-func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	decided.status.FencingToken = binding.Status.FencingToken
-	if !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
-		return nil
-	}
+// apply writes the decision: first the finalizers that it requires, then the status,
+// with the resourceVersions that were observed. It reads nothing.
+func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision, unprotected *protectionTarget) error {
 	if !s.Leading() {
 		return errNotLeading
 	}
-	if decided.grants {
-		if err := s.protect(binding.Namespace, decided.status.KeyName); err != nil {
+	if unprotected != nil {
+		if err := s.protect(unprotected); err != nil {
 			return err
 		}
 	}

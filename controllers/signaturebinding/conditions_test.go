@@ -75,7 +75,7 @@ func TestReadyReasonsOfKeyAndSpec(t *testing.T) {
 // The worst state wins: an invalid spec, a conflict, the key, a wait for other
 // bindings, a route that was never published, one that is offline, Standby.
 func TestWorstStateIsReported(t *testing.T) {
-	conflict := withAPI("conflicted", theirs)
+	conflict := withAPI("conflicted", taken)
 	waits := withAPI("pending", blocked)
 	unpublished := withRoute("unpublished", heldMine, neverPublished, recorded(nil))
 	gone := withRoute("offline", heldMine, offline, recorded(ptr.To[int32](1)))

@@ -16,7 +16,8 @@ import (
 // signed are still accepted.
 const previousKeyFor = 60 * time.Second
 
-// maxPreviousKeys is the limit of the schema for status.previousKeys.
+// maxPreviousKeys is the limit of the schema for status.previousKeys. Another move
+// waits until an entry expires.
 const maxPreviousKeys = 8
 
 // decision is the planned status of a binding, and what must precede its write.
@@ -103,12 +104,7 @@ func (d *draft) setPreviousKeys() {
 		d.status.PreviousKeys = append(d.status.PreviousKeys,
 			signetv1alpha1.PreviousKey{Name: before.KeyName, Until: metav1.NewTime(now.Add(previousKeyFor))})
 	}
-	for _, previous := range before.PreviousKeys {
-		if previous.Until.After(now) && previous.Name != d.key.name && previous.Name != before.KeyName {
-			d.status.PreviousKeys = append(d.status.PreviousKeys, previous)
-		}
-	}
-	d.status.PreviousKeys = d.status.PreviousKeys[:min(len(d.status.PreviousKeys), maxPreviousKeys)]
+	d.status.PreviousKeys = append(d.status.PreviousKeys, remainingKeys(d.seen, d.key.name)...)
 	for i := range d.status.PreviousKeys {
 		d.requeueIn(d.status.PreviousKeys[i].Until.Sub(now))
 	}

@@ -105,7 +105,7 @@ var (
 	mine     = slots.Evaluation{Holder: "orders", Eligible: true}
 	heldMine = slots.Evaluation{Holder: "orders", Eligible: true, HeldSince: before}
 	blocked  = slots.Evaluation{Holder: "orders", Eligible: true, Blockers: []string{"other"}}
-	theirs   = slots.Evaluation{Holder: "other", Eligible: true, RecordedHolder: "other", Blockers: []string{"other"}}
+	taken    = slots.Evaluation{Holder: "other", Eligible: true, RecordedHolder: "other", Blockers: []string{"other"}}
 	late     = slots.Evaluation{Holder: "other", RecordedHolder: "other"}
 )
 
@@ -224,7 +224,7 @@ func expectDecisions(t *testing.T, cases map[string]decisionCase) {
 }
 
 func TestDecisionIsDeterministic(t *testing.T) {
-	seen := observed(withAPI("a", mine), withRoute("b", heldMine, publishedBy2, recorded(nil)), withAPI("c", theirs))
+	seen := observed(withAPI("a", mine), withRoute("b", heldMine, publishedBy2, recorded(nil)), withAPI("c", taken))
 	if diff := cmp.Diff(decide(seen), decide(seen), cmp.AllowUnexported(decision{})); diff != "" {
 		t.Errorf("two decisions on one observation (-first +second):\n%s", diff)
 	}

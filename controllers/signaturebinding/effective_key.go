@@ -29,6 +29,9 @@ func newEffectiveKey(seen *observation) effectiveKey {
 	binding := seen.binding
 	problem := keyProblem(binding, seen.key)
 	if problem.IsZero() {
+		problem = moveProblem(seen)
+	}
+	if problem.IsZero() {
 		return effectiveKey{name: seen.key.Name, hasMaterial: true, displayName: seen.key.Status.DisplayName}
 	}
 	key := effectiveKey{name: binding.Status.KeyName, displayName: binding.Status.DisplayName, problem: problem}
@@ -40,6 +43,31 @@ func newEffectiveKey(seen *observation) effectiveKey {
 	}
 	key.problem.Message += fmt.Sprintf(" Until then, SignatureKey %q keeps signing.", key.name)
 	return key
+}
+
+// moveProblem returns the reason why the binding cannot move to another key yet;
+// zero if it can. An earlier key counts as in use until its entry in
+// status.previousKeys expires, so no entry may be dropped before.
+func moveProblem(seen *observation) status.Readiness {
+	before := &seen.binding.Status
+	if before.KeyName == "" || before.KeyName == seen.key.Name || len(remainingKeys(seen, seen.key.Name)) < maxPreviousKeys {
+		return status.Readiness{}
+	}
+	return status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
+		"The binding moves to SignatureKey %q when the first of its %d previous keys expires. This resolves without action.",
+		seen.key.Name, maxPreviousKeys))
+}
+
+// remainingKeys returns the entries of status.previousKeys that are still needed
+// if the binding signs with the key of that name.
+func remainingKeys(seen *observation, effective string) []signetv1alpha1.PreviousKey {
+	var remaining []signetv1alpha1.PreviousKey
+	for _, previous := range seen.binding.Status.PreviousKeys {
+		if previous.Until.After(seen.now) && previous.Name != effective && previous.Name != seen.binding.Status.KeyName {
+			remaining = append(remaining, previous)
+		}
+	}
+	return remaining
 }
 
 // keyProblem returns the reason why the key that a binding names does not sign for

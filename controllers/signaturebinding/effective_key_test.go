@@ -38,6 +38,12 @@ func TestMoveToAnotherKey(t *testing.T) {
 	}
 	holds := withAPI("a", heldMine, recorded(nil))
 	bound := entry(kindAPI, signetv1alpha1.APIBound, boundAt(before))
+	var eight []func(*observation)
+	var kept []func(*decision)
+	for i := range 8 {
+		name, until := fmt.Sprintf("key-%d", i), now.Add(30*time.Second)
+		eight, kept = append(eight, had(name, until)), append(kept, previous(name, until))
+	}
 	const waits = `SignatureKey "orders" has no material yet (KeyNotReady). See its status. Until then, SignatureKey "old" keeps signing.`
 	expectDecisions(t, map[string]decisionCase{
 		"the new key has material": {
@@ -63,6 +69,12 @@ func TestMoveToAnotherKey(t *testing.T) {
 			wanted(bound, ready("Bound", boundMessage), grants,
 				previous("old", now.Add(time.Minute)), previous("older", now.Add(20*time.Second)), again(20*time.Second)),
 		},
+		"a ninth move within a minute": {
+			observed(append([]func(*observation){moving(keyWithMaterial("old")), holds}, eight...)...),
+			wanted(append([]func(*decision){effective("old", "old_signature"), bound,
+				waiting("KeyNotReady", `The binding moves to SignatureKey "orders" when the first of its 8 previous keys expires. `+
+					`This resolves without action. Until then, SignatureKey "old" keeps signing.`), again(30 * time.Second)}, kept...)...),
+		},
 		"a move back": {
 			observed(moving(keyWithMaterial("old")), holds, had("orders", now.Add(20*time.Second))),
 			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),
@@ -72,20 +84,6 @@ func TestMoveToAnotherKey(t *testing.T) {
 			wanted(bound, ready("Bound", boundMessage), previous("old", now.Add(time.Second)), again(time.Second)),
 		},
 	})
-}
-
-// The schema allows eight previous keys: the oldest ones are dropped.
-func TestPreviousKeysAreLimited(t *testing.T) {
-	seen := observed(withAPI("a", heldMine, recorded(nil)), withStatus(func(s *signetv1alpha1.SignatureBindingStatus) {
-		s.KeyName = "before"
-		for i := range 8 {
-			s.PreviousKeys = append(s.PreviousKeys, signetv1alpha1.PreviousKey{Name: fmt.Sprintf("key-%d", i), Until: metav1.NewTime(now.Add(time.Minute))})
-		}
-	}))
-	got := decide(seen).status.PreviousKeys
-	if len(got) != 8 || got[0].Name != "before" || got[7].Name != "key-6" {
-		t.Errorf("previousKeys = %v, want before and key-0 to key-6", got)
-	}
 }
 
 // A change enqueues the bindings of a key if it concerns its identity, its deletion,

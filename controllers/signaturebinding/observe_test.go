@@ -16,15 +16,15 @@ import (
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// lastRoutes keeps the last state, so that it shows which one it was asked with.
-type lastRoutes struct{ asked int }
+// lastRoutes returns the recorded state, so that the result shows which one it received.
+type lastRoutes struct{ calls int }
 
 func (*lastRoutes) WaitForSync(context.Context) error { return nil }
 
 func (*lastRoutes) Subscribe(func(gatewayapi.RouteRef)) {}
 
 func (r *lastRoutes) Publication(_ signetv1alpha1.APIKind, _, _, _ string, last *int32) publication.State {
-	r.asked++
+	r.calls++
 	return publication.KeepLast(last)
 }
 
@@ -49,7 +49,7 @@ func TestObserveAPI(t *testing.T) {
 		recorded   *signetv1alpha1.APIStatus
 		want       publication.State
 		rewrites   []publication.Rewrite
-		asked      int
+		calls      int
 	}{
 		"an API is known to its gateway only":    {api, heldMine, recorded, published, nil, 0},
 		"a route that the binding holds":         {route, heldMine, recorded, publication.KeepLast(recorded.Gateways), rewrites, 1},
@@ -57,7 +57,7 @@ func TestObserveAPI(t *testing.T) {
 		"a route of another environment before":  {route, heldMine, nil, publication.KeepLast(nil), rewrites, 1},
 		"a route on Standby":                     {route, standby(holder), recorded, publication.KeepLast(holder.Gateways), nil, 1},
 		"a route on Standby, not held yet":       {route, standby(nil), recorded, published, nil, 0},
-		"a route that another binding holds":     {route, theirs, recorded, published, nil, 0},
+		"a route that another binding holds":     {route, taken, recorded, published, nil, 0},
 		"a route that the binding may not claim": {route, late, nil, published, nil, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestObserveAPI(t *testing.T) {
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(apiObservation{})); diff != "" {
 				t.Errorf("observation (-want +got):\n%s", diff)
 			}
-			if routes.asked != test.asked {
-				t.Errorf("asked for the publication %d times, want %d", routes.asked, test.asked)
+			if routes.calls != test.calls {
+				t.Errorf("called for the publication %d times, want %d", routes.calls, test.calls)
 			}
 		})
 	}

@@ -15,33 +15,47 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// protect adds the finalizer to the key's Secret and to the key before the key
-// first signs for a binding. The caches may not show yet that it was removed a
-// moment ago, so a key that is not known to be protected is read live.
-func (s *session) protect(namespace, name string) error {
+// protectionTarget is a key that is about to sign for a binding, and its managed
+// Secret, as the API server has them.
+type protectionTarget struct {
+	key    *signetv1alpha1.SignatureKey
+	secret *corev1.Secret
+}
+
+// observeUnprotected returns what has to carry the finalizer before the key first
+// signs for a binding; nil if it is known to. The caches may not show yet that a
+// finalizer was removed a moment ago, so the objects are read live.
+func (s *session) observeUnprotected(namespace, name string) (*protectionTarget, error) {
 	if cached, err := s.key(namespace, name); err != nil || cached != nil && s.claims.IsProtected(name, cached.UID) {
-		return err
+		return nil, err
 	}
 	key, secret, err := s.readLive(namespace, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	// Another owner's Secret must not get the finalizer, nor a key that has lost its
 	// material since the caches were read.
 	if key.Status.KeyID == "" || !material.IsOwnedBy(secret, key) {
-		return errStale
+		return nil, errStale
 	}
-	s.claims.SetProtection(name, key.UID, slots.ObservedProtection(isProtected(key), isProtected(secret)))
-	for _, object := range []client.Object{secret, key} {
-		if isProtected(object) {
-			continue
-		}
-		s.claims.SetProtection(name, key.UID, slots.ProtectionUnknown) // until both writes are acknowledged
+	state := slots.ObservedProtection(isProtected(key), isProtected(secret))
+	s.claims.SetProtection(name, key.UID, state)
+	if state == slots.ProtectionProtected {
+		return nil, nil //nolint:nilnil // there is nothing to protect
+	}
+	return &protectionTarget{key: key, secret: secret}, nil
+}
+
+// protect adds the finalizer to the Secret and to the key where it is missing.
+func (s *session) protect(target *protectionTarget) error {
+	name, uid := target.key.Name, target.key.UID
+	s.claims.SetProtection(name, uid, slots.ProtectionUnknown) // until both writes are acknowledged
+	for _, object := range []client.Object{target.secret, target.key} {
 		if err := s.addFinalizer(object); err != nil {
 			return err
 		}
 	}
-	s.claims.SetProtection(name, key.UID, slots.ProtectionProtected)
+	s.claims.SetProtection(name, uid, slots.ProtectionProtected)
 	return nil
 }
 

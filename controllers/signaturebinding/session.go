@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -43,7 +45,7 @@ func (s *session) reconcileBinding(binding *signetv1alpha1.SignatureBinding) (*d
 			return nil, err
 		}
 	}
-	return decided, s.apply(binding, decided)
+	return decided, s.carryOut(binding, decided)
 }
 
 // makeRoom writes the bindings that must be written before another one gets what
@@ -59,12 +61,28 @@ func (s *session) makeRoom(names []string) error {
 			return err
 		}
 		decided.mustWrite = !s.claims.IsFenced(name)
-		if err := s.apply(binding, decided); err != nil {
+		if err := s.carryOut(binding, decided); err != nil {
 			return fmt.Errorf("make room for a claimant: %w", err)
 		}
 		s.queue.addLater(binding, decided.requeueAfter)
 	}
 	return nil
+}
+
+// carryOut applies the decision if it changes anything. A key that is about to sign
+// for the binding is observed live first, unless it is known to be protected.
+func (s *session) carryOut(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
+	if !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
+		return nil
+	}
+	var unprotected *protectionTarget
+	if decided.grants {
+		var err error
+		if unprotected, err = s.observeUnprotected(binding.Namespace, decided.status.KeyName); err != nil {
+			return err
+		}
+	}
+	return s.apply(binding, decided, unprotected)
 }
 
 // decide observes the surroundings of the binding and decides about its status.

@@ -5,6 +5,6 @@
 //
 // Goals: figures that can be compared within one run.
 //
-// Non-goals: a verdict. The machine is noisy, and a figure means something only
+// Non-goals: pass or fail. The machine is noisy, and a figure means something only
 // next to the others of its run.
 package main

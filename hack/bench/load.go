@@ -85,22 +85,22 @@ func (b *bench) measureMemory(ctx context.Context) error {
 	line("idle                                  %8.1f MiB", mebi(empty))
 	line("%d keys and bindings of %d APIs     %8.1f MiB: %.1f KiB for each key + binding (budget: 20)",
 		b.keys, b.apis, mebi(full), float64(full-empty)/1024/float64(b.keys))
-	if err := b.namespace(ctx, "foreign"); err != nil {
+	if err := b.namespace(ctx, "unrelated"); err != nil {
 		return err
 	}
 	before, err := b.heapOf(ctx)
 	if err != nil {
 		return err
 	}
-	var foreign []client.Object
-	for i := range b.foreign {
-		data := make([]byte, b.foreignKiB*1024)
+	var secrets []client.Object
+	for i := range b.unrelated {
+		data := make([]byte, b.unrelatedKiB*1024)
 		_, _ = rand.Read(data)
-		foreign = append(foreign, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "foreign", Name: fmt.Sprintf("foreign-%04d", i)}, Data: map[string][]byte{"data": data},
+		secrets = append(secrets, &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "unrelated", Name: fmt.Sprintf("unrelated-%04d", i)}, Data: map[string][]byte{"data": data},
 		})
 	}
-	if err := b.createAll(ctx, foreign); err != nil {
+	if err := b.createAll(ctx, secrets); err != nil {
 		return err
 	}
 	after, err := b.heapOf(ctx)
@@ -108,7 +108,7 @@ func (b *bench) measureMemory(ctx context.Context) error {
 		return err
 	}
 	line("cluster-wide, before                  %8.1f MiB", mebi(before))
-	line("with %d unused Secrets of %d KiB   %8.1f MiB: %+.1f (budget: nothing)", b.foreign, b.foreignKiB, mebi(after), mebi(after-before))
+	line("with %d unused Secrets of %d KiB   %8.1f MiB: %+.1f (budget: nothing)", b.unrelated, b.unrelatedKiB, mebi(after), mebi(after-before))
 	return nil
 }
 

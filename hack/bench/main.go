@@ -16,7 +16,7 @@ import (
 // sizes are the amounts to measure.
 type sizes struct {
 	keys, rounds, apis       int
-	foreign, foreignKiB      int
+	unrelated, unrelatedKiB  int
 	slotBindings, admissions int
 }
 
@@ -39,8 +39,8 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.keys, "keys", 1000, "`number` of keys, and of bindings, that are applied at once")
 	flags.IntVar(&s.rounds, "rounds", 3, "`number` of times that the keys are applied, to Signet and the bare loop in turn")
 	flags.IntVar(&s.apis, "apis", 10, "`number` of APIs in each binding")
-	flags.IntVar(&s.foreign, "foreign-secrets", 2000, "`number` of Secrets that Signet does not use")
-	flags.IntVar(&s.foreignKiB, "foreign-kib", 100, "size of each unused Secret in `KiB`")
+	flags.IntVar(&s.unrelated, "unrelated-secrets", 2000, "`number` of Secrets that Signet does not use")
+	flags.IntVar(&s.unrelatedKiB, "unrelated-kib", 100, "size of each unused Secret in `KiB`")
 	flags.IntVar(&s.slotBindings, "slot-bindings", 100, "`number` of bindings of 1,000 APIs that hold slots while admission is measured")
 	flags.IntVar(&s.admissions, "admissions", 1000, "`number` of measured admissions")
 	if err := flags.Parse(args); err != nil {

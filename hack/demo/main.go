@@ -88,7 +88,7 @@ func (d *demo) explained(err error) error {
 }
 
 // interrupted is the end at the user's request. It is an error only with
-// DEMO_ONCE=1, which promises a verdict.
+// DEMO_ONCE=1, which promises a result.
 func (d *demo) interrupted() error {
 	if d.once {
 		return errors.New("interrupted")

@@ -13,7 +13,7 @@ report() {
   failed=1
 }
 
-# The root has main.go only, which says what it is.
+# The root has only main.go, which has the package comment.
 while read -r dir; do
   if [[ ! -f $dir/doc.go ]]; then
     report "$dir: no doc.go"

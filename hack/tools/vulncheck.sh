@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Looks for known vulnerabilities in what Signet calls. Where the database
-# cannot be reached nothing is known: that is said, and is an error only if
+# cannot be reached nothing is known: that is a warning, and an error only if
 # VULNCHECK_REQUIRED is set, as it is before a release.
 set -euo pipefail
 cd "$(dirname "$0")/.."

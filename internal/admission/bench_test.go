@@ -81,7 +81,7 @@ func realCache(b *testing.B, objects []client.Object) client.Reader {
 	return filled
 }
 
-// BenchmarkAdmission asks about bindings all of whose APIs are taken, with
+// BenchmarkAdmission validates bindings all of whose APIs are taken, with
 // 100,000 slots taken in their namespace. Budget: p99 under 5 ms.
 func BenchmarkAdmission(b *testing.B) {
 	const holders, each = 100, 1000

@@ -37,7 +37,7 @@ var bindingCreations = map[string]struct {
 	binding  *signetv1alpha1.SignatureBinding
 	others   []client.Object
 	warnings []string
-	// rejection is the answer with --reject-taken-slots, which leaves out
+	// rejection is the answer with --reject-taken-slots, which omits
 	// the warning about what it refuses.
 	rejection string
 }{
@@ -54,15 +54,15 @@ var bindingCreations = map[string]struct {
 	"older than its key's deletion, which is not protected": {
 		binding: late(), others: []client.Object{existingKey("orders", deletedAt(3*time.Hour), unprotected)}, warnings: []string{warnKeyGoes},
 	},
-	"taken by who holds it": {
+	"taken by the holder": {
 		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", holding)},
 		warnings: []string{warnTaken}, rejection: refuseTaken,
 	},
-	"taken by who is older": {
+	"taken by an older binding": {
 		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder")},
 		warnings: []string{warnTaken}, rejection: refuseTaken,
 	},
-	"taken by who is older and has no key": {
+	"taken by an older binding without a key": {
 		binding: late(), others: []client.Object{existingKey("orders"), existingBinding("holder", gen.WithKey("gone"))},
 		warnings: []string{warnTaken}, rejection: refuseTaken,
 	},
@@ -172,8 +172,8 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 	expectAnswer(t, warnings, err, nil, invalidBy+"["+strings.Join(refused, ", ")+"]")
 }
 
-// What was conflicted before does not stop another change; what is claimed anew
-// does, under --reject-taken-slots.
+// What was conflicted before does not stop another change; a new claim does,
+// under --reject-taken-slots.
 func TestBindingIsUpdated(t *testing.T) {
 	both := gen.ReplacingAPIs(gen.WithHTTPRoutes("orders", "invoices"))
 	labeled := gen.WithLabels(map[string]string{"team": "a"})

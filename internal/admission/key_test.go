@@ -158,8 +158,8 @@ func TestKeyIsDeleted(t *testing.T) {
 	moved := existingBinding("moved", holding, gen.WithKey("payments"))
 	previous := existingBinding("previous", gen.WithKey("payments"))
 	previous.Status.PreviousKeys = []signetv1alpha1.PreviousKey{{Name: "orders"}}
-	foreign := existingBinding("foreign")
-	elsewhere(foreign)
+	inOtherNamespace := existingBinding("elsewhere")
+	elsewhere(inOtherNamespace)
 	cases := map[string]struct {
 		bindings []client.Object
 		warnings []string
@@ -169,7 +169,7 @@ func TestKeyIsDeleted(t *testing.T) {
 		"still used by one that moves":  {bindings: []client.Object{moved}, warnings: []string{inUse + "moved."}},
 		"still used by one that moved":  {bindings: []client.Object{previous}, warnings: []string{inUse + "previous."}},
 		"bindings of other keys":        {bindings: []client.Object{existingBinding("a", gen.WithKey("payments"))}},
-		"bindings of another namespace": {bindings: []client.Object{foreign}},
+		"bindings of another namespace": {bindings: []client.Object{inOtherNamespace}},
 		"more than are named": {bindings: many, warnings: []string{
 			inUse + "binding-00, binding-01, binding-02, binding-03, binding-04, binding-05, binding-06, binding-07, binding-08, binding-09 and 2 more.",
 		}},

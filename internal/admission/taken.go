@@ -44,8 +44,8 @@ func (l *lookup) key(ctx context.Context, name string) (*signetv1alpha1.Signatur
 // cache shows, except for those that are signed exactly as the binding would.
 // The leader's claim cache decides; this only informs users early.
 func (l *lookup) taken(ctx context.Context) ([]taken, error) {
-	rivals, err := l.rivals(ctx)
-	if err != nil || len(rivals) == 0 {
+	others, err := l.otherClaimants(ctx)
+	if err != nil || len(others) == 0 {
 		return nil, err
 	}
 	positions := make(map[signetv1alpha1.APIReference]int, len(l.binding.Spec.APIs))
@@ -54,7 +54,7 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	}
 	claims := make([][]slots.Candidate, len(l.binding.Spec.APIs))
 	signsAlike := map[string]bool{}
-	for _, candidate := range append(rivals, l.binding) {
+	for _, candidate := range append(others, l.binding) {
 		signsAlike[candidate.Name] = slots.SignsAlike(candidate, l.binding)
 		eligible, err := l.eligible(ctx, candidate)
 		if err != nil {
@@ -75,9 +75,9 @@ func (l *lookup) taken(ctx context.Context) ([]taken, error) {
 	return found, nil
 }
 
-// rivals returns the other bindings that list one of the APIs, each once.
-func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
-	var rivals []*signetv1alpha1.SignatureBinding
+// otherClaimants returns the other bindings that list one of the APIs, each once.
+func (l *lookup) otherClaimants(ctx context.Context) ([]*signetv1alpha1.SignatureBinding, error) {
+	var claimants []*signetv1alpha1.SignatureBinding
 	seen := map[string]bool{l.binding.Name: true}
 	for _, slot := range slots.ListedBy(l.binding) {
 		var list signetv1alpha1.SignatureBindingList
@@ -89,11 +89,11 @@ func (l *lookup) rivals(ctx context.Context) ([]*signetv1alpha1.SignatureBinding
 		for i := range list.Items {
 			if other := &list.Items[i]; !seen[other.Name] {
 				seen[other.Name] = true
-				rivals = append(rivals, other)
+				claimants = append(claimants, other)
 			}
 		}
 	}
-	return rivals, nil
+	return claimants, nil
 }
 
 // eligible reports whether the binding can claim any API.

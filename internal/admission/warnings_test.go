@@ -44,7 +44,7 @@ func TestRotationWarnings(t *testing.T) {
 	}
 }
 
-func TestImmediateWarning(t *testing.T) {
+func TestRevokeWarning(t *testing.T) {
 	leak, none := keyWith(&signetv1alpha1.Rotation{RevokeTrigger: "leak"}), keyWith(nil)
 	for name, c := range map[string]struct {
 		key, old *signetv1alpha1.SignatureKey

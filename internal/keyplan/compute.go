@@ -141,7 +141,7 @@ func (p *planner) setReady(readiness status.Readiness) {
 	}
 }
 
-// markStalled sets Ready to False until the user does what the message says.
+// markStalled sets Ready to False until the user follows the message.
 // A watch reports that, so that the key is not retried.
 func (p *planner) markStalled(reason, message string) {
 	if p.readiness.IsZero() {

@@ -69,10 +69,10 @@ func TestSetTemplate(t *testing.T) {
 
 func TestSetOwner(t *testing.T) {
 	key := testKey()
-	ours := *metav1.NewControllerRef(key, material.KeyKind)
-	stale := ours
+	own := *metav1.NewControllerRef(key, material.KeyKind)
+	stale := own
 	stale.UID = "before the restore"
-	weak := metav1.OwnerReference{APIVersion: ours.APIVersion, Kind: ours.Kind, Name: ours.Name, UID: ours.UID}
+	weak := metav1.OwnerReference{APIVersion: own.APIVersion, Kind: own.Kind, Name: own.Name, UID: own.UID}
 	other := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "orders", UID: "other"}
 	namesake := other
 	namesake.APIVersion, namesake.Kind = "example.com/v1", "SignatureKey"
@@ -86,15 +86,15 @@ func TestSetOwner(t *testing.T) {
 		have []metav1.OwnerReference
 		want []metav1.OwnerReference
 	}{
-		"none yet":              {nil, nil, []metav1.OwnerReference{ours}},
-		"there":                 {nil, []metav1.OwnerReference{ours}, []metav1.OwnerReference{ours}},
-		"twice":                 {nil, []metav1.OwnerReference{ours, ours}, []metav1.OwnerReference{ours}},
-		"without control":       {nil, []metav1.OwnerReference{weak}, []metav1.OwnerReference{ours}},
-		"of an earlier key":     {nil, []metav1.OwnerReference{stale}, []metav1.OwnerReference{ours}},
-		"in addition to others": {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{other, namesake, ours}},
-		"retained":              {retain, []metav1.OwnerReference{other, ours, stale}, []metav1.OwnerReference{other}},
+		"none yet":              {nil, nil, []metav1.OwnerReference{own}},
+		"there":                 {nil, []metav1.OwnerReference{own}, []metav1.OwnerReference{own}},
+		"twice":                 {nil, []metav1.OwnerReference{own, own}, []metav1.OwnerReference{own}},
+		"without control":       {nil, []metav1.OwnerReference{weak}, []metav1.OwnerReference{own}},
+		"of an earlier key":     {nil, []metav1.OwnerReference{stale}, []metav1.OwnerReference{own}},
+		"in addition to others": {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{other, namesake, own}},
+		"retained":              {retain, []metav1.OwnerReference{other, own, stale}, []metav1.OwnerReference{other}},
 		"orphaned by deletion":  {deleted, nil, nil},
-		"deleted, not orphaned": {deleted, []metav1.OwnerReference{ours}, []metav1.OwnerReference{ours}},
+		"deleted, not orphaned": {deleted, []metav1.OwnerReference{own}, []metav1.OwnerReference{own}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func (e *MissingPermissionsError) Summary() string {
 
 // CheckAccess returns a MissingPermissionsError if the API server reports that
 // the identity lacks one of the permissions, and another error if the API server
-// cannot be asked. Without this check a command would wait forever for caches
+// cannot be reached. Without this check a command would wait forever for caches
 // that never fill.
 func CheckAccess(ctx context.Context, config *rest.Config, permissions []Permission) error {
 	clients, err := kubernetes.NewForConfig(config)

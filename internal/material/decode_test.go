@@ -86,7 +86,7 @@ func TestDecodeOfWhatOthersHaveDone(t *testing.T) {
 	}
 }
 
-// A checksum that somebody has computed anew makes nothing written that a status
+// Even if another client recomputes the checksum, nothing is written that a status
 // could not take.
 func TestDecodeOfWhatIsSoundByItsChecksumAlone(t *testing.T) {
 	set := threeVersions(t)
@@ -99,10 +99,10 @@ func TestDecodeOfWhatIsSoundByItsChecksumAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tellable(t, renamed)
+	expectStorable(t, renamed)
 }
 
-func TestRenamedStagesAnew(t *testing.T) {
+func TestWithNewIDsRestartsStage(t *testing.T) {
 	set := threeVersions(t)
 	later := now.Add(time.Hour)
 	renamed, err := set.WithNewIDs(later, rand.Reader)
@@ -119,8 +119,8 @@ func TestRenamedStagesAnew(t *testing.T) {
 	}
 }
 
-// tellable says that the set survives its Secret, and that a status takes it.
-func tellable(t *testing.T, set *material.Set) {
+// expectStorable fails unless the set survives its Secret and a status accepts it.
+func expectStorable(t *testing.T, set *material.Set) {
 	t.Helper()
 	read, err := material.Decode(set.Encode())
 	if err != nil {
@@ -158,12 +158,12 @@ func FuzzDecode(f *testing.F) {
 			"type": []byte(keyType), "algorithm": []byte(algorithm), "key": []byte(key), "secret": []byte(secret),
 			"key-id": []byte(id), "created": []byte(at), "trigger": []byte(trigger),
 		}
-		beside := set.Encode()
-		maps.Copy(beside, map[string][]byte{
+		withPrefix := set.Encode()
+		maps.Copy(withPrefix, map[string][]byte{
 			prefix + "key": []byte(key), prefix + "secret": []byte(secret), prefix + "key-id": []byte(id),
 			prefix + "created": []byte(at), prefix + "retires": []byte(at), "trigger": []byte(trigger),
 		})
-		for data := range slices.Values([]map[string][]byte{alone, beside}) {
+		for data := range slices.Values([]map[string][]byte{alone, withPrefix}) {
 			got, err := material.Decode(data)
 			if (got == nil) != errors.Is(err, material.ErrBroken) {
 				t.Errorf("Decode = %v, %v", got, err)
@@ -175,7 +175,7 @@ func FuzzDecode(f *testing.F) {
 				got.DisplayName = "orders"
 			}
 			if got != nil {
-				tellable(t, got)
+				expectStorable(t, got)
 			}
 		}
 	})

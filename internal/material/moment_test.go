@@ -76,8 +76,8 @@ func TestDelaysAreNotRoundedDown(t *testing.T) {
 	}
 }
 
-// Times that somebody else has written, or taken away.
-func TestTimesOfOthers(t *testing.T) {
+// Times that another client has written or removed.
+func TestTimesOfOtherClients(t *testing.T) {
 	set := advance(t, staged(t, material.Supplied{}), planOf(withTrigger), at(3*time.Hour)).Set
 	began := set.Active.Activated
 	for name, c := range map[string]struct {

@@ -64,13 +64,13 @@ type Outcome struct {
 // generates reports whether there is a component for Signet to renew.
 func (r RotationSpec) generates() bool { return r.Supplied != nil && !r.Supplied.Complete() }
 
-// asks reports whether a trigger asks for something that has not been done. The
-// empty trigger asks for nothing.
-func asks(wanted, done string) bool { return wanted != "" && wanted != done }
+// isNew reports whether a trigger has a value that has not been acted on. An empty
+// trigger never has.
+func isNew(wanted, done string) bool { return wanted != "" && wanted != done }
 
-// Triggered reports whether a trigger asks for a rotation that has not begun.
+// Triggered reports whether a trigger calls for a rotation that has not begun.
 func (s *Set) Triggered(spec RotationSpec) bool {
-	return asks(spec.Trigger, s.Trigger) || asks(spec.RevokeTrigger, s.RevokeTrigger)
+	return isNew(spec.Trigger, s.Trigger) || isNew(spec.RevokeTrigger, s.RevokeTrigger)
 }
 
 // Advance takes the next step of a rotation, if it is due. It takes one at a time
@@ -79,7 +79,7 @@ func (s *Set) Triggered(spec RotationSpec) bool {
 // is requested meanwhile begins after it.
 func (s *Set) Advance(spec RotationSpec, at Moment, random io.Reader) (Outcome, error) {
 	switch {
-	case spec.Supplied != nil && asks(spec.RevokeTrigger, s.RevokeTrigger):
+	case spec.Supplied != nil && isNew(spec.RevokeTrigger, s.RevokeTrigger):
 		return s.replace(spec, at, random)
 	case s.Previous != nil:
 		return s.retire(spec, at), nil
@@ -95,7 +95,7 @@ func (s *Set) Advance(spec RotationSpec, at Moment, random io.Reader) (Outcome, 
 // begin stages a next version if a supplied component has changed or a generated
 // one is to be renewed. One rotation does both.
 func (s *Set) begin(spec RotationSpec, at Moment, random io.Reader) (Outcome, error) {
-	triggered := asks(spec.Trigger, s.Trigger)
+	triggered := isNew(spec.Trigger, s.Trigger)
 	wait, scheduled := s.untilScheduled(spec, at.Now)
 	next := s.Clone()
 	if triggered {

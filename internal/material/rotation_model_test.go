@@ -24,7 +24,7 @@ const (
 	modelStage  = 60 * time.Second
 	modelRetire = 60 * time.Second
 	// modelEnd is how many rounds without an act are enough for all that was
-	// asked for: two rotations, with a stage begun anew.
+	// triggered: two rotations, with a stage that starts again.
 	modelEnd = 20
 )
 
@@ -45,7 +45,7 @@ var acts = []act{
 	{"step back", func(m *model) { m.offset -= time.Hour }},
 	{"step ahead a little", func(m *model) { m.offset += 45 * time.Second }},
 	{"step back a little", func(m *model) { m.offset -= 45 * time.Second }},
-	{"immediate", func(m *model) { m.leaks++; m.plan.RevokeTrigger = fmt.Sprint(m.leaks) }},
+	{"revoke trigger", func(m *model) { m.leaks++; m.plan.RevokeTrigger = fmt.Sprint(m.leaks) }},
 	{"sleep", func(m *model) { m.asleep = 3 }},
 }
 
@@ -58,8 +58,8 @@ type model struct {
 	history []held
 	plan    material.RotationSpec
 	source  material.Supplied
-	// broken says that the source is not in order, dies that the controller
-	// ends before its next write, asleep for how many rounds it does not look.
+	// broken is true if the source is invalid, dies if the controller ends before
+	// its next write; asleep is the number of rounds that it skips.
 	broken, dies bool
 	asleep       int
 	// standing, seen and watched are the controller's memory.
@@ -112,7 +112,7 @@ func (m *model) look() error {
 		return nil
 	}
 	set, standing := m.last().set, m.last().state
-	if m.standing == "" { // begins anew, with what is in the Secret alone
+	if m.standing == "" { // starts again, from the Secret alone
 		var err error
 		if set, err = material.Decode(set.Encode()); err != nil {
 			return fmt.Errorf("the Secret cannot be read: %w", err)
@@ -144,7 +144,7 @@ func (m *model) look() error {
 	return m.check()
 }
 
-// replaced says that nothing that was there before is accepted any more. From
+// replaced fails if an earlier version is still accepted. From
 // there on the invariants hold as in the beginning.
 func (m *model) replaced() error {
 	newest := m.last()
@@ -181,8 +181,8 @@ func (m *model) check() error {
 	return m.unchanged()
 }
 
-// accepts says that a backend with the set accepts what the version signs: it
-// goes by the bytes.
+// accepts reports whether a backend with the set accepts what the version signs. It
+// compares bytes.
 func accepts(set *material.Set, v material.Version) bool {
 	same := func(other *material.Version) bool {
 		return other != nil && other.Key.Equal(v.Key) && other.Secret.Equal(v.Secret)
@@ -225,7 +225,7 @@ func (m *model) unchanged() error {
 	return nil
 }
 
-// settle lets time pass without an act and says what has not come to an end.
+// settle lets time pass without an act and returns an error about what has not ended.
 func (m *model) settle() error {
 	m.broken = false
 	for range modelEnd {
@@ -241,7 +241,7 @@ func (m *model) settle() error {
 	case set.Trigger != m.plan.Trigger || set.RevokeTrigger != m.plan.RevokeTrigger:
 		return fmt.Errorf("trigger %q or %q has been forgotten", m.plan.Trigger, m.plan.RevokeTrigger)
 	case !set.Active.Key.Equal(m.source.Key):
-		return errors.New("what is supplied is not in force")
+		return errors.New("the supplied component is not active")
 	}
 	writes := len(m.history)
 	m.crash()
@@ -252,7 +252,7 @@ func (m *model) settle() error {
 		m.time += modelRound
 	}
 	if len(m.history) != writes {
-		return fmt.Errorf("%s with nothing asked for", m.last().step)
+		return fmt.Errorf("%s without a trigger", m.last().step)
 	}
 	return nil
 }

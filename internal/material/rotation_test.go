@@ -154,18 +154,18 @@ func TestWhatBeginsARotation(t *testing.T) {
 		"the schedule":    {plan: func(p *material.RotationSpec) { p.Interval = 90 * day }, after: 90 * day, step: material.Staged, again: stage},
 		"the schedule, long ago": {plan: func(p *material.RotationSpec) { p.Interval = 90 * day }, after: 900 * day,
 			step: material.Staged, again: stage},
-		"a supplied half": {plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey }, step: material.Staged, again: stage},
-		"a half that is as it was": {had: material.Supplied{Key: ownKey}, plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey },
+		"a supplied component": {plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey }, step: material.Staged, again: stage},
+		"an unchanged supplied component": {had: material.Supplied{Key: ownKey}, plan: func(p *material.RotationSpec) { p.Supplied.Key = ownKey },
 			after: day},
-		"a half that is supplied no more": {had: both},
+		"a component that is no longer supplied": {had: both},
 		"a trigger with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { withTrigger(p); p.Supplied = &both },
 			step: material.NothingToRotate},
-		"the schedule with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, &both }, after: 9 * day},
-		"a trigger without a sound source":    {plan: func(p *material.RotationSpec) { withTrigger(p); p.Supplied = nil }},
-		"the schedule without a sound source": {plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, nil }, after: 9 * day},
-		"immediate without a sound source":    {plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", nil }},
-		"immediate":                           {plan: func(p *material.RotationSpec) { p.RevokeTrigger = "leak" }, step: material.Replaced},
-		"immediate with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", &both },
+		"the schedule with nothing to rotate":     {had: both, plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, &both }, after: 9 * day},
+		"a trigger without a valid source":        {plan: func(p *material.RotationSpec) { withTrigger(p); p.Supplied = nil }},
+		"the schedule without a valid source":     {plan: func(p *material.RotationSpec) { p.Interval, p.Supplied = day, nil }, after: 9 * day},
+		"a revoke trigger without a valid source": {plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", nil }},
+		"a revoke trigger":                        {plan: func(p *material.RotationSpec) { p.RevokeTrigger = "leak" }, step: material.Replaced},
+		"a revoke trigger with nothing to rotate": {had: both, plan: func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", &both },
 			step: material.NothingToRotate},
 	}
 	for name, c := range cases {
@@ -189,8 +189,8 @@ func TestTriggersThatAreTakenAway(t *testing.T) {
 	}
 }
 
-// Only generated halves are renewed, and only supplied ones taken.
-func TestRotatedHalves(t *testing.T) {
+// Generated components are renewed; supplied ones are taken from the source.
+func TestRotatedComponents(t *testing.T) {
 	set := made(t, material.Supplied{Key: material.Bytes("planted_key")})
 	for name, c := range map[string]struct {
 		supplied               material.Supplied
@@ -200,7 +200,7 @@ func TestRotatedHalves(t *testing.T) {
 		"a supplied key that stays":   {material.Supplied{Key: set.Active.Key}, "renew", false, true},
 		"a supplied key that changes": {material.Supplied{Key: material.Bytes("another_key")}, "", true, false},
 		"both at once":                {material.Supplied{Key: material.Bytes("another_key")}, "renew", true, true},
-		"none supplied any more":      {material.Supplied{}, "renew", true, true},
+		"no longer supplied":          {material.Supplied{}, "renew", true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := advance(t, set, planOf(func(p *material.RotationSpec) { p.Supplied, p.Trigger = &c.supplied, c.trigger }), at(0))
@@ -265,8 +265,8 @@ func TestSourceThatChangesWhileNextIsStaged(t *testing.T) {
 
 func TestWhatIsAskedForDuringARotationBeginsAfterIt(t *testing.T) {
 	for name, change := range map[string]func(*material.RotationSpec){
-		"a trigger":       func(p *material.RotationSpec) { p.Trigger = "2026-12" },
-		"a supplied half": func(p *material.RotationSpec) { withTrigger(p); p.Supplied.Key = material.Bytes("planted_key") },
+		"a trigger":            func(p *material.RotationSpec) { p.Trigger = "2026-12" },
+		"a supplied component": func(p *material.RotationSpec) { withTrigger(p); p.Supplied.Key = material.Bytes("planted_key") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := staged(t, material.Supplied{})
@@ -293,7 +293,7 @@ func TestWhatIsAskedForDuringARotationBeginsAfterIt(t *testing.T) {
 	})
 }
 
-func TestImmediate(t *testing.T) {
+func TestRevokeTrigger(t *testing.T) {
 	leaked := planOf(func(p *material.RotationSpec) { p.Trigger, p.RevokeTrigger = "2026-12", "leak" })
 	set := staged(t, material.Supplied{})
 	switched := advance(t, set, planOf(withTrigger), at(3*time.Hour)).Set
@@ -305,15 +305,15 @@ func TestImmediate(t *testing.T) {
 			}
 			for _, v := range set.Versions() {
 				if v.ID == got.Set.Active.ID {
-					t.Errorf("%s is in force, which was there before", v.State)
+					t.Errorf("%s version is active, and existed before", v.State)
 				}
 			}
 			if got.Set.Trigger != "2026-12" || got.Set.RevokeTrigger != "leak" || got.Set.Active.Activated != began.Add(4*time.Hour) {
-				t.Errorf("trigger %q, immediate %q, activated %s", got.Set.Trigger, got.Set.RevokeTrigger, got.Set.Active.Activated)
+				t.Errorf("trigger %q, revoke trigger %q, activated %s", got.Set.Trigger, got.Set.RevokeTrigger, got.Set.Active.Activated)
 			}
 		})
 	}
-	t.Run("with supplied halves that are in force", func(t *testing.T) {
+	t.Run("with supplied components that are already active", func(t *testing.T) {
 		supplied := material.Supplied{Key: switched.Active.Key, Secret: switched.Active.Secret}
 		got := advance(t, switched, planOf(func(p *material.RotationSpec) { p.RevokeTrigger, p.Supplied = "leak", &supplied }), at(4*time.Hour))
 		if got.Step != material.Retired || got.Set.Previous != nil || got.Set.Active.ID != switched.Active.ID {
@@ -358,8 +358,8 @@ func TestBetween(t *testing.T) {
 	switched := advance(t, next, planOf(withTrigger), at(3*time.Hour)).Set
 	retired := advance(t, switched, planOf(withTrigger), at(9*time.Hour)).Set
 	replaced := advance(t, set, planOf(func(p *material.RotationSpec) { p.RevokeTrigger = "leak" }), at(0)).Set
-	beside := set.Clone()
-	beside.Next = &replaced.Active
+	withNext := set.Clone()
+	withNext.Next = &replaced.Active
 	start := next.Clone()
 	start.Next = nil
 	for name, c := range map[string]struct{ from, to, want *material.Set }{
@@ -367,8 +367,8 @@ func TestBetween(t *testing.T) {
 		"staged":       {start, next, next},
 		"switched":     {next, switched, switched},
 		"retired":      {switched, retired, switched},
-		"replaced":     {set, replaced, beside},
-		"another next": {beside, func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }(), func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }()},
+		"replaced":     {set, replaced, withNext},
+		"another next": {withNext, func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }(), func() *material.Set { s := set.Clone(); s.Next = next.Next; return s }()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want.Encode(), c.from.Union(c.to).Encode()); diff != "" {

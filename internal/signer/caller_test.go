@@ -108,7 +108,7 @@ func TestResponsesRevealNothing(t *testing.T) {
 		if !strings.HasSuffix(forbidden, "\r\n\r\ncertificate not valid for this namespace\n") || !strings.Contains(forbidden, "403 Forbidden") {
 			t.Errorf("another namespace: %s", forbidden)
 		}
-		for _, slot := range []string{"team-a/RELEASE/API/nothing", "team-a/nowhere/API/orders", "nobody/RELEASE/API/orders"} {
+		for _, slot := range []string{"team-a/RELEASE/API/nothing", "team-a/nowhere/API/orders", "missing/RELEASE/API/orders"} {
 			if got := request(handler, prefix, slot, "signet://"+verb+"/team-b"); got != forbidden {
 				t.Errorf("%s: the response differs from that for an existing slot:\n%s", slot, got)
 			}

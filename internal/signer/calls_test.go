@@ -54,7 +54,7 @@ func (f *fixture) holdCalls(t *testing.T, connection *grpc.ClientConn) {
 	f.waitForCalls(t, grpcCalls/2)
 }
 
-// A caller whose quota of calls is used gets a response with a verdict, and other
+// A caller whose quota of calls is used gets a regular check response, and other
 // callers are served.
 func TestCallsHaveAQuota(t *testing.T) {
 	f, keys := newFixture(t), newPKI(t)

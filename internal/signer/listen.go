@@ -72,7 +72,7 @@ func listen(ctx context.Context, name, address string, secured bool) (net.Listen
 }
 
 // limitConnections limits the concurrent connections of a listener. With TLS each
-// caller has a quota. Without TLS callers cannot be told apart, and further
+// caller has a quota. Without TLS callers cannot be distinguished, and further
 // connections wait.
 func (s *Signer) limitConnections(at endpoint, opened net.Listener, secured bool) net.Listener {
 	if !secured {

@@ -32,7 +32,7 @@ func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func(
 			Help: "Requests for slots without a usable key, by endpoint and reason.",
 		}, []string{"endpoint", "reason"}),
 		inEffect: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "signet_signer_change_in_force_seconds",
+			Name:    "signet_signer_change_effect_seconds",
 			Help:    "Time from a change in the cluster until it is in effect in this signer, by kind. Up to one second too long: the API server records changes in whole seconds.",
 			Buckets: []float64{0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300},
 		}, []string{"kind"}),

@@ -34,8 +34,8 @@ func Waiting(reason, message string) Readiness {
 	return Readiness{Status: metav1.ConditionUnknown, Reason: reason, Message: message}
 }
 
-// Stalled is the readiness of an object that does not work until a user does what
-// the message says.
+// Stalled is the readiness of an object that does not work until a user follows
+// the message.
 func Stalled(reason, message string) Readiness {
 	return Readiness{Status: metav1.ConditionFalse, Reason: reason, Message: message}
 }

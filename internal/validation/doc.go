@@ -3,7 +3,7 @@
 // Package validation has the rules of SignatureKeys, SignatureBindings and source
 // Secrets in Go, for the webhooks and the controllers.
 //
-// Goals: the Go rules and the CRDs (schema and CEL) always agree on the verdict
+// Goals: the Go rules and the CRDs (schema and CEL) always agree on the result
 // and on the path; for CEL rules, also on the message. One table of cases tests
 // both. On update the Go rules ratchet as the API server does: a rule is not
 // checked for a value that has not changed, the value being the one that the rule

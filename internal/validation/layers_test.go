@@ -34,7 +34,7 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestSchemaAgrees compares the verdicts of the Go rules and of the schema in
+// TestSchemaAgrees compares the results of the Go rules and of the schema in
 // process on generated objects: new ones, changed ones, and ones that a schema
 // without rules accepted.
 func TestSchemaAgrees(t *testing.T) {

@@ -32,7 +32,7 @@ func TestPairHasOneSpelling(t *testing.T) {
 	}
 	spelled := base64.StdEncoding.EncodeToString
 	bits := strings.TrimRight(spelled(public), "=")
-	for name, c := range map[string]struct{ key, secret, field, says string }{
+	for name, c := range map[string]struct{ key, secret, field, message string }{
 		"as encoders write it":          {spelled(public), spelled(secret), "", ""},
 		"bits that mean nothing":        {bits[:len(bits)-1] + string(bits[len(bits)-1]+1) + "==", spelled(secret), "data[key]", "must be bare base64 of DER"},
 		"no padding":                    {bits, spelled(secret), "data[key]", "must be bare base64 of DER"},
@@ -50,8 +50,8 @@ func TestPairHasOneSpelling(t *testing.T) {
 				}
 				return
 			}
-			if len(errs) == 0 || errs[0].Field != c.field || !strings.Contains(errs[0].Detail, c.says) {
-				t.Errorf("errors %v, want one at %s that says %q", errs, c.field, c.says)
+			if len(errs) == 0 || errs[0].Field != c.field || !strings.Contains(errs[0].Detail, c.message) {
+				t.Errorf("errors %v, want one at %s that contains %q", errs, c.field, c.message)
 			}
 		})
 	}

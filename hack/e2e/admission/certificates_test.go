@@ -73,9 +73,9 @@ var _ = Describe("certificates from files", func() {
 		untouched := env.Reload(Default, ctx, admin, authority())
 
 		By("leaving a bundle that does not trust them")
-		foreign := env.Reload(Default, ctx, admin, configuration())
+		existing := env.Reload(Default, ctx, admin, configuration())
 		Consistently(func(g Gomega) {
-			g.Expect(env.Reload(g, ctx, admin, configuration())).To(Equal(foreign))
+			g.Expect(env.Reload(g, ctx, admin, configuration())).To(Equal(existing))
 			g.Expect(admin.Create(ctx, gen.SignatureKey("probe", gen.InNamespace("default")), client.DryRunAll)).To(MatchError(ContainSubstring("failed to verify certificate")))
 		}).WithTimeout(3 * time.Second).Should(Succeed())
 

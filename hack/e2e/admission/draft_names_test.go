@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// SPDX-License-Identifier: Apache-2.0
-
 package admission
 
 import (
@@ -103,10 +101,10 @@ var _ = Describe("field names of an earlier draft", func() {
 	It("are dropped for other clients, with a warning of the API server", func(ctx SpecContext) {
 		for manifest, fields := range draftFields {
 			object := parseManifest(namespace, manifest)
-			told, err := admin.ask(func() error { return admin.Create(ctx, object) })
+			warnings, err := admin.ask(func() error { return admin.Create(ctx, object) })
 			Expect(err).NotTo(HaveOccurred())
 			for _, name := range fields {
-				Expect(told).To(ContainElement(`unknown field "` + name + `"`))
+				Expect(warnings).To(ContainElement(`unknown field "` + name + `"`))
 				_, found, err := unstructured.NestedFieldNoCopy(object.Object, strings.Split(name, ".")...)
 				Expect(err).NotTo(HaveOccurred())
 				Expect(found).To(BeFalse(), name)

@@ -29,19 +29,19 @@ import (
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// planting is material that somebody supplies in a source Secret.
+// planting is material that a user supplies in a source Secret.
 type planting struct {
 	keyType   signetv1alpha1.KeyType
 	algorithm signetv1alpha1.KeyAlgorithm
 	specKey   string
 	data      map[string]string
-	// path and rule are what the refusal says; empty: it is taken.
+	// path and rule are the field and the message of the refusal. Empty if it is accepted.
 	path, rule string
-	// secrets are what nobody may see; left out: data["secret"].
+	// secrets must not appear anywhere. Defaults to data["secret"].
 	secrets []string
 }
 
-// pair is a PublicKey pair as it is to be supplied, and its private half in
+// pair is a PublicKey pair as a source supplies it, and its private component in
 // other encodings.
 type pair struct{ public, private, privatePEM, privateSEC1 string }
 
@@ -84,7 +84,7 @@ func plantings() map[string]planting {
 		"HMAC with blanks":   {keyType: hmac, data: map[string]string{"secret": "Planted secret with blanks"}, path: secretPath, rule: hmacRule},
 		"HMAC with newline":  {keyType: hmac, data: map[string]string{"secret": "Planted-newline-secret-5\n"}, path: secretPath, rule: "ends with a newline. Create the value without one, using printf or kubectl create secret --from-literal"},
 		"HMAC, not ASCII":    {keyType: hmac, data: map[string]string{"secret": "Planted\u00e9binary-secret-61"}, path: secretPath, rule: hmacRule},
-		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-beside-another-key"}, path: keyPath, rule: `differs from spec.identifier of SignatureKey "planted". Supply only one of them, or equal values`},
+		"HMAC, another key":  {keyType: hmac, specKey: "orders_app", data: map[string]string{"key": "another_app", "secret": "Planted-with-another-key"}, path: keyPath, rule: `differs from spec.identifier of SignatureKey "planted". Supply only one of them, or equal values`},
 		"Basic":              {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Planted-password-882"}},
 		"Basic, too short":   {keyType: basic, data: map[string]string{"key": "orders_user", "secret": "Plant-3"}, path: secretPath, rule: "a Basic secret (password) has 8 to 64 letters, digits and any of _ - ! @ # $ %, starting with a letter or digit"},
 		"AES":                {keyType: aes, algorithm: aes256, data: map[string]string{"key": aesKey, "secret": aesVector}, secrets: []string{aesKey, aesVector}},
@@ -126,8 +126,8 @@ func (p planting) supply(ctx context.Context) {
 	keyFirst, sourceFirst := env.NewNamespace(ctx, admin), env.NewNamespace(ctx, admin)
 	key := env.Create(ctx, admin, p.key(keyFirst))
 	env.ExpectReady(ctx, admin, key, metav1.ConditionUnknown, signetv1alpha1.ReasonSourceNotFound)
-	told, err := admin.ask(func() error { return admin.Create(ctx, gen.SourceSecret("own", p.data, gen.InNamespace(keyFirst))) })
-	Expect(told).To(BeEmpty())
+	warnings, err := admin.ask(func() error { return admin.Create(ctx, gen.SourceSecret("own", p.data, gen.InNamespace(keyFirst))) })
+	Expect(warnings).To(BeEmpty())
 	if p.rule == "" {
 		Expect(err).NotTo(HaveOccurred())
 		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
@@ -271,16 +271,16 @@ var _ = Describe("planted material", Ordered, func() {
 		Expect(leaks("nothing here", []string{value})).To(BeEmpty())
 	})
 
-	It("is told of by one reporter", func(ctx SpecContext) {
+	It("is reported by one controller", func(ctx SpecContext) {
 		var events corev1.EventList
 		Expect(admin.List(ctx, &events)).To(Succeed())
 		kinds := map[string]bool{}
 		for i := range events.Items {
 			event := &events.Items[i]
-			// The garbage collector tells of owners that do not exist, which other
+			// The garbage collector reports owners that do not exist, which other
 			// specs have named.
-			ours := event.InvolvedObject.APIVersion == signetv1alpha1.GroupVersion.String() && event.Reason != "OwnerRefInvalidNamespace"
-			if ours {
+			bySignet := event.InvolvedObject.APIVersion == signetv1alpha1.GroupVersion.String() && event.Reason != "OwnerRefInvalidNamespace"
+			if bySignet {
 				kinds[event.InvolvedObject.Kind] = true
 				Expect(event.ReportingController).To(Equal("signet"), event.Message)
 			}

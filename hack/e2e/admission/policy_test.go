@@ -126,7 +126,7 @@ func attacks() map[string]attack {
 		"hides it from the cache":           {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":null}}}`), otherLabels},
 		"makes it a source":                 {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":"true"}}}`), otherLabels},
 		"adds a label of Signet's":          {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`), otherLabels},
-		"says who manages it":               {patch(types.MergePatchType, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}`), otherLabels},
+		"changes its manager label":         {patch(types.MergePatchType, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}`), otherLabels},
 		"creates one":                       {createForged(func(*corev1.Secret) {}), ownLabel},
 		"creates one with an empty label":   {createForged(setLabel(signetv1alpha1.LabelKey, "")), ownLabel},
 		"creates one without data":          {createForged(func(s *corev1.Secret) { s.Data = nil }), ownLabel},
@@ -215,12 +215,12 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(patch(types.MergePatchType, `{"data":{"secret":"Zm9yZ2Vk"}}`)(ctx, other, secret)).To(MatchError(ContainSubstring(ownData)))
 	})
 
-	It("lets those restore who are named, as long as they are", func(ctx SpecContext) {
+	It("lets listed users restore, while they are listed", func(ctx SpecContext) {
 		velero := newUser(restorer, "system:masters")
 		restore := createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "restored-" })
 		Expect(restore(ctx, velero, secret)).To(MatchError(ContainSubstring(ownLabel)))
 		parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: env.SystemNamespace, Name: "signet-policy-parameters"}}
-		env.Update(ctx, admin, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "somebody\n  " + restorer + "\n" })
+		env.Update(ctx, admin, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "another-user\n  " + restorer + "\n" })
 		DeferCleanup(func(ctx SpecContext) {
 			env.Update(ctx, admin, parameters, func(c *corev1.ConfigMap) { c.Data["users"] = "" })
 			Eventually(func() error { return restore(ctx, velero, secret) }).Should(MatchError(ContainSubstring(ownLabel)))
@@ -229,12 +229,12 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`)(ctx, velero, secret)).To(Succeed())
 		Expect(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":null}}}`)(ctx, velero, secret)).To(Succeed())
 		Expect(restore(ctx, admin, secret)).To(MatchError(ContainSubstring(ownLabel)))
-		for _, near := range []string{"system:serviceaccount:velero:velero2", "somebod", strings.ToUpper(restorer)} {
+		for _, near := range []string{"system:serviceaccount:velero:velero2", "another-use", strings.ToUpper(restorer)} {
 			Expect(restore(ctx, newUser(near, "system:masters"), secret)).To(MatchError(ContainSubstring(ownLabel)), near)
 		}
 	})
 
-	It("guards the ConfigMaps with public halves too", func(ctx SpecContext) {
+	It("guards the ConfigMaps with public components too", func(ctx SpecContext) {
 		pair := gen.SignatureKey("pair", gen.InNamespace(namespace))
 		pair.Spec.Type = signetv1alpha1.KeyTypePublicKey
 		env.ExpectReady(ctx, admin, env.Create(ctx, admin, pair), metav1.ConditionTrue, signetv1alpha1.ReasonReady)
@@ -282,7 +282,7 @@ var _ = Describe("the cluster's own controllers", func() {
 		})
 	}
 
-	It("orphan it if they are told to", func(ctx SpecContext) {
+	It("orphan it on request", func(ctx SpecContext) {
 		key := env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 		secret := managedSecret(ctx, key)
 		Expect(admin.Delete(ctx, key, client.PropagationPolicy(metav1.DeletePropagationOrphan))).To(Succeed())

@@ -35,17 +35,17 @@ const (
 	tenant = "tenant:edit"
 	clerk  = "tenant:clerk"
 
-	// Everything in the foreign namespace has the one name, and nothing has the
-	// other.
+	// Everything in the other namespace has the name existing, and nothing has the
+	// name missing.
 	existing = "zebra"
 	missing  = "quagga"
 
-	foreignSecret = "foreign-secret-0123456789"
+	victimSecret = "victim-secret-0123456789"
 )
 
-// probe tries to reach the foreign namespace by a name, and returns all
+// probe tries to reach the other namespace by a name, and returns all
 // responses that the tenant gets.
-type probe func(ctx context.Context, u *user, own, foreign, name string) []string
+type probe func(ctx context.Context, u *user, own, other, name string) []string
 
 // responses are the warnings and the error that an attempt gets.
 func responses(u *user, do func() error) []string {
@@ -53,9 +53,9 @@ func responses(u *user, do func() error) []string {
 	return append(warned, fmt.Sprint(err))
 }
 
-// verdicts creates an object of Signet's as the user, and adds what becomes of
-// it to the responses.
-func verdicts(ctx context.Context, u *user, object client.Object) []string {
+// outcomes creates an object of Signet's as the user, and adds its conditions to the
+// responses.
+func outcomes(ctx context.Context, u *user, object client.Object) []string {
 	GinkgoHelper()
 	answer := responses(u, func() error { return u.Create(ctx, object) })
 	if object.GetUID() == "" {
@@ -82,14 +82,14 @@ func verdicts(ctx context.Context, u *user, object client.Object) []string {
 }
 
 // spellings are the ways to write a name that might be taken for one elsewhere.
-var spellings = map[string]func(foreign, name string) string{
+var spellings = map[string]func(other, name string) string{
 	"as it is":         func(_, name string) string { return name },
-	"with a namespace": func(foreign, name string) string { return foreign + "/" + name },
-	"with a path":      func(foreign, name string) string { return "../" + foreign + "/secrets/" + name },
-	"with a dot":       func(foreign, name string) string { return foreign + "." + name },
-	"of a service":     func(foreign, name string) string { return name + "." + foreign + ".svc" },
-	"escaped":          func(foreign, name string) string { return foreign + "%2F" + name },
-	"with a colon":     func(foreign, name string) string { return foreign + ":" + name },
+	"with a namespace": func(other, name string) string { return other + "/" + name },
+	"with a path":      func(other, name string) string { return "../" + other + "/secrets/" + name },
+	"with a dot":       func(other, name string) string { return other + "." + name },
+	"of a service":     func(other, name string) string { return name + "." + other + ".svc" },
+	"escaped":          func(other, name string) string { return other + "%2F" + name },
+	"with a colon":     func(other, name string) string { return other + ":" + name },
 }
 
 // references are the fields that name another object.
@@ -132,17 +132,17 @@ var references = map[string]func(own, spelled string) client.Object{
 
 // secretProbes are attempts with Secrets of the tenant's own.
 var secretProbes = map[string]probe{
-	"a source of that name, that the foreign key's rules refuse": func(ctx context.Context, u *user, own, _, name string) []string {
+	"a source of that name, that the rules of the other key refuse": func(ctx context.Context, u *user, own, _, name string) []string {
 		source := gen.SourceSecret(name, map[string]string{"secret": "short"}, gen.InNamespace(own))
 		answer := responses(u, func() error { return u.Create(ctx, source) })
 		return append(answer, responses(u, func() error { return u.Delete(ctx, source) })...)
 	},
-	"a Secret that says it belongs to the foreign key": func(ctx context.Context, u *user, own, _, name string) []string {
+	"a Secret with the labels of the other key": func(ctx context.Context, u *user, own, _, name string) []string {
 		secret := gen.SourceSecret(name+"-managed", nil, gen.InNamespace(own))
 		secret.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: name}
 		return responses(u, func() error { return u.Create(ctx, secret) })
 	},
-	"a Secret that says it is managed": func(ctx context.Context, u *user, own, _, name string) []string {
+	"a Secret with the label of managed Secrets": func(ctx context.Context, u *user, own, _, name string) []string {
 		secret := gen.SourceSecret(name+"-managed", nil, gen.InNamespace(own))
 		secret.Labels[signetv1alpha1.LabelMaterial] = signetv1alpha1.MaterialManaged
 		answer := responses(u, func() error { return u.Create(ctx, secret) })
@@ -150,45 +150,45 @@ var secretProbes = map[string]probe{
 	},
 }
 
-// directProbes go at the foreign namespace itself.
+// directProbes access the other namespace directly.
 var directProbes = map[string]probe{
-	"reads it": func(ctx context.Context, u *user, _, foreign, name string) []string {
-		at := client.ObjectKey{Namespace: foreign, Name: name}
+	"reads it": func(ctx context.Context, u *user, _, other, name string) []string {
+		at := client.ObjectKey{Namespace: other, Name: name}
 		var answer []string
 		for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}} {
 			answer = append(answer, responses(u, func() error { return u.Get(ctx, at, object) })...)
 		}
 		return answer
 	},
-	"writes there": func(ctx context.Context, u *user, _, foreign, name string) []string {
+	"writes there": func(ctx context.Context, u *user, _, other, name string) []string {
 		body := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"a":"b"}}}`))
-		answer := responses(u, func() error { return u.Create(ctx, gen.SignatureKey(name, gen.InNamespace(foreign))) })
-		answer = append(answer, responses(u, func() error { return u.Patch(ctx, gen.SignatureKey(name, gen.InNamespace(foreign)), body) })...)
-		answer = append(answer, responses(u, func() error { return u.Delete(ctx, gen.SignatureKey(name, gen.InNamespace(foreign))) })...)
+		answer := responses(u, func() error { return u.Create(ctx, gen.SignatureKey(name, gen.InNamespace(other))) })
+		answer = append(answer, responses(u, func() error { return u.Patch(ctx, gen.SignatureKey(name, gen.InNamespace(other)), body) })...)
+		answer = append(answer, responses(u, func() error { return u.Delete(ctx, gen.SignatureKey(name, gen.InNamespace(other))) })...)
 		return append(answer, responses(u, func() error {
-			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(foreign), gen.WithAPIs(name)))
+			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(other), gen.WithAPIs(name)))
 		})...)
 	},
-	"dry runs there": func(ctx context.Context, u *user, _, foreign, name string) []string {
+	"dry runs there": func(ctx context.Context, u *user, _, other, name string) []string {
 		return responses(u, func() error {
-			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(foreign), gen.WithAPIs(name)), client.DryRunAll)
+			return u.Create(ctx, gen.SignatureBinding(name, name, gen.InNamespace(other), gen.WithAPIs(name)), client.DryRunAll)
 		})
 	},
-	"has it for a parent": func(ctx context.Context, u *user, own, foreign, name string) []string {
-		return parentProbe(ctx, u, "RELEASE", own, foreign, name, func(*gwapiv1.HTTPRoute) {})
+	"has it for a parent": func(ctx context.Context, u *user, own, other, name string) []string {
+		return parentProbe(ctx, u, "RELEASE", own, other, name, func(*gwapiv1.HTTPRoute) {})
 	},
-	"has it for a parent that accepts, in another environment": func(ctx context.Context, u *user, own, foreign, name string) []string {
-		return parentProbe(ctx, u, "staging", own, foreign, name, func(route *gwapiv1.HTTPRoute) { accept(ctx, route) })
+	"has it for a parent that accepts, in another environment": func(ctx context.Context, u *user, own, other, name string) []string {
+		return parentProbe(ctx, u, "staging", own, other, name, func(route *gwapiv1.HTTPRoute) { accept(ctx, route) })
 	},
 }
 
-// parentProbe binds a route whose parent is a foreign Gateway.
-func parentProbe(ctx context.Context, u *user, environment, own, foreign, name string, then func(*gwapiv1.HTTPRoute)) []string {
+// parentProbe binds a route whose parent is a Gateway in the other namespace.
+func parentProbe(ctx context.Context, u *user, environment, own, other, name string, then func(*gwapiv1.HTTPRoute)) []string {
 	GinkgoHelper()
-	route := env.Create(ctx, admin, gen.HTTPRoute("mine", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: gwapiv1.ObjectName(name)})))
+	route := env.Create(ctx, admin, gen.HTTPRoute("mine", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(other)), Name: gwapiv1.ObjectName(name)})))
 	then(route)
 	binding := gen.SignatureBinding("mine", "mine", gen.InNamespace(own), gen.WithHTTPRoutes("mine"), gen.WithEnvironment(environment))
-	answer := verdicts(ctx, u, binding)
+	answer := outcomes(ctx, u, binding)
 	Expect(admin.Delete(ctx, route)).To(Succeed())
 	return answer
 }
@@ -200,10 +200,10 @@ func accept(ctx context.Context, route *gwapiv1.HTTPRoute) {
 	Expect(admin.Status().Update(ctx, route)).To(Succeed())
 }
 
-// furnish fills the foreign namespace.
+// furnish fills the other namespace.
 func furnish(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	env.Create(ctx, admin, gen.SourceSecret(existing, map[string]string{"key": "zebra_app", "secret": foreignSecret}, gen.InNamespace(namespace)))
+	env.Create(ctx, admin, gen.SourceSecret(existing, map[string]string{"key": "zebra_app", "secret": victimSecret}, gen.InNamespace(namespace)))
 	key := gen.SignatureKey(existing, gen.InNamespace(namespace), gen.WithSource(existing))
 	key.Spec.Target.Name = existing + "-managed"
 	env.ExpectReady(ctx, admin, env.Create(ctx, admin, key), metav1.ConditionTrue, signetv1alpha1.ReasonReady)
@@ -238,11 +238,11 @@ func inventory(ctx context.Context, namespace string) string {
 }
 
 var _ = Describe("a tenant", Ordered, func() {
-	var own, foreign, before string
+	var own, other, before string
 
 	BeforeAll(func(ctx SpecContext) {
-		own, foreign = env.NewNamespace(ctx, admin), env.NewNamespace(ctx, admin)
-		furnish(ctx, foreign)
+		own, other = env.NewNamespace(ctx, admin), env.NewNamespace(ctx, admin)
+		furnish(ctx, other)
 		grant(ctx, own, "edit", tenant)
 		env.Create(ctx, admin, &rbacv1.RoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: "clerk-views"},
@@ -250,27 +250,27 @@ var _ = Describe("a tenant", Ordered, func() {
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: clerk}},
 		})
 		grant(ctx, own, "signet-edit", clerk)
-		before = inventory(ctx, foreign)
+		before = inventory(ctx, other)
 	})
 
 	AfterAll(func(ctx SpecContext) {
-		Expect(inventory(ctx, foreign)).To(Equal(before), "what is in the foreign namespace")
+		Expect(inventory(ctx, other)).To(Equal(before), "the objects in the other namespace")
 	})
 
-	// Version ids are random: they tell nothing.
+	// Version IDs are random and reveal nothing.
 	versionID := regexp.MustCompile(`[0-9a-f]{32}`)
 
-	// sameAnswer demands that nothing tells an existing name from a missing one.
+	// sameAnswer fails if the responses reveal whether a name exists.
 	sameAnswer := func(ctx context.Context, who string, try probe) []string {
 		GinkgoHelper()
 		var answers [2][]string
 		for i, name := range []string{existing, missing} {
-			for _, line := range try(ctx, newUser(who), own, foreign, name) {
+			for _, line := range try(ctx, newUser(who), own, other, name) {
 				answers[i] = append(answers[i], versionID.ReplaceAllString(strings.ReplaceAll(line, name, "NAME"), "ID"))
 			}
 		}
 		Expect(answers[0]).NotTo(BeEmpty())
-		Expect(answers[0]).To(Equal(answers[1]), "what is told of a foreign object that exists, and of one that does not")
+		Expect(answers[0]).To(Equal(answers[1]), "responses for an object that exists in the other namespace, and for one that does not")
 		return answers[0]
 	}
 
@@ -278,8 +278,8 @@ var _ = Describe("a tenant", Ordered, func() {
 		for _, field := range slices.Sorted(maps.Keys(references)) {
 			It("reaches nothing through "+field+" as "+who, func(ctx SpecContext) {
 				for _, spell := range spellings {
-					sameAnswer(ctx, who, func(ctx context.Context, u *user, own, foreign, name string) []string {
-						return verdicts(ctx, u, references[field](own, spell(foreign, name)))
+					sameAnswer(ctx, who, func(ctx context.Context, u *user, own, other, name string) []string {
+						return outcomes(ctx, u, references[field](own, spell(other, name)))
 					})
 				}
 			})
@@ -295,16 +295,16 @@ var _ = Describe("a tenant", Ordered, func() {
 
 	// The named exception: the label of a Gateway is read, once that has accepted
 	// the route.
-	It("learns from a foreign Gateway that has accepted a route in which environment it is", func(ctx SpecContext) {
+	It("learns the environment of a Gateway in another namespace that has accepted a route", func(ctx SpecContext) {
 		key := env.Create(ctx, admin, gen.SignatureKey("published", gen.InNamespace(own)))
-		accept(ctx, env.Create(ctx, admin, gen.HTTPRoute("published", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(foreign)), Name: existing}))))
+		accept(ctx, env.Create(ctx, admin, gen.HTTPRoute("published", gen.InNamespace(own), gen.WithParentRefs(gwapiv1.ParentReference{Namespace: ptr.To(gwapiv1.Namespace(other)), Name: existing}))))
 		binding := gen.SignatureBinding("published", key.Name, gen.InNamespace(own), gen.WithHTTPRoutes("published"))
 		env.ExpectReady(ctx, admin, env.Create(ctx, admin, binding), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
 	})
 
-	It("reaches nothing by the UID of a foreign owner", func(ctx SpecContext) {
+	It("reaches nothing by the UID of an owner in another namespace", func(ctx SpecContext) {
 		u := newUser(tenant)
-		victim := env.Reload(Default, ctx, admin, gen.SignatureKey(existing, gen.InNamespace(foreign)))
+		victim := env.Reload(Default, ctx, admin, gen.SignatureKey(existing, gen.InNamespace(other)))
 		for name, uid := range map[string]types.UID{"owned": victim.UID, "unowned": "00000000-0000-4000-8000-000000000000"} {
 			key := gen.SignatureKey(name, gen.InNamespace(own))
 			for _, object := range []client.Object{gen.SourceSecret(name+"-source", nil, gen.InNamespace(own)), gen.SignatureBinding(name, name, gen.InNamespace(own), gen.WithAPIs(name)), key} {
@@ -324,32 +324,32 @@ var _ = Describe("a tenant", Ordered, func() {
 		}
 	})
 
-	It("without Secrets cannot tell a Secret that nobody lends from none", func(ctx SpecContext) {
+	It("cannot distinguish an unlabeled Secret from a missing one without the role edit", func(ctx SpecContext) {
 		plain := env.Create(ctx, admin, &corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: existing}, StringData: map[string]string{"secret": foreignSecret},
+			ObjectMeta: metav1.ObjectMeta{Namespace: own, Name: existing}, StringData: map[string]string{"secret": victimSecret},
 		})
 		answer := sameAnswer(ctx, clerk, func(ctx context.Context, u *user, own, _, name string) []string {
-			return verdicts(ctx, u, gen.SignatureKey("mine", gen.InNamespace(own), gen.WithSource(name)))
+			return outcomes(ctx, u, gen.SignatureKey("mine", gen.InNamespace(own), gen.WithSource(name)))
 		})
 		Expect(answer).To(ContainElement(`Ready Unknown SourceNotFound: Secret "NAME" does not exist or lacks the label signet.dev/signature-material: "true". Create or label it.`))
 
-		By("nor have Signet write to it")
+		By("and cannot make Signet write to it")
 		taken := gen.SignatureKey("mine", gen.InNamespace(own))
 		taken.Spec.Target.Name = existing
-		Expect(strings.Join(verdicts(ctx, newUser(clerk), taken), "\n")).To(ContainSubstring("SecretOwnedByOther"))
+		Expect(strings.Join(outcomes(ctx, newUser(clerk), taken), "\n")).To(ContainSubstring("SecretOwnedByOther"))
 		Expect(env.Reload(Default, ctx, admin, plain)).To(Equal(plain))
 		Expect(admin.Delete(ctx, plain)).To(Succeed())
 	})
 })
 
-// writesNoStatus tries to say who holds an API, and to hold or free a key.
+// writesNoStatus tries to forge the holder of an API and the protection of a key.
 func writesNoStatus(ctx context.Context, u *user, own string) {
 	GinkgoHelper()
 	since := metav1.Now()
 	forged := signetv1alpha1.SignatureBindingStatus{KeyName: "forged", Environment: "RELEASE", APIs: []signetv1alpha1.APIStatus{{
 		Kind: signetv1alpha1.APIKindAPI, Name: "forged", State: signetv1alpha1.APIBound, BoundAt: &since,
 	}}}
-	binding := gen.SignatureBinding("forger", "nobody", gen.InNamespace(own), gen.WithAPIs("forged"))
+	binding := gen.SignatureBinding("forger", "missing", gen.InNamespace(own), gen.WithAPIs("forged"))
 	binding.Status = forged
 	Expect(u.Create(ctx, binding)).To(Succeed())
 	env.ExpectReady(ctx, admin, binding, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)

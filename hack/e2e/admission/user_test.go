@@ -21,13 +21,13 @@ import (
 // answers are all warnings and refusals that any user has got.
 var answers = &env.LogBuffer{}
 
-// user is somebody who sees the API server's warnings, as with kubectl.
+// user is a client that records the API server's warnings, as kubectl does.
 type user struct {
 	client.Client
 	warned *warnings
 }
 
-// newUser is somebody by name, and in groups; without a name the administrator
+// newUser returns a user with a name and groups; without a name the administrator
 // of the control plane.
 func newUser(name string, groups ...string) *user {
 	GinkgoHelper()
@@ -89,7 +89,7 @@ func (w *warnings) take() []string {
 	return taken
 }
 
-// grant binds a ClusterRole in a namespace, and waits until it is in force.
+// grant binds a ClusterRole in a namespace, and waits until it takes effect.
 func grant(ctx context.Context, namespace, role, name string) {
 	GinkgoHelper()
 	env.Create(ctx, admin, &rbacv1.RoleBinding{

@@ -24,15 +24,15 @@ var _ = Describe("the webhooks", func() {
 	It("warn", func(ctx SpecContext) {
 		key := gen.SignatureKey("orders", gen.InNamespace(namespace))
 		key.Spec.Type, key.Spec.Algorithm = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB
-		told, err := admin.ask(func() error { return admin.Create(ctx, key) })
+		warnings, err := admin.ask(func() error { return admin.Create(ctx, key) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf("spec.type: AES has no advantage over HMAC, and both of its components are secret. Use HMAC."))
+		Expect(warnings).To(ConsistOf("spec.type: AES has no advantage over HMAC, and both of its components are secret. Use HMAC."))
 
 		By("about a key that does not exist")
 		holder := gen.SignatureBinding("holder", "missing", gen.InNamespace(namespace), gen.WithAPIs("orders"))
-		told, err = admin.ask(func() error { return admin.Create(ctx, holder) })
+		warnings, err = admin.ask(func() error { return admin.Create(ctx, holder) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "missing" does not exist in this namespace, so the binding waits. Create the key or fix the name.`))
+		Expect(warnings).To(ConsistOf(`spec.keyRef.name: SignatureKey "missing" does not exist in this namespace, so the binding waits. Create the key or fix the name.`))
 		env.ExpectReady(ctx, admin, key, metav1.ConditionTrue, signetv1alpha1.ReasonReady)
 		env.Update(ctx, admin, holder, func(b *signetv1alpha1.SignatureBinding) { b.Spec.KeyRef.Name = key.Name })
 		env.ExpectReady(ctx, admin, holder, metav1.ConditionTrue, signetv1alpha1.ReasonBound)
@@ -40,16 +40,16 @@ var _ = Describe("the webhooks", func() {
 		By("about an API that is taken")
 		late := gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders"))
 		late.Spec.SignatureHeader = "X-Signature"
-		told, err = admin.ask(func() error { return admin.Create(ctx, late) })
+		warnings, err = admin.ask(func() error { return admin.Create(ctx, late) })
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(ConsistOf(`spec.apis[0]: API "orders" in environment "RELEASE" is taken by SignatureBinding "holder". Remove the API from one of the two bindings.`))
+		Expect(warnings).To(ConsistOf(`spec.apis[0]: API "orders" in environment "RELEASE" is taken by SignatureBinding "holder". Remove the API from one of the two bindings.`))
 
 		By("about nothing where the holder signs identically")
-		told, err = admin.ask(func() error {
+		warnings, err = admin.ask(func() error {
 			return admin.Create(ctx, gen.SignatureBinding("alike", "orders", gen.InNamespace(namespace), gen.WithAPIs("orders")), client.DryRunAll)
 		})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(told).To(BeEmpty())
+		Expect(warnings).To(BeEmpty())
 
 		By("about the deletion of a bound key, as kubectl shows it")
 		output, err := cluster.Run(ctx, "-n", namespace, "delete", "signaturekey", "orders", "--wait=false")
@@ -60,11 +60,11 @@ var _ = Describe("the webhooks", func() {
 
 		By("about a key that was deleted in an earlier second")
 		Eventually(func(g Gomega) {
-			told, err = admin.ask(func() error {
+			warnings, err = admin.ask(func() error {
 				return admin.Create(ctx, gen.SignatureBinding("later", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")), client.DryRunAll)
 			})
 			g.Expect(err).NotTo(HaveOccurred())
-			g.Expect(told).To(ConsistOf(`spec.keyRef.name: SignatureKey "orders" is being deleted and accepts no new bindings. Use another key.`))
+			g.Expect(warnings).To(ConsistOf(`spec.keyRef.name: SignatureKey "orders" is being deleted and accepts no new bindings. Use another key.`))
 		}).Should(Succeed())
 	})
 

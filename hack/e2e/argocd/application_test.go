@@ -150,8 +150,8 @@ func (a *application) expectFailed(t *testing.T, kind, name, message string) {
 	})
 }
 
-// drift has Argo CD compare three times, and says what it finds to differ from
-// Git, or what has been written meanwhile. The application has to be settled.
+// drift has Argo CD compare three times, and returns an error about a difference
+// from Git, or about a write in the meantime. The application has to be settled.
 func (a *application) drift(t *testing.T) error {
 	t.Helper()
 	before := a.versions(t)

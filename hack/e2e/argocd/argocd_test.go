@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// startArgoCD installs what its own manifests have, the health checks as the
-// page on Argo CD says, and runs the two components that sync.
+// startArgoCD installs Argo CD's own manifests and the health checks as
+// config/argocd documents it, and runs the two components that sync.
 func (w *fixture) startArgoCD(t *testing.T) {
 	t.Helper()
 	program := filepath.Join(w.argoCD, "argocd")

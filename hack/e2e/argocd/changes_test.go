@@ -9,14 +9,14 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// wavePlan says in which sync wave each object of a change is.
+// wavePlan is the sync wave of each object of a change.
 type wavePlan struct {
 	key, giver, taker, before, after int
 }
 
 // syncChanges moves an API from one binding to another, and renames a binding,
 // each in one commit that is synced once, in every way that Argo CD orders it.
-// With PruneLast or several waves it goes on only when all that it has applied
+// With PruneLast or several waves it continues only when all that it has applied
 // is healthy, and gives up when something is degraded.
 func syncChanges(t *testing.T, w *fixture) {
 	for plan, waves := range map[string]wavePlan{
@@ -49,7 +49,7 @@ func syncChange(t *testing.T, w *fixture, name, option string, waves wavePlan) {
 		"giver":  inWave(waves.giver, binding("giver", "payments", "API/payments", "API/refunds")),
 		"taker":  inWave(waves.taker, binding("taker", "orders", "API/orders")),
 		"before": inWave(waves.before, binding("before", "payments", "API/ledger")),
-		// What is pruned beside the move, so that Argo CD has to wait with it.
+		// Objects pruned together with the move, so that Argo CD waits for both.
 		"key-old": inWave(waves.key, key("old", "")), "old": inWave(waves.giver, binding("old", "old", "API/old")),
 	})
 	shop.expectSettled(t)
@@ -75,8 +75,9 @@ func syncChange(t *testing.T, w *fixture, name, option string, waves wavePlan) {
 }
 
 // takerFirst cannot be synced where the keys differ: the API stays with its
-// holder until that gives it up, and Argo CD waits for the taker before it lets
-// it. It is red, says why, and is mended by the order. With one key it is synced.
+// holder until the holder drops it, and Argo CD waits for the taker before that
+// happens. The sync fails with the reason, and the reverse order fixes it. With one
+// key it succeeds.
 func takerFirst(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "taker-first", "", map[string]string{
 		"key-orders": key("orders", ""), "key-payments": key("payments", ""),
@@ -88,8 +89,8 @@ func takerFirst(t *testing.T, w *fixture) {
 		"giver": inWave(2, binding("giver", "payments", "API/payments", "API/ledger")),
 		"taker": inWave(1, binding("taker", "orders", "API/orders", "API/refunds")),
 	})
-	shop.expectFailed(t, "SignatureBinding", "taker", "API refunds by SignatureBinding giver")
-	shop.expectHealth(t, "SignatureBinding", "taker", "Degraded", "API refunds by SignatureBinding giver")
+	shop.expectFailed(t, "SignatureBinding", "taker", `API "refunds" by SignatureBinding "giver"`)
+	shop.expectHealth(t, "SignatureBinding", "taker", "Degraded", `API "refunds" by SignatureBinding "giver"`)
 	shop.follow(t, map[string]string{
 		"giver": inWave(1, binding("giver", "payments", "API/payments", "API/ledger")),
 		"taker": inWave(2, binding("taker", "orders", "API/orders", "API/refunds")),
@@ -105,7 +106,7 @@ func takerFirst(t *testing.T, w *fixture) {
 }
 
 // moveByKeyRef changes the key of a binding and prunes the old key in the same
-// commit: it is let go a minute after the move.
+// commit: it is released a minute after the move.
 func moveByKeyRef(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "by-keyref", "PruneLast=true", map[string]string{
 		"key-old": key("old", ""), "key-new": key("new", ""),

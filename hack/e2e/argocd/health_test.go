@@ -23,7 +23,7 @@ type health struct {
 	Message string `json:"message"`
 }
 
-// healthCase is an object as it is stored, and what Argo CD is to say of it.
+// healthCase is an object as it is stored, and the assessment that Argo CD must return.
 type healthCase struct {
 	Name   string
 	Script string

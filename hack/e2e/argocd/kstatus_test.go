@@ -15,8 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// TestKstatusAgrees holds Flux, which asks kstatus, against Argo CD, which asks
-// the scripts.
+// TestKstatusAgrees compares kstatus, which Flux uses, with the scripts of Argo CD.
 func TestKstatusAgrees(t *testing.T) {
 	same := map[string]status.Status{
 		"Healthy": status.CurrentStatus, "Progressing": status.InProgressStatus, "Degraded": status.FailedStatus,
@@ -29,7 +28,7 @@ func TestKstatusAgrees(t *testing.T) {
 				t.Fatal(err)
 			}
 			if want := same[c.Want.Status]; result.Status != want {
-				t.Errorf("kstatus says %s (%s), want %s as Argo CD says %s", result.Status, result.Message, want, c.Want.Status)
+				t.Errorf("kstatus: %s (%s), want %s for %s of Argo CD", result.Status, result.Message, want, c.Want.Status)
 			}
 		})
 	}

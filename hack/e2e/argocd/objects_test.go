@@ -39,7 +39,7 @@ metadata: {name: payments-own, labels: {signet.dev/signature-material: "true"}}
 stringData: {key: payments_app, secret: example-only-Zt8Kq2Wn5Rb7}
 `
 
-// stray says that Argo CD has synced it from the repository, where it is not.
+// stray carries the tracking of Argo CD, but is not in the repository.
 const stray = `
 apiVersion: v1
 kind: Secret
@@ -80,7 +80,11 @@ func binding(name, key string, apis ...string) string {
 	var list []string
 	for _, api := range apis {
 		kind, name, _ := strings.Cut(api, "/")
-		list = append(list, "{kind: "+kind+", name: "+name+"}")
+		group := "gateway.networking.k8s.io"
+		if kind == "API" {
+			group = "signet.dev"
+		}
+		list = append(list, "{group: "+group+", kind: "+kind+", name: "+name+"}")
 	}
 	return "apiVersion: signet.dev/v1alpha1\nkind: SignatureBinding\nmetadata: {name: " + name +
 		"}\nspec: {keyRef: {name: " + key + "}, environment: RELEASE, apis: [" + strings.Join(list, ", ") + "]}\n"
@@ -125,8 +129,8 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAMESPACE}}}
 `
 
-// Specs that break a rule: admission and the CRDs let neither in.
+// Specs that break a rule: admission and the CRDs reject both.
 var (
-	invalidKey     = key("orders", `, key: "no good?"`)
+	invalidKey     = key("orders", `, identifier: "no good?"`)
 	invalidBinding = strings.Replace(binding("orders", "orders", "API/orders"), "environment:", `signatureHeader: "no good", environment:`, 1)
 )

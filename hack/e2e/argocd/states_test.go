@@ -22,48 +22,48 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// TestStates brings about every state that Ready may have, with the real manager
-// on a real API server, and asks Argo CD, kstatus and kubectl about the objects.
+// TestStates produces every state that Ready can have, with the real manager
+// on a real API server, and has Argo CD, kstatus and kubectl assess the objects.
 func TestStates(t *testing.T) {
 	w := newFixture(t)
 	w.startManager(t, "--public-key-enable")
 	w.expectAdmission(t)
-	for namespace, scene := range scenes {
+	for namespace, c := range stateCases {
 		w.kubectl(t, "create", "namespace", namespace)
-		if scene.gateOpen != nil {
-			scene.gateOpen(t, stage{w, namespace})
+		if c.gateOpen != nil {
+			c.gateOpen(t, testNamespace{w, namespace})
 		}
 	}
 	w.manager.stop()
 	w.unguard(t)
-	for namespace, scene := range scenes {
-		if scene.unguarded != nil {
-			scene.unguarded(t, stage{w, namespace})
+	for namespace, c := range stateCases {
+		if c.unguarded != nil {
+			c.unguarded(t, testNamespace{w, namespace})
 		}
 	}
 	t.Run("before Signet has seen it", func(t *testing.T) { notSeenYet(t, w) })
 	w.startManager(t)
 	w.applyInstallation(t)
 	w.expectAdmission(t)
-	for namespace, scene := range scenes {
+	for namespace, c := range stateCases {
 		t.Run(namespace, func(t *testing.T) {
 			t.Parallel()
-			if scene.play != nil {
-				scene.play(t, stage{w, namespace})
+			if c.setUp != nil {
+				c.setUp(t, testNamespace{w, namespace})
 			}
-			for _, state := range scene.states {
-				stage{w, namespace}.expectState(t, state)
+			for _, state := range c.states {
+				testNamespace{w, namespace}.expectState(t, state)
 			}
 		})
 	}
-	t.Run("deletion that is held", func(t *testing.T) {
+	t.Run("blocked deletion", func(t *testing.T) {
 		t.Parallel()
-		heldDeletion(t, w)
+		blockedDeletion(t, w)
 	})
 }
 
-// unguard does away with the webhooks, and makes of the CRDs such as an older
-// version might have had: nothing else lets an invalid spec in.
+// unguard deletes the webhooks and relaxes the CRDs as an older version may have
+// had them: nothing else accepts an invalid spec.
 func (w *fixture) unguard(t *testing.T) {
 	t.Helper()
 	const schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec"
@@ -71,9 +71,9 @@ func (w *fixture) unguard(t *testing.T) {
 	w.kubectl(t, "patch", "crd", "signaturekeys.signet.dev", "--type=json", "-p",
 		`[{"op":"remove","path":"`+schema+`/x-kubernetes-validations"}]`)
 	w.kubectl(t, "patch", "crd", "signaturebindings.signet.dev", "--type=json", "-p",
-		`[{"op":"remove","path":"`+schema+`/properties/header/pattern"}]`)
+		`[{"op":"remove","path":"`+schema+`/properties/signatureHeader/pattern"}]`)
 	for _, invalid := range []string{invalidKey, invalidBinding} {
-		proc.EventuallyLong(t, "the CRD to let an invalid spec in", func() error {
+		proc.EventuallyLong(t, "the CRD to accept an invalid spec", func() error {
 			return w.try(t.Context(), invalid, "create", "--dry-run=server", "-n", "default", "-f", "-")
 		})
 	}
@@ -83,12 +83,12 @@ func (w *fixture) unguard(t *testing.T) {
 // begun before the manager, is not satisfied by what there was.
 func notSeenYet(t *testing.T, w *fixture) {
 	w.kubectl(t, "create", "namespace", "not-seen-yet")
-	s := stage{w, "not-seen-yet"}
+	s := testNamespace{w, "not-seen-yet"}
 	kinds := []string{kindKey, kindBinding}
 	seen := func(t *testing.T) {
 		var ends []func()
 		for _, kind := range kinds {
-			s.judge(t, kind, "")
+			s.assess(t, kind, "")
 			err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition=Ready", "--timeout=2s", kind+"/orders")
 			if err == nil || !strings.Contains(err.Error(), "timed out waiting for the condition") {
 				t.Errorf("kubectl wait, without a manager: %v, want it to time out", err)
@@ -98,7 +98,7 @@ func notSeenYet(t *testing.T, w *fixture) {
 		w.startManager(t)
 		for i, end := range ends {
 			end()
-			s.judge(t, kinds[i], "True")
+			s.assess(t, kinds[i], "True")
 		}
 		w.manager.stop()
 	}
@@ -106,46 +106,46 @@ func notSeenYet(t *testing.T, w *fixture) {
 	t.Run("applied", seen)
 	for _, kind := range kinds {
 		s.in(t, "annotate", kind, "orders", "example.com/generation=the-same")
-		s.judge(t, kind, "True")
+		s.assess(t, kind, "True")
 	}
 	s.in(t, "patch", kindKey, "orders", "--type=merge", "-p", `{"spec":{"displayName":"orders_signature"}}`)
 	s.in(t, "patch", kindBinding, "orders", "--type=merge", "-p", `{"spec":{"signatureHeader":"X-Signature"}}`)
 	t.Run("changed", seen)
 }
 
-// heldDeletion is the one state about which kubectl differs: to Argo CD and Flux
+// blockedDeletion is the one state about which kubectl differs: to Argo CD and Flux
 // what is being deleted is on its way, whatever its conditions say.
-func heldDeletion(t *testing.T, w *fixture) {
+func blockedDeletion(t *testing.T, w *fixture) {
 	w.kubectl(t, "create", "namespace", "deletion-held")
-	s := stage{w, "deletion-held"}
+	s := testNamespace{w, "deletion-held"}
 	bound(t, s)
 	s.in(t, "delete", kindKey, "orders", "--wait=false")
-	s.judgeDeleted(t, s.expectReady(t, kindKey, "orders", "True", "Ready"), "True")
+	s.assessDeleted(t, s.expectReady(t, kindKey, "orders", "True", "Ready"), "True")
 }
 
-// judgeDeleted asks the judges about an object that is being deleted.
-func (s stage) judgeDeleted(t *testing.T, object *unstructured.Unstructured, ready string) {
+// assessDeleted compares the assessments of an object that is being deleted.
+func (s testNamespace) assessDeleted(t *testing.T, object *unstructured.Unstructured, ready string) {
 	t.Helper()
-	s.askKubectl(t, object.GetKind(), object.GetName(), "Ready="+ready, true)
-	if said := s.askArgoCD(t, object); said != "Progressing" {
-		t.Errorf("Argo CD says %s, want Progressing", said)
+	s.assessKubectl(t, object.GetKind(), object.GetName(), "Ready="+ready, true)
+	if got := s.assessArgoCD(t, object); got != "Progressing" {
+		t.Errorf("Argo CD: %s, want Progressing", got)
 	}
 	expectTerminating(t, object)
 }
 
-// expectState waits for the state, asks the judges, and compares it with the
-// file of the tests of the script.
-func (s stage) expectState(t *testing.T, want state) {
+// expectState waits for the state, compares all assessments, and compares its
+// conditions with the test file of health.lua.
+func (s testNamespace) expectState(t *testing.T, want state) {
 	t.Helper()
 	object := s.expectReady(t, want.kind, "orders", want.ready, want.reason)
 	if want.deleted {
-		s.judgeDeleted(t, object, want.ready)
+		s.assessDeleted(t, object, want.ready)
 		return
 	}
-	if stored := storedConditions(t, want); !cmp.Equal(stored, told(t, object)) {
-		t.Errorf("%s is out of date: %s", want.path(), cmp.Diff(stored, told(t, object)))
+	if stored := storedConditions(t, want); !cmp.Equal(stored, reported(t, object)) {
+		t.Errorf("%s is out of date: %s", want.path(), cmp.Diff(stored, reported(t, object)))
 	}
-	s.judge(t, want.kind, want.ready)
+	s.assess(t, want.kind, want.ready)
 	if want.waits {
 		s.age(t, want.kind, "orders")
 		s.expectState(t, state{kind: want.kind, ready: "False", reason: want.reason})
@@ -165,30 +165,30 @@ func storedConditions(t *testing.T, s state) map[string]string {
 	t.Helper()
 	object := &unstructured.Unstructured{}
 	readYAML(t, s.path(), object)
-	return told(t, object)
+	return reported(t, object)
 }
 
-// told is what Ready and Stalled say.
-func told(t *testing.T, object *unstructured.Unstructured) map[string]string {
+// reported returns the status, reason and message of Ready and Stalled.
+func reported(t *testing.T, object *unstructured.Unstructured) map[string]string {
 	t.Helper()
-	said := map[string]string{}
+	conditions := map[string]string{}
 	for _, condition := range conditionsOf(t, object) {
 		if condition.Type == "Ready" || condition.Type == "Stalled" {
-			said[condition.Type] = fmt.Sprintf("%s %s: %s", condition.Status, condition.Reason, condition.Message)
+			conditions[condition.Type] = fmt.Sprintf("%s %s: %s", condition.Status, condition.Reason, condition.Message)
 		}
 	}
-	return said
+	return conditions
 }
 
 // notOfReady are reasons of other conditions than Ready.
 var notOfReady = []string{"NotBound", "DeletionBlocked", "Staged", "Retiring", "Settled", "NothingToRotate", "Resting"}
 
 // TestEveryReasonHasAState fails if the code or the API page has a state of Ready
-// that no scene is about, or a scene one that they have not.
+// without a case, or a case has a state that they lack.
 func TestEveryReasonHasAState(t *testing.T) {
 	reasons, states := map[string]bool{}, map[string]bool{}
-	for _, scene := range scenes {
-		for _, s := range scene.states {
+	for _, c := range stateCases {
+		for _, s := range c.states {
 			reasons[s.reason] = true
 			states[s.kind+" "+s.reason+" "+s.ready] = true
 			if s.waits {
@@ -201,10 +201,10 @@ func TestEveryReasonHasAState(t *testing.T) {
 		delete(constants, reason)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(constants)), slices.Sorted(maps.Keys(reasons))); diff != "" {
-		t.Errorf("constants in api/v1alpha1 (-) and scenes (+): %s", diff)
+		t.Errorf("constants in api/v1alpha1 (-) and cases (+): %s", diff)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(documentedStates(t))), slices.Sorted(maps.Keys(states))); diff != "" {
-		t.Errorf("States and reasons on the API page (-) and scenes (+): %s", diff)
+		t.Errorf("States and reasons on the API page (-) and cases (+): %s", diff)
 	}
 }
 

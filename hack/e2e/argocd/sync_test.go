@@ -16,20 +16,20 @@ func TestSync(t *testing.T) {
 	w.startManager(t)
 	w.expectAdmission(t)
 	w.startArgoCD(t)
-	t.Run("story", func(t *testing.T) { tellStory(t, w) })
+	t.Run("story", func(t *testing.T) { runParts(t, w) })
 	t.Run("changes in one commit", func(t *testing.T) { syncChanges(t, w) })
 }
 
-// part is one of the story, in which managed Secrets may go.
+// part is one part of the test. removes names the managed Secret that it may remove.
 type part struct {
-	name string
-	tell func(*testing.T, *application)
-	goes string
+	name    string
+	run     func(*testing.T, *application)
+	removes string
 }
 
-// tellStory tells one story: each part begins where the one before has ended.
-// Managed Secrets are never pruned: all but those that are to go keep their UID.
-func tellStory(t *testing.T, w *fixture) {
+// runParts runs the parts in order: each begins where the one before has ended.
+// Managed Secrets are never pruned: all but those to be removed keep their UID.
+func runParts(t *testing.T, w *fixture) {
 	shop := w.newApplication(t, "shop", "", map[string]string{
 		"source": source, "route": route,
 		"key-orders": key("orders", ""), "key-payments": key("payments", ", source: {secretRef: {name: payments-own}}"),
@@ -40,22 +40,22 @@ func tellStory(t *testing.T, w *fixture) {
 	})
 	w.apply(t, "shop", gateway)
 	for _, part := range []part{
-		{name: "waits for the route, then all is healthy", tell: becomesHealthy},
-		{name: "does not drift", tell: doesNotDrift},
-		{name: "would be seen to drift", tell: seesDrift},
-		{name: "would be seen to be written", tell: seesWrites},
-		{name: "shows what is wrong", tell: showsWhatIsWrong},
-		{name: "prunes what carries its tracking", tell: prunesTracked},
-		{name: "prunes key and binding in one commit", tell: prunes, goes: "orders"},
-		{name: "gives retained material back", tell: keepsRetained},
+		{name: "waits for the route, then all is healthy", run: becomesHealthy},
+		{name: "does not drift", run: doesNotDrift},
+		{name: "would be seen to drift", run: seesDrift},
+		{name: "would be seen to be written", run: seesWrites},
+		{name: "shows what is wrong", run: showsWhatIsWrong},
+		{name: "prunes what carries its tracking", run: prunesTracked},
+		{name: "prunes key and binding in one commit", run: prunes, removes: "orders"},
+		{name: "gives retained material back", run: keepsRetained},
 	} {
 		before := shop.secrets(t)
-		if !t.Run(part.name, func(t *testing.T) { part.tell(t, shop) }) {
+		if !t.Run(part.name, func(t *testing.T) { part.run(t, shop) }) {
 			return
 		}
 		after := shop.secrets(t)
 		for name, uid := range before {
-			if name != part.goes && after[name] != uid {
+			if name != part.removes && after[name] != uid {
 				t.Fatalf("%s: Secret %s had the UID %s and has %q", part.name, name, uid, after[name])
 			}
 		}
@@ -77,7 +77,7 @@ func doesNotDrift(t *testing.T, shop *application) {
 	must(t, shop.drift(t))
 }
 
-// seesDrift has somebody else write what Git says too, without self-healing.
+// seesDrift changes a field that Git sets, without self-healing.
 func seesDrift(t *testing.T, shop *application) {
 	const heal = `{"spec":{"syncPolicy":{"automated":{"selfHeal":%t}}}}`
 	shop.kubectl(t, "patch", "-n", "argocd", "application", "shop", "--type=merge", "-p", fmt.Sprintf(heal, false))
@@ -91,7 +91,7 @@ func seesDrift(t *testing.T, shop *application) {
 	shop.expectSettled(t)
 }
 
-// seesWrites has a controller write again and again what Git says nothing of.
+// seesWrites repeatedly writes a field that Git does not set, as a controller would.
 func seesWrites(t *testing.T, shop *application) {
 	ctx, stop := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
@@ -121,7 +121,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 		"key-copy":         key("copy", ", source: {secretRef: {name: orders}}"),
 		"key-pending":      key("pending", ", source: {secretRef: {name: missing}}"),
 	})
-	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", "API payments by SignatureBinding payments")
+	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", `API "payments" by SignatureBinding "payments"`)
 	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
 	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", `Secret "missing" does not exist`)
 	shop.follow(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
@@ -129,7 +129,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 }
 
 // prunesTracked shows that Argo CD does prune what it believes to be its own
-// and does not find in Git. The managed Secrets beside it stay.
+// and does not find in Git. The managed Secrets next to it stay.
 func prunesTracked(t *testing.T, shop *application) {
 	shop.apply(t, "shop", stray)
 	shop.refresh(t, "normal")

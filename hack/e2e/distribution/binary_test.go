@@ -95,7 +95,7 @@ func TestMakeBuildIsTheDockerfilesCommand(t *testing.T) {
 	g.Expect(strings.Fields(first)).To(Equal(strings.Fields(command)))
 }
 
-// TestBillOfMaterials compares it with what the binary says of itself.
+// TestBillOfMaterials compares it with the build information of the binary.
 func TestBillOfMaterials(t *testing.T) {
 	g := NewWithT(t)
 	copied, command := buildStage(t)
@@ -127,7 +127,7 @@ func TestBillOfMaterials(t *testing.T) {
 	g.Expect(listed.Components).To(ConsistOf(want))
 }
 
-// TestVulncheck gives the script a govulncheck that answers as told.
+// TestVulncheck runs the script with a govulncheck that prints a given answer.
 func TestVulncheck(t *testing.T) {
 	const offline = `echo 'govulncheck: fetching vulnerabilities: Get "https://vuln.example": no such host' >&2; exit 1`
 	cases := map[string]struct {

@@ -46,7 +46,7 @@ func TestLifeCycle(t *testing.T) {
 		upgraded(g, t)
 	})
 	step("users' objects", func(g *WithT) {
-		// Nobody answers the webhooks here. Helm brings their configuration back.
+		// No process serves the webhooks here. Helm restores their configuration.
 		kubectlRuns(g, "delete", "validatingwebhookconfiguration", "signet")
 		kubectlRuns(g, "apply", "-f", write(t, sample))
 		helmRuns(g, "upgrade", "signet", newer)
@@ -98,7 +98,7 @@ func write(t *testing.T, text string) string {
 	return path
 }
 
-// exists says whether an object that is in no namespace is there.
+// exists reports whether a cluster-scoped object exists.
 func exists(g *WithT, object string) bool {
 	g.THelper()
 	output, err := execute(cluster.Kubectl, "get", object, "--ignore-not-found", "-o", "name")

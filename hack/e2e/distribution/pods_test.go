@@ -56,7 +56,7 @@ func pods(g *WithT, objects map[string]*unstructured.Unstructured) []*corev1.Pod
 	return all
 }
 
-// admit asks the API server whether it would take the Pod.
+// admit sends the Pod to the API server as a dry run.
 func admit(t *testing.T, pod *corev1.Pod) error {
 	t.Helper()
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: pod.Spec.ServiceAccountName, Namespace: pod.Namespace}}
@@ -90,7 +90,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestOtherPodsAreRefused changes each thing that the profile asks for.
+// TestOtherPodsAreRefused changes each setting that the profile requires.
 func TestOtherPodsAreRefused(t *testing.T) {
 	enforceRestricted(t)
 	changes := map[string]struct {
@@ -118,8 +118,8 @@ func TestOtherPodsAreRefused(t *testing.T) {
 	}
 }
 
-// foreign are kinds that the API server of the tests does not have.
-var foreign = []string{"PodMonitor", "Certificate", "Issuer"}
+// unknownKinds are kinds that the API server of the tests does not have.
+var unknownKinds = []string{"PodMonitor", "Certificate", "Issuer"}
 
 // TestSchemas lets the API server check every field of all objects, those of
 // NetworkPolicies, PodDisruptionBudgets and HorizontalPodAutoscalers among them:
@@ -157,7 +157,7 @@ func dryRun(t *testing.T, objects map[string]*unstructured.Unstructured) (string
 	g := NewWithT(t)
 	file := &strings.Builder{}
 	for _, object := range objects {
-		if slices.Contains(foreign, object.GetKind()) {
+		if slices.Contains(unknownKinds, object.GetKind()) {
 			continue
 		}
 		text, err := yaml.Marshal(object.Object)

@@ -34,7 +34,7 @@ func TestInstallManifestsAreTheKustomizations(t *testing.T) {
 }
 
 // TestChartIsTheKustomizations compares field by field. All that may differ is
-// taken away by the functions called here, each of which says why.
+// removed by the functions called here, each of which documents the reason.
 func TestChartIsTheKustomizations(t *testing.T) {
 	const namespaces = "namespaces: [team-a, team-b]\n"
 	cases := map[string]struct {
@@ -99,8 +99,8 @@ func withoutNamespace(g *WithT, objects map[string]*unstructured.Unstructured) {
 	delete(objects, "Namespace//"+systemNamespace)
 }
 
-// withoutAlerts takes away what the chart does not have: a Prometheus of one's
-// own is told of alerts in its own way.
+// withoutAlerts removes what the chart does not contain: users load the alerts into
+// their own Prometheus in its own way.
 func withoutAlerts(objects map[string]*unstructured.Unstructured) {
 	delete(objects, "PrometheusRule/"+systemNamespace+"/signet")
 }

@@ -71,7 +71,7 @@ func TestPermissionsAreLeast(t *testing.T) {
 	for name, text := range workflows(t) {
 		parsed := workflow{}
 		g.Expect(yaml.Unmarshal([]byte(text), &parsed)).To(Succeed())
-		g.Expect(text).To(MatchRegexp(`(?m)^permissions:`), "%s says nothing and gets the repository's default", name)
+		g.Expect(text).To(MatchRegexp(`(?m)^permissions:`), "%s has no permissions and gets the repository's default", name)
 		g.Expect(parsed.Permissions).To(Or(BeEmpty(), Equal(map[string]string{"contents": "read"})), name)
 		for job, fields := range parsed.Jobs {
 			for permission, access := range fields.Permissions {

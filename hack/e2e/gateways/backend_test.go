@@ -24,12 +24,12 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// errUnmounted is what a backend without keys says.
+// errUnmounted is the error of a backend without keys.
 var errUnmounted = errors.New("no keys are mounted")
 
 // backend verifies each request twice: with the library's handler, and at the
 // signer's verify endpoint, as a backend in another language does. It is one
-// service for all APIs: the host says which.
+// service for all APIs: the host selects the API.
 type backend struct {
 	address  string
 	verify   *http.Client
@@ -87,7 +87,7 @@ func startBackend(tb testing.TB, f *fixture) *backend {
 	return b
 }
 
-// accept says which key the API that the host names is signed with.
+// accept sets the key that the API selected by the host is signed with.
 func (b *backend) accept(api string, s slot) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

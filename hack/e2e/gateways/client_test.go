@@ -18,13 +18,13 @@ import (
 const host = "orders.example.com"
 
 // raw is a request whose bytes are sent as they stand, so that no client
-// library mends what a gateway has to cope with.
+// library fixes what a gateway has to cope with.
 type raw struct {
 	method, target string
 	header         []string
 	body           []byte
 	chunked        bool
-	// api is for the backend: whose keys it takes.
+	// api selects the keys of the backend.
 	api string
 }
 
@@ -52,7 +52,7 @@ func (r raw) bytes() []byte {
 	return b.Bytes()
 }
 
-// answer is what came back, and what the backend has seen if it was asked.
+// answer is the response, and what the backend received if it was called.
 type answer struct {
 	status int
 	header http.Header

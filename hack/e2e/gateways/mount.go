@@ -14,7 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// Look is how often a Mount looks for a changed Secret, beside its delay.
+// Look is how often a Mount checks for a changed Secret, in addition to its delay.
 const Look = 20 * time.Millisecond
 
 // Mount keeps a folder as a kubelet keeps a mounted Secret: files in a folder of
@@ -29,8 +29,8 @@ type Mount struct {
 	last map[string][]byte
 }
 
-// Update writes the folder anew if the Secret is not as it was. A Secret that is
-// not there is an error the first time, as a kubelet starts no Pod then; later it
+// Update writes the folder again if the Secret has changed. A missing Secret is an
+// error the first time, as a kubelet starts no Pod then; later it
 // changes nothing.
 func (m *Mount) Update(ctx context.Context, reader client.Reader, name client.ObjectKey) error {
 	var secret corev1.Secret

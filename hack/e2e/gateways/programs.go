@@ -12,7 +12,7 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// The versions are those of the go.mod in the folders beside this file.
+// The versions are those of the go.mod in the folders next to this file.
 var (
 	caddy = proc.Set{
 		Name: "caddy-v2.11.9", Module: "hack/e2e/gateways/caddy", Patience: "about 3 minutes on two cores, once",

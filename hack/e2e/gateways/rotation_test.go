@@ -101,10 +101,10 @@ func rotateUnderLoad(t *testing.T, f *fixture, second string, keyType signetv1al
 	r.retired(t, f, old)
 }
 
-// load sends requests until it is told to stop: over new connections, so that
+// load sends requests until the context ends: over new connections, so that
 // they go to any signer and any backend.
 func (r *rotated) load(ctx context.Context, t *testing.T) {
-	pace := time.NewTicker(5 * time.Millisecond)
+	pace := time.NewTicker(10 * time.Millisecond)
 	defer pace.Stop()
 	for ; ctx.Err() == nil; <-pace.C {
 		got, err := send(r.gateway, raw{method: "POST", target: "/orders?a=1", body: []byte("body"), api: r.name})
@@ -122,7 +122,7 @@ func (r *rotated) load(ctx context.Context, t *testing.T) {
 	}
 }
 
-// versionOf is what tells the versions in signatures apart.
+// versionOf returns the part of a signature that identifies the version.
 func versionOf(authorization string) string {
 	if _, access, found := strings.Cut(authorization, "Access="); found {
 		access, _, _ = strings.Cut(access, ",")
@@ -131,7 +131,8 @@ func versionOf(authorization string) string {
 	return authorization
 }
 
-// signsAs is what versionOf says of the active version in a managed Secret.
+// signsAs returns what versionOf returns for signatures of the active version in a
+// managed Secret.
 func signsAs(secret *corev1.Secret) string {
 	switch string(secret.Data["type"]) {
 	case string(signetv1alpha1.KeyTypeHMAC):
@@ -264,8 +265,8 @@ func (r *rotated) startGateway(t *testing.T, f *fixture, second string) {
 	})
 }
 
-// replica is another address of the backend, which takes one API's keys
-// whatever the client says.
+// replica is another address of the backend, which uses the keys of one
+// API for every request.
 func (b *backend) replica(tb testing.TB, api string) string {
 	tb.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")

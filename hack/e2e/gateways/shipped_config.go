@@ -36,8 +36,8 @@ func ShippedConfig(path string, replace map[string]string) (string, error) {
 	return config, nil
 }
 
-// CaddyOptions go before a Caddyfile: nothing is reached and nothing is kept
-// but what the file says.
+// CaddyOptions go before a Caddyfile: nothing is reached or stored but
+// what the file configures.
 const CaddyOptions = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\tdefault_bind 127.0.0.1\n}\n"
 
 // NginxConf includes files of a folder as a distribution's nginx.conf does, for

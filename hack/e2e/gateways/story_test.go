@@ -31,14 +31,14 @@ type gateway struct {
 	plain, signed string
 	// plainAPI and signedAPI are their slots: kind and name.
 	plainAPI, signedAPI string
-	// exact says that targets go on byte for byte.
+	// exact is true if targets are forwarded byte for byte.
 	exact bool
-	// repeated says what becomes of a request with two Authorization headers;
-	// zero: they are replaced like one.
+	// repeated is the status for a request with two Authorization headers. Zero if
+	// both are replaced.
 	repeated int
 }
 
-// story tells how requests fare at the gateway.
+// story sends requests through the gateway, in every state of key and binding.
 func story(t *testing.T, f *fixture, g gateway) {
 	t.Helper()
 	f.create(t, gen.SignatureKey("orders"))
@@ -106,8 +106,8 @@ var forged = []string{
 	"X-Sdk-Content-Sha256: UNSIGNED-PAYLOAD",
 }
 
-// refused wants a request to be turned away: by the backend, or without the
-// backend being asked.
+// refused expects that a request is refused: by the backend, or before it reaches
+// the backend.
 func refused(t *testing.T, f *fixture, address string, r raw, byBackend bool) {
 	t.Helper()
 	before := f.backend.count()
@@ -118,8 +118,8 @@ func refused(t *testing.T, f *fixture, address string, r raw, byBackend bool) {
 	if got.status < 400 {
 		t.Errorf("answered %s, want a refusal", got)
 	}
-	if asked := f.backend.count() > before; asked != byBackend {
-		t.Errorf("the backend was asked: %t, want %t: %s", asked, byBackend, got)
+	if called := f.backend.count() > before; called != byBackend {
+		t.Errorf("the backend was called: %t, want %t: %s", called, byBackend, got)
 	}
 	for _, name := range []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"} {
 		if got.header.Get(name) != "" {
@@ -178,7 +178,7 @@ func clientHeaders(t *testing.T, address, api string, repeated int) {
 	} {
 		target := "/orders?a=1"
 		if name == "other slot by query" {
-			target = "/orders?/sign/other/RELEASE/API/theirs"
+			target = "/orders?/sign/other/RELEASE/API/other-tenant"
 		}
 		got := accepted(t, address, raw{method: "GET", target: target, api: api, header: header})
 		for _, name := range []string{"Authorization", "X-Sdk-Date", "X-Sdk-Content-Sha256"} {
@@ -254,7 +254,7 @@ func refusals(t *testing.T, f *fixture, address, api string, g gateway) {
 		})
 		refused(t, f, address, request, false)
 	}
-	// A rival is told, and signs nothing.
+	// A binding that signs differently is Conflicted and signs nothing.
 	f.create(t, gen.SignatureKey("rival"), gen.SignatureBinding("rival", "rival", listing(slotOf)))
 	f.waitFor(t, "rival", signetv1alpha1.ReasonConflicted)
 	accepted(t, address, request)

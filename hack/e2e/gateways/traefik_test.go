@@ -121,7 +121,7 @@ endpoints: [{addresses: ["127.0.0.1"], conditions: {ready: true}}]
 	f.kubectl(tb, "apply", "-f", path)
 }
 
-// withoutSignet leaves out the documents of Signet's kinds.
+// withoutSignet omits the documents of Signet's kinds.
 func (f *fixture) withoutSignet(tb testing.TB, file string) string {
 	tb.Helper()
 	var rest []string
@@ -138,21 +138,21 @@ func anotherTenant(t *testing.T, f *fixture, dir, objects, address string) {
 	f.create(t, gen.SignatureKey("orders"), gen.SignatureBinding("orders-body", "orders", gen.WithPayload(signetv1alpha1.PayloadSigned), listing("HTTPRoute/orders")))
 	t.Cleanup(func() { f.forget(t) })
 	f.waitFor(t, "orders-body", signetv1alpha1.ReasonBound)
-	theirs := strings.ReplaceAll(objects, "namespace: shop", "namespace: other")
-	theirs = strings.ReplaceAll(theirs, "signet-signer-sign-shop", "signet-signer-sign-other")
-	theirs = strings.ReplaceAll(theirs, host, "theirs.example.com")
-	if !strings.Contains(theirs, "/sign/shop/RELEASE/HTTPRoute/orders") {
+	otherTenant := strings.ReplaceAll(objects, "namespace: shop", "namespace: other")
+	otherTenant = strings.ReplaceAll(otherTenant, "signet-signer-sign-shop", "signet-signer-sign-other")
+	otherTenant = strings.ReplaceAll(otherTenant, host, "other.example.com")
+	if !strings.Contains(otherTenant, "/sign/shop/RELEASE/HTTPRoute/orders") {
 		t.Fatal("the tenant does not point at the shop's slot")
 	}
-	write(t, filepath.Join(dir, "theirs.yaml"), theirs)
-	f.kubectl(t, "apply", "-f", filepath.Join(dir, "theirs.yaml"))
+	write(t, filepath.Join(dir, "other.yaml"), otherTenant)
+	f.kubectl(t, "apply", "-f", filepath.Join(dir, "other.yaml"))
 	before := f.backend.count()
 	proc.Eventually(t, "the other tenant to be refused", func() error {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/orders", http.NoBody)
 		if err != nil {
 			return err
 		}
-		request.Host = "theirs.example.com"
+		request.Host = "other.example.com"
 		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err
@@ -164,9 +164,9 @@ func anotherTenant(t *testing.T, f *fixture, dir, objects, address string) {
 		return nil
 	})
 	if f.backend.count() != before {
-		t.Error("the backend was asked")
+		t.Error("the backend was called")
 	}
-	f.kubectl(t, "delete", "-f", filepath.Join(dir, "theirs.yaml"))
+	f.kubectl(t, "delete", "-f", filepath.Join(dir, "other.yaml"))
 }
 
 // theVeryFile applies all that the page shows, key and binding included.

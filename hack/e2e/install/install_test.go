@@ -61,7 +61,8 @@ func fail(reasons ...any) int {
 
 func kubectl(args ...string) (string, error) { return cluster.Run(context.Background(), args...) }
 
-// apply does what config/README.md says, and again, which must change nothing.
+// apply runs the command of config/README.md twice; the second run must change
+// nothing.
 func apply(g *WithT, args ...string) {
 	g.THelper()
 	for range 2 {
@@ -120,7 +121,7 @@ func admitsRestrictedPods(t *testing.T, admin client.Client) {
 	g.Expect(admin.Create(t.Context(), pod, client.DryRunAll)).To(MatchError(ContainSubstring("restricted")))
 }
 
-// grantsManager asks the API server what the manager may do: in the namespaces
+// grantsManager checks on the API server what the manager may do: in the namespaces
 // of config/namespaced, and elsewhere only if it is installed for the cluster.
 func grantsManager(t *testing.T, admin client.Client, everywhere bool) {
 	const (
@@ -137,7 +138,7 @@ func grantsManager(t *testing.T, admin client.Client, everywhere bool) {
 		"reads Secrets":                    {verb: "list", resource: "secrets", namespace: "team-a", allowed: true},
 		"reads Secrets elsewhere":          {verb: "list", resource: "secrets", namespace: "default", allowed: everywhere},
 		"reads Secrets of all namespaces":  {verb: "list", resource: "secrets", allowed: everywhere},
-		"reads Secrets beside Gateways":    {verb: "list", resource: "secrets", namespace: "gateways", allowed: everywhere},
+		"reads Secrets next to Gateways":   {verb: "list", resource: "secrets", namespace: "gateways", allowed: everywhere},
 		"reads Gateways":                   {verb: "watch", resource: gateways, namespace: "gateways", allowed: true},
 		"reads routes elsewhere":           {verb: "watch", resource: routes, namespace: "gateways", allowed: everywhere},
 		"deletes no Secret":                {verb: "delete", resource: "secrets", namespace: "team-a"},

@@ -38,8 +38,8 @@ func TestSigner(t *testing.T) {
 	t.Run("restricted Pods", func(t *testing.T) { admitsSignerPods(t, admin) })
 }
 
-// grantsSigner asks for every verb on what the signer might be after: it may
-// follow three kinds, and nothing else.
+// grantsSigner checks every verb on kinds that the signer could misuse: it may read
+// three kinds, and do nothing else.
 func grantsSigner(t *testing.T, admin client.Client, everywhere bool) {
 	g := NewWithT(t)
 	kinds := map[string]bool{
@@ -98,9 +98,9 @@ func TestSignerHasTheSameRulesUnderRolesAlone(t *testing.T) {
 	}
 }
 
-// cert-manager's kinds are not there to be applied to: what is looked at is that
-// its certificates are the ones that the Deployment mounts, and that callers'
-// come from signet-system alone, since whoever asks for one chooses its URI.
+// cert-manager's kinds do not exist in the cluster. The test checks that its
+// certificates are the ones that the Deployment mounts, and that the certificates
+// of callers come from signet-system alone, since the requester chooses the URI.
 func TestSignerWithCertManager(t *testing.T) {
 	g := NewWithT(t)
 	objects, err := cluster.Render(t.Context(), filepath.Join(config, "signer", "certmanager"))

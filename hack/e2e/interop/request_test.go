@@ -37,9 +37,9 @@ type sample struct {
 // alphabet is of what random texts are made. The SDKs have their limits.
 type alphabet struct {
 	path, text []rune
-	// bytes says that texts need not be UTF-8.
+	// bytes is true if texts need not be UTF-8.
 	bytes bool
-	// outerSpace says that header values may begin and end with spaces.
+	// outerSpace is true if header values may begin and end with spaces.
 	outerSpace bool
 }
 
@@ -49,7 +49,7 @@ func goAlphabet() alphabet {
 	return alphabet{path: all, text: all, bytes: true, outerSpace: true}
 }
 
-// nodeAlphabet leaves out what the Node.js SDK does otherwise:
+// nodeAlphabet omits what the Node.js SDK treats differently:
 //   - its url.parse escapes some characters of a path, which are then escaped
 //     once more; it ends a path at '?' and '#', turns a backslash around, and
 //     trims white space;
@@ -124,7 +124,7 @@ func (s *sample) write(r *rand.Rand) string {
 		for _, value := range values {
 			var pair strings.Builder
 			escape(r, &pair, name, unreserved+"/:@!$'()*,;?", true)
-			// A pair of nothing at all would be left out without its sign.
+			// A pair of nothing at all would be omitted without its sign.
 			if value != "" || name == "" || r.IntN(2) == 0 {
 				pair.WriteByte('=')
 			}
@@ -152,8 +152,8 @@ func escape(r *rand.Rand, b *strings.Builder, text, plain string, query bool) {
 	}
 }
 
-// ours is the signature of api/signature: of host, date, digest and all headers.
-func (s *sample) ours(t *testing.T, payload string) signature.Headers {
+// sign returns the signature of api/signature: of host, date, digest and all headers.
+func (s *sample) sign(t *testing.T, payload string) signature.Headers {
 	t.Helper()
 	key, err := signature.NewKey(signature.Material{Type: signature.HMAC, Key: signature.Bytes(s.access), Secret: signature.Bytes(s.secret)})
 	if err != nil {

@@ -47,7 +47,7 @@ func TestLikeTheGoSDK(t *testing.T) {
 			payload = signature.UnsignedPayload
 		}
 		want := goSign(t, s, map[string]string{"X-Sdk-Content-Sha256": payload})
-		if got := s.ours(t, payload).Signature; got != want {
+		if got := s.sign(t, payload).Signature; got != want {
 			t.Fatalf("target %q:\n%s, want\n%s", s.target, got, want)
 		}
 		// Here the SDK hashes the body itself.
@@ -114,7 +114,7 @@ func TestLikeTheNodeSDK(t *testing.T) {
 	for i, answer := range nodeSign(t, requests) {
 		s := all[i/2]
 		if i%2 == 0 {
-			if got := s.ours(t, s.body).Signature; got != answer.Authorization {
+			if got := s.sign(t, s.body).Signature; got != answer.Authorization {
 				t.Fatalf("target %q:\n%s, want\n%s", s.target, got, answer.Authorization)
 			}
 			continue

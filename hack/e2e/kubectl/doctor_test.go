@@ -25,7 +25,7 @@ import (
 type fault struct {
 	name        string
 	doing, undo func(*testing.T)
-	// want are all findings that are not ok, as `verdict check: message -> action`
+	// want are all findings that are not ok, as `result check: message -> action`
 	// with * for what differs from run to run.
 	want []string
 }
@@ -40,7 +40,7 @@ func testDoctor(t *testing.T, w *fixture) {
 			t.Run(fault.name, func(t *testing.T) { w.finds(t, fault) })
 		}
 	}
-	t.Run("few rights", func(t *testing.T) { saysWhatItMayNotRead(t, w) })
+	t.Run("few permissions", func(t *testing.T) { reportsMissingPermissions(t, w) })
 }
 
 // findings are those that are not ok, and the number of all.
@@ -53,7 +53,7 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	if err := json.Unmarshal([]byte(out), &diagnosis); err != nil {
 		t.Fatalf("%v: %s%s", err, out, problems)
 	}
-	w.tellsNoKey(t, out)
+	w.printsNoKey(t, out)
 	var wrong []string
 	for _, found := range diagnosis.Findings {
 		if found.Result != "ok" {
@@ -63,8 +63,9 @@ func (w *fixture) findings(t *testing.T, args ...string) ([]string, int) {
 	return wrong, len(diagnosis.Findings)
 }
 
-// tellsNoKey looks for the private keys of all certificates.
-func (w *fixture) tellsNoKey(t *testing.T, out string) {
+// printsNoKey fails if the output contains the private key of a certificate or a
+// component of a key.
+func (w *fixture) printsNoKey(t *testing.T, out string) {
 	t.Helper()
 	var secrets corev1.SecretList
 	must(t, w.Admin.List(t.Context(), &secrets))
@@ -78,9 +79,9 @@ func (w *fixture) tellsNoKey(t *testing.T, out string) {
 	}
 }
 
-// finds has doctor find the fault and nothing else, and nothing any more when it
-// is mended. The manager mends things itself, and the API server learns of a
-// change a moment later: the fault is made again until it is found.
+// finds has doctor find the fault and nothing else, and nothing once it is fixed.
+// The manager repairs some faults itself, and the API server learns of a change a
+// moment later: the fault is made again until it is found.
 func (w *fixture) finds(t *testing.T, fault fault) {
 	proc.Eventually(t, "doctor to find it", func() error {
 		fault.doing(t)
@@ -172,7 +173,7 @@ func (w *fixture) faultsOfWebhooks(t *testing.T) []fault {
 			w.kubectl(t, "delete", "validatingwebhookconfiguration", "signet", "--ignore-not-found")
 		}, again, []string{
 			"failed webhooks: not found -> install Signet: kubectl apply --server-side -k config/default",
-			// No Pods run here, and nothing says that the manager is called elsewhere.
+			// No Pods run here, and nothing shows that the manager is called elsewhere.
 			"failed webhook endpoints: Service signet-webhook has no ready endpoint: the API server cannot reach a manager -> see the manager's Pods in namespace signet-system"}},
 	}
 }
@@ -230,7 +231,7 @@ func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 			w.run(t, ".", w.binary, append([]string{"certs", "--kubeconfig=" + w.Kubeconfig, "--secrets", "--overwrite"}, args...)...)
 		}
 	}
-	foreign, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
+	otherCA, err := pki.NewAuthority("test", time.Now(), 24*time.Hour)
 	must(t, err)
 	ended, err := pki.NewAuthority("test", time.Now().AddDate(0, 0, -3), 48*time.Hour)
 	must(t, err)
@@ -251,7 +252,7 @@ func (w *fixture) faultsOfCertificates(t *testing.T) []fault {
 			"warning caller certificate signet-signer-sign-shop: the certificate expires on " + tomorrow + renew}},
 		{"caller's certificate without the URI", w.holding(caller, w.secret(t, shop, "signet-signer-verify-shop").Data), w.restored(caller), []string{
 			"failed caller certificate signet-signer-sign-shop: the certificate lacks the URI signet://sign/shop (it has signet://verify/shop): the signer responds with 403" + renew}},
-		{"caller's certificate of another authority", w.holding(caller, map[string][]byte{"tls.crt": issued(t, foreign, "signet://sign/shop")}), w.restored(caller), []string{
+		{"caller's certificate of another authority", w.holding(caller, map[string][]byte{"tls.crt": issued(t, otherCA, "signet://sign/shop")}), w.restored(caller), []string{
 			"failed caller certificate signet-signer-sign-shop: the certificate was not issued by a CA that the signer trusts: it refuses the connection" + renew}},
 	}
 }
@@ -313,8 +314,8 @@ func (w *fixture) faultsOfPods() []fault {
 	}
 }
 
-// saysWhatItMayNotRead looks with the rights of the role view.
-func saysWhatItMayNotRead(t *testing.T, w *fixture) {
+// reportsMissingPermissions looks with the rights of the role view.
+func reportsMissingPermissions(t *testing.T, w *fixture) {
 	viewer := w.viewer(t)
 	got, _ := w.findings(t, "--as="+viewer)
 	for _, want := range []string{

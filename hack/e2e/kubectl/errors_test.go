@@ -16,11 +16,11 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// testErrors gives every command a kubeconfig that is no good. Each says in one
-// line what is missing.
+// testErrors runs every command with a kubeconfig that does not work. Each prints in
+// one line what is missing.
 func testErrors(t *testing.T, w *fixture) {
-	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: "nobody"}})
-	nobody, err := w.Identity(t.Context(), shop, "nobody")
+	w.create(t, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: shop, Name: "powerless"}})
+	powerless, err := w.Identity(t.Context(), shop, "powerless")
 	must(t, err)
 	unknown := rest.AnonymousClientConfig(w.Config)
 	unknown.BearerToken = "expired"
@@ -34,7 +34,7 @@ func testErrors(t *testing.T, w *fixture) {
 		"status": {"status"}, "explain": {"explain", "api/legacy"}, "rotate": {"rotate", "orders"},
 		"bind": {"bind", "orders", "--env", "RELEASE", "-l", "app=orders"}, "verify": {"verify", "orders", "-f", request}, "doctor": {"doctor"},
 	}
-	const user = "system:serviceaccount:shop:nobody is not allowed to "
+	const user = "system:serviceaccount:shop:powerless is not allowed to "
 	const inShop = " in namespace shop: "
 	const ask = inShop + "ask for a RoleBinding to the ClusterRole view or edit, which cover Signet's kinds"
 	const askForRoutes = inShop + "ask for a Role that may list httproutes.gateway.networking.k8s.io, because view and edit do not cover the Gateway API"
@@ -44,12 +44,12 @@ func testErrors(t *testing.T, w *fixture) {
 	}
 	for name, args := range commands {
 		for kubeconfig, want := range map[string]string{
-			nobody:                          user + permissions[name],
+			powerless:                       user + permissions[name],
 			filepath.Join(w.dir, "unknown"): "the API server rejected your credentials: the token or certificate in the kubeconfig is invalid or expired",
 			filepath.Join(w.dir, "away"):    fmt.Sprintf("the API server at %s cannot be reached: dial tcp %s: connect: connection refused", away.Host, strings.TrimPrefix(away.Host, "https://")),
 			filepath.Join(w.dir, "nowhere"): "load kubeconfig: stat " + filepath.Join(w.dir, "nowhere") + ": no such file or directory",
 		} {
-			if name == "doctor" && kubeconfig == nobody {
+			if name == "doctor" && kubeconfig == powerless {
 				continue // doctor lists what it could not check
 			}
 			out, problems, code := w.signet(t, append(args, "-n", shop, "--kubeconfig", kubeconfig)...)

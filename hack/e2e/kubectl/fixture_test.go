@@ -105,14 +105,14 @@ func (w *fixture) installCRDs(t *testing.T) {
 		}
 		must(t, err)
 		for _, path := range paths[module.Path] {
-			w.installJudged(t, filepath.Join(module.Dir, path))
+			w.installChecked(t, filepath.Join(module.Dir, path))
 		}
 	}
 }
 
-// installJudged applies, of a file of CRDs, those of the kinds that doctor
-// judges.
-func (w *fixture) installJudged(t *testing.T, path string) {
+// installChecked applies, of a file of CRDs, those of the kinds that doctor
+// checks.
+func (w *fixture) installChecked(t *testing.T, path string) {
 	t.Helper()
 	file, err := os.Open(path)
 	must(t, err)
@@ -188,7 +188,7 @@ func (w *fixture) secret(t *testing.T, namespace, name string) *corev1.Secret {
 	return secret
 }
 
-// pretendPods writes what nobody else does here. No kubelet runs, so that no
+// pretendPods writes the status that no controller writes here. No kubelet runs, so no
 // Deployment becomes available: the manager and the signer are processes of this
 // machine.
 func (w *fixture) pretendPods(t *testing.T) {
@@ -234,8 +234,7 @@ func (w *fixture) await(t *testing.T, object client.Object, name, reason string)
 	}, proc.Soon, proc.Poll).Should(Succeed())
 }
 
-// viewer is somebody with the role view in the shop: what Signet adds to it, and
-// nothing else.
+// viewer returns a user with the role signet-view in the shop and no other role.
 func (w *fixture) viewer(t *testing.T) string {
 	t.Helper()
 	w.create(t, &rbacv1.RoleBinding{

@@ -75,7 +75,7 @@ metadata: {name: invoices, namespace: shop}
 spec: {keyRef: {name: invoices}, environment: RELEASE, apis: [{group: signet.dev, kind: API, name: invoices}]}
 `
 
-const rival = `
+const takeover = `
 apiVersion: signet.dev/v1alpha1
 kind: SignatureBinding
 metadata: {name: takeover, namespace: shop}
@@ -90,7 +90,7 @@ func (w *fixture) openShop(t *testing.T) {
 		"parentRef": {"name": "edge"}, "controllerName": "test.dev/gateway", "conditions": [{
 			"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}]}]}}`)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "orders", signetv1alpha1.ReasonBound)
-	w.apply(t, rival)
+	w.apply(t, takeover)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "takeover", signetv1alpha1.ReasonConflicted)
 	w.await(t, &signetv1alpha1.SignatureKey{}, "payments", signetv1alpha1.ReasonReady)
 	w.await(t, &signetv1alpha1.SignatureBinding{}, "invoices", signetv1alpha1.ReasonKeyNotReady)
@@ -130,7 +130,7 @@ func testStatus(t *testing.T, w *fixture) {
 		` "orders". Delete the API from one of the two; this binding then takes over automatically.`,
 	)
 	if strings.Contains(out, "->") {
-		t.Errorf("says twice what to do:\n%s", out)
+		t.Errorf("the action is printed twice:\n%s", out)
 	}
 	for line := range strings.Lines(out) {
 		if len(line) > 110 {

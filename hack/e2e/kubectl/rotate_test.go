@@ -18,7 +18,7 @@ func testRotate(t *testing.T, w *fixture) {
 	t.Run("watched", func(t *testing.T) { rotatesInSteps(t, w) })
 	t.Run("again", func(t *testing.T) { refusesTheSameTrigger(t, w) })
 	t.Run("nothing to rotate", func(t *testing.T) { rotatesNothing(t, w) })
-	t.Run("immediate", func(t *testing.T) { rotatesAtOnce(t, w) })
+	t.Run("revoke", func(t *testing.T) { rotatesAtOnce(t, w) })
 	t.Run("interrupted", func(t *testing.T) { endsWhenInterrupted(t, w) })
 }
 
@@ -74,7 +74,7 @@ func rotatesAtOnce(t *testing.T, w *fixture) {
 		t.Fatalf("%d: %s%s", code, out, problems)
 	}
 	if !strings.Contains(problems, "Warning: spec.rotation.revokeTrigger: The old version is dropped at once") {
-		t.Errorf("nothing is said of requests that may fail:\n%s", problems)
+		t.Errorf("no warning about requests that may fail:\n%s", problems)
 	}
 	versions := w.key(t, "orders").Status.Versions
 	if len(versions) != 1 || versions[0].ID == before {

@@ -55,7 +55,7 @@ func testVerify(t *testing.T, w *fixture) {
 	}
 }
 
-// sign asks the signer as Traefik does, with the shop's certificate.
+// sign calls the signer as Traefik does, with the shop's certificate.
 func (w *fixture) sign(t *testing.T, target, host, body string) http.Header {
 	t.Helper()
 	dir := w.mount(t, shop, "signet-signer-sign-shop")

@@ -120,7 +120,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		c.check(Default, ctx, "older")
 	}
 
-	It("cannot grant what it was about to, to a binding that had been told that it lost", func(ctx SpecContext) {
+	It("cannot complete a grant to a binding whose status reported a conflict", func(ctx SpecContext) {
 		c.list(ctx, c.older, "own", "shared")
 		c.expect(ctx, "older")
 		c.create(ctx, c.younger, "shared")
@@ -137,7 +137,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		over(ctx)
 	})
 
-	It("cannot grant what it was about to, to a binding that had been told nothing", func(ctx SpecContext) {
+	It("cannot complete a grant to a binding without a status", func(ctx SpecContext) {
 		t := first.gate.set(http.MethodPut, c.status("younger"), holdRequest)
 		c.create(ctx, c.younger, "shared")
 		freeze(ctx, t)

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// hold says at which end of a request a gate holds it.
+// hold is the point at which a gate holds a request.
 type hold int
 
 const (
@@ -32,7 +32,7 @@ const (
 type trap struct {
 	method, path string
 	hold         hold
-	// caught is closed when the request is held, and let go by open.
+	// caught is closed when the request is held; open releases it.
 	caught, open chan struct{}
 	// answered gets the status code that the API server gave.
 	answered chan int
@@ -43,7 +43,7 @@ type trap struct {
 type gate struct {
 	url string
 	ca  []byte
-	// shut is a path that nothing gets through to; empty: none is.
+	// shut is a path that every request is refused to. Empty for none.
 	shut string
 
 	mu       sync.Mutex
@@ -111,8 +111,8 @@ func (g *gate) pass(proxy http.Handler, w http.ResponseWriter, r *http.Request) 
 		proxy.ServeHTTP(w, r)
 		return
 	}
-	// The request has left the manager: it arrives even if nobody waits for
-	// the answer any more.
+	// The request has left the manager: it arrives even if the client no longer
+	// waits for the answer.
 	body, _ := io.ReadAll(r.Body)
 	late := r.Clone(context.WithoutCancel(r.Context()))
 	late.Body = io.NopCloser(bytes.NewReader(body))

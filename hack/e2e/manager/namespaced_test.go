@@ -41,15 +41,15 @@ func installNamespaced(ctx context.Context) {
 	}
 	objects, err := cluster.Render(ctx, filepath.Join(cluster.Root, "config", "namespaced"))
 	Expect(err).NotTo(HaveOccurred())
-	var ours []*unstructured.Unstructured
+	var copies []*unstructured.Unstructured
 	for _, object := range objects {
 		text, err := object.MarshalJSON()
 		Expect(err).NotTo(HaveOccurred())
 		moved := &unstructured.Unstructured{}
 		Expect(moved.UnmarshalJSON([]byte(strings.ReplaceAll(string(text), env.SystemNamespace, rolesNamespace)))).To(Succeed())
-		ours = append(ours, moved)
+		copies = append(copies, moved)
 	}
-	Expect(cluster.Apply(ctx, ours, controlplane.InstallOptions{})).To(Succeed())
+	Expect(cluster.Apply(ctx, copies, controlplane.InstallOptions{})).To(Succeed())
 }
 
 // gatewayCRDs are the kinds of the Gateway API that Signet reads.
@@ -123,7 +123,7 @@ var _ = Describe("A manager that has Roles in some namespaces alone", Ordered, f
 		Expect(route.Status.APIs[0].BoundAt).To(Equal(heldSince), "a slot is held, published or not")
 	})
 
-	It("asks for nothing else, and needs no more than it has", func(ctx SpecContext) {
+	It("requests nothing else, and needs no more than it has", func(ctx SpecContext) {
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(outside), outside)).To(Succeed())
 		Expect(outside.Status.Conditions).To(BeEmpty())
 		for _, request := range process.gate.all() {

@@ -21,17 +21,17 @@ var _ = Describe("A manager that cannot begin", func() {
 		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
 		Eventually(p.Ended()).Should(BeClosed())
 		Expect(p.ExitCode()).To(Equal(1))
-		said := p.Output()
-		Expect(said).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
+		output := p.Output()
+		Expect(output).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
 			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
-		Expect(said).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
-		Expect(said).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
+		Expect(output).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
+		Expect(output).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
 			": bind it to the roles in Signet's config/\n"))
 	})
 
 	// Caches that nothing fills, as when the API server does not answer, would
-	// keep it waiting whatever it is told.
-	It("ends when it is told to while it waits for its caches", func(ctx SpecContext) {
+	// keep it waiting in spite of the signal.
+	It("ends on a signal while it waits for its caches", func(ctx SpecContext) {
 		gate := newGate()
 		gate.shut = "/api/v1/secrets"
 		p := startProcessThrough(ctx, gate, env.SystemNamespace)

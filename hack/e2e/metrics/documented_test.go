@@ -14,12 +14,12 @@ import (
 type metric struct {
 	kind   string
 	labels []string
-	// from says which replicas tell it.
+	// from is the replicas that export it.
 	from string
 }
 
-// documented is what that page says of Signet's metrics, and of the values of
-// their labels: by "metric label".
+// documented contains what that page documents about Signet's metrics, and the
+// values of their labels: by "metric label".
 type documented struct {
 	metrics map[string]metric
 	values  map[string][]string
@@ -120,7 +120,7 @@ func TestExpressionsAskForKnownValues(t *testing.T) {
 			for _, m := range matcher.FindAllStringSubmatch(found[2], -1) {
 				for value := range strings.SplitSeq(m[3], "|") {
 					if !slices.Contains(d.values[name+" "+m[1]], value) {
-						t.Errorf("%s asks for %s{%s=%q}, and there is no such value", who, name, m[1], value)
+						t.Errorf("%s uses %s{%s=%q}, and there is no such value", who, name, m[1], value)
 					}
 				}
 			}

@@ -88,7 +88,8 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// expressions are all that is asked of Prometheus, by who asks.
+// expressions returns all expressions for Prometheus, by the alert or panel that uses
+// them.
 func expressions(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -183,7 +184,7 @@ func TestDashboardIsSound(t *testing.T) {
 			t.Errorf("panel %d has id %d and title %q", i+1, p.ID, p.Title)
 		}
 		if p.Type != "row" && (p.Datasource.UID != "${datasource}" || len(p.Targets) == 0) {
-			t.Errorf("panel %s asks nothing, or another data source", p.Title)
+			t.Errorf("panel %s has no query, or another data source", p.Title)
 		}
 		for _, other := range d.Panels[:i] {
 			if p.GridPos.overlaps(other.GridPos) {

@@ -35,8 +35,8 @@ func TestTelemetry(t *testing.T) {
 	f.populate(t)
 	p := startPrometheus(t, f)
 	t.Run("alerts are loaded and evaluated", func(t *testing.T) { testLoadedRules(t, p) })
-	t.Run("every metric that is asked for exists", func(t *testing.T) { testExpressions(t, p) })
-	t.Run("the page on metrics documents what is told", func(t *testing.T) { testDocumented(t, f, p) })
+	t.Run("every metric in use exists", func(t *testing.T) { testExpressions(t, p) })
+	t.Run("the page on metrics documents every exported metric", func(t *testing.T) { testDocumented(t, f, p) })
 }
 
 // testLoadedRules expects the one alert that the fixture gives cause for; a second
@@ -71,21 +71,21 @@ func testExpressions(t *testing.T, p *prometheus) {
 		}
 		names := metricsIn(expression)
 		if len(names) == 0 {
-			t.Errorf("%s asks for no metric", who)
+			t.Errorf("%s uses no metric", who)
 		}
 		for _, name := range names {
 			if found, err := p.query(name); err != nil || len(found) == 0 {
-				t.Errorf("%s asks for %s, which nobody tells (%v)", who, name, err)
+				t.Errorf("%s uses %s, which no target exports (%v)", who, name, err)
 			}
 		}
-		// The selectors of others' metrics have names in them that may change;
-		// the values of Signet's own are compared with the page on metrics.
+		// The selectors of third-party metrics contain names that may change; the
+		// values of Signet's own are compared with the page on metrics.
 		for _, found := range selector.FindAllString(expression, -1) {
 			if strings.HasPrefix(found, "signet_") {
 				continue
 			}
 			if series, err := p.query(found); err != nil || len(series) == 0 {
-				t.Errorf("%s asks for %s, which nobody tells (%v)", who, found, err)
+				t.Errorf("%s uses %s, which no target exports (%v)", who, found, err)
 			}
 		}
 	}
@@ -123,7 +123,7 @@ func testDocumented(t *testing.T, f *fixture, p *prometheus) {
 		from[name][one["instance"]] = true
 		row, known := d.metrics[name]
 		if !known {
-			t.Errorf("%s is told and not on the page", name)
+			t.Errorf("%s is exported and not on the page", name)
 			continue
 		}
 		if !slices.Equal(one.own(), row.labels) {

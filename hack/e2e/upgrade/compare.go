@@ -19,15 +19,15 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// The data of a managed Secret that is told apart here.
+// The data keys of a managed Secret that the comparison uses.
 const (
 	dataKeyID      = "key-id"
 	prefixNext     = "next."
 	prefixPrevious = "previous."
 )
 
-// Compare tells what another manager has made of the state that it ought not
-// to: anything but the end of the rotations and moves that were under way, and
+// Compare returns what another manager has changed in the state but should not
+// have: anything but the end of the rotations and moves that were under way, and
 // the passing of time. Without findings all is well. No finding has material.
 func Compare(before, after *State) []string {
 	var f findings
@@ -113,7 +113,7 @@ func (f *findings) compareSecret(name string, was, is *corev1.Secret) {
 	f.when(rotating(is.Data), "Secret %s still holds more than one version", name)
 }
 
-// rotating says that the data hold another version beside the active one.
+// rotating reports whether the data hold a version besides the active one.
 func rotating(data map[string][]byte) bool {
 	return len(data[prefixNext+dataKeyID]) > 0 || len(data[prefixPrevious+dataKeyID]) > 0
 }
@@ -140,32 +140,32 @@ func (f *findings) comparePublic(name string, was *corev1.ConfigMap, after *Stat
 }
 
 // compareObject is about metadata and conditions.
-func (f *findings) compareObject(kind, name string, was, is client.Object, wasSaid, isSaid []metav1.Condition) {
+func (f *findings) compareObject(kind, name string, was, is client.Object, before, after []metav1.Condition) {
 	f.when(!maps.Equal(was.GetLabels(), is.GetLabels()), "the labels of %s %s were changed", kind, name)
 	f.when(was.GetGeneration() != is.GetGeneration(), "%s %s was of generation %d and is of %d", kind, name, was.GetGeneration(), is.GetGeneration())
 	f.when(was.GetDeletionTimestamp().IsZero() != is.GetDeletionTimestamp().IsZero(), "the deletion of %s %s was changed", kind, name)
-	for _, condition := range wasSaid {
-		now := meta.FindStatusCondition(isSaid, condition.Type)
+	for _, condition := range before {
+		now := meta.FindStatusCondition(after, condition.Type)
 		if now == nil {
-			f.when(true, "%s of %s %s was %s and is not there", condition.Type, kind, name, said(condition))
+			f.when(true, "%s of %s %s was %s and is not there", condition.Type, kind, name, summary(condition))
 			continue
 		}
-		f.when(said(condition) != said(*now) && !follows(condition, *now), "%s of %s %s was %s and is %s", condition.Type, kind, name, said(condition), said(*now))
+		f.when(summary(condition) != summary(*now) && !follows(condition, *now), "%s of %s %s was %s and is %s", condition.Type, kind, name, summary(condition), summary(*now))
 	}
-	ready := meta.FindStatusCondition(isSaid, signetv1alpha1.ConditionReady)
-	for _, condition := range isSaid {
-		fresh := meta.FindStatusCondition(wasSaid, condition.Type) == nil
+	ready := meta.FindStatusCondition(after, signetv1alpha1.ConditionReady)
+	for _, condition := range after {
+		fresh := meta.FindStatusCondition(before, condition.Type) == nil
 		stalls := condition.Type == signetv1alpha1.ConditionStalled && ready != nil && ready.Status == metav1.ConditionFalse
-		f.when(fresh && !stalls, "%s of %s %s was not there and is %s", condition.Type, kind, name, said(condition))
+		f.when(fresh && !stalls, "%s of %s %s was not there and is %s", condition.Type, kind, name, summary(condition))
 		f.when(condition.ObservedGeneration != is.GetGeneration(), "%s of %s %s is about generation %d of %d", condition.Type, kind, name, condition.ObservedGeneration, is.GetGeneration())
 	}
 }
 
-func said(condition metav1.Condition) string {
+func summary(condition metav1.Condition) string {
 	return string(condition.Status) + " " + condition.Reason
 }
 
-// follows says that a condition comes from another in the course of time: a
+// follows reports whether a condition results from another as time passes: a
 // wait stalls, a rotation settles, a key that bindings have moved away from is
 // free.
 func follows(was, is metav1.Condition) bool {

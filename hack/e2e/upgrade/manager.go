@@ -18,7 +18,7 @@ type Manager struct {
 	binary string
 }
 
-// StartManager starts the manager that the API server asks, under its own role,
+// StartManager starts the manager that the API server calls, under its own role,
 // and returns when it leads and answers admission.
 func (c *Cluster) StartManager(ctx context.Context, binary string) (*Manager, error) {
 	m, err := c.launchReplica(ctx, binary, c.webhooks)
@@ -56,17 +56,17 @@ func (m *Manager) WaitLeading(ctx context.Context) error {
 	})
 }
 
-// WaitIdle returns when the manager has looked at as many objects as there are
-// and has nothing to do.
+// WaitIdle returns when the manager has reconciled as many objects as exist and
+// has nothing to do.
 func (m *Manager) WaitIdle(ctx context.Context, state *State) error {
 	return Until(ctx, "the manager to have nothing to do", func() error {
 		for controller, objects := range map[string]int{"signaturekey": len(state.Keys), "signaturebinding": len(state.Bindings)} {
-			looked, err := m.sample(ctx, `controller_runtime_reconcile_total\{controller="`+controller+`",result="[a-z_]+"\}`)
+			reconciled, err := m.sample(ctx, `controller_runtime_reconcile_total\{controller="`+controller+`",result="[a-z_]+"\}`)
 			if err != nil {
 				return err
 			}
-			if looked < float64(objects) {
-				return fmt.Errorf("%s: %v of %d objects looked at", controller, looked, objects)
+			if reconciled < float64(objects) {
+				return fmt.Errorf("%s: %v of %d objects reconciled", controller, reconciled, objects)
 			}
 			for _, busy := range []string{
 				`controller_runtime_active_workers\{controller="` + controller + `"\}`,

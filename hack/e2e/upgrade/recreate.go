@@ -30,7 +30,7 @@ const moveLeft = 30 * time.Second
 // creationTimestamp and deletionTimestamp, and who last wrote which field.
 // Owner references follow the new UIDs, and specs are changed as often as it
 // takes to reach the recorded generation. Bindings are created in the opposite
-// order of their age, so that only boundAt says who holds a slot. Times in
+// order of their age, so that only boundAt determines the holder of a slot. Times in
 // Secrets and statuses are the recorded ones, and what was to happen since is
 // overdue; but the key before a move is accepted for some seconds more, so that
 // the move is under way.

@@ -12,9 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Remains are all objects in the cluster that are of Signet's making, belong to
-// its installation or carry its finalizer: of whatever kind, found by name,
-// label, group and finalizer.
+// Remains returns all objects in the cluster that Signet created, that belong to
+// its installation or that carry its finalizer: of any kind, found by name, label,
+// group and finalizer.
 func (c *Cluster) Remains(ctx context.Context) ([]string, error) {
 	names, err := c.Run(ctx, "api-resources", "--verbs=list", "-o", "name")
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *Cluster) Remains(ctx context.Context) ([]string, error) {
 	}
 	var found []string
 	for i := range list.Items {
-		if object := &list.Items[i]; ours(object) {
+		if object := &list.Items[i]; belongsToSignet(object) {
 			found = append(found, strings.ToLower(object.GetKind())+"/"+object.GetName())
 		}
 	}
@@ -42,7 +42,8 @@ func (c *Cluster) Remains(ctx context.Context) ([]string, error) {
 	return slices.Compact(found), nil
 }
 
-func ours(object *unstructured.Unstructured) bool {
+// belongsToSignet reports whether Signet created the object or is installed by it.
+func belongsToSignet(object *unstructured.Unstructured) bool {
 	if object.GetName() == Recorded && object.GetKind() == "Namespace" {
 		return false
 	}

@@ -65,7 +65,7 @@ func (c *Cluster) waitSettled(ctx context.Context, m *Manager) (*State, error) {
 	return c.Look(ctx)
 }
 
-// settled tells what is under way.
+// settled returns an error that lists what is under way.
 func (s *State) settled() error {
 	var found []error
 	for name, secret := range s.Secrets {
@@ -90,7 +90,7 @@ func (s *State) settled() error {
 	return errors.Join(found...)
 }
 
-// uses says whether a binding has to do with the key.
+// uses reports whether a binding uses the key.
 func (s *State) uses(name string) bool {
 	for _, object := range s.Bindings {
 		if object.Spec.KeyRef.Name == name || object.Status.KeyName == name {
@@ -100,7 +100,7 @@ func (s *State) uses(name string) bool {
 	return false
 }
 
-// idleAgain expects that the manager, started once more, writes nothing.
+// idleAgain restarts the manager and fails if it writes anything.
 func (c *Cluster) idleAgain(ctx context.Context, m *Manager) (*Manager, error) {
 	if err := m.Stop(); err != nil {
 		return m, err

@@ -85,10 +85,10 @@ func namesConflicts(t *testing.T, c *Cluster) {
 	users := func(name string) {
 		kubectl(t, c, "-n", System, "patch", "configmap", "signet-policy-parameters", "--type=merge", "-p", `{"data":{"users":"`+name+`"}}`)
 	}
-	users("somebody")
+	users("another-user")
 	err := c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))
 	g.Expect(err).To(MatchError(ContainSubstring(`Apply failed with 1 conflict: conflict with "kubectl-patch" using v1: .data.users`)))
-	g.Expect(kubectl(t, c, "-n", System, "get", "configmap", "signet-policy-parameters", "-o", "jsonpath={.data.users}")).To(Equal("somebody"))
+	g.Expect(kubectl(t, c, "-n", System, "get", "configmap", "signet-policy-parameters", "-o", "jsonpath={.data.users}")).To(Equal("another-user"))
 	users("")
 	g.Expect(c.Apply(t.Context(), "-k", filepath.Join(root, "config", "default"))).To(Succeed())
 }

@@ -110,9 +110,9 @@ func (c *call) httpHeader() http.Header {
 	return headers
 }
 
-// judged is what the library in Go says of the call: "ok" and the key's id, or
+// result returns what the library in Go finds for the call: "ok" and the key's ID, or
 // "no" and the reason.
-func (c *call) judged(t *testing.T) string {
+func (c *call) result(t *testing.T) string {
 	t.Helper()
 	keys, err := signature.NewKeySet([]string{c.directory}, signature.KeySetOptions{})
 	if err != nil {
@@ -192,15 +192,15 @@ func materials() (all, others map[string]signature.Material) {
 	return all, others
 }
 
-// mount writes material as a managed Secret has it, without the private half of
-// a pair, and moves all files into place at once, as the kubelet does.
+// mount writes material as a managed Secret has it, without the private
+// component of a pair, and moves all files into place at once, as the kubelet does.
 func mount(t *testing.T, directory string, active signature.Material, more map[string]string) {
 	t.Helper()
 	files := map[string]string{"type": string(active.Type), "created": "2024-01-01T00:00:00Z"}
 	if active.Algorithm != "" {
 		files["algorithm"] = string(active.Algorithm)
 	}
-	for name, value := range halves("", active) {
+	for name, value := range components("", active) {
 		files[name] = value
 	}
 	for name, value := range more {
@@ -221,8 +221,8 @@ func mount(t *testing.T, directory string, active signature.Material, more map[s
 	}
 }
 
-// halves are the files of one version.
-func halves(prefix string, m signature.Material) map[string]string {
+// components returns the files of one version.
+func components(prefix string, m signature.Material) map[string]string {
 	files := map[string]string{prefix + "key": string(m.Key), prefix + "key-id": m.KeyID}
 	if m.Type != signature.PublicKey {
 		files[prefix+"secret"] = string(m.Secret)

@@ -57,21 +57,21 @@ var forgeries = map[string]forgery{
 	"a space in the query":     {target("/orders/a%20b?b=2&a=1 "), signature.ErrTarget},
 	"a fragment":               {target("/orders/a%20b?b=2&a=1#x"), signature.ErrTarget},
 
-	"another host":                {set("Host", "billing.internal"), signature.ErrMismatch},
-	"no host":                     {set("Host"), signature.ErrHost},
-	"two hosts":                   {set("Host", "orders.internal", "orders.internal"), signature.ErrHost},
-	"a host that is none":         {set("Host", "orders.internal/x"), signature.ErrHost},
-	"another signed header":       {set("Content-Type", "text/plain"), signature.ErrMismatch},
-	"a signed header less":        {set("Content-Type"), signature.ErrMissingHeader},
-	"a signed header twice":       {set("Content-Type", "application/json", "application/json"), signature.ErrMismatch},
-	"one value of two":            {set("X-Twice", "a"), signature.ErrMismatch},
-	"two values as one":           {set("X-Twice", "a,b"), signature.ErrMismatch},
-	"a third value":               {set("X-Twice", "a", "b", "c"), signature.ErrMismatch},
-	"a line in a header":          {set("Content-Type", "application/json\nx-sdk-date:1"), signature.ErrHeaderValue},
-	"a header that is not signed": {set("X-Other", "1"), nil},
-	"values in another order":     {set("X-Twice", "a", "b"), nil},
-	"white space around a value":  {set("Content-Type", " application/json "), nil},
-	"an escape that says nothing": {target("/orders/%61%20b/?&a=%31&b=2&"), nil},
+	"another host":                   {set("Host", "billing.internal"), signature.ErrMismatch},
+	"no host":                        {set("Host"), signature.ErrHost},
+	"two hosts":                      {set("Host", "orders.internal", "orders.internal"), signature.ErrHost},
+	"a host that is none":            {set("Host", "orders.internal/x"), signature.ErrHost},
+	"another signed header":          {set("Content-Type", "text/plain"), signature.ErrMismatch},
+	"a signed header less":           {set("Content-Type"), signature.ErrMissingHeader},
+	"a signed header twice":          {set("Content-Type", "application/json", "application/json"), signature.ErrMismatch},
+	"one value of two":               {set("X-Twice", "a"), signature.ErrMismatch},
+	"two values as one":              {set("X-Twice", "a,b"), signature.ErrMismatch},
+	"a third value":                  {set("X-Twice", "a", "b", "c"), signature.ErrMismatch},
+	"a line in a header":             {set("Content-Type", "application/json\nx-sdk-date:1"), signature.ErrHeaderValue},
+	"a header that is not signed":    {set("X-Other", "1"), nil},
+	"values in another order":        {set("X-Twice", "a", "b"), nil},
+	"white space around a value":     {set("Content-Type", " application/json "), nil},
+	"an escape that changes nothing": {target("/orders/%61%20b/?&a=%31&b=2&"), nil},
 
 	"another body":               {func(c *call) { c.body = `{"order":43}` }, signature.ErrPayloadMismatch},
 	"a longer body":              {func(c *call) { c.body += " " }, signature.ErrPayloadMismatch},
@@ -168,8 +168,8 @@ func flip(digit string) string {
 	return "A"
 }
 
-// settings are calls whose verdict hangs on the options of the verifier.
-func settings(t *testing.T, directory string, m signature.Material) []judgement {
+// settings are calls whose result depends on the options of the verifier.
+func settings(t *testing.T, directory string, m signature.Material) []verifierCase {
 	base := call{now: signedAt, directory: directory, method: "GET", target: "/", body: signedBody, headers: []header{{"host", "h"}}}
 	unsigned := base
 	unsigned.sign(t, m, signature.UnsignedPayload)
@@ -190,9 +190,9 @@ func settings(t *testing.T, directory string, m signature.Material) []judgement 
 	carried.sign(t, m, digest)
 	listed := carried
 	listed.replace("host;", "host;x-gateway-signature;")
-	foreign := carried
-	foreign.set("Authorization", "Bearer x")
-	foreign.replace("host;", "authorization;host;")
+	authorizationListed := carried
+	authorizationListed.set("Authorization", "Bearer x")
+	authorizationListed.replace("host;", "authorization;host;")
 
 	required := base
 	required.required = "X-Tenant"
@@ -202,7 +202,7 @@ func settings(t *testing.T, directory string, m signature.Material) []judgement 
 	present := required
 	present.set("X-Tenant", "a")
 	present.sign(t, m, digest, "x-tenant")
-	return []judgement{
+	return []verifierCase{
 		{"unsigned payload, not allowed", refusedUnsigned, signature.ErrUnsignedPayload},
 		{"unsigned payload, allowed", unsigned, nil},
 		{"unsigned payload, another body", anyBody, nil},
@@ -211,15 +211,15 @@ func settings(t *testing.T, directory string, m signature.Material) []judgement 
 		{"unsigned payload allowed, body swapped", swapped, signature.ErrPayloadMismatch},
 		{"another header", carried, nil},
 		{"another header, in the list", listed, signature.ErrSignedHeaders},
-		{"another header, authorization in the list", foreign, signature.ErrSignedHeaders},
+		{"another header, authorization in the list", authorizationListed, signature.ErrSignedHeaders},
 		{"a required header that is not there", required, nil},
 		{"a required header that was added", added, signature.ErrUnsignedHeader},
 		{"a required header that is signed", present, nil},
 	}
 }
 
-func basic(good call) []judgement {
-	cases := []judgement{}
+func basic(good call) []verifierCase {
+	cases := []verifierCase{}
 	for value, want := range map[string]error{
 		"basic" + strings.TrimPrefix(good.get("Authorization"), "Basic"): nil,
 		"Basic":                                  signature.ErrMalformed,
@@ -236,9 +236,9 @@ func basic(good call) []judgement {
 	} {
 		c := good
 		c.set("Authorization", value)
-		cases = append(cases, judgement{value, c, want})
+		cases = append(cases, verifierCase{value, c, want})
 	}
 	twice := good
 	twice.set("Authorization", good.get("Authorization"), good.get("Authorization"))
-	return append(cases, judgement{"Basic twice", twice, signature.ErrDuplicateHeader})
+	return append(cases, verifierCase{"Basic twice", twice, signature.ErrDuplicateHeader})
 }

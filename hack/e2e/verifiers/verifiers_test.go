@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package verifiers_test runs the verifiers of api/signature/verifiers and
-// demands that each says what api/signature says, to the reason of a refusal.
+// demands that each returns what api/signature returns, to the reason of a refusal.
 // Run it with `make test-verifiers`.
 package verifiers_test
 
@@ -22,22 +22,23 @@ import (
 	"github.com/signet-dev/signet/api/signature"
 )
 
-// judgement is a call, and why it must be refused; nil: it must be accepted.
-type judgement struct {
+// verifierCase is a call and the error to refuse it with; nil if it must be
+// accepted.
+type verifierCase struct {
 	name string
 	call call
 	want error
 }
 
 func TestVerifiers(t *testing.T) {
-	cases := judgements(t)
-	verdicts := make([]string, len(cases))
+	cases := verifierCases(t)
+	results := make([]string, len(cases))
 	for i, j := range cases {
-		verdict := j.call.judged(t)
-		if j.want == nil && !strings.HasPrefix(verdict, "ok ") || j.want != nil && verdict != refused(j.want) {
-			t.Fatalf("%s: the library says %q, want %v", j.name, verdict, j.want)
+		result := j.call.result(t)
+		if j.want == nil && !strings.HasPrefix(result, "ok ") || j.want != nil && result != refused(j.want) {
+			t.Fatalf("%s: the library returns %q, want %v", j.name, result, j.want)
 		}
-		verdicts[i] = verdict
+		results[i] = result
 	}
 	t.Logf("%d cases for each language", len(cases))
 	for _, name := range chosen(t) {
@@ -45,7 +46,7 @@ func TestVerifiers(t *testing.T) {
 			t.Parallel()
 			verifier := start(t, name)
 			for i, j := range cases {
-				if got, want := verifier.ask(t, j.call), verdicts[i]; got != want {
+				if got, want := verifier.ask(t, j.call), results[i]; got != want {
 					t.Errorf("%s: %q, want %q\n%s %s %v", j.name, got, want, j.call.method, j.call.target, j.call.headers)
 				}
 			}
@@ -54,7 +55,7 @@ func TestVerifiers(t *testing.T) {
 	}
 }
 
-func judgements(t *testing.T) []judgement {
+func verifierCases(t *testing.T) []verifierCase {
 	cases := vectors(t)
 	all, others := materials()
 	random := rand.New(rand.NewPCG(seed(t), 0))
@@ -63,12 +64,12 @@ func judgements(t *testing.T) []judgement {
 		directory := t.TempDir()
 		mount(t, directory, material, nil)
 		good := signedCall(t, directory, material)
-		cases = append(cases, judgement{kind + ": good", good, nil})
+		cases = append(cases, verifierCase{kind + ": good", good, nil})
 		other := signedCall(t, directory, others[kind])
-		cases = append(cases, judgement{kind + ": another key's signature", other, signature.ErrMismatch})
+		cases = append(cases, verifierCase{kind + ": another key's signature", other, signature.ErrMismatch})
 		for signs, m := range all {
 			if signs != kind {
-				cases = append(cases, judgement{signs + " for " + kind, signedCall(t, directory, m), signature.ErrUnknownKey})
+				cases = append(cases, verifierCase{signs + " for " + kind, signedCall(t, directory, m), signature.ErrUnknownKey})
 			}
 		}
 		if kind == "Basic" {
@@ -78,7 +79,7 @@ func judgements(t *testing.T) []judgement {
 		for name, f := range forgeries {
 			forged := good
 			f.forge(&forged)
-			cases = append(cases, judgement{kind + ": " + name, forged, f.want})
+			cases = append(cases, verifierCase{kind + ": " + name, forged, f.want})
 		}
 		cases = append(cases, settings(t, directory, material)...)
 		cases = append(cases, randomCalls(t, random, directory, material)...)
@@ -98,7 +99,7 @@ func signedCall(t *testing.T, directory string, m signature.Material) call {
 	return c
 }
 
-func vectors(t *testing.T) []judgement {
+func vectors(t *testing.T) []verifierCase {
 	text, err := os.ReadFile("../../../api/signature/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func vectors(t *testing.T) []judgement {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	var cases []judgement
+	var cases []verifierCase
 	for _, v := range file.Vectors {
 		now, err := time.Parse(signature.DateLayout, v.Headers["x-sdk-date"])
 		if err != nil {
@@ -130,7 +131,7 @@ func vectors(t *testing.T) []judgement {
 			}
 		}
 		c.set("Authorization", fmt.Sprintf("SDK-HMAC-SHA256 Access=%s, SignedHeaders=%s, Signature=%s", v.Access, strings.Join(names, ";"), v.Signature))
-		j := judgement{"vector " + v.ID, c, nil}
+		j := verifierCase{"vector " + v.ID, c, nil}
 		if len(names) == 1 {
 			j.want = signature.ErrUnsignedHeader
 		}
@@ -146,21 +147,21 @@ func vectors(t *testing.T) []judgement {
 }
 
 // unsignedDigests add the header to a call that was signed without it.
-func unsignedDigests(good call) []judgement {
+func unsignedDigests(good call) []verifierCase {
 	ignored := good
 	ignored.set(signature.HeaderPayload, signature.UnsignedPayload)
 	swapped, announced := ignored, good
 	swapped.body, announced.body = "another", "another"
 	announced.set(signature.HeaderPayload, signature.Digest([]byte(good.body)))
-	return []judgement{
+	return []verifierCase{
 		{"a digest that is not signed", ignored, nil},
-		{"an unsigned digest says that the body is not signed", swapped, signature.ErrMismatch},
+		{"an unsigned digest marks the body as not signed", swapped, signature.ErrMismatch},
 		{"an unsigned digest is that of the signed body", announced, signature.ErrMismatch},
 	}
 }
 
 // encodedOrder is signed as the SDK for Java does, which sorts "%3A" before "0".
-func encodedOrder(t *testing.T, m signature.Material) judgement {
+func encodedOrder(t *testing.T, m signature.Material) verifierCase {
 	c := call{now: signedAt, directory: t.TempDir(), method: "GET", target: "/?a0=2&a:b=1", headers: []header{{"host", "h"}}}
 	mount(t, c.directory, m, nil)
 	c.set(signature.HeaderDate, signedAt.Format(signature.DateLayout))
@@ -169,7 +170,7 @@ func encodedOrder(t *testing.T, m signature.Material) judgement {
 	mac := hmac.New(sha256.New, m.Secret)
 	fmt.Fprintf(mac, "SDK-HMAC-SHA256\n20240229T235959Z\n%x", sum)
 	c.set("Authorization", "SDK-HMAC-SHA256 Access=orders_app, SignedHeaders=host;x-sdk-date, Signature="+hex.EncodeToString(mac.Sum(nil)))
-	return judgement{"a query in encoded order", c, nil}
+	return verifierCase{"a query in encoded order", c, nil}
 }
 
 // seed is another one each time: VERIFIERS_SEED repeats a run.
@@ -186,7 +187,7 @@ func seed(t *testing.T) uint64 {
 
 // randomCalls are good ones with odd targets and values, and each of them with
 // another target under its signature.
-func randomCalls(t *testing.T, r *rand.Rand, directory string, m signature.Material) []judgement {
+func randomCalls(t *testing.T, r *rand.Rand, directory string, m signature.Material) []verifierCase {
 	pieces := []string{"/", "a", "Z", "0", "~", "%2F", "%2f", "%00", "%C3%A4", "\xc3\xa4", "%7e", "%25", "+", "%2B", "%20", ":", "..", ";", "=", "&", "?", "!", "*", "'", "{", "\"", "[", ",", "a=1&", "%3d", "\xff"}
 	random := func() string {
 		text := ""
@@ -195,16 +196,16 @@ func randomCalls(t *testing.T, r *rand.Rand, directory string, m signature.Mater
 		}
 		return text
 	}
-	var cases []judgement
+	var cases []verifierCase
 	for i := range 40 {
 		c := call{now: signedAt, directory: directory, method: "PUT", target: "/" + random(), body: random(), headers: []header{{"host", "h:80"}}}
 		for range r.IntN(3) {
 			c.headers = append(c.headers, header{"X-Odd", " " + random() + "\t"})
 		}
 		c.sign(t, m, signature.Digest([]byte(c.body)), "x-odd")
-		cases = append(cases, judgement{fmt.Sprintf("random %d", i), c, nil})
+		cases = append(cases, verifierCase{fmt.Sprintf("random %d", i), c, nil})
 		c.target += "!"
-		cases = append(cases, judgement{fmt.Sprintf("random %d, forged", i), c, signature.ErrMismatch})
+		cases = append(cases, verifierCase{fmt.Sprintf("random %d, forged", i), c, signature.ErrMismatch})
 	}
 	return cases
 }
@@ -229,10 +230,10 @@ func checkRotation(t *testing.T, verifier *runner) {
 	mount(t, directory, old, nil)
 	check("before", ask(old, 0), "ok 1a2b")
 	check("before, the new key", ask(fresh, 0), mismatch)
-	mount(t, directory, old, halves("next.", fresh))
+	mount(t, directory, old, components("next.", fresh))
 	check("staged", ask(fresh, 5*time.Second), "ok 9f9f")
 	check("staged, the active key", ask(old, 5*time.Second), "ok 1a2b")
-	previous := halves("previous.", old)
+	previous := components("previous.", old)
 	// The verifier's clock may be ahead by as much as dates may be behind it.
 	previous["previous.retires"] = signedAt.Add(time.Minute - signature.DefaultWindow).Format(time.RFC3339)
 	mount(t, directory, fresh, previous)
@@ -242,8 +243,8 @@ func checkRotation(t *testing.T, verifier *runner) {
 	mount(t, directory, signature.Material{Type: signature.HMAC, KeyID: "0", Key: signature.Bytes("x\n")}, nil)
 	check("broken", ask(fresh, 2*time.Minute), "ok 9f9f")
 	mount(t, directory, old, nil)
-	check("mended", ask(old, 3*time.Minute), "ok 1a2b")
-	check("mended, what was there", ask(fresh, 3*time.Minute), mismatch)
+	check("fixed", ask(old, 3*time.Minute), "ok 1a2b")
+	check("fixed, the key before", ask(fresh, 3*time.Minute), mismatch)
 	public := t.TempDir()
 	mount(t, public, signature.Material{Type: signature.HMAC, KeyID: "0", Key: signature.Bytes("x\n")}, nil)
 	directory = public

@@ -94,8 +94,8 @@ func TestLateness(t *testing.T) {
 		"a switch is late": {signetv1alpha1.SignatureKeyStatus{
 			NextRotationTime: ago(-time.Hour), Versions: []signetv1alpha1.KeyVersion{{State: signetv1alpha1.VersionActive, Created: ago(time.Hour)}, next(ago(10 * time.Minute))},
 		}, 6 * time.Minute},
-		"a stage is watched anew": {signetv1alpha1.SignatureKeyStatus{Versions: []signetv1alpha1.KeyVersion{next(ago(3 * time.Minute))}}, 0},
-		"a stage is under way":    {signetv1alpha1.SignatureKeyStatus{Versions: []signetv1alpha1.KeyVersion{next(ago(time.Minute))}}, 0},
+		"a stage is observed again": {signetv1alpha1.SignatureKeyStatus{Versions: []signetv1alpha1.KeyVersion{next(ago(3 * time.Minute))}}, 0},
+		"a stage is under way":      {signetv1alpha1.SignatureKeyStatus{Versions: []signetv1alpha1.KeyVersion{next(ago(time.Minute))}}, 0},
 		"a previous version has stayed": {signetv1alpha1.SignatureKeyStatus{
 			Versions: []signetv1alpha1.KeyVersion{{State: signetv1alpha1.VersionPrevious, Created: ago(time.Hour), Retires: ago(5 * time.Minute)}},
 		}, 5 * time.Minute},

@@ -170,16 +170,16 @@ type recorded struct {
 
 // describe returns everything that a snapshot returns.
 func describe(snapshot *snapshot.Snapshot, at time.Time) string {
-	said := fmt.Sprint(snapshot.Slots(), snapshot.Secrets())
+	summary := fmt.Sprint(snapshot.Slots(), snapshot.Secrets())
 	for _, name := range letters {
 		grant, err := snapshot.Lookup(slot(name), at)
 		if err != nil {
-			said += fmt.Sprint("; ", err)
+			summary += fmt.Sprint("; ", err)
 			continue
 		}
-		said += fmt.Sprint("; ", grant.Binding, grant.Key, accepted(grant, at))
+		summary += fmt.Sprint("; ", grant.Binding, grant.Key, accepted(grant, at))
 	}
-	return said
+	return summary
 }
 
 func compareLookups(t *testing.T, store, rebuilt *snapshot.Store, slot slots.Slot, at time.Time) {

@@ -58,7 +58,7 @@ type set struct {
 func newSecret(object *corev1.Secret, before *secret, now time.Time) *secret {
 	owner := ownerOf(object)
 	if owner == "" {
-		return before.withProblem(ReasonSecretForeign, now)
+		return before.withProblem(ReasonSecretNotOwned, now)
 	}
 	decoded, err := material.Decode(object.Data)
 	// If another client has changed the material, the manager adopts it as a new

@@ -124,7 +124,7 @@ func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
 	case usable == nil:
 		return nil, managed.problem
 	case managed.owner != name.name:
-		return nil, ReasonSecretForeign
+		return nil, ReasonSecretNotOwned
 	case usable.keyType != named.keyType || usable.algorithm != named.algorithm:
 		return nil, ReasonSecretMismatch
 	}

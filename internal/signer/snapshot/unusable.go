@@ -31,8 +31,8 @@ const (
 	ReasonNoKey Reason = "NoKey"
 	// ReasonSecretMissing means that the key's managed Secret does not exist.
 	ReasonSecretMissing Reason = "SecretMissing"
-	// ReasonSecretForeign means that the Secret is not managed by the key.
-	ReasonSecretForeign Reason = "SecretForeign"
+	// ReasonSecretNotOwned means that the Secret is not managed by the key.
+	ReasonSecretNotOwned Reason = "SecretNotOwned"
 	// ReasonSecretBroken means that the managed Secret has no valid material.
 	ReasonSecretBroken Reason = "SecretBroken"
 	// ReasonSecretMismatch means that the Secret has another type or algorithm than

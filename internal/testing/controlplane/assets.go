@@ -38,10 +38,10 @@ var binaries = proc.Set{
 // Assets returns the folder that holds the programs: KUBEBUILDER_ASSETS if
 // that is set, else a cache outside the checkout, which is filled by building
 // them from source the first time. That takes about 10 minutes on two cores;
-// progress goes to out.
+// progress is written to out.
 //
-// What setup-envtest downloads is not asked for: it has no
-// kube-controller-manager, and that takes most of the time to build.
+// The archives of setup-envtest are not used: they have no
+// kube-controller-manager, which takes most of the time to build.
 func Assets(ctx context.Context, out io.Writer) (string, error) {
 	dir := os.Getenv("KUBEBUILDER_ASSETS")
 	if dir == "" {

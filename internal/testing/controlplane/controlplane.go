@@ -21,12 +21,12 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// Options say what to start.
+// Options configure a control plane.
 type Options struct {
 	// ControllerManager starts kube-controller-manager too: garbage collector,
 	// namespaces, ServiceAccounts, aggregated roles.
 	ControllerManager bool
-	// Out gets the progress of building and starting; left out: standard error.
+	// Out receives the progress of building and starting. Defaults to standard error.
 	Out io.Writer
 }
 
@@ -38,7 +38,7 @@ type ControlPlane struct {
 	Kubeconfig string
 	// Kubectl is the path of the program.
 	Kubectl string
-	// Dir is a folder for files; it goes when the control plane stops.
+	// Dir is a folder for files; it is removed when the control plane stops.
 	Dir string
 
 	env     *envtest.Environment

@@ -24,7 +24,7 @@ import (
 
 const fieldManager = "signet-install"
 
-// InstallOptions say how what is installed differs from the files.
+// InstallOptions configure how the installation differs from the files.
 type InstallOptions struct {
 	// WebhookURL takes the place of the Service in webhook configurations, for a
 	// manager that runs outside the cluster: https://127.0.0.1:9443.

@@ -31,7 +31,7 @@ const (
 	SignerAccount = "signet-signer"
 )
 
-// Options say what a cluster has.
+// Options configure a cluster.
 type Options struct {
 	// ControllerManager starts kube-controller-manager as well.
 	ControllerManager bool

@@ -27,7 +27,7 @@ import (
 
 const concurrency = 4
 
-// ManagerOptions say how a manager differs from one that runs the controller of
+// ManagerOptions configure how a manager differs from one that runs the controller of
 // keys as it is shipped.
 type ManagerOptions struct {
 	// Namespaces to work in; none: all.

@@ -28,7 +28,7 @@ func Build(ctx context.Context, checkout, command, output string) error {
 	return nil
 }
 
-// ProcessOptions say how to run the binary.
+// ProcessOptions configure how the binary runs.
 type ProcessOptions struct {
 	// Binary is the path of signet.
 	Binary string
@@ -86,7 +86,7 @@ func (c *Cluster) WaitAdmission(ctx context.Context) error {
 	})
 }
 
-// SignerOptions say how to run a signer.
+// SignerOptions configure a signer.
 type SignerOptions struct {
 	ProcessOptions
 	// Certificates is a folder from `signet certs`; empty: plain text.

@@ -44,20 +44,20 @@ func Seed(t *testing.T) uint64 {
 // Times returns the number of objects to generate for a number of runs.
 func Times(runs int) int { return *times * runs }
 
-// Run compares the layers for as many seeds as there are runs. A comparison that only sees one verdict
-// compares nothing.
+// Run compares the layers for as many seeds as there are runs. It fails if nearly
+// all objects have the same result: that would compare nothing.
 func Run(t *testing.T, runs int, begin uint64, compare func(*testing.T, uint64) bool) {
 	t.Helper()
-	objects, verdicts := Times(runs), map[bool]int{}
+	objects, results := Times(runs), map[bool]int{}
 	for i := range uint64(objects) { //nolint:gosec // not negative
-		verdicts[compare(t, begin+i)]++
+		results[compare(t, begin+i)]++
 		if t.Failed() {
 			t.Fatalf("seed %d", begin+i)
 		}
 	}
-	t.Logf("%d valid, %d invalid", verdicts[true], verdicts[false])
-	if verdicts[true] < objects/20 || verdicts[false] < objects/20 {
-		t.Errorf("%d valid and %d invalid objects: the generator has lost its balance", verdicts[true], verdicts[false])
+	t.Logf("%d valid, %d invalid", results[true], results[false])
+	if results[true] < objects/20 || results[false] < objects/20 {
+		t.Errorf("%d valid and %d invalid objects: the generator has lost its balance", results[true], results[false])
 	}
 }
 
@@ -88,10 +88,10 @@ func decode[T any](t *testing.T, object *unstructured.Unstructured) *T {
 }
 
 // AgreeWithGo compares what the API server or the schema in process found with
-// the Go rules: the verdicts and, where one field of a new object was changed, the
+// the Go rules: the results and, where one field of a new object was changed, the
 // paths. What the other layer finds, Go finds too, there or above. Of several
-// faults in one field the other layer may leave out some, since others keep it
-// from looking, and Go what is in a list that is too long. It returns whether the
+// faults in one field the other layer may omit some, since others keep it
+// from checking, and Go omits what is in a list that is too long. It returns whether the
 // object is valid.
 func AgreeWithGo(t *testing.T, found []string, old, object *unstructured.Unstructured, changed []string) bool {
 	t.Helper()
@@ -113,7 +113,7 @@ func AgreeWithGo(t *testing.T, found []string, old, object *unstructured.Unstruc
 	return len(errs) == 0
 }
 
-// distinct are the paths, each once, without what is said of them.
+// distinct returns the paths, each once, without the messages.
 func distinct(found []string) []string {
 	paths := make([]string, len(found))
 	for i, text := range found {

@@ -28,7 +28,7 @@ const (
 	drain = 5 * time.Second
 )
 
-// Command says what to run.
+// Command describes a program to run.
 type Command struct {
 	// Name in messages. Defaults to the name of the program's file.
 	Name    string
@@ -38,9 +38,9 @@ type Command struct {
 	Dir string
 	// Env is added to the environment of the caller.
 	Env []string
-	// Log is the path of a file that all output is appended to; empty: none.
+	// Log is the path of a file that all output is appended to. Defaults to none.
 	Log string
-	// Output gets all output as well; nil: nothing does.
+	// Output receives all output as well, unless it is nil.
 	Output io.Writer
 	// OwnGroup keeps a terminal's Ctrl-C from the program, for callers that stop
 	// their programs in order.
@@ -115,15 +115,15 @@ func (p *Process) ExitCode() int { return p.session.ExitCode() }
 func (p *Process) Signal(signal os.Signal) { p.session.Signal(signal) }
 
 // Stop ends the program as a Pod is ended. It returns an error if the program
-// does not end in time, ends with another status than 0, or has ended before by
-// itself. After Stop or Kill, it does nothing.
+// does not end in time, ends with another status than 0, or has ended before
+// the call. After Stop or Kill, it does nothing.
 func (p *Process) Stop() error {
 	if p.stopped.Swap(true) {
 		return nil
 	}
 	select {
 	case <-p.Ended():
-		return fmt.Errorf("the %s has ended by itself: exit status %d\n%s", p.name, p.ExitCode(), p.Tail())
+		return fmt.Errorf("the %s has ended unexpectedly: exit status %d\n%s", p.name, p.ExitCode(), p.Tail())
 	default:
 	}
 	p.session.Terminate()

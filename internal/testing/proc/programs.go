@@ -26,22 +26,22 @@ type Program struct {
 
 // Set are programs that one module pins.
 type Set struct {
-	// Name tells the set and its versions from others in the cache.
+	// Name identifies the set and its versions in the cache.
 	Name string
 	// Module is the folder of the module, from the root of the checkout.
 	Module string
-	// LinkerFlags are added to those that leave out symbols.
+	// LinkerFlags are added to those that strip symbols.
 	LinkerFlags string
-	// Patience says how long building takes, for who waits.
+	// Patience is how long building takes, for the progress output.
 	Patience string
-	// Otherwise says what to do where nothing can be built.
+	// Otherwise is the advice where nothing can be built.
 	Otherwise string
 
 	Programs []Program
 }
 
 // Find returns the folder that holds the programs, after building them if need
-// be. Progress goes to out.
+// be. Progress is written to out.
 func (s Set) Find(ctx context.Context, out io.Writer) (string, error) {
 	dir, err := s.cacheDir()
 	if err != nil {
@@ -112,10 +112,10 @@ func (s Set) build(ctx context.Context, dir string, out io.Writer) error {
 	defer func() { _ = os.RemoveAll(temp) }()
 	begin := time.Now()
 	for i, p := range s.Programs {
-		say := func(format string, args ...any) {
+		logf := func(format string, args ...any) {
 			_, _ = fmt.Fprintf(out, "%s, %d of %d: %s %s\n", s.Name, i+1, len(s.Programs), p.Name, fmt.Sprintf(format, args...))
 		}
-		if err := s.buildOne(ctx, filepath.Join(root, s.Module), temp, p, begin, say); err != nil {
+		if err := s.buildOne(ctx, filepath.Join(root, s.Module), temp, p, begin, logf); err != nil {
 			return err
 		}
 	}
@@ -135,8 +135,8 @@ func (s Set) orElse() string {
 	return ", or " + s.Otherwise
 }
 
-func (s Set) buildOne(ctx context.Context, source, target string, p Program, begin time.Time, say func(string, ...any)) error {
-	say("is being built (%s)", s.Patience)
+func (s Set) buildOne(ctx context.Context, source, target string, p Program, begin time.Time, logf func(string, ...any)) error {
+	logf("is being built (%s)", s.Patience)
 	ticker := time.NewTicker(30 * time.Second)
 	defer ticker.Stop()
 	done := make(chan error, 1)
@@ -153,10 +153,10 @@ func (s Set) buildOne(ctx context.Context, source, target string, p Program, beg
 			if err != nil {
 				return fmt.Errorf("build %s (needs the Go module source%s): %w\n%s", p.Name, s.orElse(), err, log.String())
 			}
-			say("done, %s since the beginning", time.Since(begin).Round(time.Second))
+			logf("done, %s since the beginning", time.Since(begin).Round(time.Second))
 			return nil
 		case <-ticker.C:
-			say("still building, %s since the beginning", time.Since(begin).Round(time.Second))
+			logf("still building, %s since the beginning", time.Since(begin).Round(time.Second))
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	// Soon is how long a test waits for what Signet, the API server or another
-	// program does by itself.
+	// program does on its own.
 	Soon = time.Minute
 	// Long is how long a test waits for what the garbage collector, the namespace
 	// controller or the removal of a CRD has to do first. The garbage collector

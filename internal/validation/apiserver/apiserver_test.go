@@ -83,7 +83,7 @@ func causes(t *testing.T, err error) []string {
 	return found
 }
 
-// TestLayersAgree compares the verdicts of both layers on generated objects: new ones,
+// TestLayersAgree compares the results of both layers on generated objects: new ones,
 // changed ones, and ones that were stored when the rules were laxer. It is not
 // a fuzz target of the go command, because the API server's coverage cannot guide it.
 func TestLayersAgree(t *testing.T) {

@@ -120,7 +120,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 func TestErrors(t *testing.T) {
-	const nobody = "--as=nobody"
+	const powerless = "--as=powerless"
 	for name, test := range map[string]struct {
 		args []string
 		want string
@@ -144,8 +144,8 @@ func TestErrors(t *testing.T) {
 		"no GRPCRoute": {[]string{"bind", "orders", "--env", "RELEASE", "--containing", "o", "--kind", "grpcroute", "-n", "shop"}, "no grpcroute exists in namespace \"shop\""},
 		"taken name":   {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "--name", "orders", "--apply", "-n", "shop"}, `SignatureBinding "orders" already exists in namespace "shop"`},
 		"other Secret": {[]string{"verify", "payments", "-f", "testdata/request.http", "-n", "shop"}, `read Secret "payments" in namespace "shop"`},
-		"status":       {[]string{"status", "-n", "shop", nobody}, "nobody is not allowed to list signaturekeys.signet.dev in namespace shop"},
-		"everywhere":   {[]string{"status", "-A", nobody}, "nobody is not allowed to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to the ClusterRole view or edit, which cover Signet's kinds\n"},
+		"status":       {[]string{"status", "-n", "shop", powerless}, "powerless is not allowed to list signaturekeys.signet.dev in namespace shop"},
+		"everywhere":   {[]string{"status", "-A", powerless}, "powerless is not allowed to list signaturekeys.signet.dev in the whole cluster: ask for a ClusterRoleBinding to the ClusterRole view or edit, which cover Signet's kinds\n"},
 		"rotate":       {[]string{"rotate", "orders", "-n", "shop", "--as=viewer"}, "viewer is not allowed to patch signaturekeys.signet.dev in namespace shop"},
 		"verify":       {[]string{"verify", "orders", "-f", "testdata/request.http", "-n", "shop", "--as=viewer"}, "viewer is not allowed to get secrets in namespace shop: ask for a Role that may get secrets\n"},
 		"bind":         {[]string{"bind", "orders", "--env", "RELEASE", "-l", "app=orders", "-n", "shop", "--as=viewer"}, "viewer is not allowed to list httproutes.gateway.networking.k8s.io in namespace shop: ask for a Role that may list httproutes.gateway.networking.k8s.io, because view and edit do not cover the Gateway API\n"},
@@ -298,8 +298,8 @@ func TestDoctor(t *testing.T) {
 	if out, _, _ := signet(t, "doctor", "-n", "shop"); !regexp.MustCompile(`ok +webhook endpoints +1 ready`).MatchString(out) {
 		t.Errorf("the endpoint is not seen in\n%s", out)
 	}
-	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=nobody")
-	if want := "nobody is not allowed to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {
+	out, _, _ = signet(t, "doctor", "-n", "shop", "--as=powerless")
+	if want := "powerless is not allowed to get deployments.apps in namespace signet-system"; !strings.Contains(out, want) {
 		t.Errorf("no %q in\n%s", want, out)
 	}
 }

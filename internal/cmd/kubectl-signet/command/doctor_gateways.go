@@ -17,7 +17,7 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// The kinds with which gateways are told to call the signer.
+// The kinds that configure gateways to call the signer.
 var (
 	middlewares           = schema.GroupVersionKind{Group: "traefik.io", Version: "v1alpha1", Kind: "Middleware"}
 	securityPolicies      = schema.GroupVersionKind{Group: "gateway.envoyproxy.io", Version: "v1alpha1", Kind: "SecurityPolicy"}

@@ -19,7 +19,7 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/kubectl-signet/view"
 )
 
-// triggerLayout formats the time as a trigger. Milliseconds tell two rotations in
+// triggerLayout formats the time as a trigger. Milliseconds distinguish two rotations in
 // one second apart.
 const triggerLayout = "2006-01-02T15:04:05.000Z07:00"
 

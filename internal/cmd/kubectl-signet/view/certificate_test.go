@@ -143,7 +143,7 @@ func TestCallerCertificate(t *testing.T) {
 		"expires soon":  {issued(t, by, 10*day, wanted), trusted, outcome{view.Warning, "the certificate expires on 2026-01-11"}},
 		"another's URI": {issued(t, by, 90*day, "signet://sign/other", "signet://verify/shop"), trusted, outcome{view.Failed, "the certificate lacks the URI signet://sign/shop (it has signet://sign/other, signet://verify/shop): the signer responds with 403"}},
 		"no URI":        {issued(t, by, 90*day, "host"), trusted, outcome{view.Failed, "the certificate lacks the URI signet://sign/shop (it has none): the signer responds with 403"}},
-		"foreign":       {issued(t, authority(t, 365*day), 90*day, wanted), trusted, outcome{view.Failed, "the certificate was not issued by a CA that the signer trusts: it refuses the connection"}},
+		"of another CA": {issued(t, authority(t, 365*day), 90*day, wanted), trusted, outcome{view.Failed, "the certificate was not issued by a CA that the signer trusts: it refuses the connection"}},
 		"for all":       {issued(t, by, 90*day, "signet://sign/*"), trusted, outcome{view.Warning, "the certificate signs for every namespace (signet://sign/*): use it only for gateways that only administrators configure"}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(cases)) {

@@ -130,7 +130,7 @@ func (t *Tenant) binding(slot signerPath) *signetv1alpha1.SignatureBinding {
 
 // copies checks that all three headers replace those of the client.
 func (c *checker) copies(field string, binding *signetv1alpha1.SignatureBinding, copied func(name string) bool) {
-	// Only the binding tells which header carries the signature.
+	// Only the binding determines which header carries the signature.
 	if header := headerOf(binding); binding != nil && !copied(header) {
 		c.fail(copyAction, "%s lacks %s, which carries the signature: requests pass unsigned, with the client's own %s", field, header, header)
 	}

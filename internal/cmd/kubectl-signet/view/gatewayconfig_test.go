@@ -65,13 +65,13 @@ func messages(faults []view.Fault) []string {
 
 type change struct{ from, to, want string }
 
-// run compares what the judge says of each change: the wanted messages, one in
-// a line.
-func run(t *testing.T, text string, cases map[string]change, judge func(*unstructured.Unstructured) []view.Fault) {
+// run compares the faults that check finds after each change: the wanted messages,
+// one per line.
+func run(t *testing.T, text string, cases map[string]change, check func(*unstructured.Unstructured) []view.Fault) {
 	t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
-			faults := judge(settings(t, text, cases[name].from, cases[name].to))
+			faults := check(settings(t, text, cases[name].from, cases[name].to))
 			if diff := cmp.Diff(cases[name].want, strings.Join(messages(faults), "\n")); diff != "" {
 				t.Errorf("want (-), got (+):\n%s", diff)
 			}
@@ -213,7 +213,7 @@ extensionProviders:
 
 func TestExtensionProviders(t *testing.T) {
 	const http = "envoyExtAuthzHttp."
-	judge := func(object *unstructured.Unstructured) []view.Fault {
+	check := func(object *unstructured.Unstructured) []view.Fault {
 		providers := view.SignerProviders(object.Object, shop())
 		if len(providers) != 1 || providers[0].Name != "signet" {
 			t.Fatalf("the signer is not found: %v", providers)
@@ -230,13 +230,13 @@ func TestExtensionProviders(t *testing.T) {
 		"signed header": {"*-type", "accept", http + "includeRequestHeadersInCheck lacks content-type, which binding \"invoices\" signs: backends refuse requests that have it"},
 		"another's":     {"x-signature, x-sdk-*", "authorization, x-sdk-*]\n    pathPrefix: /envoy/other/RELEASE/API/x\n    others: [", ""},
 		"no slot":       {"/RELEASE/HTTPRoute", "", http + "pathPrefix has the path \"/envoy/shop/invoices\", which is not /envoy/<namespace>/<environment>/<kind>/<name>: the signer responds with 404"},
-	}, judge)
+	}, check)
 	const grpc = "extensionProviders: [{name: signet, envoyExtAuthzGrpc: {service: signet-signer.signet-system.svc, includeRequestBodyInCheck: {packAsBytes: true}}}]"
 	run(t, grpc, map[string]change{
 		"grpc":      {"", "", ""},
 		"grpc open": {"service:", "failOpen: true, service:", "envoyExtAuthzGrpc.failOpen is true: without the signer, requests pass unsigned"},
 		"grpc text": {"packAsBytes: true", "maxRequestBytes: 1", "envoyExtAuthzGrpc.includeRequestBodyInCheck.packAsBytes is not true: the signer refuses bodies as text"},
-	}, judge)
+	}, check)
 }
 
 func TestAuthorizationPolicies(t *testing.T) {

@@ -106,7 +106,7 @@ func TestPrintedLinesAreTheShownOnes(t *testing.T) {
 	for name, test := range map[string]struct {
 		gateway, file string
 		change        func(*signetv1alpha1.SignatureBindingSpec)
-		// only says that the file has another site besides.
+		// only is set if the file also has another site.
 		only    string
 		renamed []string
 	}{
@@ -222,8 +222,8 @@ func TestPrintedNamesAreKubernetes(t *testing.T) {
 	}
 }
 
-// The configurations of two environments cannot stand in one file: which one is
-// printed has to be said.
+// The configurations of two environments cannot stand in one file: a flag
+// selects the printed one.
 func TestOneEnvironmentIsPrinted(t *testing.T) {
 	tenant := shop()
 	tenant.Bindings[1].Spec.APIs, tenant.Bindings[1].Spec.Environment = tenant.Bindings[0].Spec.APIs, "staging_2"

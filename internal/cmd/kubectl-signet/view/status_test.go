@@ -34,12 +34,12 @@ func TestStatusOfWhatIsToDo(t *testing.T) {
 		bound(signetv1alpha1.ReasonStandby, metav1.ConditionTrue), bound(signetv1alpha1.ReasonPartlyOffline, metav1.ConditionTrue),
 		bound(signetv1alpha1.ReasonConflicted, metav1.ConditionFalse), {},
 	})
-	said := map[string]bool{}
+	reported := map[string]bool{}
 	for _, problem := range status.Problems {
-		said[problem.Reason] = problem.MessageHasAction
+		reported[problem.Reason] = problem.MessageHasAction
 	}
 	want := map[string]bool{"SecretTerminating": true, "KeyTerminating": false, "Conflicted": true, "NotSeen": false}
-	if diff := cmp.Diff(want, said); diff != "" {
+	if diff := cmp.Diff(want, reported); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -301,7 +301,7 @@ func exposesMetrics(t *testing.T, server *signer.Server) {
 	g.Expect(status).To(Equal(http.StatusOK))
 	for _, line := range []string{
 		"signet_signer_snapshot_slots 2", "signet_signer_snapshot_secrets 2", "signet_signer_snapshot_complete 1",
-		`signet_signer_change_in_force_seconds_count{kind="Secret"} 6`, `signet_signer_change_in_force_seconds_count{kind="SignatureBinding"} 2`,
+		`signet_signer_change_effect_seconds_count{kind="Secret"} 6`, `signet_signer_change_effect_seconds_count{kind="SignatureBinding"} 2`,
 		`signet_signer_requests_total{endpoint="verify",result="ok"} 0`, `signet_signer_unusable_total{endpoint="sign",reason="NoBinding"}`,
 		`signet_signer_certificate_expiry_timestamp_seconds{certificate="serving"}`,
 	} {

@@ -16,48 +16,48 @@ const (
 	kindBinding = "SignatureBinding"
 )
 
-// scene brings objects into states, in a namespace of its own.
-type scene struct {
-	// gateOpen is played while type PublicKey is enabled, unguarded while there
-	// are no webhooks, no manager and looser CRDs, play in the end.
-	gateOpen, unguarded, play func(*testing.T, stage)
-	states                    []state
+// stateCase brings objects into states, in a namespace of its own.
+type stateCase struct {
+	// gateOpen runs while type PublicKey is enabled, unguarded while there are no
+	// webhooks, no manager and more permissive CRDs, setUp after that.
+	gateOpen, unguarded, setUp func(*testing.T, testNamespace)
+	states                     []state
 }
 
-// state is one that an object is to be in.
+// state is a state that the case must produce.
 type state struct {
 	kind, ready, reason string
-	// deleted says that the object is being deleted: then no script is asked.
+	// deleted is true if the object is being deleted: then health.lua is not run.
 	deleted bool
-	// waits says that it turns to False after five minutes.
+	// waits is true if Ready turns to False after five minutes.
 	waits bool
-	// file in testdata; left out: named after what Argo CD says and the reason.
+	// file is the name in testdata. Defaults to Argo CD's assessment and the reason.
 	file string
 }
 
-func apply(yaml ...string) func(*testing.T, stage) {
-	return func(t *testing.T, s stage) { s.apply(t, s.namespace, strings.Join(yaml, "---\n")) }
+func apply(yaml ...string) func(*testing.T, testNamespace) {
+	return func(t *testing.T, s testNamespace) { s.apply(t, s.namespace, strings.Join(yaml, "---\n")) }
 }
 
-// sequence plays one after another.
-func sequence(acts ...func(*testing.T, stage)) func(*testing.T, stage) {
-	return func(t *testing.T, s stage) {
-		for _, act := range acts {
-			act(t, s)
+// sequence runs the steps one after another.
+func sequence(steps ...func(*testing.T, testNamespace)) func(*testing.T, testNamespace) {
+	return func(t *testing.T, s testNamespace) {
+		for _, step := range steps {
+			step(t, s)
 		}
 	}
 }
 
-func expect(kind, name, ready, reason string) func(*testing.T, stage) {
-	return func(t *testing.T, s stage) { s.expectReady(t, kind, name, ready, reason) }
+func expect(kind, name, ready, reason string) func(*testing.T, testNamespace) {
+	return func(t *testing.T, s testNamespace) { s.expectReady(t, kind, name, ready, reason) }
 }
 
-func kubectl(args ...string) func(*testing.T, stage) {
-	return func(t *testing.T, s stage) { s.in(t, args...) }
+func kubectl(args ...string) func(*testing.T, testNamespace) {
+	return func(t *testing.T, s testNamespace) { s.in(t, args...) }
 }
 
-// finalizers replaces those of the Secret orders; without any it goes.
-func finalizers(names ...string) func(*testing.T, stage) {
+// finalizers replaces the finalizers of the Secret orders; without any it is removed.
+func finalizers(names ...string) func(*testing.T, testNamespace) {
 	list := "[]"
 	if len(names) > 0 {
 		list = `["` + strings.Join(names, `","`) + `"]`
@@ -66,8 +66,8 @@ func finalizers(names ...string) func(*testing.T, stage) {
 }
 
 const (
-	ours   = "signet.dev/in-use"
-	theirs = "example.com/keep"
+	protection     = "signet.dev/in-use"
+	otherFinalizer = "example.com/keep"
 )
 
 var (
@@ -76,25 +76,25 @@ var (
 	orphanKey    = key("orders", ", source: {secretRef: {name: orders-own}}")
 )
 
-// scenes are by namespace. The objects that they are about are named orders.
-var scenes = map[string]scene{
-	"bound": {play: bound, states: []state{
+// stateCases are by namespace. The objects that they check are named orders.
+var stateCases = map[string]stateCase{
+	"bound": {setUp: bound, states: []state{
 		{kind: kindKey, ready: "True", reason: "Ready"},
 		{kind: kindBinding, ready: "True", reason: "Bound"},
 	}},
-	"secret-held": {play: sequence(bound, deleteSecret), states: []state{
+	"secret-held": {setUp: sequence(bound, deleteSecret), states: []state{
 		{kind: kindKey, ready: "True", reason: "SecretTerminating"},
 	}},
 	"secret-unbound": {
-		play: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), finalizers(theirs), deleteSecret),
+		setUp: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), finalizers(otherFinalizer), deleteSecret),
 		states: []state{
 			{kind: kindKey, ready: "Unknown", reason: "SecretTerminating", waits: true},
 		},
 	},
-	"secret-unheld": {play: sequence(bound, finalizers(ours, theirs), deleteSecret, finalizers(theirs)), states: []state{
+	"secret-unheld": {setUp: sequence(bound, finalizers(protection, otherFinalizer), deleteSecret, finalizers(otherFinalizer)), states: []state{
 		{kind: kindKey, ready: "False", reason: "SecretTerminating", file: "degraded_secretNotHeld.yaml"},
 	}},
-	"secret-lost": {play: sequence(bound, deleteSecret, finalizers()), states: []state{
+	"secret-lost": {setUp: sequence(bound, deleteSecret, finalizers()), states: []state{
 		{kind: kindKey, ready: "False", reason: "SecretLost"},
 		{kind: kindBinding, ready: "False", reason: "SecretLost"},
 	}},
@@ -112,17 +112,17 @@ var scenes = map[string]scene{
 			{kind: kindBinding, ready: "False", reason: "TypeNotEnabled"},
 		},
 	},
-	"source-missing": {play: apply(orphanKey, binding("orders", "orders", "API/orders")), states: []state{
+	"source-missing": {setUp: apply(orphanKey, binding("orders", "orders", "API/orders")), states: []state{
 		{kind: kindKey, ready: "Unknown", reason: "SourceNotFound", waits: true},
 		{kind: kindBinding, ready: "Unknown", reason: "KeyNotReady", waits: true},
 	}},
 	"source-managed": {
-		play: sequence(apply(key("payments", "")), expect(kindKey, "payments", "True", "Ready"), apply(key("orders", ", source: {secretRef: {name: payments}}"))),
+		setUp: sequence(apply(key("payments", "")), expect(kindKey, "payments", "True", "Ready"), apply(key("orders", ", source: {secretRef: {name: payments}}"))),
 		states: []state{
 			{kind: kindKey, ready: "False", reason: "InvalidSource"},
 		},
 	},
-	"source-invalid": {play: sequence(apply(invalidSource), apply(orphanKey)), states: []state{
+	"source-invalid": {setUp: sequence(apply(invalidSource), apply(orphanKey)), states: []state{
 		{kind: kindKey, ready: "False", reason: "InvalidMaterial"},
 	}},
 	"spec-invalid": {
@@ -132,11 +132,11 @@ var scenes = map[string]scene{
 			{kind: kindBinding, ready: "False", reason: "InvalidSpec"},
 		},
 	},
-	"name-taken": {play: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""))), states: []state{
+	"name-taken": {setUp: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""))), states: []state{
 		{kind: kindKey, ready: "False", reason: "SecretOwnedByOther"},
 	}},
 	"deleted-without-material": {
-		play: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""), binding("orders", "orders", "API/orders")),
+		setUp: sequence(kubectl("create", "secret", "generic", "orders"), apply(key("orders", ""), binding("orders", "orders", "API/orders")),
 			kubectl("patch", "signaturekey", "orders", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/other"]}}`),
 			expect(kindKey, "orders", "False", "SecretOwnedByOther"), kubectl("delete", "signaturekey", "orders", "--wait=false")),
 		states: []state{
@@ -144,41 +144,41 @@ var scenes = map[string]scene{
 		},
 	},
 	"namespace-going": {
-		play: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), keepKeys, deleteNamespace),
+		setUp: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), keepKeys, deleteNamespace),
 		states: []state{
 			{kind: kindKey, ready: "Unknown", reason: "NamespaceTerminating", waits: true},
 		},
 	},
 	"route-offline": {
-		play: sequence(apply(gateway, route, key("orders", ""), binding("orders", "orders", "HTTPRoute/orders")),
+		setUp: sequence(apply(gateway, route, key("orders", ""), binding("orders", "orders", "HTTPRoute/orders")),
 			kubectl("patch", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted),
 			expect(kindBinding, "orders", "True", "Bound"), kubectl("delete", "httproute", "orders")),
 		states: []state{
 			{kind: kindBinding, ready: "True", reason: "PartlyOffline"},
 		},
 	},
-	"route-missing": {play: apply(key("orders", ""), binding("orders", "orders", "HTTPRoute/orders")), states: []state{
+	"route-missing": {setUp: apply(key("orders", ""), binding("orders", "orders", "HTTPRoute/orders")), states: []state{
 		{kind: kindBinding, ready: "Unknown", reason: "NotPublished", waits: true},
 	}},
-	"key-missing": {play: apply(binding("orders", "orders", "API/orders")), states: []state{
+	"key-missing": {setUp: apply(binding("orders", "orders", "API/orders")), states: []state{
 		{kind: kindBinding, ready: "Unknown", reason: "KeyNotFound", waits: true},
 	}},
 	"key-going": {
-		play: sequence(apply(key("orders", ""), binding("shop", "orders", "API/shop")), expect(kindBinding, "shop", "True", "Bound"),
+		setUp: sequence(apply(key("orders", ""), binding("shop", "orders", "API/shop")), expect(kindBinding, "shop", "True", "Bound"),
 			kubectl("delete", "signaturekey", "orders", "--wait=false"), passSecond, apply(binding("orders", "orders", "API/orders"))),
 		states: []state{
 			{kind: kindBinding, ready: "False", reason: "KeyTerminating"},
 		},
 	},
 	"api-taken": {
-		play: sequence(apply(key("orders", ""), key("shop", ""), binding("shop", "shop", "API/orders")),
+		setUp: sequence(apply(key("orders", ""), key("shop", ""), binding("shop", "shop", "API/orders")),
 			expect(kindBinding, "shop", "True", "Bound"), apply(binding("orders", "orders", "API/orders"))),
 		states: []state{
 			{kind: kindBinding, ready: "False", reason: "Conflicted"},
 		},
 	},
 	"api-taken-with-the-same-key": {
-		play: sequence(apply(key("orders", ""), binding("shop", "orders", "API/orders")),
+		setUp: sequence(apply(key("orders", ""), binding("shop", "orders", "API/orders")),
 			expect(kindBinding, "shop", "True", "Bound"), apply(binding("orders", "orders", "API/orders"))),
 		states: []state{
 			{kind: kindBinding, ready: "True", reason: "Standby"},
@@ -186,9 +186,9 @@ var scenes = map[string]scene{
 	},
 }
 
-// passSecond waits for another second than that of the key's deletion: times in
-// objects are whole seconds, and a binding of the same one is not too late.
-func passSecond(t *testing.T, s stage) {
+// passSecond waits until the second of the key's deletion is over: times in objects
+// are whole seconds, and a binding created in the same second is not late.
+func passSecond(t *testing.T, s testNamespace) {
 	deleted := s.read(t, kindKey, "orders").GetDeletionTimestamp()
 	proc.EventuallyLong(t, "another second", func() error {
 		if time.Now().Before(deleted.Add(time.Second)) {
@@ -198,11 +198,11 @@ func passSecond(t *testing.T, s stage) {
 	})
 }
 
-// keepKeys has a policy of somebody else refuse the deletion of keys, so that
-// the namespace goes on being deleted with its key in it.
-func keepKeys(t *testing.T, s stage) {
+// keepKeys installs a policy that refuses the deletion of keys, so that the
+// namespace stays in deletion with its key in it.
+func keepKeys(t *testing.T, s testNamespace) {
 	s.apply(t, s.namespace, strings.ReplaceAll(keepKeysPolicy, "NAMESPACE", s.namespace))
-	proc.EventuallyLong(t, "the policy to be in force", func() error {
+	proc.EventuallyLong(t, "the policy to take effect", func() error {
 		if err := s.try(t.Context(), "", "delete", "-n", s.namespace, "signaturekey", "orders", "--dry-run=server"); err == nil {
 			return fmt.Errorf("the key can be deleted")
 		}
@@ -210,7 +210,7 @@ func keepKeys(t *testing.T, s stage) {
 	})
 }
 
-func deleteNamespace(t *testing.T, s stage) {
+func deleteNamespace(t *testing.T, s testNamespace) {
 	s.kubectl(t, "delete", "namespace", s.namespace, "--wait=false")
 }
 

@@ -18,9 +18,9 @@ import (
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
-// agreed is what each judge says of an object whose Ready has a status. Without
-// any, or about an older spec, it is none of True, False and Unknown to kubectl,
-// and to the others as if it were Unknown.
+// agreed is the assessment that each tool must return, by the status of Ready.
+// Without a status, or with one of an older spec, kubectl matches none of True,
+// False and Unknown, and the other tools return what they return for Unknown.
 var agreed = map[string]struct {
 	argoCD string
 	flux   status.Status
@@ -31,51 +31,51 @@ var agreed = map[string]struct {
 	"False":   {"Degraded", status.FailedStatus},
 }
 
-// stage is a namespace of a fixture.
-type stage struct {
+// testNamespace is a namespace of a fixture.
+type testNamespace struct {
 	*fixture
 	namespace string
 }
 
-func (s stage) in(t *testing.T, args ...string) string {
+func (s testNamespace) in(t *testing.T, args ...string) string {
 	t.Helper()
 	return s.kubectl(t, append([]string{"-n", s.namespace}, args...)...)
 }
 
 // read reads an object as the API server serves it.
-func (s stage) read(t *testing.T, kind, name string) *unstructured.Unstructured {
+func (s testNamespace) read(t *testing.T, kind, name string) *unstructured.Unstructured {
 	t.Helper()
 	object := &unstructured.Unstructured{}
 	must(t, object.UnmarshalJSON([]byte(s.in(t, "get", kind, name, "-o", "json"))))
 	return object
 }
 
-// judge asks all judges about the object named orders, which is to be as it
-// stands.
-func (s stage) judge(t *testing.T, kind, ready string) {
+// assess compares the assessments of all tools for the stored object named orders
+// with what its Ready calls for.
+func (s testNamespace) assess(t *testing.T, kind, ready string) {
 	t.Helper()
 	const name = "orders"
 	object := s.read(t, kind, name)
 	want := agreed[ready]
-	if said := s.askArgoCD(t, object); said != want.argoCD {
-		t.Errorf("Argo CD says %s of %s %s, want %s", said, kind, name, want.argoCD)
+	if got := s.assessArgoCD(t, object); got != want.argoCD {
+		t.Errorf("Argo CD: %s for %s %s, want %s", got, kind, name, want.argoCD)
 	}
 	script := healthCase{Script: filepath.Join(customizations, kind, "health.lua"), Object: object}
-	if said := runHealthScript(t, script); said.Status != want.argoCD {
-		t.Errorf("the script says %s (%s) of %s %s, want %s", said.Status, said.Message, kind, name, want.argoCD)
+	if got := runHealthScript(t, script); got.Status != want.argoCD {
+		t.Errorf("health.lua: %s (%s) for %s %s, want %s", got.Status, got.Message, kind, name, want.argoCD)
 	}
 	if result, err := status.Compute(object); err != nil || result.Status != want.flux {
-		t.Errorf("kstatus says %+v (%v) of %s %s, want %s", result, err, kind, name, want.flux)
+		t.Errorf("kstatus: %+v (%v) for %s %s, want %s", result, err, kind, name, want.flux)
 	}
 	for _, value := range []string{"True", "False", "Unknown"} {
-		s.askKubectl(t, kind, name, "Ready="+value, value == ready)
+		s.assessKubectl(t, kind, name, "Ready="+value, value == ready)
 	}
-	s.askKubectl(t, kind, name, "Stalled", ready == "False")
+	s.assessKubectl(t, kind, name, "Stalled", ready == "False")
 }
 
-// askArgoCD has Argo CD itself assess the object, with the ConfigMap that users
+// assessArgoCD has Argo CD itself assess the object, with the ConfigMap that users
 // install.
-func (w *fixture) askArgoCD(t *testing.T, object *unstructured.Unstructured) string {
+func (w *fixture) assessArgoCD(t *testing.T, object *unstructured.Unstructured) string {
 	t.Helper()
 	dir := t.TempDir()
 	resource, settings := filepath.Join(dir, "resource.json"), filepath.Join(dir, "argocd-cm.yaml")
@@ -91,12 +91,13 @@ func (w *fixture) askArgoCD(t *testing.T, object *unstructured.Unstructured) str
 	if err != nil {
 		t.Fatalf("%v: %s%s", err, output, problems.String())
 	}
-	said, _, _ := strings.Cut(string(output), "\n")
-	return strings.TrimPrefix(said, "STATUS: ")
+	first, _, _ := strings.Cut(string(output), "\n")
+	return strings.TrimPrefix(first, "STATUS: ")
 }
 
-// askKubectl asks kubectl once whether the condition is there, without waiting.
-func (s stage) askKubectl(t *testing.T, kind, name, condition string, want bool) {
+// assessKubectl checks once, without waiting, that kubectl wait finds the condition if
+// it should.
+func (s testNamespace) assessKubectl(t *testing.T, kind, name, condition string, want bool) {
 	t.Helper()
 	err := s.try(t.Context(), "", "wait", "-n", s.namespace, "--for=condition="+condition, "--timeout=0", kind+"/"+name)
 	if err != nil && !strings.Contains(err.Error(), "condition not met for "+strings.ToLower(kind)) {
@@ -107,16 +108,16 @@ func (s stage) askKubectl(t *testing.T, kind, name, condition string, want bool)
 	}
 }
 
-// expectTerminating expects that Flux takes the object for one that goes.
+// expectTerminating fails unless kstatus reports that the object is being deleted.
 func expectTerminating(t *testing.T, object *unstructured.Unstructured) {
 	t.Helper()
 	if result, err := status.Compute(object); err != nil || result.Status != status.TerminatingStatus {
-		t.Errorf("kstatus says %+v (%v), want %s", result, err, status.TerminatingStatus)
+		t.Errorf("kstatus: %+v (%v), want %s", result, err, status.TerminatingStatus)
 	}
 }
 
-// wait runs kubectl wait in the background. What it returns waits for its end.
-func (s stage) wait(t *testing.T, kind, name string) (end func()) {
+// wait runs kubectl wait in the background. The returned function waits for its end.
+func (s testNamespace) wait(t *testing.T, kind, name string) (end func()) {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() {
@@ -129,7 +130,7 @@ func (s stage) wait(t *testing.T, kind, name string) (end func()) {
 }
 
 // expectReady waits for a Ready of the present spec, and returns the object.
-func (s stage) expectReady(t *testing.T, kind, name, ready, reason string) *unstructured.Unstructured {
+func (s testNamespace) expectReady(t *testing.T, kind, name, ready, reason string) *unstructured.Unstructured {
 	t.Helper()
 	var object *unstructured.Unstructured
 	proc.EventuallyLong(t, fmt.Sprintf("%s %s to be %s %s", kind, name, ready, reason), func() error {
@@ -161,9 +162,10 @@ func conditionsOf(t *testing.T, object *unstructured.Unstructured) []condition {
 	return read.Status.Conditions
 }
 
-// age has an object wait for longer than five minutes. The manager's clock
-// cannot be turned, but the time in the status from which it counts can be.
-func (s stage) age(t *testing.T, kind, name string) {
+// age makes an object appear to have waited for more than five minutes. The
+// manager's clock cannot be changed, but the time in the status that it counts from
+// can.
+func (s testNamespace) age(t *testing.T, kind, name string) {
 	t.Helper()
 	for i, condition := range conditionsOf(t, s.read(t, kind, name)) {
 		if condition.Type == "Ready" {
