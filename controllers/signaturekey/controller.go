@@ -14,6 +14,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Options are the manager's flags about SignatureKeys.
@@ -34,8 +35,9 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
-	// ProtectionLock is shared with the controller of the bindings.
-	ProtectionLock ProtectionLock
+	// Claims has the protection of keys, and the lock under which it is removed. The
+	// controller of bindings shares them.
+	Claims *slots.ClaimCache
 	// Clock and Rand are the time and the randomness of new material. Rand must be
 	// cryptographically secure.
 	Clock clock.PassiveClock

@@ -75,7 +75,7 @@ func newFixture(t *testing.T, cached, live client.WithWatch) *fixture {
 	now := clocktesting.NewFakePassiveClock(deletionTime)
 	return &fixture{
 		Reconciler: &Reconciler{
-			Client: cached, Live: live, ProtectionLock: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
+			Client: cached, Live: live, Claims: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
 			Options:  Options{ClusterWide: true},
 			recorder: events.Recorder{Sink: recorded, Action: "Reconcile"},
 			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),

@@ -17,15 +17,6 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// ProtectionLock serializes the removal of a key's protection with grants to
-// bindings.
-type ProtectionLock interface {
-	// Release waits until no decision about the namespace's bindings is in progress
-	// and prevents others until unlock is called. It records that the key is losing
-	// its protection.
-	Release(namespace, key string) (unlock func())
-}
-
 // restoreProtection adds the key's finalizer. The Secret's is part of the
 // desired Secret, which has been written before.
 func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error {
@@ -41,7 +32,7 @@ func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error
 // list shows every grant that has been written, and a live read the finalizer
 // that a grant has added to the Secret, both of which the caches may lack.
 func (r *Reconciler) removeProtection(ctx context.Context, o keyplan.Observation, done *outcome) error {
-	unlock := r.ProtectionLock.Release(o.Key.Namespace, o.Key.Name)
+	unlock := r.Claims.Release(o.Key.Namespace, o.Key.Name)
 	defer unlock()
 	if !o.NamespaceTerminating {
 		if used, err := r.usedLive(ctx, o.Key); err != nil || used {
