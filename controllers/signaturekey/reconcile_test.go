@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
@@ -217,7 +218,7 @@ func TestStatusThatCannotBeWritten(t *testing.T) {
 			switch {
 			case c.logged && (!apierrors.IsForbidden(err) || strings.Contains(err.Error(), "terminal")):
 				t.Errorf("reconcile = %v, want the refusal alone", err)
-			case !c.logged && (err != nil || result.RequeueAfter != staleRetry):
+			case !c.logged && (err != nil || result.RequeueAfter != kubeclient.StaleDelay):
 				t.Errorf("reconcile = %v, %v, want another try", result, err)
 			}
 			if got := f.takeEvents(); len(got) > 0 {
