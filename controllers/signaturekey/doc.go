@@ -7,7 +7,10 @@
 //
 // A reconcile is observe → plan → apply → patch status. observe.go makes all
 // reads and returns one keyplan.Observation. Package keyplan decides; it is pure.
-// apply.go carries out the plan's writes in order. status.go writes the status
+// apply.go carries out the plan's writes in order, with the versions that were
+// observed, and reads nothing. To remove protection, the key is set to Releasing in
+// the claim cache, and the observation is completed, decided on and applied under
+// the lock of the namespace. status.go writes the status
 // once, even if a write has failed, and then emits the events. The deletion of a
 // key is a plan like any other; deletion.go only handles what a key that no
 // longer exists has left.
@@ -18,10 +21,10 @@
 //     it reports the loss of the Secret, since when it waits, and the observed
 //     triggers
 //   - the managed Secret and the public ConfigMap, from the cache, and from a live
-//     read where the plan relies on the absence of one
+//     read where the plan relies on the absence of one or of its finalizer
 //   - the source Secret, and the keys of type AES with the same source
-//   - the bindings that name the key in spec or status; a live list of them before
-//     protection is removed
+//   - the bindings that name the key in spec or status; a live list of them while
+//     the key is Releasing
 //   - whether the namespace is being deleted
 //   - memory of this process, each in a file of its own: own writes that the caches
 //     do not show yet (expectations.go), answers of live reads (live_read_cache.go),

@@ -132,11 +132,16 @@ func testKey(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
 
 func testSecret(t *testing.T, options ...gen.SecretOption) *corev1.Secret {
 	t.Helper()
-	set, err := material.First(testKey(), material.Supplied{}, time.Unix(0, 0), rand.Reader)
+	return testSecretOf(t, testKey(), options...)
+}
+
+func testSecretOf(t *testing.T, key *signetv1alpha1.SignatureKey, options ...gen.SecretOption) *corev1.Secret {
+	t.Helper()
+	set, err := material.First(key, material.Supplied{}, time.Unix(0, 0), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gen.ManagedSecret(testKey(), set.Encode(), options...)
+	return gen.ManagedSecret(key, set.Encode(), options...)
 }
 
 // holder is a binding that holds an API with the key.

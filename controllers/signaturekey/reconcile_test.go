@@ -5,7 +5,9 @@ package signaturekey
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,31 +20,117 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // The cache may lack a binding that has just been granted an API.
 func TestProtectionIsKeptForBindingsThatTheCacheLacks(t *testing.T) {
-	for name, binding := range map[string]*signetv1alpha1.SignatureBinding{"one that the cache has not seen": holder(), "none": nil} {
+	ofPublic := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	cases := map[string]struct {
+		key     *signetv1alpha1.SignatureKey
+		binding *signetv1alpha1.SignatureBinding
+		inUse   string
+	}{
+		"no binding":                 {testKey(gen.WithFinalizers(protection)), nil, signetv1alpha1.ReasonNotBound},
+		"a binding":                  {testKey(gen.WithFinalizers(protection)), holder(), signetv1alpha1.ReasonBound},
+		"a binding of a deleted key": {testKey(gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)), holder(), signetv1alpha1.ReasonDeletionBlocked},
+		"a binding of a deleted key whose ConfigMap the cache lacks": {
+			testKey(ofPublic, gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)), holder(), signetv1alpha1.ReasonDeletionBlocked,
+		},
+	}
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var live []client.Object
-			if binding != nil {
-				live = append(live, binding)
+			secret := testSecretOf(t, c.key, gen.WithFinalizers(protection))
+			live := []client.Object{secret}
+			if c.binding != nil {
+				live = append(live, c.binding)
 			}
-			f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection))), newStore(t, interceptor.Funcs{}, live...))
+			f := newFixture(t, newStore(t, interceptor.Funcs{}, c.key, secret), newStore(t, interceptor.Funcs{}, live...))
 			if _, err := f.reconcile(t); err != nil {
 				t.Fatal(err)
 			}
-			key, secret := &signetv1alpha1.SignatureKey{}, &corev1.Secret{}
-			for _, object := range []client.Object{key, secret} {
+			for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &corev1.Secret{}} {
 				if err := f.cached.Get(t.Context(), orders, object); err != nil {
 					t.Fatal(err)
 				}
-				if got := len(object.GetFinalizers()) > 0; got != (binding != nil) {
+				if got := len(object.GetFinalizers()) > 0; got != (c.binding != nil) {
 					t.Errorf("%T is protected: %t", object, got)
 				}
 			}
+			if got := f.condition(t, signetv1alpha1.ConditionInUse).Reason; got != c.inUse {
+				t.Errorf("InUse is %s, want %s", got, c.inUse)
+			}
 		})
+	}
+}
+
+// The cache may lack the finalizer that a grant has just added to the Secret. While
+// protection is removed no binding is granted the key, and no version is read after
+// the decision that it is written with.
+func TestProtectionIsRemovedWithTheVersionsThatWereDecidedOn(t *testing.T) {
+	var requests []string
+	var f *fixture
+	record := func(request string) {
+		if state := f.Claims.Namespace("shop").Protection("orders", "key-uid"); state != slots.ProtectionReleasing {
+			t.Errorf("the key is %s at %s", state, request)
+		}
+		requests = append(requests, request)
+	}
+	live := newStore(t, interceptor.Funcs{
+		List: func(ctx context.Context, store client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			record("list")
+			return store.List(ctx, list, options...)
+		},
+		Get: func(ctx context.Context, store client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			record(fmt.Sprintf("get %T", object))
+			return store.Get(ctx, name, object, options...)
+		},
+	}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection)))
+	cached := newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, _ client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			record(fmt.Sprintf("patch %T", object))
+			return live.Patch(ctx, object, patch, options...)
+		},
+	}, testKey(gen.WithFinalizers(protection)), testSecret(t))
+	f = newFixture(t, cached, live)
+	if _, err := f.reconcile(t); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"list", "get *v1.Secret", "patch *v1.Secret", "patch *v1alpha1.SignatureKey"}
+	if !slices.Equal(requests, want) {
+		t.Errorf("requests %q, want %q", requests, want)
+	}
+	if state := f.Claims.Namespace("shop").Protection("orders", "key-uid"); state != slots.ProtectionUnknown {
+		t.Errorf("the key is %s afterwards", state)
+	}
+}
+
+// A removal that was decided on an older version fails, and is decided again.
+func TestProtectionOfAChangedSecretIsKept(t *testing.T) {
+	key, secret := testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection))
+	live := newStore(t, interceptor.Funcs{}, key.DeepCopy(), secret.DeepCopy())
+	cached := newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, _ client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return live.Patch(ctx, object, patch, options...)
+		},
+	}, key, secret)
+	f := newFixture(t, cached, live)
+	changed := &corev1.Secret{}
+	if err := live.Get(t.Context(), orders, changed); err != nil {
+		t.Fatal(err)
+	}
+	changed.Annotations = map[string]string{signetv1alpha1.GroupVersion.Group + "/fencing-token": "1"}
+	if err := live.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := f.reconcile(t); err != nil || result.RequeueAfter != kubeclient.StaleDelay {
+		t.Errorf("reconcile = %v, %v, want another try", result, err)
+	}
+	for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &corev1.Secret{}} {
+		if err := live.Get(t.Context(), orders, object); err != nil || len(object.GetFinalizers()) == 0 {
+			t.Errorf("%T is not protected: %v", object, err)
+		}
 	}
 }
 
@@ -75,7 +163,7 @@ func TestProtectionIsRemovedAfterACrash(t *testing.T) {
 			return c.Patch(ctx, object, patch, options...)
 		},
 	}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection)))
-	f := newFixture(t, cached, newStore(t, interceptor.Funcs{}))
+	f := newFixture(t, cached, cached)
 	if _, err := f.reconcile(t); err == nil {
 		t.Fatal("the failure is not reported")
 	}

@@ -106,6 +106,8 @@ func expectToSettle(t *testing.T, o Observation) {
 	t.Helper()
 	random := &testRandom{reads: 100}
 	for range 4 {
+		o.Releasing = false
+		o.Releasing = NeedsReleasing(o)
 		plan, err := Compute(o, testNow, random)
 		if err != nil {
 			t.Fatal(err)
@@ -142,10 +144,9 @@ func carriedOut(o Observation, plan Plan) Observation {
 	case RestoreProtection:
 		o.Key.Finalizers = append(o.Key.Finalizers, protection)
 	case RemoveProtection:
+		o.Key.Finalizers, o.Secret.Finalizers = without(o.Key.Finalizers), without(o.Secret.Finalizers)
+	case RemoveKeyProtection:
 		o.Key.Finalizers = without(o.Key.Finalizers)
-		if material.IsOwnedBy(o.Secret, o.Key) {
-			o.Secret.Finalizers = without(o.Secret.Finalizers)
-		}
 	case KeepProtection:
 	}
 	if !o.Key.DeletionTimestamp.IsZero() && len(o.Key.Finalizers) == 0 {
@@ -188,6 +189,25 @@ func expectEveryReason(t *testing.T, cases map[string]planCase) {
 		if !covered[want] {
 			t.Errorf("no case has %s", want)
 		}
+	}
+}
+
+func TestComputeRemovesProtectionOnlyWhileReleasing(t *testing.T) {
+	for name, c := range protectionCases {
+		t.Run(name, func(t *testing.T) {
+			removes := c.want.Protection == RemoveProtection || c.want.Protection == RemoveKeyProtection
+			o := with(c.observation, func(o *Observation) { o.Releasing = false })
+			if got := NeedsReleasing(o); got != removes {
+				t.Errorf("NeedsReleasing = %t", got)
+			}
+			if _, err := Compute(o, testNow, &testRandom{}); errors.Is(err, errNotReleasing) != removes {
+				t.Errorf("Compute = %v", err)
+			}
+			o.Releasing = true
+			if NeedsReleasing(o) {
+				t.Error("a key that is Releasing needs it again")
+			}
+		})
 	}
 }
 
