@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +118,41 @@ func (f *fixture) takeEvents() []string {
 		taken = append(taken, <-f.recorded.Events)
 	}
 	return taken
+}
+
+// expectEvents checks that these events were emitted since takeEvents was last
+// called: each begins with the text.
+func (f *fixture) expectEvents(t *testing.T, want ...string) {
+	t.Helper()
+	got := f.takeEvents()
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+// expectObserved checks the generation of the status and of each condition.
+func (f *fixture) expectObserved(t *testing.T, generation int64) {
+	t.Helper()
+	status := f.key(t).Status
+	if status.ObservedGeneration != generation {
+		t.Errorf("generation %d counts as observed", status.ObservedGeneration)
+	}
+	for _, condition := range status.Conditions {
+		if condition.ObservedGeneration != generation {
+			t.Errorf("generation %d of %s counts as acted upon", condition.ObservedGeneration, condition.Type)
+		}
+	}
+}
+
+// change makes the next generation of the key.
+func (f *fixture) change(t *testing.T, mutate gen.KeyFunc) {
+	t.Helper()
+	key := f.key(t)
+	mutate(key)
+	key.Generation++
+	if err := f.cached.Update(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // ready reads the key's condition Ready.

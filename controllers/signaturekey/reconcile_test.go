@@ -3,6 +3,7 @@
 package signaturekey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -345,25 +348,49 @@ func TestInvalidSpecIsNotFollowed(t *testing.T) {
 	}
 }
 
+// failedWrite is a write that fails, of a key that a binding has just come to use
+// and whose trigger has just changed.
+type failedWrite struct {
+	keyType signetv1alpha1.KeyType
+	fails   func(client.Object) bool
+	// before is what happens until then.
+	before   func(*testing.T, *fixture)
+	rotating string
+	emitted  []string
+}
+
+var failedWrites = map[string]failedWrite{
+	"of the Secret": {
+		fails:    func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+	},
+	"of the public ConfigMap, before the Secret": {
+		keyType:  signetv1alpha1.KeyTypePublicKey,
+		fails:    func(object client.Object) bool { _, isPublic := object.(*corev1.ConfigMap); return isPublic },
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+	},
+	"of the public ConfigMap, after the Secret": {
+		keyType: signetv1alpha1.KeyTypePublicKey,
+		fails:   func(object client.Object) bool { _, isPublic := object.(*corev1.ConfigMap); return isPublic },
+		before: func(t *testing.T, f *fixture) {
+			f.change(t, gen.WithTrigger("first"))
+			f.after(t, 0)
+			f.after(t, 2*time.Minute)
+			f.clock.SetTime(f.clock.Now().Add(15 * time.Minute))
+		},
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Settled Version "},
+	},
+	"of the key's finalizer, after the Secret": {
+		fails:    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
+		rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Staged Version "},
+	},
+}
+
 // What a plan has written is reported even if a later write fails, but no
-// generation counts as observed then.
+// generation counts as acted upon then.
 func TestFailedWrites(t *testing.T) {
 	failure := errors.New("cut off")
-	cases := map[string]struct {
-		fails    func(client.Object) bool
-		rotating string
-		emitted  []string
-	}{
-		"of the Secret": {
-			fails:    func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
-			rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
-		},
-		"of the key's finalizer, after the Secret": {
-			fails:    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
-			rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Staged Version "},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range failedWrites {
 		t.Run(name, func(t *testing.T) {
 			failing := false
 			f := newFixture(t, newStore(t, interceptor.Funcs{
@@ -373,36 +400,57 @@ func TestFailedWrites(t *testing.T) {
 					}
 					return store.Patch(ctx, object, patch, options...)
 				},
-			}, testKey()), newStore(t, interceptor.Funcs{}))
-			if _, err := f.reconcile(t); err != nil {
-				t.Fatal(err)
+			}, testKey(gen.WithType(cmp.Or(c.keyType, signetv1alpha1.KeyTypeHMAC)))), newStore(t, interceptor.Funcs{}))
+			f.PublicKeyEnabled = true
+			f.after(t, 0)
+			if c.before != nil {
+				c.before(t, f)
 			}
 			f.takeEvents()
-			failing = true
-			key := f.key(t)
-			gen.WithTrigger("again")(key)
-			key.Generation++
-			if err := errors.Join(f.cached.Update(t.Context(), key), f.cached.Create(t.Context(), holder())); err != nil {
+			ready, observed := f.ready(t), f.key(t).Status.ObservedGeneration
+			f.change(t, gen.WithTrigger("again"))
+			if err := f.cached.Create(t.Context(), holder()); err != nil {
 				t.Fatal(err)
 			}
+			failing = true
 			if _, err := f.reconcile(t); !errors.Is(err, failure) {
 				t.Errorf("reconcile = %v", err)
 			}
-			if got := f.key(t).Status.ObservedGeneration; got != 1 {
-				t.Errorf("generation %d counts as observed", got)
+			if diff := gocmp.Diff(ready, f.ready(t)); diff != "" {
+				t.Errorf("Ready has changed (-before +after):\n%s", diff)
 			}
+			f.expectObserved(t, observed)
 			if got := f.condition(t, signetv1alpha1.ConditionRotating).Reason; got != c.rotating {
 				t.Errorf("Rotating is %s, want %s", got, c.rotating)
 			}
-			got := f.takeEvents()
-			if len(got) != len(c.emitted) {
-				t.Fatalf("emitted %q, want %q", got, c.emitted)
-			}
-			for i, want := range c.emitted {
-				if !strings.HasPrefix(got[i], want) {
-					t.Errorf("emitted %q, want %q", got[i], want)
-				}
-			}
+			f.expectEvents(t, c.emitted...)
 		})
+	}
+}
+
+// The adoption of a Secret is reported once, when it has taken effect.
+func TestAdoptionIsReportedOnce(t *testing.T) {
+	failing := true
+	secret := testSecret(t, gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences = nil }))
+	f := newFixture(t, newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, store client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if failing {
+				return errors.New("cut off")
+			}
+			return store.Patch(ctx, object, patch, options...)
+		},
+	}, testKey(), secret), newStore(t, interceptor.Funcs{}))
+	for range 2 {
+		if _, err := f.reconcile(t); err == nil {
+			t.Fatal("the failure is not reported")
+		}
+		f.expectEvents(t)
+	}
+	failing = false
+	for _, want := range [][]string{{"Normal Adopted Adopted existing Secret ", "Normal Ready "}, nil} {
+		if _, err := f.reconcile(t); err != nil {
+			t.Fatal(err)
+		}
+		f.expectEvents(t, want...)
 	}
 }

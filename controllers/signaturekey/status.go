@@ -50,13 +50,11 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 }
 
 // planOfFailure is what to report of a plan that was not carried out to the end.
-// No generation counts as observed that was not acted upon.
 func (r *Reconciler) planOfFailure(o keyplan.Observation, plan keyplan.Plan, done outcome) keyplan.Plan {
 	if !done.materialWritten {
 		return keyplan.Unapplied(o, r.Clock.Now())
 	}
-	plan.Status.ObservedGeneration = o.Key.Status.ObservedGeneration
-	return plan
+	return keyplan.PartlyApplied(o, plan)
 }
 
 // writeStatus writes the status, if the key is still as it was observed.

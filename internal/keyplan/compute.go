@@ -86,18 +86,6 @@ func Compute(observation Observation, now time.Time, random io.Reader) (Plan, er
 	return p.finish(), nil
 }
 
-// Unapplied returns what to report if no write of the plan took effect: the
-// material as observed, and the problems that the checks have found. It has no
-// writes.
-func Unapplied(observation Observation, now time.Time) Plan {
-	p := newPlanner(observation, now, nil)
-	if !p.deletable() {
-		// An error leaves the status as it is, which is what to report then.
-		_, _ = p.run(checks)
-	}
-	return p.finish()
-}
-
 // NeedsLiveSecret reports whether the plan relies on the absence of the managed
 // Secret, which a cache cannot prove: it may lag, and excludes Secrets without
 // Signet's label.

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -273,51 +272,6 @@ func with(o Observation, change func(*Observation)) Observation {
 	o = deepCopy(o)
 	change(&o)
 	return o
-}
-
-// Until its writes have taken effect, nothing of a plan is reported but what was
-// observed and what is wrong with it.
-func TestUnapplied(t *testing.T) {
-	set := testSet()
-	cases := map[string]planCase{
-		"new material": {
-			observation: Observation{Key: testKey(), SecretLive: true},
-			want:        Plan{Status: statusOf(observing(-1), notBound(testNow))},
-		},
-		"the next step of a rotation": {
-			observation: Observation{
-				Key: readyKey(set, gen.WithTrigger("again")), Secret: testSecret(testKey(), set), Watch: watched(set, time.Hour),
-			},
-			want: Plan{Status: statusOf(readyWith(set))},
-		},
-		"a rotation that an invalid source stops": {
-			observation: Observation{
-				Key: readyKey(set, gen.WithTrigger("again"), gen.WithSource("own")), Secret: testSecret(testKey(), set),
-			},
-			want: Plan{
-				Status: statusOf(readyWith(set), resting(earlier), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
-				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)}, RequeueAfter: 5 * time.Minute,
-			},
-		},
-		"an adoption": {
-			observation: Observation{Key: testKey(), Secret: testSecret(testKey(), set, retained)},
-			want: Plan{
-				Status: statusOf(observing(-1), notBound(testNow), settled(testNow, "active-id"), showing(set)),
-				Events: []event{normal(eventAdopted, `Adopted existing Secret "orders" with version active-id.`)},
-			},
-		},
-		"a deletion": {
-			observation: Observation{Key: readyKey(set, gen.WithFinalizers(protection), gen.DeletedAt(testNow)), Secret: testSecret(testKey(), set)},
-			want:        Plan{Status: statusOf(readyWith(set))},
-		},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Unapplied(c.observation, testNow), anyOrder, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("plan (-want +got):\n%s", diff)
-			}
-		})
-	}
 }
 
 // Randomness that fails is an error: nothing is written that it should have

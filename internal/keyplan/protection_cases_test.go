@@ -79,7 +79,7 @@ var protectionCases = map[string]planCase{
 	"a key that is no longer used loses its protection": {
 		observation: Observation{
 			Releasing: true,
-			Key: readyKey(activeSet, isProtected, withStatus(readyWith(activeSet), boundToShop(earlier))), Secret: protectedSecret,
+			Key:       readyKey(activeSet, isProtected, withStatus(readyWith(activeSet), boundToShop(earlier))), Secret: protectedSecret,
 		},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), notBound(testNow)),
@@ -140,8 +140,8 @@ var protectionCases = map[string]planCase{
 	"a deleted key that is not used loses its protection, and nothing else happens": {
 		observation: Observation{
 			Releasing: true,
-			Key:    readyKey(activeSet, isProtected, deletedNow, gen.WithTrigger("again"), gen.WithIdentifier("no good?")),
-			Secret: testSecret(testKey(), activeSet, isProtected, deletedBefore),
+			Key:       readyKey(activeSet, isProtected, deletedNow, gen.WithTrigger("again"), gen.WithIdentifier("no good?")),
+			Secret:    testSecret(testKey(), activeSet, isProtected, deletedBefore),
 		},
 		want: Plan{Protection: RemoveProtection, Status: statusOf(readyWith(activeSet))},
 	},
