@@ -504,6 +504,25 @@ var deletionCases = map[string]planCase{
 			Events: []event{warning(signetv1alpha1.ReasonSecretTerminating, secretGoing)},
 		},
 	},
+	"modified bytes in an unprotected Secret that is deleted are not followed": {
+		observation: Observation{
+			Key:    readyKey(activeSet),
+			Secret: testSecret(testKey(), activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow")),
+		},
+		want: waitsForDeletion,
+	},
+	"modified bytes in an unprotected Secret of a bound key that is deleted become a version that must be saved": {
+		observation: with(bound(activeSet), func(o *Observation) {
+			o.Secret = testSecret(o.Key, activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow"))
+		}),
+		want: Plan{
+			Secret: write(testSecret(testKey(), activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow")),
+				testSecret(testKey(), renamedSet, deletedBefore, gen.WithFinalizers("example.com/slow"))),
+			Status: statusOf(readyWith(renamedSet), stalled(testNow, signetv1alpha1.ReasonSecretTerminating, secretUnprotects),
+				settled(earlier, drawnID(1)), boundToShop(earlier)),
+			Events: []event{warning(eventMaterialModified, modifiedMessage), warning(signetv1alpha1.ReasonSecretTerminating, secretUnprotects)},
+		},
+	},
 	"an unprotected Secret of a bound key that is deleted must be saved": {
 		observation: with(bound(activeSet), func(o *Observation) {
 			o.Secret = testSecret(o.Key, activeSet, deletedBefore, gen.WithFinalizers("example.com/slow"))
