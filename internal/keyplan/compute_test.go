@@ -165,32 +165,6 @@ func without(finalizers []string) []string {
 	return left
 }
 
-// expectEveryReason checks that the tables cover every status and reason that a
-// key's conditions can have.
-func expectEveryReason(t *testing.T, cases map[string]planCase) {
-	t.Helper()
-	covered := map[string]bool{}
-	for _, c := range cases {
-		for _, got := range c.want.Status.Conditions {
-			covered[got.Type+" "+string(got.Status)+" "+got.Reason] = true
-		}
-	}
-	for _, want := range []string{
-		"Ready True Ready", "Ready True TypeNotEnabled", "Ready True SecretTerminating",
-		"Ready Unknown SourceNotFound", "Ready Unknown SecretTerminating", "Ready Unknown NamespaceTerminating",
-		"Ready False SourceNotFound", "Ready False SecretTerminating", "Ready False NamespaceTerminating",
-		"Ready False InvalidSpec", "Ready False InvalidSource", "Ready False InvalidMaterial",
-		"Ready False SecretOwnedByOther", "Ready False SecretLost", "Ready False TypeNotEnabled", "Ready False KeyTerminating",
-		"InUse True Bound", "InUse True DeletionBlocked", "InUse False NotBound",
-		"Rotating True Staged", "Rotating True Retiring",
-		"Rotating False Settled", "Rotating False Resting", "Rotating False NothingToRotate",
-	} {
-		if !covered[want] {
-			t.Errorf("no case has %s", want)
-		}
-	}
-}
-
 func TestComputeRemovesProtectionOnlyWhileReleasing(t *testing.T) {
 	for name, c := range protectionCases {
 		t.Run(name, func(t *testing.T) {
