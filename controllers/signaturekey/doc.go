@@ -38,8 +38,10 @@
 //   - the finalizer signet.dev/in-use on key and Secret: keyplan/protection.go
 //     decides, protection.go writes
 //   - the status, and one event for each transition of a condition
-//   - events without a condition: Generated, MaterialApplied, MaterialModified and
-//     Replaced (keyplan/material.go), Adopted (keyplan/secret.go)
+//   - events that no transition of a condition reports: Generated, MaterialApplied,
+//     MaterialModified, Replaced, NothingToRotate, and Staged for a version that
+//     takes the place of a staged one (keyplan/material.go), Adopted
+//     (keyplan/secret.go)
 //
 // # Conditions
 //
@@ -47,22 +49,25 @@
 //
 //   - Ready, and Stalled with the same reason while Ready is False: InvalidSpec,
 //     TypeNotEnabled (spec.go); SourceNotFound, InvalidSource, InvalidMaterial
-//     (source.go); SecretOwnedByOther (secret.go, public.go); SecretLost,
-//     SecretTerminating (secret.go); KeyTerminating, NamespaceTerminating
-//     (material.go); Ready (compute.go)
+//     (source.go); SecretOwnedByOther (secret.go, public.go); SecretTerminating
+//     (secret.go); SecretLost (secret.go, and material.go while new material cannot
+//     be generated yet); KeyTerminating (material.go); NamespaceTerminating
+//     (material.go, public.go); Ready (compute.go)
 //   - InUse: Bound, NotBound, DeletionBlocked (status.go)
 //   - Rotating: Staged, Retiring, Settled, Resting, NothingToRotate (status.go)
 //
 // # Status fields
 //
-// All are set in keyplan/status.go, from what is named here.
+// All are set in keyplan/status.go from what is named here, unless another file of
+// that package is named. If a write has failed, failure.go keeps Ready and the
+// generations as observed.
 //
 //   - observedGeneration: compute.go, when the whole plan has been carried out
 //   - displayName, secretName: the spec
 //   - identifier, keyID, versions, lastRotationTime: the managed Secret, or what
 //     material.go makes of it
-//   - observedTrigger, observedRevokeTrigger: the managed Secret; secret.go while
-//     it is lost
+//   - observedTrigger, observedRevokeTrigger: the managed Secret; while it is lost
+//     the spec, in secret.go
 //   - nextRotationTime: package material
 //   - bindings: observe.go
 //   - secretUID, the digests of versions, and fencingToken are not set yet
