@@ -44,14 +44,24 @@ const (
 )
 
 var (
-	generatedSet = testSet(func(activeSet *material.Set) { activeSet.Active = drawn() })
-	triggeredSet = generatedSet.WithTriggers("first", "")
-	createdPlan  = Plan{
-		Secret: create(newSecret(testKey(), generatedSet)),
-		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(generatedSet)),
+	generatedSet   = testSet(func(activeSet *material.Set) { activeSet.Active = drawn() })
+	triggeredSet   = generatedSet.WithTriggers("first", "")
+	generatedBasic = testSet(func(set *material.Set) { set.Type, set.Active = signetv1alpha1.KeyTypeBasic, drawn() })
+	generatedAES   = testSet(func(set *material.Set) {
+		set.Type, set.Algorithm, set.Active = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, drawn()
+		set.Active.Secret = set.Active.Secret[:16]
+	})
+	createdPlan = created(generatedSet)
+)
+
+// created is the plan of a new key that gets the material.
+func created(set *material.Set) Plan {
+	return Plan{
+		Secret: create(newSecret(testKey(), set)),
+		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(set)),
 		Events: []event{normal(eventGenerated, generatedMessage), readyEvent()},
 	}
-)
+}
 
 var generationCases = map[string]planCase{
 	"a new key gets material": {observation: Observation{Key: testKey(), SecretLive: true}, want: createdPlan},
@@ -62,6 +72,14 @@ var generationCases = map[string]planCase{
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(triggeredSet)),
 			Events: createdPlan.Events,
 		},
+	},
+	"a new Basic key gets derived data": {
+		observation: Observation{Key: testKey(gen.WithType(signetv1alpha1.KeyTypeBasic)), SecretLive: true},
+		want:        created(generatedBasic),
+	},
+	"the cipher key of a new AES key is not published": {
+		observation: Observation{Key: testKey(gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)), SecretLive: true},
+		want:        created(generatedAES),
 	},
 	"an unbound key whose Secret is gone gets new material": {
 		observation: Observation{Key: readyKey(activeSet), SecretLive: true},
