@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
@@ -191,6 +192,35 @@ func TestNothingIsGeneratedOnAStaleCache(t *testing.T) {
 	}
 	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady {
 		t.Errorf("Ready is %s", got.Reason)
+	}
+}
+
+// No watch reports when an object without Signet's label is gone: it is read once a
+// minute while it blocks the key.
+func TestBlockedKeyIsReadAgainAfterAMinute(t *testing.T) {
+	reads := 0
+	other := testSecret(t, gen.SecretFunc(func(s *corev1.Secret) { s.Type, s.Labels = corev1.SecretTypeOpaque, nil }))
+	live := newStore(t, interceptor.Funcs{
+		Get: func(ctx context.Context, store client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			reads++
+			return store.Get(ctx, name, object, options...)
+		},
+	}, other)
+	f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey()), live)
+	for range 2 {
+		if result, err := f.reconcile(t); err != nil || result.RequeueAfter != keyplan.LiveReadInterval {
+			t.Errorf("reconcile = %v, %v", result, err)
+		}
+	}
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonSecretOwnedByOther || reads != 1 {
+		t.Errorf("Ready is %s after %d reads", got.Reason, reads)
+	}
+	if err := live.Delete(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	f.after(t, time.Minute)
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady || reads != 2 {
+		t.Errorf("Ready is %s after %d reads", got.Reason, reads)
 	}
 }
 

@@ -362,6 +362,7 @@ var (
 	}
 	readAbsent  = func(o *Observation) { o.SecretLive = true }
 	renewedSet  = testSet(noting("renew", ""), func(s *material.Set) { s.Active = drawn() })
+	regainedSet = testSet(noting("before", ""), func(s *material.Set) { s.Active = drawn() })
 	brokenBytes = gen.SecretFunc(func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
 )
 
@@ -432,6 +433,16 @@ var lossCases = map[string]planCase{
 			Secret: write(testSecret(testKey(), lostSet, brokenBytes), testSecret(testKey(), renewedSet)),
 			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(renewedSet), notBound(earlier)),
 			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
+		},
+	},
+	"lost material of a key that is no longer used is generated again": {
+		observation: with(lossTold(gen.WithTrigger("before")), func(o *Observation) {
+			o.Users, o.HasHolder, o.SecretLive, o.Releasing = nil, false, true, true
+		}),
+		want: Plan{
+			Secret: create(newSecret(testKey(), regainedSet)), Protection: RemoveKeyProtection,
+			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(regainedSet), notBound(testNow)),
+			Events: []event{normal(eventGenerated, generatedMessage), readyEvent(), unusedEvent},
 		},
 	},
 	"a consent that cannot be followed yet is kept": {
