@@ -4,7 +4,6 @@ package controllers_test
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -38,24 +37,14 @@ var _ = Describe("The protection of a SignatureKey", func() {
 		key = readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 	})
 
-	It("reports which bindings use it", func(ctx SpecContext) {
-		for i := range 12 {
-			unbound(ctx, key, fmt.Sprintf("b%02d", i))
-		}
-		after := eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound,
-			"Used by 12 bindings: b00, b01, ", "b09 and 2 more."))
-		Expect(after.Status.Bindings.Count).To(BeEquivalentTo(12))
-		Expect(after.Status.Bindings.Names).To(HaveLen(10))
-		Expect(after.Finalizers).To(BeEmpty(), "nothing is granted yet")
-	})
-
-	It("puts missing finalizers back, the Secret's first, and takes them away in the end", func(ctx SpecContext) {
+	It("is restored and removed with two writes, the Secret's first", func(ctx SpecContext) {
 		before := len(manager.Requests.Writes(namespace))
 		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		eventually(ctx, key, match.InUse(metav1.ConditionTrue, signetv1alpha1.ReasonBound, "Used by 1 binding: shop."))
-		finalizers := onFinalizers(manager.Requests.Writes(namespace)[before:])
-		Expect(finalizers).To(match.Writes("patch secrets/orders", "patch signaturekeys/orders"))
+		finalizers := func() []string { return onFinalizers(manager.Requests.Writes(namespace)[before:]) }
+		Eventually(finalizers).Should(match.Writes("patch secrets/orders", "patch signaturekeys/orders"))
+		settled(manager, namespace)
 
 		before = len(manager.Requests.Writes(namespace))
 		Expect(admin.Delete(ctx, binding)).To(Succeed())
@@ -64,15 +53,10 @@ var _ = Describe("The protection of a SignatureKey", func() {
 			g.Expect(env.Reload(g, ctx, admin, key).Finalizers).To(BeEmpty())
 			g.Expect(managedSecret(g, ctx, key).Finalizers).To(BeEmpty())
 		}).Should(Succeed())
-		Expect(onFinalizers(manager.Requests.Writes(namespace)[before:])).To(Equal(finalizers))
+		Eventually(finalizers).Should(match.Writes("patch secrets/orders", "patch signaturekeys/orders"))
 	})
 
-	It("is removed at once when no binding uses it", func(ctx SpecContext) {
-		Expect(admin.Delete(ctx, key)).To(Succeed())
-		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
-	})
-
-	It("is blocked until the last binding is removed", func(ctx SpecContext) {
+	It("blocks the deletion until the last binding is removed", func(ctx SpecContext) {
 		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		source := env.Create(ctx, admin, gen.SourceSecret("own", map[string]string{"secret": plantedSecret}, gen.InNamespace(namespace)))
@@ -99,18 +83,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 		}).WithTimeout(proc.Long).Should(Succeed())
 	})
 
-	It("is not blocked by a binding created after the deletion", func(ctx SpecContext) {
-		env.Update(ctx, admin, key, func(k *signetv1alpha1.SignatureKey) { k.Finalizers = append(k.Finalizers, "example.com/stays") })
-		Expect(admin.Delete(ctx, key)).To(Succeed())
-		deleted := env.Reload(Default, ctx, admin, key).DeletionTimestamp
-		Eventually(func() bool { return metav1.Now().After(deleted.Add(1e9)) }).Should(BeTrue())
-		unbound(ctx, key, "late")
-		Consistently(func(g Gomega) {
-			g.Expect(env.Reload(g, ctx, admin, key)).To(match.InUse(metav1.ConditionFalse, signetv1alpha1.ReasonNotBound))
-		}).Should(Succeed())
-	})
-
-	It("keeps a Secret that was deleted under it, until the key is removed", func(ctx SpecContext) {
+	It("keeps a Secret that is deleted while its key exists", func(ctx SpecContext) {
 		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())
 		secret := managedSecret(Default, ctx, key)
@@ -129,7 +102,7 @@ var _ = Describe("The protection of a SignatureKey", func() {
 		Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key); env.ExpectGone(g, ctx, admin, secret) }).Should(Succeed())
 	})
 
-	It("keeps the Secret with Retain", func(ctx SpecContext) {
+	It("leaves the Secret with the deletion policy Retain", func(ctx SpecContext) {
 		env.Update(ctx, admin, key, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain))
 		binding := bound(ctx, key)
 		Eventually(isProtected(ctx)).Should(Succeed())

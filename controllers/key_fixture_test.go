@@ -25,9 +25,6 @@ const (
 	plantedSecret2 = "planted-secret-9876543210"
 )
 
-// isSet reports whether a text is not empty.
-func isSet(text string) bool { return text != "" }
-
 // bound creates a binding "shop" that holds an API with the key, and writes the status
 // that the controller of bindings would write.
 func bound(ctx context.Context, key *signetv1alpha1.SignatureKey) *signetv1alpha1.SignatureBinding {

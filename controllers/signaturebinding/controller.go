@@ -7,25 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/gatewayapi"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
 )
-
-// staleDelay is the time after which a decision that was made on an outdated
-// object is made again, unless the watch delivers the change earlier.
-const staleDelay = 100 * time.Millisecond
 
 // Routes answers queries about routes from memory.
 type Routes interface {
@@ -95,11 +90,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	decided, err := r.newSession(ctx, claims).reconcileBinding(binding)
 	switch {
 	case errors.Is(err, errStale):
-		return ctrl.Result{RequeueAfter: staleDelay}, nil
+		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	case err != nil:
 		return ctrl.Result{}, err
 	case decided.invalid:
-		return ctrl.Result{}, reconcile.TerminalError(fmt.Errorf("spec of SignatureBinding %s is invalid", request))
+		return events.TerminalResult(binding.Status.Conditions, decided.status.Conditions, decided.requeueAfter)
 	default:
 		return ctrl.Result{RequeueAfter: decided.requeueAfter}, nil
 	}

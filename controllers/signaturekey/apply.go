@@ -68,7 +68,9 @@ func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyp
 	case keyplan.RestoreProtection:
 		err = r.restoreProtection(ctx, &done)
 	case keyplan.RemoveProtection:
-		err = r.removeProtection(ctx, o, &done)
+		err = r.removeProtection(ctx, &done)
+	case keyplan.RemoveKeyProtection:
+		err = r.removeKeyProtection(ctx, &done)
 	case keyplan.KeepProtection:
 	}
 	return done, err

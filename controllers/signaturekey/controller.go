@@ -14,6 +14,8 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Options are the manager's flags about SignatureKeys.
@@ -34,8 +36,9 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
-	// ProtectionLock is shared with the controller of the bindings.
-	ProtectionLock ProtectionLock
+	// Claims has the protection of keys, and the lock under which it is removed. The
+	// controller of bindings shares them.
+	Claims *slots.ClaimCache
 	// Clock and Rand are the time and the randomness of new material. Rand must be
 	// cryptographically secure.
 	Clock clock.PassiveClock
@@ -48,7 +51,9 @@ type Reconciler struct {
 	rotations *rotationClock
 }
 
-// Reconcile brings one key closer to its desired state.
+// Reconcile brings one key closer to its desired state. If it is going to remove
+// protection, it decides and writes while the key is Releasing, so that no binding
+// is granted the key in between.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	key := &signetv1alpha1.SignatureKey{}
 	if err := r.Client.Get(ctx, request.NamespacedName, key); apierrors.IsNotFound(err) {
@@ -62,6 +67,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if observation.CacheLag > 0 {
 		return ctrl.Result{RequeueAfter: observation.CacheLag}, nil
+	}
+	if keyplan.NeedsReleasing(observation) {
+		unlock := r.Claims.Release(key.Namespace, key.Name)
+		defer unlock()
+		if observation, err = r.observeReleasing(ctx, observation); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	plan, done, err := r.planAndApply(ctx, observation)
 	if isCreateRefused(err) {

@@ -4,14 +4,10 @@ package signaturekey
 
 import (
 	"context"
-	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/keyplan"
 )
 
@@ -22,22 +18,21 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 	r.expected.forget(key)
 	r.liveReads.forget(key)
 	r.rotations.forget(key)
-	var secrets corev1.SecretList
-	err := r.Client.List(ctx, &secrets, client.InNamespace(key.Namespace),
-		client.MatchingLabels{signetv1alpha1.LabelKey: key.Name})
+	orphans, terminating, err := r.observeOrphans(ctx, key)
 	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("list Secrets of SignatureKey %s: %w", key, err)
+		return ctrl.Result{}, err
 	}
-	var result ctrl.Result
-	for i := range secrets.Items {
-		protected, err := r.removeOrphanProtection(ctx, &secrets.Items[i])
-		if err != nil {
+	if !terminating {
+		if len(orphans) > 0 && !r.ClusterWide {
+			// No watch reports that the namespace is being deleted, too.
+			return ctrl.Result{RequeueAfter: keyplan.LiveReadInterval}, nil
+		}
+		return ctrl.Result{}, nil
+	}
+	for i := range orphans {
+		if err := r.removeOrphanProtection(ctx, &orphans[i]); err != nil {
 			return ctrl.Result{}, err
 		}
-		if protected && !r.ClusterWide {
-			// No watch reports that the namespace is being deleted, too.
-			result.RequeueAfter = keyplan.LiveReadInterval
-		}
 	}
-	return result, nil
+	return ctrl.Result{}, nil
 }

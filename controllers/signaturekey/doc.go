@@ -7,7 +7,10 @@
 //
 // A reconcile is observe → plan → apply → patch status. observe.go makes all
 // reads and returns one keyplan.Observation. Package keyplan decides; it is pure.
-// apply.go carries out the plan's writes in order. status.go writes the status
+// apply.go carries out the plan's writes in order, with the versions that were
+// observed, and reads nothing. To remove protection, the key is set to Releasing in
+// the claim cache, and the observation is completed, decided on and applied under
+// the lock of the namespace. status.go writes the status
 // once, even if a write has failed, and then emits the events. The deletion of a
 // key is a plan like any other; deletion.go only handles what a key that no
 // longer exists has left.
@@ -18,10 +21,10 @@
 //     it reports the loss of the Secret, since when it waits, and the observed
 //     triggers
 //   - the managed Secret and the public ConfigMap, from the cache, and from a live
-//     read where the plan relies on the absence of one
+//     read where the plan relies on the absence of one or of its finalizer
 //   - the source Secret, and the keys of type AES with the same source
-//   - the bindings that name the key in spec or status; a live list of them before
-//     protection is removed
+//   - the bindings that name the key in spec or status; a live list of them while
+//     the key is Releasing
 //   - whether the namespace is being deleted
 //   - memory of this process, each in a file of its own: own writes that the caches
 //     do not show yet (expectations.go), answers of live reads (live_read_cache.go),
@@ -35,8 +38,10 @@
 //   - the finalizer signet.dev/in-use on key and Secret: keyplan/protection.go
 //     decides, protection.go writes
 //   - the status, and one event for each transition of a condition
-//   - events without a condition: Generated, MaterialApplied, MaterialModified and
-//     Replaced (keyplan/material.go), Adopted (keyplan/secret.go)
+//   - events that no transition of a condition reports: Generated, MaterialApplied,
+//     MaterialModified, Replaced, NothingToRotate, and Staged for a version that
+//     takes the place of a staged one (keyplan/material.go), Adopted
+//     (keyplan/secret.go)
 //
 // # Conditions
 //
@@ -44,22 +49,25 @@
 //
 //   - Ready, and Stalled with the same reason while Ready is False: InvalidSpec,
 //     TypeNotEnabled (spec.go); SourceNotFound, InvalidSource, InvalidMaterial
-//     (source.go); SecretOwnedByOther (secret.go, public.go); SecretLost,
-//     SecretTerminating (secret.go); KeyTerminating, NamespaceTerminating
-//     (material.go); Ready (compute.go)
+//     (source.go); SecretOwnedByOther (secret.go, public.go); SecretTerminating
+//     (secret.go); SecretLost (secret.go, and material.go while new material cannot
+//     be generated yet); KeyTerminating (material.go); NamespaceTerminating
+//     (material.go, public.go); Ready (compute.go)
 //   - InUse: Bound, NotBound, DeletionBlocked (status.go)
 //   - Rotating: Staged, Retiring, Settled, Resting, NothingToRotate (status.go)
 //
 // # Status fields
 //
-// All are set in keyplan/status.go, from what is named here.
+// All are set in keyplan/status.go from what is named here, unless another file of
+// that package is named. If a write has failed, failure.go keeps Ready and the
+// generations as observed.
 //
 //   - observedGeneration: compute.go, when the whole plan has been carried out
 //   - displayName, secretName: the spec
 //   - identifier, keyID, versions, lastRotationTime: the managed Secret, or what
 //     material.go makes of it
-//   - observedTrigger, observedRevokeTrigger: the managed Secret; secret.go while
-//     it is lost
+//   - observedTrigger, observedRevokeTrigger: the managed Secret; while it is lost
+//     the spec, in secret.go
 //   - nextRotationTime: package material
 //   - bindings: observe.go
 //   - secretUID, the digests of versions, and fencingToken are not set yet

@@ -4,7 +4,6 @@ package signaturekey
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -86,5 +85,5 @@ func (e *expectations) forget(name types.NamespacedName) {
 }
 
 func kindOf(object client.Object) string {
-	return strings.TrimPrefix(fmt.Sprintf("%T", object), "*v1.")
+	return fmt.Sprintf("%T", object)
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,7 +77,7 @@ func newFixture(t *testing.T, cached, live client.WithWatch) *fixture {
 	now := clocktesting.NewFakePassiveClock(deletionTime)
 	return &fixture{
 		Reconciler: &Reconciler{
-			Client: cached, Live: live, ProtectionLock: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
+			Client: cached, Live: live, Claims: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
 			Options:  Options{ClusterWide: true},
 			recorder: events.Recorder{Sink: recorded, Action: "Reconcile"},
 			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
@@ -118,6 +120,41 @@ func (f *fixture) takeEvents() []string {
 	return taken
 }
 
+// expectEvents checks that these events were emitted since takeEvents was last
+// called: each begins with the text.
+func (f *fixture) expectEvents(t *testing.T, want ...string) {
+	t.Helper()
+	got := f.takeEvents()
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+// expectObserved checks the generation of the status and of each condition.
+func (f *fixture) expectObserved(t *testing.T, generation int64) {
+	t.Helper()
+	status := f.key(t).Status
+	if status.ObservedGeneration != generation {
+		t.Errorf("generation %d counts as observed", status.ObservedGeneration)
+	}
+	for _, condition := range status.Conditions {
+		if condition.ObservedGeneration != generation {
+			t.Errorf("generation %d of %s counts as acted upon", condition.ObservedGeneration, condition.Type)
+		}
+	}
+}
+
+// change makes the next generation of the key.
+func (f *fixture) change(t *testing.T, mutate gen.KeyFunc) {
+	t.Helper()
+	key := f.key(t)
+	mutate(key)
+	key.Generation++
+	if err := f.cached.Update(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // ready reads the key's condition Ready.
 func (f *fixture) ready(t *testing.T) metav1.Condition {
 	t.Helper()
@@ -132,11 +169,16 @@ func testKey(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
 
 func testSecret(t *testing.T, options ...gen.SecretOption) *corev1.Secret {
 	t.Helper()
-	set, err := material.First(testKey(), material.Supplied{}, time.Unix(0, 0), rand.Reader)
+	return testSecretOf(t, testKey(), options...)
+}
+
+func testSecretOf(t *testing.T, key *signetv1alpha1.SignatureKey, options ...gen.SecretOption) *corev1.Secret {
+	t.Helper()
+	set, err := material.First(key, material.Supplied{}, time.Unix(0, 0), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gen.ManagedSecret(testKey(), set.Encode(), options...)
+	return gen.ManagedSecret(key, set.Encode(), options...)
 }
 
 // holder is a binding that holds an API with the key.

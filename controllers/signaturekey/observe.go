@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
@@ -80,6 +81,12 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 	if o.NamespaceTerminating, err = r.namespaceTerminating(ctx, o.Key.Namespace, suspected); err != nil {
 		return err
 	}
+	return r.observeAbsent(ctx, o)
+}
+
+// observeAbsent reads what the caches do not show but the plan would rely on.
+func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) error {
+	var err error
 	if keyplan.NeedsLiveSecret(*o) {
 		if o.Secret, err = r.findUncachedSecret(ctx, o.Key); err != nil {
 			return err
@@ -101,6 +108,30 @@ func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1
 	return kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, secretName(key))
 }
 
+// observeReleasing completes the observation of a key that the caller has set to
+// Releasing. From then on a live list shows every grant that has been written, and
+// a live read the finalizer that a grant has added to the Secret, both of which the
+// caches may lack. In a terminating namespace finalizers are removed in any case.
+func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation) (keyplan.Observation, error) {
+	o.Releasing = true
+	if !o.NamespaceTerminating {
+		var bindings signetv1alpha1.SignatureBindingList
+		if err := r.Live.List(ctx, &bindings, client.InNamespace(o.Key.Namespace)); err != nil {
+			return o, fmt.Errorf("list SignatureBindings of namespace %s: %w", o.Key.Namespace, err)
+		}
+		o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
+	}
+	if o.Secret == nil || !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
+		secret, err := r.findUncachedSecret(ctx, o.Key)
+		if err != nil {
+			return o, err
+		}
+		o.SecretLive = o.SecretLive || o.Secret == nil || secret == nil
+		o.Secret = secret
+	}
+	return o, r.observeAbsent(ctx, &o)
+}
+
 // observeUsers reads the bindings that use the key. They are not copied: a key
 // may have many, with a thousand APIs each.
 func (r *Reconciler) observeUsers(ctx context.Context, o *keyplan.Observation) error {
@@ -110,15 +141,21 @@ func (r *Reconciler) observeUsers(ctx context.Context, o *keyplan.Observation) e
 	if err != nil {
 		return fmt.Errorf("list SignatureBindings of SignatureKey %s: %w", client.ObjectKeyFromObject(o.Key), err)
 	}
-	for i := range bindings.Items {
-		binding := &bindings.Items[i]
-		if slots.UsesKey(binding, o.Key) {
-			o.Users = append(o.Users, binding.Name)
-			o.HasHolder = o.HasHolder || slots.HoldsWith(binding, o.Key.Name)
+	o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
+	return nil
+}
+
+// usersOf returns the names of the bindings that use the key, in order, and whether
+// one of them holds an API with its material.
+func usersOf(bindings []signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) (users []string, hasHolder bool) {
+	for i := range bindings {
+		if slots.UsesKey(&bindings[i], key) {
+			users = append(users, bindings[i].Name)
+			hasHolder = hasHolder || slots.HoldsWith(&bindings[i], key.Name)
 		}
 	}
-	slices.Sort(o.Users)
-	return nil
+	slices.Sort(users)
+	return users, hasHolder
 }
 
 // cipherKeysOf returns the names of the keys of type AES with this source, in
@@ -138,6 +175,25 @@ func (r *Reconciler) cipherKeysOf(ctx context.Context, source *corev1.Secret) ([
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// observeOrphans reads the Secrets that a key that no longer exists has left, and
+// whether their namespace is being deleted. That matters only, and may cost a live
+// read, if one of them is protected and being deleted itself.
+func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedName) (orphans []corev1.Secret, terminating bool, err error) {
+	var secrets corev1.SecretList
+	err = r.Client.List(ctx, &secrets, client.InNamespace(key.Namespace),
+		client.MatchingLabels{signetv1alpha1.LabelKey: key.Name})
+	if err != nil {
+		return nil, false, fmt.Errorf("list Secrets of SignatureKey %s: %w", key, err)
+	}
+	orphans = slices.DeleteFunc(secrets.Items, func(secret corev1.Secret) bool {
+		return secret.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(&secret, signetv1alpha1.FinalizerProtection)
+	})
+	if len(orphans) > 0 {
+		terminating, err = r.namespaceTerminating(ctx, key.Namespace, true)
+	}
+	return orphans, terminating, err
 }
 
 // namespaceTerminating reports whether the namespace is being deleted. Where the

@@ -12,19 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/keyplan"
-	"github.com/signet-dev/signet/internal/material"
-	"github.com/signet-dev/signet/internal/slots"
 )
-
-// ProtectionLock serializes the removal of a key's protection with grants to
-// bindings.
-type ProtectionLock interface {
-	// Release waits until no decision about the namespace's bindings is in progress
-	// and prevents others until unlock is called. It records that the key is losing
-	// its protection.
-	Release(namespace, key string) (unlock func())
-}
 
 // restoreProtection adds the key's finalizer. The Secret's is part of the
 // desired Secret, which has been written before.
@@ -34,23 +22,19 @@ func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error
 	return r.patchKey(ctx, after, done)
 }
 
-// removeProtection removes the finalizers unless a binding uses the key: the
-// Secret's first, so that a crash in between leaves a key that does it again.
-//
-// This is the one write that depends on reads of its own. Under the lock a live
-// list shows every grant that has been written, and a live read the finalizer
-// that a grant has added to the Secret, both of which the caches may lack.
-func (r *Reconciler) removeProtection(ctx context.Context, o keyplan.Observation, done *outcome) error {
-	unlock := r.ProtectionLock.Release(o.Key.Namespace, o.Key.Name)
-	defer unlock()
-	if !o.NamespaceTerminating {
-		if used, err := r.usedLive(ctx, o.Key); err != nil || used {
-			return err
-		}
-	}
-	if err := r.removeSecretProtection(ctx, done); err != nil {
+// removeProtection removes the finalizers, the Secret's first: a crash in between
+// leaves a key that does it again.
+func (r *Reconciler) removeProtection(ctx context.Context, done *outcome) error {
+	after := done.secret.DeepCopy()
+	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
+	if err := r.patchSecret(ctx, done.key, done.secret, after); client.IgnoreNotFound(err) != nil {
 		return err
 	}
+	return r.removeKeyProtection(ctx, done)
+}
+
+// removeKeyProtection removes the key's finalizer, if it has one.
+func (r *Reconciler) removeKeyProtection(ctx context.Context, done *outcome) error {
 	after := done.key.DeepCopy()
 	if !controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection) {
 		return nil
@@ -60,58 +44,15 @@ func (r *Reconciler) removeProtection(ctx context.Context, o keyplan.Observation
 	return client.IgnoreNotFound(err)
 }
 
-// usedLive reports whether the API server has a binding that uses the key.
-func (r *Reconciler) usedLive(ctx context.Context, key *signetv1alpha1.SignatureKey) (bool, error) {
-	var bindings signetv1alpha1.SignatureBindingList
-	if err := r.Live.List(ctx, &bindings, client.InNamespace(key.Namespace)); err != nil {
-		return false, fmt.Errorf("list SignatureBindings of namespace %s: %w", key.Namespace, err)
-	}
-	for i := range bindings.Items {
-		if slots.UsesKey(&bindings.Items[i], key) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// removeSecretProtection removes the managed Secret's finalizer. A Secret that
-// the cache does not have may have lost its label but not its finalizer, and one
-// that it has may have got the finalizer since.
-func (r *Reconciler) removeSecretProtection(ctx context.Context, done *outcome) error {
-	secret := done.secret
-	if secret == nil || !controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerProtection) {
-		live, err := r.findUncachedSecret(ctx, done.key)
-		if err != nil {
-			return err
-		}
-		secret = live
-	}
-	if !material.IsOwnedBy(secret, done.key) || !controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerProtection) {
-		return nil
-	}
+// removeOrphanProtection removes the finalizer of a Secret without a key.
+func (r *Reconciler) removeOrphanProtection(ctx context.Context, secret *corev1.Secret) error {
 	after := secret.DeepCopy()
 	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
-	return client.IgnoreNotFound(r.patchSecret(ctx, done.key, secret, after))
-}
-
-// removeOrphanProtection removes the finalizer of a deleted Secret without a key
-// if its namespace is terminating. It reports whether the Secret is still
-// protected.
-func (r *Reconciler) removeOrphanProtection(ctx context.Context, secret *corev1.Secret) (protected bool, err error) {
-	if secret.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerProtection) {
-		return false, nil
+	patch := client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, after, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("write finalizers of Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 	}
-	terminating, err := r.namespaceTerminating(ctx, secret.Namespace, true)
-	if err != nil || !terminating {
-		return true, err
-	}
-	before := secret.DeepCopy()
-	controllerutil.RemoveFinalizer(secret, signetv1alpha1.FinalizerProtection)
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, secret, patch); client.IgnoreNotFound(err) != nil {
-		return true, fmt.Errorf("write finalizers of Secret %s: %w", client.ObjectKeyFromObject(secret), err)
-	}
-	return false, nil
+	return nil
 }
 
 // patchKey writes the differences in the key's metadata, if the key is still as

@@ -3,12 +3,17 @@
 package signaturekey
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,31 +22,119 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // The cache may lack a binding that has just been granted an API.
 func TestProtectionIsKeptForBindingsThatTheCacheLacks(t *testing.T) {
-	for name, binding := range map[string]*signetv1alpha1.SignatureBinding{"one that the cache has not seen": holder(), "none": nil} {
+	ofPublic := gen.WithType(signetv1alpha1.KeyTypePublicKey)
+	cases := map[string]struct {
+		key     *signetv1alpha1.SignatureKey
+		binding *signetv1alpha1.SignatureBinding
+		inUse   string
+	}{
+		"no binding":                 {testKey(gen.WithFinalizers(protection)), nil, signetv1alpha1.ReasonNotBound},
+		"a binding":                  {testKey(gen.WithFinalizers(protection)), holder(), signetv1alpha1.ReasonBound},
+		"a binding of a deleted key": {testKey(gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)), holder(), signetv1alpha1.ReasonDeletionBlocked},
+		"a binding of a deleted key whose ConfigMap the cache lacks": {
+			testKey(ofPublic, gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)), holder(), signetv1alpha1.ReasonDeletionBlocked,
+		},
+	}
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			var live []client.Object
-			if binding != nil {
-				live = append(live, binding)
+			secret := testSecretOf(t, c.key, gen.WithFinalizers(protection))
+			live := []client.Object{secret}
+			if c.binding != nil {
+				live = append(live, c.binding)
 			}
-			f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection))), newStore(t, interceptor.Funcs{}, live...))
+			f := newFixture(t, newStore(t, interceptor.Funcs{}, c.key, secret), newStore(t, interceptor.Funcs{}, live...))
 			if _, err := f.reconcile(t); err != nil {
 				t.Fatal(err)
 			}
-			key, secret := &signetv1alpha1.SignatureKey{}, &corev1.Secret{}
-			for _, object := range []client.Object{key, secret} {
+			for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &corev1.Secret{}} {
 				if err := f.cached.Get(t.Context(), orders, object); err != nil {
 					t.Fatal(err)
 				}
-				if got := len(object.GetFinalizers()) > 0; got != (binding != nil) {
+				if got := len(object.GetFinalizers()) > 0; got != (c.binding != nil) {
 					t.Errorf("%T is protected: %t", object, got)
 				}
 			}
+			if got := f.condition(t, signetv1alpha1.ConditionInUse).Reason; got != c.inUse {
+				t.Errorf("InUse is %s, want %s", got, c.inUse)
+			}
 		})
+	}
+}
+
+// The cache may lack the finalizer that a grant has just added to the Secret. While
+// protection is removed no binding is granted the key, and no version is read after
+// the decision that it is written with.
+func TestProtectionIsRemovedWithTheVersionsThatWereDecidedOn(t *testing.T) {
+	var requests []string
+	var f *fixture
+	record := func(request string) {
+		if state := f.Claims.Namespace("shop").Protection("orders", "key-uid"); state != slots.ProtectionReleasing {
+			t.Errorf("the key is %s at %s", state, request)
+		}
+		requests = append(requests, request)
+	}
+	live := newStore(t, interceptor.Funcs{
+		List: func(ctx context.Context, store client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
+			record("list")
+			return store.List(ctx, list, options...)
+		},
+		Get: func(ctx context.Context, store client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			record(fmt.Sprintf("get %T", object))
+			return store.Get(ctx, name, object, options...)
+		},
+	}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection)))
+	cached := newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, _ client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			record(fmt.Sprintf("patch %T", object))
+			return live.Patch(ctx, object, patch, options...)
+		},
+	}, testKey(gen.WithFinalizers(protection)), testSecret(t))
+	f = newFixture(t, cached, live)
+	if _, err := f.reconcile(t); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"list", "get *v1.Secret", "patch *v1.Secret", "patch *v1alpha1.SignatureKey"}
+	if !slices.Equal(requests, want) {
+		t.Errorf("requests %q, want %q", requests, want)
+	}
+	if state := f.Claims.Namespace("shop").Protection("orders", "key-uid"); state != slots.ProtectionUnknown {
+		t.Errorf("the key is %s afterwards", state)
+	}
+}
+
+// A removal that was decided on an older version fails, and is decided again.
+func TestProtectionOfAChangedSecretIsKept(t *testing.T) {
+	key, secret := testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection))
+	live := newStore(t, interceptor.Funcs{}, key.DeepCopy(), secret.DeepCopy())
+	cached := newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, _ client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			return live.Patch(ctx, object, patch, options...)
+		},
+	}, key, secret)
+	f := newFixture(t, cached, live)
+	changed := &corev1.Secret{}
+	if err := live.Get(t.Context(), orders, changed); err != nil {
+		t.Fatal(err)
+	}
+	changed.Annotations = map[string]string{signetv1alpha1.GroupVersion.Group + "/fencing-token": "1"}
+	if err := live.Update(t.Context(), changed); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := f.reconcile(t); err != nil || result.RequeueAfter != kubeclient.StaleDelay {
+		t.Errorf("reconcile = %v, %v, want another try", result, err)
+	}
+	for _, object := range []client.Object{&signetv1alpha1.SignatureKey{}, &corev1.Secret{}} {
+		if err := live.Get(t.Context(), orders, object); err != nil || len(object.GetFinalizers()) == 0 {
+			t.Errorf("%T is not protected: %v", object, err)
+		}
 	}
 }
 
@@ -74,7 +167,7 @@ func TestProtectionIsRemovedAfterACrash(t *testing.T) {
 			return c.Patch(ctx, object, patch, options...)
 		},
 	}, testKey(gen.WithFinalizers(protection)), testSecret(t, gen.WithFinalizers(protection)))
-	f := newFixture(t, cached, newStore(t, interceptor.Funcs{}))
+	f := newFixture(t, cached, cached)
 	if _, err := f.reconcile(t); err == nil {
 		t.Fatal("the failure is not reported")
 	}
@@ -99,6 +192,35 @@ func TestNothingIsGeneratedOnAStaleCache(t *testing.T) {
 	}
 	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady {
 		t.Errorf("Ready is %s", got.Reason)
+	}
+}
+
+// No watch reports when an object without Signet's label is gone: it is read once a
+// minute while it blocks the key.
+func TestBlockedKeyIsReadAgainAfterAMinute(t *testing.T) {
+	reads := 0
+	other := testSecret(t, gen.SecretFunc(func(s *corev1.Secret) { s.Type, s.Labels = corev1.SecretTypeOpaque, nil }))
+	live := newStore(t, interceptor.Funcs{
+		Get: func(ctx context.Context, store client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+			reads++
+			return store.Get(ctx, name, object, options...)
+		},
+	}, other)
+	f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey()), live)
+	for range 2 {
+		if result, err := f.reconcile(t); err != nil || result.RequeueAfter != keyplan.LiveReadInterval {
+			t.Errorf("reconcile = %v, %v", result, err)
+		}
+	}
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonSecretOwnedByOther || reads != 1 {
+		t.Errorf("Ready is %s after %d reads", got.Reason, reads)
+	}
+	if err := live.Delete(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	f.after(t, time.Minute)
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady || reads != 2 {
+		t.Errorf("Ready is %s after %d reads", got.Reason, reads)
 	}
 }
 
@@ -217,7 +339,7 @@ func TestStatusThatCannotBeWritten(t *testing.T) {
 			switch {
 			case c.logged && (!apierrors.IsForbidden(err) || strings.Contains(err.Error(), "terminal")):
 				t.Errorf("reconcile = %v, want the refusal alone", err)
-			case !c.logged && (err != nil || result.RequeueAfter != staleRetry):
+			case !c.logged && (err != nil || result.RequeueAfter != kubeclient.StaleDelay):
 				t.Errorf("reconcile = %v, %v, want another try", result, err)
 			}
 			if got := f.takeEvents(); len(got) > 0 {
@@ -256,25 +378,49 @@ func TestInvalidSpecIsNotFollowed(t *testing.T) {
 	}
 }
 
+// failedWrite is a write that fails, of a key that a binding has just come to use
+// and whose trigger has just changed.
+type failedWrite struct {
+	keyType signetv1alpha1.KeyType
+	fails   func(client.Object) bool
+	// before is what happens until then.
+	before   func(*testing.T, *fixture)
+	rotating string
+	emitted  []string
+}
+
+var failedWrites = map[string]failedWrite{
+	"of the Secret": {
+		fails:    func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+	},
+	"of the public ConfigMap, before the Secret": {
+		keyType:  signetv1alpha1.KeyTypePublicKey,
+		fails:    func(object client.Object) bool { _, isPublic := object.(*corev1.ConfigMap); return isPublic },
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+	},
+	"of the public ConfigMap, after the Secret": {
+		keyType: signetv1alpha1.KeyTypePublicKey,
+		fails:   func(object client.Object) bool { _, isPublic := object.(*corev1.ConfigMap); return isPublic },
+		before: func(t *testing.T, f *fixture) {
+			f.change(t, gen.WithTrigger("first"))
+			f.after(t, 0)
+			f.after(t, 2*time.Minute)
+			f.clock.SetTime(f.clock.Now().Add(15 * time.Minute))
+		},
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Settled Version "},
+	},
+	"of the key's finalizer, after the Secret": {
+		fails:    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
+		rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Staged Version "},
+	},
+}
+
 // What a plan has written is reported even if a later write fails, but no
-// generation counts as observed then.
+// generation counts as acted upon then.
 func TestFailedWrites(t *testing.T) {
 	failure := errors.New("cut off")
-	cases := map[string]struct {
-		fails    func(client.Object) bool
-		rotating string
-		emitted  []string
-	}{
-		"of the Secret": {
-			fails:    func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
-			rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
-		},
-		"of the key's finalizer, after the Secret": {
-			fails:    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
-			rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Staged Version "},
-		},
-	}
-	for name, c := range cases {
+	for name, c := range failedWrites {
 		t.Run(name, func(t *testing.T) {
 			failing := false
 			f := newFixture(t, newStore(t, interceptor.Funcs{
@@ -284,36 +430,57 @@ func TestFailedWrites(t *testing.T) {
 					}
 					return store.Patch(ctx, object, patch, options...)
 				},
-			}, testKey()), newStore(t, interceptor.Funcs{}))
-			if _, err := f.reconcile(t); err != nil {
-				t.Fatal(err)
+			}, testKey(gen.WithType(cmp.Or(c.keyType, signetv1alpha1.KeyTypeHMAC)))), newStore(t, interceptor.Funcs{}))
+			f.PublicKeyEnabled = true
+			f.after(t, 0)
+			if c.before != nil {
+				c.before(t, f)
 			}
 			f.takeEvents()
-			failing = true
-			key := f.key(t)
-			gen.WithTrigger("again")(key)
-			key.Generation++
-			if err := errors.Join(f.cached.Update(t.Context(), key), f.cached.Create(t.Context(), holder())); err != nil {
+			ready, observed := f.ready(t), f.key(t).Status.ObservedGeneration
+			f.change(t, gen.WithTrigger("again"))
+			if err := f.cached.Create(t.Context(), holder()); err != nil {
 				t.Fatal(err)
 			}
+			failing = true
 			if _, err := f.reconcile(t); !errors.Is(err, failure) {
 				t.Errorf("reconcile = %v", err)
 			}
-			if got := f.key(t).Status.ObservedGeneration; got != 1 {
-				t.Errorf("generation %d counts as observed", got)
+			if diff := gocmp.Diff(ready, f.ready(t)); diff != "" {
+				t.Errorf("Ready has changed (-before +after):\n%s", diff)
 			}
+			f.expectObserved(t, observed)
 			if got := f.condition(t, signetv1alpha1.ConditionRotating).Reason; got != c.rotating {
 				t.Errorf("Rotating is %s, want %s", got, c.rotating)
 			}
-			got := f.takeEvents()
-			if len(got) != len(c.emitted) {
-				t.Fatalf("emitted %q, want %q", got, c.emitted)
-			}
-			for i, want := range c.emitted {
-				if !strings.HasPrefix(got[i], want) {
-					t.Errorf("emitted %q, want %q", got[i], want)
-				}
-			}
+			f.expectEvents(t, c.emitted...)
 		})
+	}
+}
+
+// The adoption of a Secret is reported once, when it has taken effect.
+func TestAdoptionIsReportedOnce(t *testing.T) {
+	failing := true
+	secret := testSecret(t, gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences = nil }))
+	f := newFixture(t, newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, store client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			if failing {
+				return errors.New("cut off")
+			}
+			return store.Patch(ctx, object, patch, options...)
+		},
+	}, testKey(), secret), newStore(t, interceptor.Funcs{}))
+	for range 2 {
+		if _, err := f.reconcile(t); err == nil {
+			t.Fatal("the failure is not reported")
+		}
+		f.expectEvents(t)
+	}
+	failing = false
+	for _, want := range [][]string{{"Normal Adopted Adopted existing Secret ", "Normal Ready "}, nil} {
+		if _, err := f.reconcile(t); err != nil {
+			t.Fatal(err)
+		}
+		f.expectEvents(t, want...)
 	}
 }

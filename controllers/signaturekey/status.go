@@ -4,25 +4,18 @@ package signaturekey
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
-
-// staleRetry is the delay before a decision that was based on an outdated object
-// is repeated, unless a watch event comes first.
-const staleRetry = 100 * time.Millisecond
 
 // patchStatus writes the status once, even if the plan was not carried out,
 // emits the events, and returns when to come back.
@@ -33,10 +26,9 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 	if applyErr != nil {
 		plan = r.planOfFailure(o, plan, done)
 	}
-	changed := !equality.Semantic.DeepEqual(o.Key.Status, plan.Status)
-	if changed {
+	if !equality.Semantic.DeepEqual(o.Key.Status, plan.Status) {
 		if err := r.writeStatus(ctx, done.key, plan.Status); apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: staleRetry}, nil
+			return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 		} else if err != nil {
 			// Alone: joined to an error that is not to be retried, it would not be
 			// retried either.
@@ -47,24 +39,22 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 	switch {
 	case apierrors.IsConflict(applyErr):
 		// Another client has written what the caches do not show yet.
-		return ctrl.Result{RequeueAfter: staleRetry}, nil
+		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	case applyErr != nil:
 		return ctrl.Result{}, applyErr
-	case changed && plan.Terminal:
-		return ctrl.Result{}, terminalError(plan.Status)
+	case plan.Terminal:
+		return events.TerminalResult(o.Key.Status.Conditions, plan.Status.Conditions, plan.RequeueAfter)
 	default:
 		return ctrl.Result{RequeueAfter: plan.RequeueAfter}, nil
 	}
 }
 
 // planOfFailure is what to report of a plan that was not carried out to the end.
-// No generation counts as observed that was not acted upon.
 func (r *Reconciler) planOfFailure(o keyplan.Observation, plan keyplan.Plan, done outcome) keyplan.Plan {
 	if !done.materialWritten {
 		return keyplan.Unapplied(o, r.Clock.Now())
 	}
-	plan.Status.ObservedGeneration = o.Key.Status.ObservedGeneration
-	return plan
+	return keyplan.PartlyApplied(o, plan)
 }
 
 // writeStatus writes the status, if the key is still as it was observed.
@@ -82,14 +72,4 @@ func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.Signat
 func (r *Reconciler) emitEvents(ctx context.Context, o keyplan.Observation, plan keyplan.Plan) {
 	r.recorder.Record(ctx, o.Key, plan.Events...)
 	events.ObserveTimeToReady(o.Key, o.Key.Status.Conditions, plan.Status.Conditions, r.Clock.Now())
-}
-
-// terminalError counts a key that waits for a change by a user. It is not
-// retried before a watch reports one.
-func terminalError(status signetv1alpha1.SignatureKeyStatus) error {
-	reason := "unknown"
-	if ready := meta.FindStatusCondition(status.Conditions, signetv1alpha1.ConditionReady); ready != nil {
-		reason = ready.Reason
-	}
-	return reconcile.TerminalError(errors.New(reason))
 }

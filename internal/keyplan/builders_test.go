@@ -172,11 +172,6 @@ func statusOf(options ...statusOption) signetv1alpha1.SignatureKeyStatus {
 	return s
 }
 
-// observing sets the generation of the status as a whole.
-func observing(generation int64) statusOption {
-	return func(s *signetv1alpha1.SignatureKeyStatus) { s.ObservedGeneration = generation }
-}
-
 // condition sets a condition of generation 1.
 func condition(conditionType string, conditionStatus metav1.ConditionStatus, since time.Time, reason, message string) statusOption {
 	return func(s *signetv1alpha1.SignatureKeyStatus) {

@@ -16,6 +16,7 @@ import (
 var (
 	errSecretNotReadLive = errors.New("the absence of the managed Secret has not been confirmed by a live read")
 	errPublicNotReadLive = errors.New("the absence of the public ConfigMap has not been confirmed by a live read")
+	errNotReleasing      = errors.New("the absence of bindings that use the key has not been confirmed while it is Releasing")
 )
 
 // planner computes one plan.
@@ -70,7 +71,7 @@ var steps = append(checks[:len(checks):len(checks)],
 )
 
 // Compute returns the plan for a key. It fails if randomness does, and if
-// NeedsLiveSecret or NeedsLivePublic was not followed.
+// NeedsLiveSecret, NeedsLivePublic or NeedsReleasing was not followed.
 func Compute(observation Observation, now time.Time, random io.Reader) (Plan, error) {
 	p := newPlanner(observation, now, random)
 	if !p.deletable() {
@@ -78,21 +79,11 @@ func Compute(observation Observation, now time.Time, random io.Reader) (Plan, er
 			return Plan{}, err
 		}
 	}
-	p.planProtection()
+	if err := p.planProtection(); err != nil {
+		return Plan{}, err
+	}
 	p.plan.Status.ObservedGeneration = p.Key.Generation
 	return p.finish(), nil
-}
-
-// Unapplied returns what to report if no write of the plan took effect: the
-// material as observed, and the problems that the checks have found. It has no
-// writes.
-func Unapplied(observation Observation, now time.Time) Plan {
-	p := newPlanner(observation, now, nil)
-	if !p.deletable() {
-		// An error leaves the status as it is, which is what to report then.
-		_, _ = p.run(checks)
-	}
-	return p.finish()
 }
 
 // NeedsLiveSecret reports whether the plan relies on the absence of the managed
@@ -115,6 +106,14 @@ func NeedsLivePublic(observation Observation) bool {
 	}
 	decided, err := newPlanner(observation, time.Time{}, nil).run(checks)
 	return !decided && err == nil
+}
+
+// NeedsReleasing reports whether the plan relies on the absence of bindings that
+// use the key: it would remove finalizers, which a grant that the caches do not
+// show yet may just have added.
+func NeedsReleasing(observation Observation) bool {
+	p := newPlanner(observation, time.Time{}, nil)
+	return !observation.Releasing && !p.mustRestoreProtection() && p.mayRemoveProtection()
 }
 
 func newPlanner(observation Observation, now time.Time, random io.Reader) *planner {

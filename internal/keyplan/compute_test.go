@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -88,7 +87,11 @@ func expectNoMaterial(t *testing.T, o Observation, plan Plan) {
 	if plan.Secret != nil {
 		maps.Copy(values, plan.Secret.Desired.Data)
 	}
-	for _, name := range []string{"secret", "next.secret", "previous.secret"} {
+	names := []string{"secret", "next.secret", "previous.secret"}
+	if o.Key.Spec.Type == signetv1alpha1.KeyTypeAES {
+		names = append(names, "key")
+	}
+	for _, name := range names {
 		if value := string(values[name]); len(value) > 4 && strings.Contains(string(text), value) {
 			t.Errorf("data[%s] is in %s", name, text)
 		}
@@ -106,6 +109,8 @@ func expectToSettle(t *testing.T, o Observation) {
 	t.Helper()
 	random := &testRandom{reads: 100}
 	for range 4 {
+		o.Releasing = false
+		o.Releasing = NeedsReleasing(o)
 		plan, err := Compute(o, testNow, random)
 		if err != nil {
 			t.Fatal(err)
@@ -142,10 +147,9 @@ func carriedOut(o Observation, plan Plan) Observation {
 	case RestoreProtection:
 		o.Key.Finalizers = append(o.Key.Finalizers, protection)
 	case RemoveProtection:
+		o.Key.Finalizers, o.Secret.Finalizers = without(o.Key.Finalizers), without(o.Secret.Finalizers)
+	case RemoveKeyProtection:
 		o.Key.Finalizers = without(o.Key.Finalizers)
-		if material.IsOwnedBy(o.Secret, o.Key) {
-			o.Secret.Finalizers = without(o.Secret.Finalizers)
-		}
 	case KeepProtection:
 	}
 	if !o.Key.DeletionTimestamp.IsZero() && len(o.Key.Finalizers) == 0 {
@@ -165,29 +169,22 @@ func without(finalizers []string) []string {
 	return left
 }
 
-// expectEveryReason checks that the tables cover every status and reason that a
-// key's conditions can have.
-func expectEveryReason(t *testing.T, cases map[string]planCase) {
-	t.Helper()
-	covered := map[string]bool{}
-	for _, c := range cases {
-		for _, got := range c.want.Status.Conditions {
-			covered[got.Type+" "+string(got.Status)+" "+got.Reason] = true
-		}
-	}
-	for _, want := range []string{
-		"Ready True Ready", "Ready True TypeNotEnabled", "Ready True SecretTerminating",
-		"Ready Unknown SourceNotFound", "Ready Unknown SecretTerminating", "Ready Unknown NamespaceTerminating",
-		"Ready False SourceNotFound", "Ready False SecretTerminating", "Ready False NamespaceTerminating",
-		"Ready False InvalidSpec", "Ready False InvalidSource", "Ready False InvalidMaterial",
-		"Ready False SecretOwnedByOther", "Ready False SecretLost", "Ready False TypeNotEnabled", "Ready False KeyTerminating",
-		"InUse True Bound", "InUse True DeletionBlocked", "InUse False NotBound",
-		"Rotating True Staged", "Rotating True Retiring",
-		"Rotating False Settled", "Rotating False Resting", "Rotating False NothingToRotate",
-	} {
-		if !covered[want] {
-			t.Errorf("no case has %s", want)
-		}
+func TestComputeRemovesProtectionOnlyWhileReleasing(t *testing.T) {
+	for name, c := range protectionCases {
+		t.Run(name, func(t *testing.T) {
+			removes := c.want.Protection == RemoveProtection || c.want.Protection == RemoveKeyProtection
+			o := with(c.observation, func(o *Observation) { o.Releasing = false })
+			if got := NeedsReleasing(o); got != removes {
+				t.Errorf("NeedsReleasing = %t", got)
+			}
+			if _, err := Compute(o, testNow, &testRandom{}); errors.Is(err, errNotReleasing) != removes {
+				t.Errorf("Compute = %v", err)
+			}
+			o.Releasing = true
+			if NeedsReleasing(o) {
+				t.Error("a key that is Releasing needs it again")
+			}
+		})
 	}
 }
 
@@ -253,51 +250,6 @@ func with(o Observation, change func(*Observation)) Observation {
 	o = deepCopy(o)
 	change(&o)
 	return o
-}
-
-// Until its writes have taken effect, nothing of a plan is reported but what was
-// observed and what is wrong with it.
-func TestUnapplied(t *testing.T) {
-	set := testSet()
-	cases := map[string]planCase{
-		"new material": {
-			observation: Observation{Key: testKey(), SecretLive: true},
-			want:        Plan{Status: statusOf(observing(-1), notBound(testNow))},
-		},
-		"the next step of a rotation": {
-			observation: Observation{
-				Key: readyKey(set, gen.WithTrigger("again")), Secret: testSecret(testKey(), set), Watch: watched(set, time.Hour),
-			},
-			want: Plan{Status: statusOf(readyWith(set))},
-		},
-		"a rotation that an invalid source stops": {
-			observation: Observation{
-				Key: readyKey(set, gen.WithTrigger("again"), gen.WithSource("own")), Secret: testSecret(testKey(), set),
-			},
-			want: Plan{
-				Status: statusOf(readyWith(set), resting(earlier), waiting(testNow, signetv1alpha1.ReasonSourceNotFound, noSource)),
-				Events: []event{normal(signetv1alpha1.ReasonSourceNotFound, noSource)}, RequeueAfter: 5 * time.Minute,
-			},
-		},
-		"an adoption": {
-			observation: Observation{Key: testKey(), Secret: testSecret(testKey(), set, retained)},
-			want: Plan{
-				Status: statusOf(observing(-1), notBound(testNow), settled(testNow, "active-id"), showing(set)),
-				Events: []event{normal(eventAdopted, `Adopted existing Secret "orders" with version active-id.`)},
-			},
-		},
-		"a deletion": {
-			observation: Observation{Key: readyKey(set, gen.WithFinalizers(protection), gen.DeletedAt(testNow)), Secret: testSecret(testKey(), set)},
-			want:        Plan{Status: statusOf(readyWith(set))},
-		},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Unapplied(c.observation, testNow), anyOrder, cmpopts.EquateEmpty()); diff != "" {
-				t.Errorf("plan (-want +got):\n%s", diff)
-			}
-		})
-	}
 }
 
 // Randomness that fails is an error: nothing is written that it should have

@@ -26,7 +26,8 @@
 // A cache cannot prove that an object does not exist. A step that relies on an
 // absence fails unless a live read has confirmed it. NeedsLiveSecret and
 // NeedsLivePublic take the same steps to find out whether one would, so that the
-// caller reads live exactly where a plan depends on it.
+// caller reads live exactly where a plan depends on it. NeedsReleasing does so for
+// the absence of bindings, which has to last until finalizers have been removed.
 //
 // # Goals
 //

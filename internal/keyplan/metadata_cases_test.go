@@ -23,7 +23,32 @@ var (
 	anotherName = testSet(func(s *material.Set) { s.DisplayName = "another_name" })
 )
 
+var (
+	basicKey      = readyKey(basicSet, gen.WithType(signetv1alpha1.KeyTypeBasic))
+	harmedDerived = testSecret(testKey(), basicSet, gen.SecretFunc(func(s *corev1.Secret) { s.Data["password"] = []byte("x") }))
+)
+
 var metadataCases = map[string]planCase{
+	"derived data that another client has changed is repaired": {
+		observation: Observation{Key: basicKey, Secret: harmedDerived},
+		want: Plan{
+			RotationState: basicSet.RotationState(), Secret: write(harmedDerived, testSecret(testKey(), basicSet)), Status: statusOf(readyWith(basicSet)),
+		},
+	},
+	"a changed template replaces what an earlier one has set, and leaves the rest": {
+		observation: Observation{
+			Key:    readyKey(activeSet, gen.WithTemplate(signetv1alpha1.SecretTemplate{Labels: map[string]signetv1alpha1.LabelValue{"team": "depot"}})),
+			Secret: testSecret(testKey(), activeSet, templated, gen.WithLabels(map[string]string{"other": "stays"})),
+		},
+		want: Plan{
+			RotationState: activeSet.RotationState(), Status: statusOf(readyWith(activeSet)),
+			Secret: write(testSecret(testKey(), activeSet, templated, gen.WithLabels(map[string]string{"other": "stays"})),
+				testSecret(testKey(), activeSet, gen.SecretFunc(func(s *corev1.Secret) {
+					s.Labels["team"], s.Labels["other"] = "depot", "stays"
+					s.Annotations = map[string]string{annotationTemplate: "label:team"}
+				}))),
+		},
+	},
 	"a template is applied to the Secret": {
 		observation: Observation{Key: readyKey(activeSet, gen.WithTemplate(template)), Secret: activeSecret},
 		want: Plan{
@@ -65,9 +90,11 @@ var metadataCases = map[string]planCase{
 
 // lackingSecrets are changes of a managed Secret by other clients that are undone.
 var lackingSecrets = map[string]gen.SecretFunc{
-	"labels":               func(s *corev1.Secret) { s.Labels = nil },
-	"the label of the key": func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelKey) },
-	"an owner":             func(s *corev1.Secret) { s.OwnerReferences = nil },
+	"the label that caches select by": func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelMaterial) },
+	"the manager's label":             func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelManagedBy) },
+	"labels":                          func(s *corev1.Secret) { s.Labels = nil },
+	"the label of the key":            func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelKey) },
+	"an owner":                        func(s *corev1.Secret) { s.OwnerReferences = nil },
 	"an owner with the present UID": func(s *corev1.Secret) {
 		s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(testKey(gen.WithUID("restored")), signetv1alpha1.GroupVersion.WithKind("SignatureKey"))}
 	},

@@ -45,6 +45,10 @@ type Observation struct {
 	Users []string
 	// HasHolder reports whether one of them holds an API with the key's material.
 	HasHolder bool
+	// Releasing reports whether the claim cache has the key as Releasing, under the
+	// lock of its namespace. Then no binding can be granted the key, Users is what
+	// the API server has, and Secret has the finalizer if the API server's has.
+	Releasing bool
 
 	// NamespaceTerminating reports whether the namespace is being deleted.
 	NamespaceTerminating bool

@@ -71,14 +71,16 @@ type ConfigMapPlan struct {
 // is added as part of SecretPlan.Desired.
 type Protection string
 
-// What can become of the finalizers.
+// What can become of the finalizers. A removal is planned only for a key that is
+// Releasing.
 const (
 	// KeepProtection changes nothing.
 	KeepProtection Protection = ""
 	// RestoreProtection adds the key's finalizer.
 	RestoreProtection Protection = "Restore"
-	// RemoveProtection removes the Secret's finalizer and then the key's, under the
-	// lock under which slots are granted, unless a live list shows a binding that
-	// uses the key.
+	// RemoveProtection removes the Secret's finalizer and then the key's, so that a
+	// crash in between leaves a key that does it again.
 	RemoveProtection Protection = "Remove"
+	// RemoveKeyProtection removes the key's finalizer: its Secret has none.
+	RemoveKeyProtection Protection = "RemoveFromKey"
 )

@@ -13,13 +13,19 @@ import (
 )
 
 // planProtection decides what becomes of the finalizers.
-func (p *planner) planProtection() {
+func (p *planner) planProtection() error {
 	switch {
 	case p.mustRestoreProtection():
 		p.plan.Protection = RestoreProtection
-	case p.mayRemoveProtection():
+	case !p.mayRemoveProtection():
+	case !p.Releasing:
+		return errNotReleasing
+	case material.IsOwnedBy(p.Secret, p.Key) && hasProtection(p.Secret):
 		p.plan.Protection = RemoveProtection
+	default:
+		p.plan.Protection = RemoveKeyProtection
 	}
+	return nil
 }
 
 // mustRestoreProtection reports whether the key lacks its finalizer although a

@@ -78,7 +78,8 @@ var protectionCases = map[string]planCase{
 	},
 	"a key that is no longer used loses its protection": {
 		observation: Observation{
-			Key: readyKey(activeSet, isProtected, withStatus(readyWith(activeSet), boundToShop(earlier))), Secret: protectedSecret,
+			Releasing: true,
+			Key:       readyKey(activeSet, isProtected, withStatus(readyWith(activeSet), boundToShop(earlier))), Secret: protectedSecret,
 		},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), notBound(testNow)),
@@ -86,18 +87,28 @@ var protectionCases = map[string]planCase{
 		},
 	},
 	"a Secret that alone is protected loses its protection": {
-		observation: Observation{Key: readyKey(activeSet), Secret: protectedSecret},
+		observation: Observation{Key: readyKey(activeSet), Secret: protectedSecret, Releasing: true},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet)),
 		},
 	},
+	"a key that alone is protected loses its protection": {
+		observation: Observation{Key: readyKey(activeSet, isProtected), Secret: activeSecret, Releasing: true},
+		want: Plan{
+			RotationState: activeSet.RotationState(), Protection: RemoveKeyProtection, Status: statusOf(readyWith(activeSet)),
+		},
+	},
+	"a key that a binding has just been granted keeps its protection": {
+		observation: with(bound(activeSet), func(o *Observation) { o.Secret, o.Releasing = protectedSecret.DeepCopy(), true }),
+		want:        Plan{RotationState: activeSet.RotationState(), Status: statusOf(readyWith(activeSet), boundToShop(earlier))},
+	},
 	"another Secret does not keep the protection of an unused key": {
 		observation: Observation{
-			Key:    testKey(isProtected),
+			Key: testKey(isProtected), Releasing: true,
 			Secret: gen.SourceSecret("orders", nil, gen.InNamespace("shop"), isProtected, gen.SecretFunc(func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque })),
 		},
 		want: Plan{
-			Protection: RemoveProtection, Terminal: true,
+			Protection: RemoveKeyProtection, Terminal: true,
 			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, notManaged), notBound(testNow)),
 			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, notManaged)},
 		},
@@ -112,7 +123,7 @@ var protectionCases = map[string]planCase{
 	},
 	"all protection is removed in a namespace that is being deleted": {
 		observation: with(bound(activeSet), func(o *Observation) {
-			o.Secret, o.NamespaceTerminating = protectedSecret.DeepCopy(), true
+			o.Secret, o.NamespaceTerminating, o.Releasing = protectedSecret.DeepCopy(), true, true
 		}),
 		want: Plan{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), boundToShop(earlier)),
@@ -128,14 +139,15 @@ var protectionCases = map[string]planCase{
 	},
 	"a deleted key that is not used loses its protection, and nothing else happens": {
 		observation: Observation{
-			Key:    readyKey(activeSet, isProtected, deletedNow, gen.WithTrigger("again"), gen.WithIdentifier("no good?")),
-			Secret: testSecret(testKey(), activeSet, isProtected, deletedBefore),
+			Releasing: true,
+			Key:       readyKey(activeSet, isProtected, deletedNow, gen.WithTrigger("again"), gen.WithIdentifier("no good?")),
+			Secret:    testSecret(testKey(), activeSet, isProtected, deletedBefore),
 		},
 		want: Plan{Protection: RemoveProtection, Status: statusOf(readyWith(activeSet))},
 	},
 	"a deleted key in use loses its protection if its namespace is being deleted": {
 		observation: with(bound(activeSet, deletedNow), func(o *Observation) {
-			o.Secret, o.NamespaceTerminating = protectedSecret.DeepCopy(), true
+			o.Secret, o.NamespaceTerminating, o.Releasing = protectedSecret.DeepCopy(), true, true
 		}),
 		want: Plan{
 			Protection: RemoveProtection,

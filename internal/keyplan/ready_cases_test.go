@@ -44,14 +44,24 @@ const (
 )
 
 var (
-	generatedSet = testSet(func(activeSet *material.Set) { activeSet.Active = drawn() })
-	triggeredSet = generatedSet.WithTriggers("first", "")
-	createdPlan  = Plan{
-		Secret: create(newSecret(testKey(), generatedSet)),
-		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(generatedSet)),
+	generatedSet   = testSet(func(activeSet *material.Set) { activeSet.Active = drawn() })
+	triggeredSet   = generatedSet.WithTriggers("first", "")
+	generatedBasic = testSet(func(set *material.Set) { set.Type, set.Active = signetv1alpha1.KeyTypeBasic, drawn() })
+	generatedAES   = testSet(func(set *material.Set) {
+		set.Type, set.Algorithm, set.Active = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, drawn()
+		set.Active.Secret = set.Active.Secret[:16]
+	})
+	createdPlan = created(generatedSet)
+)
+
+// created is the plan of a new key that gets the material.
+func created(set *material.Set) Plan {
+	return Plan{
+		Secret: create(newSecret(testKey(), set)),
+		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(set)),
 		Events: []event{normal(eventGenerated, generatedMessage), readyEvent()},
 	}
-)
+}
 
 var generationCases = map[string]planCase{
 	"a new key gets material": {observation: Observation{Key: testKey(), SecretLive: true}, want: createdPlan},
@@ -62,6 +72,14 @@ var generationCases = map[string]planCase{
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(triggeredSet)),
 			Events: createdPlan.Events,
 		},
+	},
+	"a new Basic key gets derived data": {
+		observation: Observation{Key: testKey(gen.WithType(signetv1alpha1.KeyTypeBasic)), SecretLive: true},
+		want:        created(generatedBasic),
+	},
+	"the cipher key of a new AES key is not published": {
+		observation: Observation{Key: testKey(gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)), SecretLive: true},
+		want:        created(generatedAES),
 	},
 	"an unbound key whose Secret is gone gets new material": {
 		observation: Observation{Key: readyKey(activeSet), SecretLive: true},
@@ -344,6 +362,7 @@ var (
 	}
 	readAbsent  = func(o *Observation) { o.SecretLive = true }
 	renewedSet  = testSet(noting("renew", ""), func(s *material.Set) { s.Active = drawn() })
+	regainedSet = testSet(noting("before", ""), func(s *material.Set) { s.Active = drawn() })
 	brokenBytes = gen.SecretFunc(func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
 )
 
@@ -414,6 +433,16 @@ var lossCases = map[string]planCase{
 			Secret: write(testSecret(testKey(), lostSet, brokenBytes), testSecret(testKey(), renewedSet)),
 			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(renewedSet), notBound(earlier)),
 			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
+		},
+	},
+	"lost material of a key that is no longer used is generated again": {
+		observation: with(lossTold(gen.WithTrigger("before")), func(o *Observation) {
+			o.Users, o.HasHolder, o.SecretLive, o.Releasing = nil, false, true, true
+		}),
+		want: Plan{
+			Secret: create(newSecret(testKey(), regainedSet)), Protection: RemoveKeyProtection,
+			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(regainedSet), notBound(testNow)),
+			Events: []event{normal(eventGenerated, generatedMessage), readyEvent(), unusedEvent},
 		},
 	},
 	"a consent that cannot be followed yet is kept": {
@@ -502,6 +531,25 @@ var deletionCases = map[string]planCase{
 		want: Plan{
 			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretTerminating, secretGoing), notBound(earlier)),
 			Events: []event{warning(signetv1alpha1.ReasonSecretTerminating, secretGoing)},
+		},
+	},
+	"modified bytes in an unprotected Secret that is deleted are not followed": {
+		observation: Observation{
+			Key:    readyKey(activeSet),
+			Secret: testSecret(testKey(), activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow")),
+		},
+		want: waitsForDeletion,
+	},
+	"modified bytes in an unprotected Secret of a bound key that is deleted become a version that must be saved": {
+		observation: with(bound(activeSet), func(o *Observation) {
+			o.Secret = testSecret(o.Key, activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow"))
+		}),
+		want: Plan{
+			Secret: write(testSecret(testKey(), activeSet, modified, deletedBefore, gen.WithFinalizers("example.com/slow")),
+				testSecret(testKey(), renamedSet, deletedBefore, gen.WithFinalizers("example.com/slow"))),
+			Status: statusOf(readyWith(renamedSet), stalled(testNow, signetv1alpha1.ReasonSecretTerminating, secretUnprotects),
+				settled(earlier, drawnID(1)), boundToShop(earlier)),
+			Events: []event{warning(eventMaterialModified, modifiedMessage), warning(signetv1alpha1.ReasonSecretTerminating, secretUnprotects)},
 		},
 	},
 	"an unprotected Secret of a bound key that is deleted must be saved": {

@@ -20,9 +20,10 @@ const (
 )
 
 const (
-	drawnMessage  = "Version active-id signs. Version 04040404040404040404040404040404 is also accepted and starts signing at 2026-11-23T12:02:00Z."
-	waitsMessage  = "Version active-id signs. Version next-id is also accepted and starts signing at 2026-11-23T12:01:00Z."
-	switchMessage = "Version next-id signs. Version active-id is still accepted until 2026-11-23T12:15:00Z."
+	drawnMessage   = "Version active-id signs. Version 04040404040404040404040404040404 is also accepted and starts signing at 2026-11-23T12:02:00Z."
+	waitsMessage   = "Version active-id signs. Version next-id is also accepted and starts signing at 2026-11-23T12:01:00Z."
+	renamedMessage = "Version 01010101010101010101010101010101 signs. Version 02020202020202020202020202020202 is also accepted and starts signing at 2026-11-23T12:02:00Z."
+	switchMessage  = "Version next-id signs. Version active-id is still accepted until 2026-11-23T12:15:00Z."
 )
 
 var (
@@ -44,6 +45,11 @@ var (
 	changedSource        = gen.SourceSecret("own", map[string]string{"secret": sourceSecret}, gen.InNamespace("shop"))
 	suppliedNext         = testSet(func(s *material.Set) {
 		s.Next = &material.Version{ID: drawnID(1), Key: s.Active.Key, Secret: material.Bytes(sourceSecret), Created: testNow}
+	})
+	modifiedNext = gen.SecretFunc(func(s *corev1.Secret) { s.Data["next.secret"] = []byte(sourceSecret) })
+	renamedNext  = testSet(func(s *material.Set) {
+		s.Active.ID, s.Active.Created, s.Active.Activated = drawnID(1), testNow, testNow
+		s.Next = &material.Version{ID: drawnID(2), Key: s.Active.Key, Secret: material.Bytes(sourceSecret), Created: testNow}
 	})
 	ninetyDays = gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: ptr.To[int32](90)})
 	oldSet     = testSet(func(s *material.Set) {
@@ -234,6 +240,39 @@ var rotationCases = map[string]planCase{
 				"Version active-id signs. Version 01010101010101010101010101010101 is also accepted and starts signing at 2026-11-23T12:02:00Z.")),
 			Events: []event{normal(signetv1alpha1.ReasonStaged,
 				"The supplied material has changed again. Version 01010101010101010101010101010101 is staged instead of version next-id.")},
+		},
+	},
+	"a component that is no longer supplied keeps its bytes": {
+		observation: Observation{
+			Key: readyKey(activeSet, gen.WithSource("own")), Secret: secretOf(activeSet),
+			Source: gen.SourceSecret("own", map[string]string{"key": identifier}, gen.InNamespace("shop")),
+		},
+		want: Plan{RotationState: activeSet.RotationState(), Status: statusOf(readyWith(activeSet))},
+	},
+	"a rotation continues in a protected Secret that is being deleted": {
+		observation: Observation{
+			Key:    rotatingKey(dueSet, signetv1alpha1.ReasonStaged, "staged", isProtected),
+			Secret: testSecret(testKey(), dueSet, isProtected, deletedBefore), Watch: watched(dueSet, stage),
+		},
+		want: Plan{
+			RotationState: dueSet.RotationState(), RequeueAfter: retire,
+			Secret: write(testSecret(testKey(), dueSet, isProtected, deletedBefore), testSecret(testKey(), switchedSet, isProtected, deletedBefore)),
+			Status: statusOf(readyWith(switchedSet), rotatingAs(earlier, signetv1alpha1.ReasonRetiring, switchMessage),
+				readyAs(earlier, signetv1alpha1.ReasonSecretTerminating, secretProtected)),
+			Events: []event{
+				normal(signetv1alpha1.ReasonSecretTerminating, secretProtected), normal(signetv1alpha1.ReasonRetiring, switchMessage),
+			},
+		},
+	},
+	"a next version that another client has changed is staged for the whole stage": {
+		observation: Observation{
+			Key: rotatingKey(dueSet, signetv1alpha1.ReasonStaged, "staged"), Secret: testSecret(testKey(), dueSet, modifiedNext),
+			Watch: watched(dueSet, stage),
+		},
+		want: Plan{
+			Secret: write(testSecret(testKey(), dueSet, modifiedNext), secretOf(renamedNext)),
+			Status: statusOf(readyWith(renamedNext), rotatingAs(earlier, signetv1alpha1.ReasonStaged, renamedMessage)),
+			Events: []event{warning(eventMaterialModified, modifiedMessage)},
 		},
 	},
 	"a supplied component that changes back calls the rotation off": {

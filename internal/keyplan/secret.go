@@ -84,19 +84,21 @@ func (p *planner) classifyData() (decided bool) {
 	p.adopted = p.firstSeen() || p.lossReported()
 	if !modified {
 		p.setMaterialStatus(set)
-		p.recordAdoption()
 	}
 	return p.classifyDeletion()
 }
 
 // recordAdoption reports material that existed before the key was first seen, or
 // that has been restored. A Secret with the key's own UID is the key's own,
-// written before a crash.
+// written before a crash. Modified bytes have an event of their own.
 func (p *planner) recordAdoption() {
+	if !p.adopted || p.modified {
+		return
+	}
 	own := slices.ContainsFunc(p.Secret.OwnerReferences, func(reference metav1.OwnerReference) bool {
 		return reference.UID == p.Key.UID
 	})
-	if p.adopted && !own {
+	if !own {
 		p.recordEvent(status.Event{Type: corev1.EventTypeNormal, Reason: eventAdopted, Message: fmt.Sprintf(
 			"Adopted existing Secret %q with version %s.", p.Secret.Name, p.current.Active.ID)})
 	}
@@ -156,6 +158,7 @@ func (p *planner) planSecret() (bool, error) {
 	if p.Secret == nil || !equality.Semantic.DeepEqual(p.Secret, desired) {
 		p.plan.Secret = &SecretPlan{Observed: p.Secret, Desired: desired, RotationState: p.next.RotationState()}
 	}
+	p.recordAdoption()
 	if p.change != nil {
 		p.recordEvent(*p.change)
 	}

@@ -212,7 +212,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	if err := bindings.SetupWithManager(mgr, options.Concurrency); err != nil {
 		return err
 	}
-	keys := &signaturekey.Reconciler{ProtectionLock: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
+	keys := &signaturekey.Reconciler{Claims: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
 	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})

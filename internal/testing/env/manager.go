@@ -69,7 +69,7 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 		options.Clock = clock.RealClock{}
 	}
 	claims := slots.NewClaimCache()
-	running.Keys = &signaturekey.Reconciler{ProtectionLock: claims, Clock: options.Clock, Rand: rand.Reader}
+	running.Keys = &signaturekey.Reconciler{Claims: claims, Clock: options.Clock, Rand: rand.Reader}
 	Expect(running.Keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: concurrency,
 	})).To(Succeed())
