@@ -35,6 +35,7 @@ func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decis
 	after := binding.DeepCopy()
 	after.Status = decided.status
 	after.Status.FencingToken++
+	s.claims.Assume(after)
 	if err := s.writeStatus(after); err != nil {
 		return err
 	}
@@ -43,19 +44,20 @@ func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decis
 	return nil
 }
 
-// writeStatus writes the status. If the outcome of the write is unknown, no other
-// binding gets a slot that this one may hold until it has been written again.
+// writeStatus writes the status. No error proves that the write has not taken
+// effect: the client repeats requests, and a Conflict or NotFound may be the answer
+// to the repetition of a write that succeeded. What has been assumed stays so until a
+// newer version of the binding is seen.
 func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
 	err := s.Client.Status().Update(s.ctx, binding)
 	switch {
 	case err == nil:
 		return nil
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return errStale // refused: nothing has been written
+		return errStale
 	default:
-		s.claims.Invalidate(binding.Name)
+		return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
 	}
-	return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
 }
 
 func (s *session) emitEvents(before, after *signetv1alpha1.SignatureBinding) {

@@ -72,7 +72,8 @@ func (s *session) makeRoom(names []string) error {
 // carryOut applies the decision if it changes anything. A key that is about to sign
 // for the binding is observed live first, unless it is known to be protected.
 func (s *session) carryOut(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	if !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
+	unchanged := s.claims.IsSettled(binding.Name) && !decided.mustWrite
+	if unchanged && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
 		return nil
 	}
 	var unprotected *protectionTarget

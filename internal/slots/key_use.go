@@ -21,7 +21,11 @@ func UsesKey(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.Signa
 // RecordsKey reports whether the key signs or verifies for the binding by the
 // binding's status.
 func RecordsKey(binding *signetv1alpha1.SignatureBinding, key string) bool {
-	return binding.Status.KeyName == key || slices.ContainsFunc(binding.Status.PreviousKeys,
+	return recordsKey(&binding.Status, key)
+}
+
+func recordsKey(status *signetv1alpha1.SignatureBindingStatus, key string) bool {
+	return status.KeyName == key || slices.ContainsFunc(status.PreviousKeys,
 		func(previous signetv1alpha1.PreviousKey) bool { return previous.Name == key })
 }
 
