@@ -13,10 +13,6 @@ import (
 	"github.com/signet-dev/signet/internal/events"
 )
 
-// errNotLeading keeps a manager that has lost its lease from writing. It is
-// shutting down, and the next leader makes the decision again.
-var errNotLeading = errors.New("lease expired: write skipped")
-
 // errStale means that a decision was made on a binding or key that has changed or
 // gone since. The watch delivers the change, and the decision is made again.
 var errStale = errors.New("binding or key has changed since the decision")
@@ -24,9 +20,6 @@ var errStale = errors.New("binding or key has changed since the decision")
 // apply writes the decision: first the finalizers that it requires, then the status,
 // with the resourceVersions that were observed. It reads nothing.
 func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision, unprotected *protectionTarget) error {
-	if !s.Leading() {
-		return errNotLeading
-	}
 	if unprotected != nil {
 		if err := s.protect(unprotected); err != nil {
 			return err

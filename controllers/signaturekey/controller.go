@@ -32,7 +32,8 @@ type Options struct {
 // Reconciler keeps the managed Secret of each SignatureKey as its spec and
 // source want it, and reports the result in its status.
 type Reconciler struct {
-	// Client reads from the manager's caches and writes.
+	// Client reads from the manager's caches and writes, as long as this replica
+	// holds the lease.
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
