@@ -69,6 +69,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if observation.CacheLag > 0 {
 		return ctrl.Result{RequeueAfter: observation.CacheLag}, nil
 	}
+	r.correctProtection(observation)
 	if keyplan.NeedsReleasing(observation) {
 		unlock := r.Claims.Release(key.Namespace, key.Name)
 		defer unlock()

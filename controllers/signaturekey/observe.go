@@ -111,7 +111,8 @@ func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1
 // observeReleasing completes the observation of a key that the caller has set to
 // Releasing. From then on a live list shows every grant that has been written, and
 // a live read the finalizer that a grant has added to the Secret, both of which the
-// caches may lack. In a terminating namespace finalizers are removed in any case.
+// caches may lack. The claim cache adds the grants whose outcome is unknown. In a
+// terminating namespace finalizers are removed in any case.
 func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation) (keyplan.Observation, error) {
 	o.Releasing = true
 	if !o.NamespaceTerminating {
@@ -120,6 +121,9 @@ func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation
 			return o, fmt.Errorf("list SignatureBindings of namespace %s: %w", o.Key.Namespace, err)
 		}
 		o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
+		use := r.Claims.Namespace(o.Key.Namespace).Use(o.Key)
+		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Bindings...))))
+		o.HasHolder = o.HasHolder || use.HasHolder
 	}
 	if o.Secret == nil || !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
 		secret, err := r.findUncachedSecret(ctx, o.Key)

@@ -21,6 +21,8 @@ type entry struct {
 	// version is seen: no error of a write proves that it has not.
 	assumed []*signetv1alpha1.SignatureBindingStatus
 	slots   []Slot
+	// keys are the names of the keys that the binding names in spec or status.
+	keys []string
 }
 
 // claim is the relation of an entry to one slot that it lists or holds.

@@ -25,8 +25,7 @@ func RecordsKey(binding *signetv1alpha1.SignatureBinding, key string) bool {
 }
 
 func recordsKey(status *signetv1alpha1.SignatureBindingStatus, key string) bool {
-	return status.KeyName == key || slices.ContainsFunc(status.PreviousKeys,
-		func(previous signetv1alpha1.PreviousKey) bool { return previous.Name == key })
+	return slices.Contains(recordedKeys(status), key)
 }
 
 // HoldsWith reports whether the binding holds an API for which the key signs or

@@ -27,6 +27,8 @@ type NamespaceCache struct {
 	// environments counts the claims in each environment, so that an API can be
 	// looked up in all of them.
 	environments map[string]int
+	// users are the bindings that name a key in spec or status, by the key's name.
+	users map[string]map[*entry]struct{}
 	// protections of keys, by name; a key without one is Unknown.
 	protections map[string]protection
 	// deleted are the bindings whose deletion was seen before MarkPrimed; nil
@@ -41,7 +43,7 @@ func NewNamespaceCache(namespace string) *NamespaceCache {
 	return &NamespaceCache{
 		namespace: namespace,
 		entries:   map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
+		environments: map[string]int{}, users: map[string]map[*entry]struct{}{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
 	}
 }
 
@@ -120,21 +122,6 @@ func (c *NamespaceCache) IsSettled(name string) bool {
 	defer c.mu.Unlock()
 	e := c.entries[name]
 	return e == nil || len(e.assumed) == 0
-}
-
-// MayRecordKey reports whether the key signs or verifies for a binding by a status
-// whose write has an unknown outcome.
-func (c *NamespaceCache) MayRecordKey(key string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, e := range c.entries {
-		for _, assumed := range e.assumed {
-			if recordsKey(assumed, key) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // Delete removes a binding that has been deleted, unless a successor of the same
@@ -239,6 +226,7 @@ func isOlder(binding, known *signetv1alpha1.SignatureBinding) bool {
 
 func (c *NamespaceCache) addClaims(e *entry) {
 	binding := e.binding
+	c.addUses(e)
 	recorded := make(map[Slot]*signetv1alpha1.APIStatus, len(binding.Status.APIs))
 	for i := range binding.Status.APIs {
 		apiStatus := &binding.Status.APIs[i]
@@ -290,6 +278,7 @@ func (c *NamespaceCache) addClaim(e *entry, slot Slot, added claim) {
 }
 
 func (c *NamespaceCache) removeClaims(e *entry) {
+	c.removeUses(e)
 	for _, slot := range e.slots {
 		rest := slices.DeleteFunc(c.claims[slot], func(of claim) bool { return of.entry == e })
 		if len(rest) == 0 {
