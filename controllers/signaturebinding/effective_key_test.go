@@ -33,8 +33,9 @@ func previous(name string, until time.Time) func(*decision) {
 	}
 }
 
-func effective(name, displayName string) func(*decision) {
-	return func(d *decision) { d.status.KeyName, d.status.DisplayName = name, displayName }
+// effective is the name on the gateway of the key "old", which still signs.
+func effective(displayName string) func(*decision) {
+	return func(d *decision) { d.status.KeyName, d.status.DisplayName = "old", displayName }
 }
 
 func again(after time.Duration) func(*decision) { return func(d *decision) { d.requeueAfter = after } }
@@ -52,16 +53,16 @@ func TestMoveToAnotherKey(t *testing.T) {
 		},
 		"the new key has no material": {
 			observed(moving(keyWithMaterial("old")), withKey(keyWithout("")), holds),
-			wanted(effective("old", "old_signature"), bound, waiting("KeyNotReady", waits)),
+			wanted(effective("old_signature"), bound, waiting("KeyNotReady", waits)),
 		},
 		"neither key has material": {
 			observed(moving(keyWithout("SecretLost")), withKey(keyWithout("")), holds),
-			wanted(effective("old", "recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+			wanted(effective("recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
 				waiting("KeyNotReady", waits)),
 		},
 		"the key before is gone": {
 			observed(moving(nil), withKey(nil), holds),
-			wanted(effective("old", "recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
+			wanted(effective("recorded_signature"), entry(kindAPI, signetv1alpha1.APIPending, boundAt(before), message("held, but the key has no material")),
 				waiting("KeyNotFound", `SignatureKey "orders" does not exist in this namespace. Create it or fix spec.keyRef.name. Until then, SignatureKey "old" keeps signing.`)),
 		},
 		"the second move within a minute": {
@@ -84,7 +85,7 @@ func TestMoveToAnotherKey(t *testing.T) {
 func TestNinthMoveWithinAMinuteWaits(t *testing.T) {
 	seen := []func(*observation){moving(keyWithMaterial("old")), withAPI("a", heldMine, recorded(nil))}
 	want := []func(*decision){
-		effective("old", "old_signature"), entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)),
+		effective("old_signature"), entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)),
 		waiting("KeyNotReady", `The binding moves to SignatureKey "orders" when the first of its 8 previous keys expires. `+
 			`This resolves without action. Until then, SignatureKey "old" keeps signing.`), again(30 * time.Second),
 	}

@@ -104,11 +104,9 @@ func (s *trace) reconcile(name string) error {
 }
 
 // watch shows the claim cache the present version of a binding.
-func (s *trace) watch(name string) *signetv1alpha1.SignatureBinding {
+func (s *trace) watch(name string) {
 	s.t.Helper()
-	binding := s.read(name)
-	s.Claims.Update(binding)
-	return binding
+	s.Claims.Update(s.read(name))
 }
 
 func (s *trace) read(name string) *signetv1alpha1.SignatureBinding {

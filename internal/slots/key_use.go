@@ -21,10 +21,10 @@ func UsesKey(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.Signa
 // RecordsKey reports whether the key signs or verifies for the binding by the
 // binding's status.
 func RecordsKey(binding *signetv1alpha1.SignatureBinding, key string) bool {
-	return recordsKey(&binding.Status, key)
+	return statusRecordsKey(&binding.Status, key)
 }
 
-func recordsKey(status *signetv1alpha1.SignatureBindingStatus, key string) bool {
+func statusRecordsKey(status *signetv1alpha1.SignatureBindingStatus, key string) bool {
 	return slices.Contains(recordedKeys(status), key)
 }
 

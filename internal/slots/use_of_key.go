@@ -27,7 +27,7 @@ func (c *NamespaceCache) Use(key *signetv1alpha1.SignatureKey) KeyUse {
 	for e := range c.users[key.Name] {
 		granted := HoldsWith(e.binding, key.Name)
 		assumed := slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
-			return recordsKey(status, key.Name)
+			return statusRecordsKey(status, key.Name)
 		})
 		use.Granted = use.Granted || granted
 		use.HasHolder = use.HasHolder || granted || assumed

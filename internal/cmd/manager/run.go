@@ -158,7 +158,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		return nil, err
 	}
 	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
-	if err := admission.Setup(mgr, webhooks); err != nil {
+	if err := admission.Setup(mgr, webhooks); err != nil { //nolint:contextcheck // each request has a context of its own
 		return nil, err
 	}
 	return mgr, addChecks(mgr, rotator)
