@@ -42,7 +42,7 @@ const CaddyOptions = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n\t
 
 // NginxConf includes files of a folder as a distribution's nginx.conf does, for
 // an nginx that runs in that folder alone.
-func NginxConf(dir string, files ...string) string { return nginxConf(dir, "", "", files) }
+func NginxConf(dir string, files ...string) string { return renderNginxConf(dir, "", "", files) }
 
 // NginxConfWithJS is NginxConf for files that use njs and have their scripts in
 // the folder. It returns an error if nginx has no njs.
@@ -51,10 +51,10 @@ func NginxConfWithJS(ctx context.Context, dir string, files ...string) (string, 
 	if err != nil {
 		return "", err
 	}
-	return nginxConf(dir, module, "js_path "+dir+";", files), nil
+	return renderNginxConf(dir, module, "js_path "+dir+";", files), nil
 }
 
-func nginxConf(dir, module, scripts string, files []string) string {
+func renderNginxConf(dir, module, scripts string, files []string) string {
 	conf := `
 daemon off; master_process off; pid DIR/pid; error_log DIR/error.log info;
 MODULE
