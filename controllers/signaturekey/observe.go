@@ -4,6 +4,7 @@ package signaturekey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,6 +21,10 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
+
+// errKeyGone means that the key no longer exists, although the cache shows it. The
+// watch delivers its deletion.
+var errKeyGone = errors.New("the key no longer exists")
 
 // observe reads all that the plan of a key depends on: from the caches, and from
 // the API server where the plan would have to rely on an absence that the caches
@@ -86,6 +91,9 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 
 // observeAbsent reads what the caches do not show but the plan would rely on.
 func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) error {
+	if err := r.observeKey(ctx, o); err != nil {
+		return err
+	}
 	var err error
 	if keyplan.NeedsLiveSecret(*o) {
 		if o.Secret, err = r.findUncachedSecret(ctx, o.Key); err != nil {
@@ -99,6 +107,23 @@ func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) 
 		}
 		o.PublicLive = true
 	}
+	return nil
+}
+
+// observeKey reads the key from the API server if the plan would rely on its not
+// being deleted.
+func (r *Reconciler) observeKey(ctx context.Context, o *keyplan.Observation) error {
+	if !keyplan.NeedsLiveKey(*o) {
+		return nil
+	}
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, r.Live, client.ObjectKeyFromObject(o.Key))
+	switch {
+	case err != nil:
+		return err
+	case key == nil || key.UID != o.Key.UID:
+		return errKeyGone
+	}
+	o.Key, o.KeyLive = key, true
 	return nil
 }
 
