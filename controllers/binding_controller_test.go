@@ -12,6 +12,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -230,11 +231,16 @@ var _ = Describe("A SignatureBinding", func() {
 		Eventually(time.Now).Should(BeTemporally(">", deleted.Add(time.Second)))
 		late := env.Create(ctx, admin, gen.SignatureBinding("late", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))
 		env.ExpectReady(ctx, admin, late, metav1.ConditionFalse, signetv1alpha1.ReasonKeyTerminating)
+		younger := env.Create(ctx, admin, gen.SignatureBinding("younger", "missing", gen.InNamespace(namespace), gen.WithAPIs("other")))
+		env.ExpectReady(ctx, admin, younger, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+
+		By("making it a claimant again when the key is gone")
 		Expect(admin.Delete(ctx, first)).To(Succeed())
-		Eventually(func() error {
-			return client.IgnoreNotFound(admin.Get(ctx, client.ObjectKeyFromObject(key), key.DeepCopy()))
-		}).Should(Succeed())
+		Eventually(func() bool {
+			return apierrors.IsNotFound(admin.Get(ctx, client.ObjectKeyFromObject(key), key.DeepCopy()))
+		}).Should(BeTrue())
 		env.ExpectReady(ctx, admin, late, metav1.ConditionUnknown, signetv1alpha1.ReasonKeyNotFound)
+		env.ExpectReady(ctx, admin, younger, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
 	})
 
 	It("lists a thousand APIs with the longest names, all of them taken", func(ctx SpecContext) {

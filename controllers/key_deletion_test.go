@@ -227,6 +227,7 @@ var _ = Describe("Deleting a SignatureKey", Ordered, func() {
 			cluster.StartManager(env.ManagerOptions{})
 			key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 			secret := managedSecret(Default, ctx, key)
+			waitForCollection(ctx, namespace)
 			Expect(admin.Delete(ctx, key, client.PropagationPolicy(policy))).To(Succeed())
 			Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, key) }).Should(Succeed())
 			if stays {

@@ -63,6 +63,7 @@ func (s namespaceState) add(g Gomega, kind string, object client.Object, content
 
 func timelessKey(key *signetv1alpha1.SignatureKey) signetv1alpha1.SignatureKeyStatus {
 	status := *key.Status.DeepCopy()
+	status.FencingToken = 0
 	status.KeyID, status.Identifier = masked(status.KeyID), masked(status.Identifier)
 	status.LastRotationTime = someTime(status.LastRotationTime)
 	status.Conditions = timeless(status.Conditions)

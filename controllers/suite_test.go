@@ -13,6 +13,8 @@ import (
 	"github.com/go-logr/logr"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,6 +61,18 @@ func waitForGarbageCollector(ctx context.Context) {
 	probe.SetName("probe")
 	Expect(unstructured.SetNestedField(probe.Object, "HMAC", "spec", "type")).To(Succeed())
 	Expect(cluster.WaitForGarbageCollector(ctx, probe)).To(Succeed())
+}
+
+// waitForCollection waits until the garbage collector has seen all Secrets that exist
+// in the namespace now: it sees them in order, and deletes the last one, whose owner
+// does not exist.
+func waitForCollection(ctx context.Context, namespace string) {
+	GinkgoHelper()
+	last := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "last", OwnerReferences: []metav1.OwnerReference{
+		{APIVersion: "v1", Kind: "ConfigMap", Name: "gone", UID: "00000000-0000-0000-0000-000000000000"},
+	}}}
+	Expect(admin.Create(ctx, last)).To(Succeed())
+	Eventually(func(g Gomega) { env.ExpectGone(g, ctx, admin, last) }).Should(Succeed())
 }
 
 // expectNoMaterial expects that a text contains none of the values.

@@ -151,6 +151,10 @@ const (
 	ManagedBy = "signet"
 	// LabelEnvironment on a Gateway names the environment that it belongs to.
 	LabelEnvironment = "signet.dev/environment"
+	// AnnotationFencingToken on a managed Secret or public ConfigMap counts up when a
+	// grant or a release has to change the object although nothing else changes, so
+	// that a late write of an earlier leader fails.
+	AnnotationFencingToken = "signet.dev/fencing-token"
 	// FinalizerProtection protects a key and its managed Secret while bindings use
 	// the key.
 	FinalizerProtection = "signet.dev/in-use"

@@ -141,7 +141,6 @@ type SignatureKeyStatus struct {
 
 	// fencingToken counts up when a grant has to change the object although
 	// nothing else changes, so that a late write of an earlier leader fails.
-	// Reserved: it is not set yet.
 	// +optional
 	FencingToken int64 `json:"fencingToken,omitempty"`
 }

@@ -13,10 +13,6 @@ import (
 	"github.com/signet-dev/signet/internal/events"
 )
 
-// errNotLeading keeps a manager that has lost its lease from writing. It is
-// shutting down, and the next leader makes the decision again.
-var errNotLeading = errors.New("lease expired: write skipped")
-
 // errStale means that a decision was made on a binding or key that has changed or
 // gone since. The watch delivers the change, and the decision is made again.
 var errStale = errors.New("binding or key has changed since the decision")
@@ -24,9 +20,6 @@ var errStale = errors.New("binding or key has changed since the decision")
 // apply writes the decision: first the finalizers that it requires, then the status,
 // with the resourceVersions that were observed. It reads nothing.
 func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision, unprotected *protectionTarget) error {
-	if !s.Leading() {
-		return errNotLeading
-	}
 	if unprotected != nil {
 		if err := s.protect(unprotected); err != nil {
 			return err
@@ -35,6 +28,7 @@ func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decis
 	after := binding.DeepCopy()
 	after.Status = decided.status
 	after.Status.FencingToken++
+	s.claims.Assume(after)
 	if err := s.writeStatus(after); err != nil {
 		return err
 	}
@@ -43,19 +37,20 @@ func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decis
 	return nil
 }
 
-// writeStatus writes the status. If the outcome of the write is unknown, no other
-// binding gets a slot that this one may hold until it has been written again.
+// writeStatus writes the status. No error proves that the write has not taken
+// effect: the client repeats requests, and a Conflict or NotFound may be the answer
+// to the repetition of a write that succeeded. What has been assumed stays so until a
+// newer version of the binding is seen.
 func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
 	err := s.Client.Status().Update(s.ctx, binding)
 	switch {
 	case err == nil:
 		return nil
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return errStale // refused: nothing has been written
+		return errStale
 	default:
-		s.claims.Invalidate(binding.Name)
+		return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
 	}
-	return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
 }
 
 func (s *session) emitEvents(before, after *signetv1alpha1.SignatureBinding) {

@@ -33,7 +33,8 @@ type Routes interface {
 // Reconciler grants slots to bindings and reports the result in their status. It
 // runs on the leader only.
 type Reconciler struct {
-	// Client reads from the caches and writes.
+	// Client reads from the caches and writes, as long as this replica holds the
+	// lease.
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
@@ -42,9 +43,6 @@ type Reconciler struct {
 	Claims *slots.ClaimCache
 	// Routes answers queries about routes.
 	Routes Routes
-	// Leading reports whether this replica still holds the lease. It is called
-	// before every write.
-	Leading func() bool
 	// Namespaces that are watched; empty means all.
 	Namespaces []string
 	// Clock returns the current time.

@@ -15,8 +15,8 @@
 // pass is in watch.go and enqueuer.go; prime.go fills the claim cache when the term
 // begins.
 //
-// Outputs: the status of bindings, the finalizer signet.dev/in-use on a key and its
-// Secret (protect.go), and one Event for each transition of a condition (apply.go).
+// Outputs: the status of bindings, the finalizer signet.dev/in-use and the fencing
+// token of a key and its Secret (protect.go), and one Event for each transition of a condition (apply.go).
 // The controller never writes a spec (invariant 6).
 //
 // Which file decides what:

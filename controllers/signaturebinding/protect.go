@@ -20,11 +20,15 @@ import (
 type protectionTarget struct {
 	key    *signetv1alpha1.SignatureKey
 	secret *corev1.Secret
+	// fence is true if both must be written even if they carry the finalizer: a late
+	// write that removes it fails only if the object has changed since that was
+	// decided. An acknowledged grant proves that this has been done.
+	fence bool
 }
 
-// observeUnprotected returns what has to carry the finalizer before the key first
-// signs for a binding; nil if it is known to. The caches may not show yet that a
-// finalizer was removed a moment ago, so the objects are read live.
+// observeUnprotected returns what has to be protected before the key first signs for
+// a binding; nil if it is known to be. The caches may not show yet that a finalizer
+// was removed a moment ago, so the objects are read live.
 func (s *session) observeUnprotected(namespace, name string) (*protectionTarget, error) {
 	if cached, err := s.key(namespace, name); err != nil || cached != nil && s.claims.IsProtected(name, cached.UID) {
 		return nil, err
@@ -38,25 +42,39 @@ func (s *session) observeUnprotected(namespace, name string) (*protectionTarget,
 	if key.Status.KeyID == "" || !material.IsOwnedBy(secret, key) {
 		return nil, errStale
 	}
-	state := slots.ObservedProtection(isProtected(key), isProtected(secret))
-	s.claims.SetProtection(name, key.UID, state)
-	if state == slots.ProtectionProtected {
+	target := &protectionTarget{key: key, secret: secret, fence: !s.claims.Use(key).Granted}
+	if !target.fence && isProtected(key) && isProtected(secret) {
+		s.setProtected(target)
 		return nil, nil //nolint:nilnil // there is nothing to protect
 	}
-	return &protectionTarget{key: key, secret: secret}, nil
+	return target, nil
 }
 
-// protect adds the finalizer to the Secret and to the key where it is missing.
+// protect adds the finalizer to the key and to its Secret where it is missing. The
+// key comes first: if it is deleted in between, it stays until its Secret has been
+// released.
 func (s *session) protect(target *protectionTarget) error {
-	name, uid := target.key.Name, target.key.UID
-	s.claims.SetProtection(name, uid, slots.ProtectionUnknown) // until both writes are acknowledged
-	for _, object := range []client.Object{target.secret, target.key} {
-		if err := s.addFinalizer(object); err != nil {
+	s.claims.SetProtection(target.key.Name, target.key.UID, slots.ProtectionUnknown) // until both are acknowledged
+	for _, object := range []client.Object{target.key, target.secret} {
+		var err error
+		switch {
+		case !isProtected(object):
+			err = s.addFinalizer(object)
+		case target.fence:
+			err = s.moveFence(object)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	s.claims.SetProtection(name, uid, slots.ProtectionProtected)
+	s.setProtected(target)
 	return nil
+}
+
+func (s *session) setProtected(target *protectionTarget) {
+	s.claims.SetProtected(target.key.Name, target.key.UID, slots.ProtectedVersions{
+		Key: target.key.ResourceVersion, Secret: target.secret.ResourceVersion,
+	})
 }
 
 // readLive reads a key and its managed Secret from the API server.
@@ -73,17 +91,37 @@ func (s *session) readLive(namespace, name string) (*signetv1alpha1.SignatureKey
 }
 
 func (s *session) addFinalizer(object client.Object) error {
-	before, ok := object.DeepCopyObject().(client.Object)
-	if !ok || !controllerutil.AddFinalizer(object, signetv1alpha1.FinalizerProtection) {
-		return nil
-	}
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	controllerutil.AddFinalizer(object, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := s.Client.Patch(s.ctx, object, patch); apierrors.IsConflict(err) {
+	return protectionError(object, s.Client.Patch(s.ctx, object, patch))
+}
+
+// moveFence changes an object that carries the finalizer already, so that a removal
+// that was decided on an earlier version fails.
+func (s *session) moveFence(object client.Object) error {
+	switch object := object.(type) {
+	case *signetv1alpha1.SignatureKey:
+		patch := client.MergeFromWithOptions(object.DeepCopy(), client.MergeFromWithOptimisticLock{})
+		object.Status.FencingToken++
+		return protectionError(object, s.Client.Status().Patch(s.ctx, object, patch))
+	default:
+		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+		material.MoveFence(object)
+		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+		return protectionError(object, s.Client.Patch(s.ctx, object, patch))
+	}
+}
+
+func protectionError(object client.Object, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case apierrors.IsConflict(err):
 		return errStale // nothing has been granted
-	} else if err != nil {
+	default:
 		return fmt.Errorf("protect %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 	}
-	return nil
 }
 
 func isProtected(object client.Object) bool {

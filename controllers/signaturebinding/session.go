@@ -60,7 +60,7 @@ func (s *session) makeRoom(names []string) error {
 		if err != nil {
 			return err
 		}
-		decided.mustWrite = !s.claims.IsFenced(name)
+		decided.mustWrite = decided.mustWrite || !s.claims.IsFenced(name)
 		if err := s.carryOut(binding, decided); err != nil {
 			return fmt.Errorf("make room for a claimant: %w", err)
 		}
@@ -72,7 +72,8 @@ func (s *session) makeRoom(names []string) error {
 // carryOut applies the decision if it changes anything. A key that is about to sign
 // for the binding is observed live first, unless it is known to be protected.
 func (s *session) carryOut(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	if !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
+	unchanged := s.claims.IsSettled(binding.Name) && !decided.mustWrite
+	if unchanged && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
 		return nil
 	}
 	var unprotected *protectionTarget
@@ -94,5 +95,11 @@ func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, e
 	if err != nil {
 		return nil, err
 	}
-	return decide(seen), nil
+	decided := decide(seen)
+	// A late write of an earlier leader may still grant the binding an API with its
+	// key, which counts as used until that write can only fail.
+	if seen.key != nil && slots.CreatedAfterDeletion(binding, seen.key) && !s.claims.IsFenced(binding.Name) {
+		decided.mustWrite = true
+	}
+	return decided, nil
 }

@@ -15,6 +15,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/status"
 )
 
@@ -43,9 +44,10 @@ func (r *Reconciler) bindingHandler() handler.EventHandler {
 }
 
 // keyHandler enqueues the bindings of a key when something changes that they depend
-// on. A rotation changes nothing of that kind.
+// on. A rotation changes nothing of that kind. The deletion of a key, and its end,
+// decide which of them are claimants: then it enqueues the other claimants, too.
 func (r *Reconciler) keyHandler() handler.EventHandler {
-	enqueue := func(ctx context.Context, key client.Object, q queue) {
+	enqueue := func(ctx context.Context, key client.Object, eligibility bool, q queue) {
 		var bindings signetv1alpha1.SignatureBindingList
 		err := r.Client.List(ctx, &bindings, client.InNamespace(key.GetNamespace()),
 			client.MatchingFields{index.BindingKeys: key.GetName()}, client.UnsafeDisableDeepCopy)
@@ -53,17 +55,23 @@ func (r *Reconciler) keyHandler() handler.EventHandler {
 			return // only a stopped cache returns an error
 		}
 		for i := range bindings.Items {
-			q.Add(requestFor(&bindings.Items[i]))
+			binding := &bindings.Items[i]
+			q.Add(requestFor(binding))
+			if eligibility && binding.Status.KeyName == "" {
+				r.queue.addClaimants(r.Claims.Namespace(binding.Namespace), binding, slots.ListedBy(binding))
+			}
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { enqueue(ctx, e.Object, q) },
-		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, e.Object, q) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { enqueue(ctx, e.Object, true, q) },
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { enqueue(ctx, e.Object, true, q) },
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) {
 			before, _ := e.ObjectOld.(*signetv1alpha1.SignatureKey)
 			after, _ := e.ObjectNew.(*signetv1alpha1.SignatureKey)
 			if before == nil || after == nil || !facetsEqual(before, after) {
-				enqueue(ctx, e.ObjectNew, q)
+				eligibility := before == nil || after == nil || before.UID != after.UID ||
+					before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+				enqueue(ctx, e.ObjectNew, eligibility, q)
 			}
 		},
 	}

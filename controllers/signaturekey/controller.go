@@ -4,6 +4,7 @@ package signaturekey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -32,7 +33,8 @@ type Options struct {
 // Reconciler keeps the managed Secret of each SignatureKey as its spec and
 // source want it, and reports the result in its status.
 type Reconciler struct {
-	// Client reads from the manager's caches and writes.
+	// Client reads from the manager's caches and writes, as long as this replica
+	// holds the lease.
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
@@ -62,12 +64,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("read SignatureKey %s: %w", request, err)
 	}
 	observation, err := r.observe(ctx, key)
-	if err != nil {
+	if errors.Is(err, errKeyGone) {
+		return ctrl.Result{}, nil
+	} else if err != nil {
 		return ctrl.Result{}, err
 	}
 	if observation.CacheLag > 0 {
 		return ctrl.Result{RequeueAfter: observation.CacheLag}, nil
 	}
+	r.correctProtection(observation)
 	if keyplan.NeedsReleasing(observation) {
 		unlock := r.Claims.Release(key.Namespace, key.Name)
 		defer unlock()

@@ -70,5 +70,6 @@
 //     the spec, in secret.go
 //   - nextRotationTime: package material
 //   - bindings: observe.go
-//   - secretUID, the digests of versions, and fencingToken are not set yet
+//   - fencingToken: signaturebinding/protect.go
+//   - secretUID and the digests of versions are not set yet
 package signaturekey

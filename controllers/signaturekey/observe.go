@@ -4,6 +4,7 @@ package signaturekey
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,6 +21,10 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
+
+// errKeyGone means that the key no longer exists, although the cache shows it. The
+// watch delivers its deletion.
+var errKeyGone = errors.New("the key no longer exists")
 
 // observe reads all that the plan of a key depends on: from the caches, and from
 // the API server where the plan would have to rely on an absence that the caches
@@ -86,6 +91,9 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 
 // observeAbsent reads what the caches do not show but the plan would rely on.
 func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) error {
+	if err := r.observeKey(ctx, o); err != nil {
+		return err
+	}
 	var err error
 	if keyplan.NeedsLiveSecret(*o) {
 		if o.Secret, err = r.findUncachedSecret(ctx, o.Key); err != nil {
@@ -102,6 +110,23 @@ func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) 
 	return nil
 }
 
+// observeKey reads the key from the API server if the plan would rely on its not
+// being deleted.
+func (r *Reconciler) observeKey(ctx context.Context, o *keyplan.Observation) error {
+	if !keyplan.NeedsLiveKey(*o) {
+		return nil
+	}
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, r.Live, client.ObjectKeyFromObject(o.Key))
+	switch {
+	case err != nil:
+		return err
+	case key == nil || key.UID != o.Key.UID:
+		return errKeyGone
+	}
+	o.Key, o.KeyLive = key, true
+	return nil
+}
+
 // findUncachedSecret reads the managed Secret from the API server; nil if there
 // is none.
 func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) (*corev1.Secret, error) {
@@ -111,7 +136,8 @@ func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1
 // observeReleasing completes the observation of a key that the caller has set to
 // Releasing. From then on a live list shows every grant that has been written, and
 // a live read the finalizer that a grant has added to the Secret, both of which the
-// caches may lack. In a terminating namespace finalizers are removed in any case.
+// caches may lack. The claim cache adds the grants whose outcome is unknown. In a
+// terminating namespace finalizers are removed in any case.
 func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation) (keyplan.Observation, error) {
 	o.Releasing = true
 	if !o.NamespaceTerminating {
@@ -120,6 +146,9 @@ func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation
 			return o, fmt.Errorf("list SignatureBindings of namespace %s: %w", o.Key.Namespace, err)
 		}
 		o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
+		use := r.Claims.Namespace(o.Key.Namespace).Use(o.Key)
+		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Bindings...))))
+		o.HasHolder = o.HasHolder || use.HasHolder
 	}
 	if o.Secret == nil || !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
 		secret, err := r.findUncachedSecret(ctx, o.Key)

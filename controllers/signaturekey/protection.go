@@ -12,7 +12,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/material"
+	"github.com/signet-dev/signet/internal/slots"
 )
+
+// correctProtection ends the memory that the key is protected if another client has
+// removed a finalizer since: the next grant adds it again.
+func (r *Reconciler) correctProtection(o keyplan.Observation) {
+	var missing slots.ProtectedVersions
+	if !controllerutil.ContainsFinalizer(o.Key, signetv1alpha1.FinalizerProtection) {
+		missing.Key = o.Key.ResourceVersion
+	}
+	if o.Secret != nil && !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
+		missing.Secret = o.Secret.ResourceVersion
+	}
+	r.Claims.Namespace(o.Key.Namespace).Unprotected(o.Key.Name, o.Key.UID, missing)
+}
 
 // restoreProtection adds the key's finalizer. The Secret's is part of the
 // desired Secret, which has been written before.
@@ -23,10 +39,14 @@ func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error
 }
 
 // removeProtection removes the finalizers, the Secret's first: a crash in between
-// leaves a key that does it again.
+// leaves a key that does it again. A Secret without one is written nevertheless:
+// otherwise a late write of an earlier leader could protect it after the key, and
+// with it the reason to release it, is gone.
 func (r *Reconciler) removeProtection(ctx context.Context, done *outcome) error {
 	after := done.secret.DeepCopy()
-	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
+	if !controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection) {
+		material.MoveFence(after)
+	}
 	if err := r.patchSecret(ctx, done.key, done.secret, after); client.IgnoreNotFound(err) != nil {
 		return err
 	}

@@ -462,14 +462,15 @@ func TestFailedWrites(t *testing.T) {
 func TestAdoptionIsReportedOnce(t *testing.T) {
 	failing := true
 	secret := testSecret(t, gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences = nil }))
-	f := newFixture(t, newStore(t, interceptor.Funcs{
+	store := newStore(t, interceptor.Funcs{
 		Patch: func(ctx context.Context, store client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
 			if failing {
 				return errors.New("cut off")
 			}
 			return store.Patch(ctx, object, patch, options...)
 		},
-	}, testKey(), secret), newStore(t, interceptor.Funcs{}))
+	}, testKey(), secret)
+	f := newFixture(t, store, store)
 	for range 2 {
 		if _, err := f.reconcile(t); err == nil {
 			t.Fatal("the failure is not reported")
@@ -482,5 +483,35 @@ func TestAdoptionIsReportedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.expectEvents(t, want...)
+	}
+}
+
+// A deletion that orphans the Secret removes its owner before the key is gone. A
+// cache that does not show the deletion yet must not undo that: the garbage collector
+// would delete the Secret.
+func TestOrphanedSecretGetsNoOwner(t *testing.T) {
+	orphan := gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences = nil })
+	for name, test := range map[string]struct {
+		live []client.Object
+		want int
+	}{
+		"the key is being deleted": {[]client.Object{testKey(gen.DeletedAt(deletionTime), gen.WithFinalizers("orphan"))}, 0},
+		"the key is gone":          {nil, 0},
+		"another key has its name": {[]client.Object{testKey(gen.WithUID("another"))}, 0},
+		"the key exists":           {[]client.Object{testKey()}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey(), testSecret(t, orphan)), newStore(t, interceptor.Funcs{}, test.live...))
+			if _, err := f.reconcile(t); err != nil {
+				t.Fatal(err)
+			}
+			var secret corev1.Secret
+			if err := f.cached.Get(t.Context(), orders, &secret); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(secret.OwnerReferences); got != test.want {
+				t.Errorf("the Secret has %d owners, want %d", got, test.want)
+			}
+		})
 	}
 }

@@ -31,7 +31,7 @@ import (
 // Signet's own writes wake the key again. Such a reconcile costs no request, and
 // it notices a status or Secret that another client has changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
-	r.Client, r.Live = mgr.GetClient(), mgr.GetAPIReader()
+	r.Live = mgr.GetAPIReader()
 	r.Options = options
 	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
 	r.expected, r.liveReads, r.rotations = newExpectations(r.Clock), newLiveReadCache(r.Clock), newRotationClock(r.Clock)

@@ -108,6 +108,19 @@ func NeedsLivePublic(observation Observation) bool {
 	return !decided && err == nil
 }
 
+// NeedsLiveKey reports whether the plan relies on the key's not being deleted: it
+// would make the key the owner of an object that exists. A deletion that orphans the
+// object has just removed that reference, perhaps, and the garbage collector would
+// delete what it has been told to leave.
+func NeedsLiveKey(observation Observation) bool {
+	key := observation.Key
+	if observation.KeyLive || !key.DeletionTimestamp.IsZero() || key.EffectiveDeletionPolicy() != signetv1alpha1.DeletionPolicyDelete {
+		return false
+	}
+	return observation.Secret != nil && material.IsOwnedBy(observation.Secret, key) && !refersTo(observation.Secret, key) ||
+		observation.Public != nil && publicOwnedBy(observation.Public, key) && !refersTo(observation.Public, key)
+}
+
 // NeedsReleasing reports whether the plan relies on the absence of bindings that
 // use the key: it would remove finalizers, which a grant that the caches do not
 // show yet may just have added.

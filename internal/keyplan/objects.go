@@ -65,6 +65,9 @@ func (p *planner) desiredPublic(data map[string]string) *corev1.ConfigMap {
 // setOwner makes the object's references to the key match its deletion policy.
 // While the key is being deleted it adds none, because a deletion that orphans
 // has to be able to remove it.
+//
+// An existing object gets a reference only after a live read of the key, see
+// NeedsLiveKey.
 func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	var references []metav1.OwnerReference
 	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
@@ -82,6 +85,13 @@ func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 		references = append(references, *metav1.NewControllerRef(key, material.KeyKind))
 	}
 	object.SetOwnerReferences(references)
+}
+
+// refersTo reports whether the object has a reference to the key with its UID.
+func refersTo(object metav1.Object, key *signetv1alpha1.SignatureKey) bool {
+	return slices.ContainsFunc(object.GetOwnerReferences(), func(reference metav1.OwnerReference) bool {
+		return reference.UID == key.UID
+	})
 }
 
 // setLabels sets the labels of an object that Signet writes for the key.

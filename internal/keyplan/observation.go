@@ -15,8 +15,11 @@ import (
 // Observation is all that the plan of a key depends on. It is immutable: nothing
 // that it refers to may be changed.
 type Observation struct {
-	// Key as the cache shows it.
+	// Key as the cache shows it, or as a live read has shown it.
 	Key *signetv1alpha1.SignatureKey
+	// KeyLive reports whether Key is the answer of a live read, which is made only
+	// if the plan would make the key the owner of an object that exists.
+	KeyLive bool
 	// PublicKeyEnabled reports whether new keys of type PublicKey are allowed.
 	PublicKeyEnabled bool
 

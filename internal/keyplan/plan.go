@@ -78,9 +78,10 @@ const (
 	KeepProtection Protection = ""
 	// RestoreProtection adds the key's finalizer.
 	RestoreProtection Protection = "Restore"
-	// RemoveProtection removes the Secret's finalizer and then the key's, so that a
-	// crash in between leaves a key that does it again.
+	// RemoveProtection removes the Secret's finalizer, or writes a Secret that has
+	// none, and then removes the key's: a crash in between leaves a key that does it
+	// again.
 	RemoveProtection Protection = "Remove"
-	// RemoveKeyProtection removes the key's finalizer: its Secret has none.
+	// RemoveKeyProtection removes the key's finalizer: it has no Secret.
 	RemoveKeyProtection Protection = "RemoveFromKey"
 )

@@ -20,7 +20,7 @@ func (p *planner) planProtection() error {
 	case !p.mayRemoveProtection():
 	case !p.Releasing:
 		return errNotReleasing
-	case material.IsOwnedBy(p.Secret, p.Key) && hasProtection(p.Secret):
+	case material.IsOwnedBy(p.Secret, p.Key):
 		p.plan.Protection = RemoveProtection
 	default:
 		p.plan.Protection = RemoveKeyProtection

@@ -95,7 +95,7 @@ var protectionCases = map[string]planCase{
 	"a key that alone is protected loses its protection": {
 		observation: Observation{Key: readyKey(activeSet, isProtected), Secret: activeSecret, Releasing: true},
 		want: Plan{
-			RotationState: activeSet.RotationState(), Protection: RemoveKeyProtection, Status: statusOf(readyWith(activeSet)),
+			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet)),
 		},
 	},
 	"a key that a binding has just been granted keeps its protection": {

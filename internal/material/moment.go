@@ -4,8 +4,9 @@ package material
 
 import "time"
 
-// minWatch is the least time for which the process that drops a previous version
-// has to have watched it. See Moment.
+// minWatch is the least time for which the process that switches or drops a version
+// has to have watched the set as it is, unless the whole delay is shorter. It is
+// limited, so that frequent restarts cannot delay a rotation forever.
 const minWatch = 900 * time.Second
 
 // Watch records since when a process has seen a rotation in one state.
@@ -42,11 +43,11 @@ type Moment struct {
 // left returns how much of a delay since a time remains, which is never more
 // than the delay, so that a time in the future does not block forever. This
 // process has to have watched what remained of the delay when it first saw the
-// set, and least in any case, so that a wall clock that is ahead cannot shorten
+// set, and minWatch in any case, so that a wall clock that is ahead cannot shorten
 // the delay.
-func (m Moment) left(since time.Time, delay, least time.Duration) time.Duration {
+func (m Moment) left(since time.Time, delay time.Duration) time.Duration {
 	atFirst := min(delay, since.Add(delay).Sub(m.FirstSeen))
-	left := max(0, atFirst, min(delay, least)) - m.Watched
+	left := max(0, atFirst, min(delay, minWatch)) - m.Watched
 	if !m.Now.Before(since) {
 		left = max(left, since.Add(delay).Sub(m.Now))
 	}

@@ -59,6 +59,36 @@ func TestClocksThatAreWrong(t *testing.T) {
 	}
 }
 
+// A restart begins a short stage again, but not one of a day: with one restart a day
+// the switch would never come.
+func TestLongStageSurvivesRestarts(t *testing.T) {
+	const day = 24 * time.Hour
+	spec := planOf(withTrigger)
+	spec.Stage = day
+	set := staged(t, material.Supplied{})
+	since := set.Next.Created
+	// The second process starts an hour before the stage ends, the third after it.
+	for name, c := range map[string]struct {
+		started, watched, left time.Duration
+	}{
+		"the stage lasts":              {23 * time.Hour, 59 * time.Minute, time.Minute},
+		"the stage is over":            {23 * time.Hour, time.Hour, 0},
+		"after another restart":        {25 * time.Hour, 0, 15 * time.Minute},
+		"a while after that":           {25 * time.Hour, 14 * time.Minute, time.Minute},
+		"a quarter of an hour after":   {25 * time.Hour, 15 * time.Minute, 0},
+		"a clock that is a day ahead":  {day, 0, 15 * time.Minute},
+		"a clock that is a day behind": {-day, day, day},
+	} {
+		t.Run(name, func(t *testing.T) {
+			moment := material.Moment{Now: since.Add(c.started + c.watched), FirstSeen: since.Add(c.started), Watched: c.watched}
+			got := advance(t, set, spec, moment)
+			if switched := got.Step == material.Switched; switched != (c.left == 0) || (!switched && got.Again != c.left) {
+				t.Errorf("%q, again after %s; want %s", got.Step, got.Again, c.left)
+			}
+		})
+	}
+}
+
 // Times are whole seconds. Rounding shortens nothing, also for a process that
 // begins to watch a little later.
 func TestDelaysAreNotRoundedDown(t *testing.T) {

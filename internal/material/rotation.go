@@ -133,9 +133,7 @@ func (s *Set) advanceNext(spec RotationSpec, at Moment, random io.Reader) (Outco
 			return Outcome{Set: next, Step: Staged, Again: spec.Stage}, err
 		}
 	}
-	// A stage that is too short makes requests fail, so this process watches all of
-	// it, even if that begins it again after a restart.
-	if left := at.left(s.Next.Created, spec.Stage, spec.Stage); left > 0 {
+	if left := at.left(s.Next.Created, spec.Stage); left > 0 {
 		return Outcome{Set: s, Again: left}, nil
 	}
 	previous := s.Active
@@ -151,7 +149,7 @@ func (s *Set) retire(spec RotationSpec, at Moment) Outcome {
 	if s.Previous.Retires.IsZero() || delay > longestRetire {
 		delay = spec.Retire
 	}
-	if left := at.left(s.Active.Activated, delay, minWatch); left > 0 {
+	if left := at.left(s.Active.Activated, delay); left > 0 {
 		return Outcome{Set: s, Again: left}
 	}
 	next := s.Clone()

@@ -11,12 +11,18 @@ import (
 // entry is the newest known state of a binding.
 type entry struct {
 	binding *signetv1alpha1.SignatureBinding
-	// fenced is true if this leader wrote the status last, and the write was
-	// acknowledged in this term: any write that a deposed leader, or an earlier
-	// request of unknown outcome, still has in flight carries an older
-	// resourceVersion and fails.
+	// listed is true if the leader's own list of this term has shown the binding.
+	listed bool
+	// fenced is true if the binding has changed since that list: any write that a
+	// deposed leader still has in flight carries an older resourceVersion and fails.
 	fenced bool
-	slots  []Slot
+	// assumed are the statuses that this leader has decided to write on this version
+	// of the binding. Each may be in effect, or take effect at any time, until a newer
+	// version is seen: no error of a write proves that it has not.
+	assumed []*signetv1alpha1.SignatureBindingStatus
+	slots   []Slot
+	// keys are the names of the keys that the binding names in spec or status.
+	keys []string
 }
 
 // claim is the relation of an entry to one slot that it lists or holds.
@@ -29,32 +35,43 @@ type claim struct {
 	lossRecorded bool
 	// apiStatus is the entry of the acknowledged status for the slot, or nil.
 	apiStatus *signetv1alpha1.APIStatus
+	// assumedSince is when an assumed status begins to hold the slot; zero if none
+	// holds it.
+	assumedSince time.Time
 }
 
-func (c claim) holds() bool { return c.apiStatus != nil && c.apiStatus.BoundAt != nil }
+// mayHold reports whether the binding holds the slot, or may hold it by a write
+// whose outcome is not known.
+func (c claim) mayHold() bool { return !c.boundAt().IsZero() || !c.assumedSince.IsZero() }
 
+// boundAt returns since when the binding holds the slot, as acknowledged; zero if
+// it does not.
 func (c claim) boundAt() time.Time {
-	if !c.holds() {
+	if c.apiStatus == nil || c.apiStatus.BoundAt == nil {
 		return time.Time{}
 	}
 	return c.apiStatus.BoundAt.Time
 }
 
 func (c claim) candidate() Candidate {
-	return Candidate{
+	candidate := Candidate{
 		Name:    c.entry.binding.Name,
 		Created: c.entry.binding.CreationTimestamp.Time,
 		BoundAt: c.boundAt(),
 	}
+	if candidate.BoundAt.IsZero() {
+		candidate.BoundAt = c.assumedSince
+	}
+	return candidate
 }
 
 // blocks reports whether the binding must be written before the slot may be granted
 // to another one.
 func (c claim) blocks(claiming bool) bool {
 	if !c.entry.binding.DeletionTimestamp.IsZero() {
-		return c.holds()
+		return c.mayHold()
 	}
-	return c.holds() || !c.entry.fenced || (claiming && !c.lossRecorded)
+	return c.mayHold() || !c.entry.fenced || (claiming && !c.lossRecorded)
 }
 
 // recordsLoss reports whether an entry of a status records that another binding

@@ -61,7 +61,7 @@ func (c *NamespaceCache) Evaluate(name string, slot Slot, isEligible func(*signe
 			evaluated, evaluation.HeldSince, evaluation.Eligible = binding, claim.boundAt(), claiming
 			continue
 		}
-		if claim.holds() {
+		if claim.mayHold() {
 			evaluation.RecordedHolder, recorded = binding.Name, claim
 		}
 		if claim.blocks(claiming) {

@@ -49,7 +49,7 @@ func TestUpdateReturnsTheSlotsWhoseOtherClaimantsMustBeReconciled(t *testing.T) 
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			cache := slots.NewNamespaceCache("shop")
+			cache := newCache()
 			if c.before != nil {
 				cache.Update(c.before)
 			}

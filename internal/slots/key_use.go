@@ -21,8 +21,11 @@ func UsesKey(binding *signetv1alpha1.SignatureBinding, key *signetv1alpha1.Signa
 // RecordsKey reports whether the key signs or verifies for the binding by the
 // binding's status.
 func RecordsKey(binding *signetv1alpha1.SignatureBinding, key string) bool {
-	return binding.Status.KeyName == key || slices.ContainsFunc(binding.Status.PreviousKeys,
-		func(previous signetv1alpha1.PreviousKey) bool { return previous.Name == key })
+	return statusRecordsKey(&binding.Status, key)
+}
+
+func statusRecordsKey(status *signetv1alpha1.SignatureBindingStatus, key string) bool {
+	return slices.Contains(recordedKeys(status), key)
 }
 
 // HoldsWith reports whether the binding holds an API for which the key signs or

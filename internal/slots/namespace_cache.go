@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -26,11 +27,15 @@ type NamespaceCache struct {
 	// environments counts the claims in each environment, so that an API can be
 	// looked up in all of them.
 	environments map[string]int
+	// users are the bindings that name a key in spec or status, by the key's name.
+	users map[string]map[*entry]struct{}
 	// protections of keys, by name; a key without one is Unknown.
 	protections map[string]protection
 	// deleted are the bindings whose deletion was seen before MarkPrimed; nil
 	// after it.
 	deleted map[types.UID]struct{}
+	// primed is true after MarkPrimed.
+	primed bool
 }
 
 // NewNamespaceCache returns an empty cache for the namespace.
@@ -38,7 +43,7 @@ func NewNamespaceCache(namespace string) *NamespaceCache {
 	return &NamespaceCache{
 		namespace: namespace,
 		entries:   map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
+		environments: map[string]int{}, users: map[string]map[*entry]struct{}{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
 	}
 }
 
@@ -48,7 +53,7 @@ func NewNamespaceCache(namespace string) *NamespaceCache {
 func (c *NamespaceCache) Update(binding *signetv1alpha1.SignatureBinding) []Slot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.put(binding, false)
+	return c.put(binding)
 }
 
 // Prime adds a binding that the leader's own list has shown, unless a watch has
@@ -61,17 +66,24 @@ func (c *NamespaceCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 	if _, deleted := c.deleted[binding.UID]; deleted {
 		return
 	}
-	if e := c.entries[binding.Name]; e != nil && !isOlder(e.binding, binding) {
+	e := c.entries[binding.Name]
+	if e != nil && e.binding.UID == binding.UID && !isOlder(e.binding, binding) {
+		e.listed, e.fenced = true, isOlder(binding, e.binding)
 		return
 	}
-	c.put(binding, false)
+	c.put(binding)
+	c.entries[binding.Name].listed = true
 }
 
-// MarkPrimed ends the time in which deletions are remembered for Prime.
+// MarkPrimed records that the leader's own list is complete. A binding that it has
+// not shown was created later, when no earlier leader could write it.
 func (c *NamespaceCache) MarkPrimed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deleted = nil
+	c.deleted, c.primed = nil, true
+	for _, e := range c.entries {
+		e.fenced = e.fenced || !e.listed
+	}
 }
 
 // Confirm adds a binding from the API server's response to a write of its status.
@@ -84,18 +96,32 @@ func (c *NamespaceCache) Confirm(binding *signetv1alpha1.SignatureBinding) []Slo
 	if e := c.entries[binding.Name]; e == nil || e.binding.UID != binding.UID {
 		return nil
 	}
-	return c.put(binding, true)
+	return c.put(binding)
 }
 
-// Invalidate records that a write of the binding's status may or may not have taken
-// effect: no other claimant gets one of its slots before the binding has been
-// written again.
-func (c *NamespaceCache) Invalidate(name string) {
+// Assume records that the status of the binding is about to be written, on the
+// version of the binding that the cache has. What the status holds counts from now
+// on, and what it gives up only when a newer version of the binding is seen: an
+// error does not prove that the write has not taken effect, or will not.
+func (c *NamespaceCache) Assume(binding *signetv1alpha1.SignatureBinding) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.entries[name]; e != nil {
-		e.fenced = false
+	e := c.entries[binding.Name]
+	if e == nil || e.binding.UID != binding.UID || isOlder(binding, e.binding) {
+		return // the write fails
 	}
+	c.removeClaims(e)
+	e.assumed = append(e.assumed, binding.Status.DeepCopy())
+	c.addClaims(e)
+}
+
+// IsSettled reports whether the outcome of each write of the binding's status is
+// known.
+func (c *NamespaceCache) IsSettled(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[name]
+	return e == nil || len(e.assumed) == 0
 }
 
 // Delete removes a binding that has been deleted, unless a successor of the same
@@ -126,8 +152,8 @@ func (c *NamespaceCache) Binding(name string) *signetv1alpha1.SignatureBinding {
 	return nil
 }
 
-// IsFenced reports whether this leader made the newest write of the binding's
-// status.
+// IsFenced reports whether the binding has changed since this leader's list: a late
+// write of an earlier leader fails.
 func (c *NamespaceCache) IsFenced(name string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,21 +196,22 @@ func (c *NamespaceCache) claimantNames(slot Slot) []string {
 	return names
 }
 
-func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding, confirmed bool) []Slot {
+func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding) []Slot {
 	e := c.entries[binding.Name]
 	switch {
 	case e == nil:
-		e = &entry{}
+		e = &entry{fenced: c.primed}
 		c.entries[binding.Name] = e
 	case isOlder(binding, e.binding):
 		return nil
 	case e.binding.UID != binding.UID:
-		e.fenced = false
+		e.listed, e.fenced, e.assumed = false, c.primed, nil
+	case isOlder(e.binding, binding):
+		e.fenced, e.assumed = e.listed || c.primed, nil
 	}
 	before := interestsOf(e.binding)
 	c.removeClaims(e)
 	e.binding = binding
-	e.fenced = e.fenced || confirmed
 	c.addClaims(e)
 	return changedSlots(before, interestsOf(binding))
 }
@@ -199,22 +226,49 @@ func isOlder(binding, known *signetv1alpha1.SignatureBinding) bool {
 
 func (c *NamespaceCache) addClaims(e *entry) {
 	binding := e.binding
+	c.addUses(e)
 	recorded := make(map[Slot]*signetv1alpha1.APIStatus, len(binding.Status.APIs))
 	for i := range binding.Status.APIs {
 		apiStatus := &binding.Status.APIs[i]
-		recorded[recordedSlot(binding, apiStatus)] = apiStatus
+		recorded[recordedSlot(binding.Namespace, &binding.Status, apiStatus)] = apiStatus
 	}
+	assumed := assumedHolds(binding.Namespace, e.assumed)
 	e.slots = make([]Slot, 0, len(binding.Spec.APIs))
-	for _, slot := range ListedBy(binding) {
+	added := make(map[Slot]struct{}, len(binding.Spec.APIs))
+	add := func(slot Slot, listed bool) {
+		if _, done := added[slot]; done {
+			return
+		}
+		added[slot] = struct{}{}
 		apiStatus := recorded[slot]
-		delete(recorded, slot)
-		c.addClaim(e, slot, claim{entry: e, listed: true, lossRecorded: recordsLoss(apiStatus), apiStatus: apiStatus})
+		c.addClaim(e, slot, claim{
+			entry: e, listed: listed, lossRecorded: listed && recordsLoss(apiStatus),
+			apiStatus: apiStatus, assumedSince: assumed[slot],
+		})
+	}
+	for _, slot := range ListedBy(binding) {
+		add(slot, true)
 	}
 	for _, slot := range HeldBy(binding) {
-		if apiStatus := recorded[slot]; apiStatus != nil && apiStatus.BoundAt != nil {
-			c.addClaim(e, slot, claim{entry: e, apiStatus: apiStatus})
+		add(slot, false)
+	}
+	for slot := range assumed {
+		add(slot, false)
+	}
+}
+
+// assumedHolds returns since when the slots are held by statuses whose write has an
+// unknown outcome.
+func assumedHolds(namespace string, statuses []*signetv1alpha1.SignatureBindingStatus) map[Slot]time.Time {
+	held := map[Slot]time.Time{}
+	for _, status := range statuses {
+		for i := range status.APIs {
+			if apiStatus := &status.APIs[i]; apiStatus.BoundAt != nil {
+				held[recordedSlot(namespace, status, apiStatus)] = apiStatus.BoundAt.Time
+			}
 		}
 	}
+	return held
 }
 
 func (c *NamespaceCache) addClaim(e *entry, slot Slot, added claim) {
@@ -224,6 +278,7 @@ func (c *NamespaceCache) addClaim(e *entry, slot Slot, added claim) {
 }
 
 func (c *NamespaceCache) removeClaims(e *entry) {
+	c.removeUses(e)
 	for _, slot := range e.slots {
 		rest := slices.DeleteFunc(c.claims[slot], func(of claim) bool { return of.entry == e })
 		if len(rest) == 0 {

@@ -52,14 +52,26 @@ func expect(t *testing.T, cache *slots.NamespaceCache, name string, want slots.E
 	}
 }
 
+// newCache returns the cache of a leader whose list has shown the bindings.
+func newCache(listed ...*signetv1alpha1.SignatureBinding) *slots.NamespaceCache {
+	cache := slots.NewNamespaceCache("shop")
+	for _, binding := range listed {
+		cache.Prime(binding)
+	}
+	cache.MarkPrimed()
+	return cache
+}
+
 // acknowledge adds a binding as the response to a write of its status.
 func acknowledge(cache *slots.NamespaceCache, binding *signetv1alpha1.SignatureBinding) {
-	cache.Update(binding)
+	if cache.Binding(binding.Name) == nil {
+		cache.Update(binding)
+	}
 	cache.Confirm(binding)
 }
 
 func TestLossIsRecordedBeforeTheGrant(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	cache.Update(binding("old", 1, 10, ""))
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 	cache.Update(binding("young", 2, 11, ""))
@@ -69,21 +81,114 @@ func TestLossIsRecordedBeforeTheGrant(t *testing.T) {
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 }
 
-// A binding that an earlier leader wrote last must be written again: that leader may
-// still have a write in flight that would make it Bound.
-func TestStatusOfAnEarlierLeaderIsNoFence(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
-	cache.Update(binding("old", 1, 10, ""))
-	cache.Update(binding("young", 2, 12, signetv1alpha1.APIConflicted))
-	expect(t, cache, "old", slots.Evaluation{Holder: "old", Blockers: []string{"young"}})
-	acknowledge(cache, binding("young", 2, 13, signetv1alpha1.APIConflicted))
-	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
-	cache.Invalidate("young")
-	expect(t, cache, "old", slots.Evaluation{Holder: "old", Blockers: []string{"young"}})
+// An earlier leader may still have a write in flight that grants a slot, on any
+// version that the list of the new leader shows. A recorded loss is no fence.
+func TestBindingIsFencedByAChangeInThisTerm(t *testing.T) {
+	lost := func(version int) *signetv1alpha1.SignatureBinding {
+		return binding("young", 2, version, signetv1alpha1.APIConflicted)
+	}
+	open := slots.Evaluation{Holder: "old", Blockers: []string{"young"}}
+	fenced := slots.Evaluation{Holder: "old"}
+	for name, test := range map[string]struct {
+		change func(*slots.NamespaceCache)
+		want   slots.Evaluation
+	}{
+		"as listed":                  {func(*slots.NamespaceCache) {}, open},
+		"the same version again":     {func(c *slots.NamespaceCache) { c.Update(lost(12)) }, open},
+		"an older version":           {func(c *slots.NamespaceCache) { c.Update(lost(11)) }, open},
+		"changed by another client":  {func(c *slots.NamespaceCache) { c.Update(lost(13)) }, fenced},
+		"written by this leader":     {func(c *slots.NamespaceCache) { c.Confirm(lost(13)) }, fenced},
+		"created again in this term": {func(c *slots.NamespaceCache) { again := lost(20); again.UID = "again"; c.Update(again) }, fenced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cache := newCache(binding("old", 1, 10, ""), lost(12))
+			acknowledge(cache, binding("old", 1, 11, ""))
+			test.change(cache)
+			expect(t, cache, "old", test.want)
+		})
+	}
+	t.Run("changed while the list was read", func(t *testing.T) {
+		cache := slots.NewNamespaceCache("shop")
+		cache.Update(lost(13))
+		cache.Prime(lost(12))
+		cache.Prime(binding("old", 1, 10, ""))
+		cache.MarkPrimed()
+		acknowledge(cache, binding("old", 1, 11, ""))
+		expect(t, cache, "old", fenced)
+	})
+	t.Run("created after the list", func(t *testing.T) {
+		cache := slots.NewNamespaceCache("shop")
+		cache.Update(lost(13))
+		cache.Prime(binding("old", 1, 10, ""))
+		cache.MarkPrimed()
+		acknowledge(cache, binding("old", 1, 11, ""))
+		expect(t, cache, "old", fenced)
+	})
+}
+
+// A write whose outcome is unknown may have taken effect, or take effect at any time,
+// until a newer version of the binding is seen. What it adds counts, what it takes
+// away does not.
+func TestAssumedStatus(t *testing.T) {
+	grant := func(cache *slots.NamespaceCache, version int) {
+		cache.Assume(binding("young", 2, version, signetv1alpha1.APIBound))
+	}
+	t.Run("a grant counts from the decision on", func(t *testing.T) {
+		cache := newCache()
+		cache.Update(binding("young", 2, 10, ""))
+		grant(cache, 10)
+		cache.Update(binding("old", 1, 11, ""))
+		expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
+		expect(t, cache, "young", slots.Evaluation{Holder: "young", Blockers: []string{"old"}})
+		if cache.IsSettled("young") {
+			t.Error("the write counts as settled")
+		}
+	})
+	t.Run("a newer version resolves it", func(t *testing.T) {
+		cache := newCache()
+		cache.Update(binding("young", 2, 10, ""))
+		grant(cache, 10)
+		cache.Update(binding("young", 2, 10, "")) // the watch repeats what is known
+		if cache.IsSettled("young") {
+			t.Error("the same version has resolved the write")
+		}
+		cache.Update(binding("young", 2, 12, signetv1alpha1.APIConflicted))
+		cache.Update(binding("old", 1, 11, ""))
+		expect(t, cache, "old", slots.Evaluation{Holder: "old"})
+		if !cache.IsSettled("young") {
+			t.Error("the newer version has not resolved the write")
+		}
+	})
+	t.Run("a grant on an outdated version cannot take effect", func(t *testing.T) {
+		cache := newCache()
+		cache.Update(binding("young", 2, 12, ""))
+		grant(cache, 10)
+		if !cache.IsSettled("young") {
+			t.Error("the write counts")
+		}
+	})
+	t.Run("a release counts from the acknowledgment on", func(t *testing.T) {
+		cache := newCache()
+		acknowledge(cache, binding("young", 2, 10, signetv1alpha1.APIBound))
+		cache.Assume(binding("young", 2, 10, signetv1alpha1.APIConflicted))
+		cache.Update(binding("old", 1, 11, ""))
+		expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
+		acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIConflicted))
+		expect(t, cache, "old", slots.Evaluation{Holder: "old"})
+	})
+	t.Run("a grant of an API that the spec has dropped since", func(t *testing.T) {
+		cache := newCache()
+		cache.Update(binding("old", 1, 9, ""))
+		dropped := binding("young", 2, 10, "")
+		dropped.Spec.APIs = nil
+		cache.Update(dropped)
+		grant(cache, 10)
+		expect(t, cache, "old", slots.Evaluation{Holder: "old", RecordedHolder: "young", Blockers: []string{"young"}})
+	})
 }
 
 func TestHolderKeepsTheSlot(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIBound))
 	cache.Update(binding("old", 1, 13, ""))
 	expect(t, cache, "young", slots.Evaluation{Holder: "young", HeldSince: at(2), Blockers: []string{"old"}})
@@ -92,7 +197,7 @@ func TestHolderKeepsTheSlot(t *testing.T) {
 
 // The watch lags: its event is older than the response to the leader's own write.
 func TestOlderVersionIsIgnored(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	cache.Update(binding("young", 2, 11, ""))
 	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIBound))
 	cache.Update(binding("young", 2, 11, ""))
@@ -100,7 +205,7 @@ func TestOlderVersionIsIgnored(t *testing.T) {
 }
 
 func TestHolderThatDropsTheAPIBlocksUntilItIsWritten(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	acknowledge(cache, binding("old", 1, 10, signetv1alpha1.APIBound))
 	acknowledge(cache, binding("young", 2, 11, signetv1alpha1.APIConflicted))
 	dropped := binding("old", 1, 12, signetv1alpha1.APIBound)
@@ -114,7 +219,7 @@ func TestHolderThatDropsTheAPIBlocksUntilItIsWritten(t *testing.T) {
 }
 
 func TestDeletedHolderFreesTheSlot(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	old := binding("old", 1, 10, signetv1alpha1.APIBound)
 	acknowledge(cache, old)
 	acknowledge(cache, binding("young", 2, 11, signetv1alpha1.APIConflicted))
@@ -164,7 +269,7 @@ func TestPrimeKeepsTheObjectThatAWatchHasShown(t *testing.T) {
 
 func TestDeletedBindingDoesNotComeBack(t *testing.T) {
 	t.Run("by a late response", func(t *testing.T) {
-		cache := slots.NewNamespaceCache("shop")
+		cache := newCache()
 		first := binding("first", 1, 10, "")
 		cache.Update(first)
 		cache.Delete(first)

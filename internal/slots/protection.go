@@ -2,16 +2,18 @@
 
 package slots
 
-import "k8s.io/apimachinery/pkg/types"
+import (
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+)
 
 // ProtectionState is what the leader knows about the finalizers of a key and its
 // Secret.
 //
-//	Unknown ── a live read finds neither ───────► Free
-//	Free, Unknown ── a finalizer is sent ───────► Unknown
-//	Free, Unknown ── both are acknowledged ─────► Protected
-//	any ── no user is found ────────────────────► Releasing
-//	Releasing ── the decision ends ─────────────► Unknown
+//	Unknown ── both finalizers are acknowledged ────────► Protected
+//	Protected ── a newer version lacks a finalizer ─────► Unknown
+//	any ── no user is found ────────────────────────────► Releasing
+//	Releasing ── the decision ends ─────────────────────► Unknown
 //
 // Only Protected allows a grant without another live read.
 type ProtectionState int
@@ -20,8 +22,6 @@ const (
 	// ProtectionUnknown means that nothing is known in this term, or that a write
 	// may or may not have taken effect.
 	ProtectionUnknown ProtectionState = iota
-	// ProtectionFree means that a live read found neither finalizer.
-	ProtectionFree
 	// ProtectionProtected means that key and Secret carry the finalizer.
 	ProtectionProtected
 	// ProtectionReleasing means that the finalizers are about to be removed.
@@ -31,8 +31,6 @@ const (
 // String returns the state in lower case.
 func (s ProtectionState) String() string {
 	switch s {
-	case ProtectionFree:
-		return "free"
 	case ProtectionProtected:
 		return "protected"
 	case ProtectionReleasing:
@@ -42,23 +40,16 @@ func (s ProtectionState) String() string {
 	}
 }
 
-// ObservedProtection returns the state that a live read of key and Secret shows.
-func ObservedProtection(keyProtected, secretProtected bool) ProtectionState {
-	switch {
-	case keyProtected && secretProtected:
-		return ProtectionProtected
-	case keyProtected || secretProtected:
-		return ProtectionUnknown
-	default:
-		return ProtectionFree
-	}
-}
+// ProtectedVersions are the resourceVersions of a key and its Secret that carry the
+// finalizer.
+type ProtectedVersions struct{ Key, Secret string }
 
 // protection is the state of the key of that UID. While a key is released the UID
 // is empty: the state then applies to any key of the name.
 type protection struct {
-	uid   types.UID
-	state ProtectionState
+	uid      types.UID
+	state    ProtectionState
+	versions ProtectedVersions
 }
 
 // Protection returns the state of the key of that name and UID. A key that was
@@ -88,4 +79,33 @@ func (c *NamespaceCache) SetProtection(key string, uid types.UID, state Protecti
 		return
 	}
 	c.protections[key] = protection{uid: uid, state: state}
+}
+
+// SetProtected records that key and Secret carry the finalizer in these versions.
+func (c *NamespaceCache) SetProtected(key string, uid types.UID, versions ProtectedVersions) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.protections[key] = protection{uid: uid, state: ProtectionProtected, versions: versions}
+}
+
+// Unprotected records the versions of a key and its Secret in which a finalizer is
+// missing; empty for an object that has it. If one is newer than what is recorded,
+// another client has removed the finalizer.
+func (c *NamespaceCache) Unprotected(key string, uid types.UID, versions ProtectedVersions) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.protections[key]
+	if known.state != ProtectionProtected || known.uid != uid {
+		return
+	}
+	if isNewer(versions.Key, known.versions.Key) || isNewer(versions.Secret, known.versions.Secret) {
+		delete(c.protections, key)
+	}
+}
+
+// isNewer reports whether a version of an object is newer than the known one; not if
+// it is empty. A version that cannot be parsed counts as newer.
+func isNewer(version, known string) bool {
+	order, err := resourceversion.CompareResourceVersion(version, known)
+	return version != "" && (err != nil || order > 0)
 }

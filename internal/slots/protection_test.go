@@ -10,19 +10,27 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-func TestObservedProtection(t *testing.T) {
+// A watch event ends the memory of a finalizer that another client has removed, but
+// not an event that is older than what this leader knows.
+func TestWatchCorrectsTheProtection(t *testing.T) {
 	for name, test := range map[string]struct {
-		key, secret bool
-		want        slots.ProtectionState
+		missing slots.ProtectedVersions
+		uid     types.UID
+		want    slots.ProtectionState
 	}{
-		"neither finalizer":            {false, false, slots.ProtectionFree},
-		"only the finalizer of key":    {true, false, slots.ProtectionUnknown},
-		"only the finalizer of Secret": {false, true, slots.ProtectionUnknown},
-		"both finalizers":              {true, true, slots.ProtectionProtected},
+		"both have it":                   {slots.ProtectedVersions{}, "first", slots.ProtectionProtected},
+		"the key lacks it":               {slots.ProtectedVersions{Key: "11"}, "first", slots.ProtectionUnknown},
+		"the Secret lacks it":            {slots.ProtectedVersions{Secret: "21"}, "first", slots.ProtectionUnknown},
+		"the key lacked it earlier":      {slots.ProtectedVersions{Key: "9"}, "first", slots.ProtectionProtected},
+		"the Secret lacked it earlier":   {slots.ProtectedVersions{Secret: "19"}, "first", slots.ProtectionProtected},
+		"another key of the name has no": {slots.ProtectedVersions{Key: "30"}, "second", slots.ProtectionProtected},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := slots.ObservedProtection(test.key, test.secret); got != test.want {
-				t.Errorf("ObservedProtection = %v, want %v", got, test.want)
+			cache := slots.NewNamespaceCache("shop")
+			cache.SetProtected("orders", "first", slots.ProtectedVersions{Key: "10", Secret: "20"})
+			cache.Unprotected("orders", test.uid, test.missing)
+			if got := cache.Protection("orders", "first"); got != test.want {
+				t.Errorf("Protection = %v, want %v", got, test.want)
 			}
 		})
 	}
@@ -46,7 +54,7 @@ func TestProtectionBelongsToOneUID(t *testing.T) {
 func TestOnlyProtectedAllowsAGrant(t *testing.T) {
 	cache := slots.NewNamespaceCache("shop")
 	for _, state := range []slots.ProtectionState{
-		slots.ProtectionUnknown, slots.ProtectionFree, slots.ProtectionProtected, slots.ProtectionReleasing,
+		slots.ProtectionUnknown, slots.ProtectionProtected, slots.ProtectionReleasing,
 	} {
 		cache.SetProtection("orders", "first", state)
 		if got := cache.Protection("orders", "first"); got != state {

@@ -62,7 +62,7 @@ func renamed(version int, state signetv1alpha1.APIState) *signetv1alpha1.Signatu
 // Two claimants that sign alike are never Conflicted, not even at first: one gets the
 // slot, and the other is on Standby.
 func TestClaimantThatSignsAlikeIsOnStandby(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	cache.Update(binding("old", 1, 10, ""))
 	cache.Update(renamed(11, ""))
 	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", Standby: true, Blockers: []string{"old"}})
@@ -83,7 +83,7 @@ func TestClaimantThatSignsAlikeIsOnStandby(t *testing.T) {
 // If the next in line signs differently, the claimant is not on Standby: deleting the
 // holder would change the API's key.
 func TestNextInLineThatSignsDifferentlyPreventsStandby(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	acknowledge(cache, binding("old", 1, 10, signetv1alpha1.APIBound))
 	next := binding("next", 1, 11, signetv1alpha1.APIConflicted)
 	acknowledge(cache, next)
@@ -104,7 +104,7 @@ func TestNextInLineThatSignsDifferentlyPreventsStandby(t *testing.T) {
 }
 
 func TestIneligibleBindingIsNotOnStandby(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	acknowledge(cache, binding("old", 1, 10, signetv1alpha1.APIBound))
 	cache.Update(renamed(11, ""))
 	evaluation := cache.Evaluate("renamed", slot, func(b *signetv1alpha1.SignatureBinding) bool { return b.Name != "renamed" })

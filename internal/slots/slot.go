@@ -40,7 +40,7 @@ func HeldBy(binding *signetv1alpha1.SignatureBinding) []Slot {
 	var held []Slot
 	for i := range binding.Status.APIs {
 		if apiStatus := &binding.Status.APIs[i]; apiStatus.BoundAt != nil {
-			held = append(held, recordedSlot(binding, apiStatus))
+			held = append(held, recordedSlot(binding.Namespace, &binding.Status, apiStatus))
 		}
 	}
 	return held
@@ -51,10 +51,10 @@ func listedSlot(binding *signetv1alpha1.SignatureBinding, api signetv1alpha1.API
 	return Slot{Namespace: binding.Namespace, Environment: binding.Spec.Environment, Kind: api.Kind, Name: api.Name}
 }
 
-// recordedSlot returns the slot that an entry of the status describes.
-func recordedSlot(binding *signetv1alpha1.SignatureBinding, apiStatus *signetv1alpha1.APIStatus) Slot {
+// recordedSlot returns the slot that an entry of a status describes.
+func recordedSlot(namespace string, status *signetv1alpha1.SignatureBindingStatus, apiStatus *signetv1alpha1.APIStatus) Slot {
 	return Slot{
-		Namespace: binding.Namespace, Environment: binding.Status.Environment,
+		Namespace: namespace, Environment: status.Environment,
 		Kind: apiStatus.Kind, Name: apiStatus.Name,
 	}
 }

@@ -37,7 +37,7 @@ func TestListedAndHeldSlots(t *testing.T) {
 }
 
 func TestClaimantsOfFindsEveryEnvironment(t *testing.T) {
-	cache := slots.NewNamespaceCache("shop")
+	cache := newCache()
 	staging := binding("staging", 1, 10, "")
 	staging.Spec.Environment = "STAGING"
 	other := binding("other", 1, 11, "")

@@ -158,7 +158,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		return nil, err
 	}
 	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
-	if err := admission.Setup(mgr, webhooks); err != nil {
+	if err := admission.Setup(mgr, webhooks); err != nil { //nolint:contextcheck // each request has a context of its own
 		return nil, err
 	}
 	return mgr, addChecks(mgr, rotator)
@@ -204,15 +204,15 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	if err := mgr.Add(observer); err != nil {
 		return fmt.Errorf("add gateway observer: %w", err)
 	}
-	claims := slots.NewClaimCache()
+	writer, claims := kubeclient.WhileLeading(mgr.GetClient(), leading), slots.NewClaimCache()
 	bindings := &signaturebinding.Reconciler{
-		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: claims, Routes: observer,
-		Leading: leading, Namespaces: options.Namespaces, Clock: clock.RealClock{},
+		Client: writer, Live: mgr.GetAPIReader(), Claims: claims, Routes: observer,
+		Namespaces: options.Namespaces, Clock: clock.RealClock{},
 	}
 	if err := bindings.SetupWithManager(mgr, options.Concurrency); err != nil {
 		return err
 	}
-	keys := &signaturekey.Reconciler{Claims: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
+	keys := &signaturekey.Reconciler{Client: writer, Claims: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
 	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})

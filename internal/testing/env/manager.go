@@ -69,14 +69,14 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 		options.Clock = clock.RealClock{}
 	}
 	claims := slots.NewClaimCache()
-	running.Keys = &signaturekey.Reconciler{Claims: claims, Clock: options.Clock, Rand: rand.Reader}
+	running.Keys = &signaturekey.Reconciler{Client: mgr.GetClient(), Claims: claims, Clock: options.Clock, Rand: rand.Reader}
 	Expect(running.Keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: concurrency,
 	})).To(Succeed())
 	if options.Bindings {
 		running.Bindings = &signaturebinding.Reconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: claims, Routes: routes(mgr, options),
-			Leading: func() bool { return true }, Clock: options.Clock,
+			Clock: options.Clock,
 		}
 		Expect(running.Bindings.SetupWithManager(mgr, concurrency)).To(Succeed())
 	}

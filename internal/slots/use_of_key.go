@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package slots
+
+import (
+	"slices"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+)
+
+// KeyUse is how the bindings of a namespace use a key.
+type KeyUse struct {
+	// Bindings use the key, or may use it by a write whose outcome is unknown: this
+	// leader's, or a late one of an earlier leader. They are in order.
+	Bindings []string
+	// HasHolder is true if one of them holds an API with the key, or may hold one.
+	HasHolder bool
+	// Granted is true if one of them holds an API with the key, as acknowledged.
+	Granted bool
+}
+
+// Use returns how bindings use the key.
+func (c *NamespaceCache) Use(key *signetv1alpha1.SignatureKey) KeyUse {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var use KeyUse
+	for e := range c.users[key.Name] {
+		granted := HoldsWith(e.binding, key.Name)
+		assumed := slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
+			return statusRecordsKey(status, key.Name)
+		})
+		use.Granted = use.Granted || granted
+		use.HasHolder = use.HasHolder || granted || assumed
+		if assumed || UsesKey(e.binding, key) || e.mayBeGranted(key.Name) {
+			use.Bindings = append(use.Bindings, e.binding.Name)
+		}
+	}
+	slices.Sort(use.Bindings)
+	return use
+}
+
+// mayBeGranted reports whether a late write of an earlier leader may still grant the
+// binding an API with the key that it names, whatever the binding's age.
+func (e *entry) mayBeGranted(key string) bool {
+	return !e.fenced && e.binding.Spec.KeyRef.Name == key && e.binding.DeletionTimestamp.IsZero() &&
+		slices.ContainsFunc(ListedBy(e.binding), func(slot Slot) bool { return !slices.Contains(HeldBy(e.binding), slot) })
+}
+
+func (c *NamespaceCache) addUses(e *entry) {
+	e.keys = []string{e.binding.Spec.KeyRef.Name}
+	e.keys = append(e.keys, recordedKeys(&e.binding.Status)...)
+	for _, status := range e.assumed {
+		e.keys = append(e.keys, recordedKeys(status)...)
+	}
+	for _, key := range e.keys {
+		if c.users[key] == nil {
+			c.users[key] = map[*entry]struct{}{}
+		}
+		c.users[key][e] = struct{}{}
+	}
+}
+
+func (c *NamespaceCache) removeUses(e *entry) {
+	for _, key := range e.keys {
+		delete(c.users[key], e)
+		if len(c.users[key]) == 0 {
+			delete(c.users, key)
+		}
+	}
+	e.keys = nil
+}
+
+// recordedKeys returns the keys that sign or verify by the status.
+func recordedKeys(status *signetv1alpha1.SignatureBindingStatus) []string {
+	var keys []string
+	if status.KeyName != "" {
+		keys = append(keys, status.KeyName)
+	}
+	for _, previous := range status.PreviousKeys {
+		keys = append(keys, previous.Name)
+	}
+	return keys
+}
