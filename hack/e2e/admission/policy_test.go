@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -32,6 +33,9 @@ const (
 	ownLabel     = denied + "only Signet sets, changes and takes away the label signet.dev/signature-key."
 	otherLabels  = denied + "only Signet changes its labels on what it manages"
 	ownData      = denied + "only Signet changes data, type and immutable of what it manages."
+	ofType       = "ValidatingAdmissionPolicy 'signet-secret-creation' with binding 'signet-secret-creation' denied request: only Signet creates Secrets of type signet.dev/signature-key."
+	finalizer    = denied + "only Signet removes its finalizer signet.dev/in-use"
+	keyFinalizer = "ValidatingAdmissionPolicy 'signet-key-protection' with binding 'signet-key-protection' denied request: only Signet removes its finalizer signet.dev/in-use"
 	editor       = "policy:editor"
 	restorer     = "system:serviceaccount:velero:velero"
 	forgedSecret = "forged-secret-0123456789"
@@ -122,15 +126,19 @@ func attacks() map[string]attack {
 		"applies the label": {apply(func(s *corev1apply.SecretApplyConfiguration) {
 			s.WithLabels(map[string]string{signetv1alpha1.LabelKey: "other"})
 		}), ownLabel},
-		"takes label and data":              {update(func(s *corev1.Secret) { s.Labels = nil; setData(s) }), ownLabel},
-		"hides it from the cache":           {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":null}}}`), otherLabels},
-		"makes it a source":                 {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":"true"}}}`), otherLabels},
-		"adds a label of Signet's":          {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`), otherLabels},
-		"changes its manager label":         {patch(types.MergePatchType, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}`), otherLabels},
-		"creates one":                       {createForged(func(*corev1.Secret) {}), ownLabel},
-		"creates one with an empty label":   {createForged(setLabel(signetv1alpha1.LabelKey, "")), ownLabel},
-		"creates one without data":          {createForged(func(s *corev1.Secret) { s.Data = nil }), ownLabel},
-		"creates one of the type":           {createForged(func(s *corev1.Secret) { s.Type = signetv1alpha1.SecretType }), ownLabel},
+		"takes label and data":                      {update(func(s *corev1.Secret) { s.Labels = nil; setData(s) }), ownLabel},
+		"hides it from the cache":                   {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":null}}}`), otherLabels},
+		"makes it a source":                         {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-material":"true"}}}`), otherLabels},
+		"adds a label of Signet's":                  {patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/other":"x"}}}`), otherLabels},
+		"changes its manager label":                 {patch(types.MergePatchType, `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"Helm"}}}`), otherLabels},
+		"creates one":                               {createForged(func(*corev1.Secret) {}), ownLabel},
+		"creates one with an empty label":           {createForged(setLabel(signetv1alpha1.LabelKey, "")), ownLabel},
+		"creates one without data":                  {createForged(func(s *corev1.Secret) { s.Data = nil }), ownLabel},
+		"creates one of the type":                   {createForged(func(s *corev1.Secret) { s.Type = signetv1alpha1.SecretType }), "denied request: only Signet"},
+		"creates one of the type without the label": {createForged(func(s *corev1.Secret) { s.Type, s.Labels = signetv1alpha1.SecretType, nil }), ofType},
+		"creates one that names the key as its owner": {func(ctx context.Context, u *user, secret *corev1.Secret) error {
+			return createForged(func(s *corev1.Secret) { s.Type, s.Labels, s.OwnerReferences = secret.Type, nil, secret.OwnerReferences })(ctx, u, secret)
+		}, ofType},
 		"creates one with a generated name": {createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "forged-" }), ownLabel},
 		"applies one that is not there": {apply(func(s *corev1apply.SecretApplyConfiguration) {
 			s.WithName("forged").WithLabels(map[string]string{signetv1alpha1.LabelKey: "other"})
@@ -188,6 +196,38 @@ var _ = Describe("the policy on managed Secrets", Ordered, func() {
 		Expect(env.ExpectReady(ctx, admin, bound, metav1.ConditionTrue, signetv1alpha1.ReasonSecretTerminating)).To(ContainSubstring("keeps working"))
 		Expect(env.Reload(Default, ctx, admin, held).Data).To(Equal(held.Data))
 		Expect(update(func(s *corev1.Secret) { s.Data = forged.Data })(ctx, editing, env.Reload(Default, ctx, admin, held))).To(MatchError(ContainSubstring(ownData)))
+	})
+
+	It("reserves the finalizer for the manager and for those who may release keys", func(ctx SpecContext) {
+		used := env.Create(ctx, admin, gen.SignatureKey("used", gen.InNamespace(namespace)))
+		env.ExpectReady(ctx, admin, env.Create(ctx, admin, gen.SignatureBinding("used", "used", gen.InNamespace(namespace), gen.WithAPIs("used"))), metav1.ConditionTrue, signetv1alpha1.ReasonBound)
+		protected := managedSecret(ctx, used)
+		Expect(protected.Finalizers).To(ContainElement(signetv1alpha1.FinalizerProtection))
+		const without = `{"metadata":{"finalizers":null}}`
+		onKey := func(u *user) error {
+			return u.Patch(ctx, used.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(without)), client.DryRunAll)
+		}
+		onSecret := func(u *user) error {
+			return u.Patch(ctx, protected.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(without)), client.DryRunAll)
+		}
+		editing := newUser(editor)
+		Expect(onSecret(editing)).To(MatchError(ContainSubstring(finalizer)))
+		Expect(onKey(editing)).To(MatchError(ContainSubstring(keyFinalizer)))
+		Expect(onSecret(admin)).To(Succeed())
+		Expect(onKey(admin)).To(Succeed())
+
+		By("granting the verb in this namespace")
+		env.Create(ctx, admin, &rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "release"},
+			Rules:      []rbacv1.PolicyRule{{APIGroups: []string{signetv1alpha1.GroupVersion.Group}, Resources: []string{"signaturekeys"}, Verbs: []string{"release"}}},
+		})
+		env.Create(ctx, admin, &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "release"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "release"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: editor}},
+		})
+		Eventually(func() error { return onSecret(editing) }).Should(Succeed())
+		Expect(onKey(editing)).To(Succeed())
 	})
 
 	It("leaves other metadata free", func(ctx SpecContext) {

@@ -189,6 +189,9 @@ func (w *fixture) faultsOfInstallation() []fault {
 		{"policy missing", func(t *testing.T) {
 			w.kubectl(t, "delete", "validatingadmissionpolicy", "signet-managed-secrets", "--ignore-not-found")
 		}, back("policy"), []string{"failed policy for managed Secrets: ValidatingAdmissionPolicy signet-managed-secrets does not exist" + policy}},
+		{"policy on keys missing", func(t *testing.T) {
+			w.kubectl(t, "delete", "validatingadmissionpolicy", "signet-key-protection", "--ignore-not-found")
+		}, back("policy"), []string{"failed policy for managed Secrets: ValidatingAdmissionPolicy signet-key-protection does not exist" + policy}},
 		{"policy's binding missing", func(t *testing.T) { w.kubectl(t, "delete", binding, "signet-managed-secrets", "--ignore-not-found") },
 			back("policy"), []string{"failed policy for managed Secrets: ValidatingAdmissionPolicyBinding signet-managed-secrets does not exist, so the policy is off" + policy}},
 		{"policy's parameters missing", func(t *testing.T) {
@@ -198,7 +201,7 @@ func (w *fixture) faultsOfInstallation() []fault {
 			w.kubectl(t, "patch", binding, "signet-managed-secrets", "--type=merge", "-p", `{"spec": {"validationActions": ["Warn"]}}`)
 		}, func(t *testing.T) {
 			w.kubectl(t, "patch", binding, "signet-managed-secrets", "--type=merge", "-p", `{"spec": {"validationActions": ["Deny"]}}`)
-		}, []string{"failed policy for managed Secrets: the binding only warns or audits: validationActions lacks Deny" + policy}},
+		}, []string{"failed policy for managed Secrets: the binding signet-managed-secrets only warns or audits: validationActions lacks Deny" + policy}},
 	}
 }
 
