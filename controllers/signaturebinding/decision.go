@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/status"
 	"github.com/signet-dev/signet/internal/validation"
 )
@@ -96,10 +97,11 @@ func newDraft(seen *observation) *draft {
 }
 
 // setPreviousKeys records the keys that the binding has moved away from, the latest
-// first, for as long as requests that they signed may still be on their way.
+// first, for as long as requests that they signed may still be on their way. A key
+// with which the binding held nothing has signed nothing.
 func (d *draft) setPreviousKeys() {
 	before, now := &d.seen.binding.Status, d.seen.now
-	if before.KeyName != "" && before.KeyName != d.key.name {
+	if slots.HoldsWith(d.seen.binding, before.KeyName) && before.KeyName != d.key.name {
 		d.grants = true
 		d.status.PreviousKeys = append(d.status.PreviousKeys,
 			signetv1alpha1.PreviousKey{Name: before.KeyName, Until: metav1.NewTime(now.Add(previousKeyFor))})

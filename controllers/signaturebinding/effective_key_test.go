@@ -12,13 +12,18 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// moving is a binding of the key "old" that names the key "orders".
+// moving is a binding that holds an API with the key "old" and names the key
+// "orders".
 func moving(keyBefore *signetv1alpha1.SignatureKey) func(*observation) {
 	return func(seen *observation) {
 		seen.keyBefore = keyBefore
 		seen.binding.Status.KeyName, seen.binding.Status.DisplayName = "old", "recorded_signature"
+		seen.binding.Status.APIs = []signetv1alpha1.APIStatus{{Kind: kindAPI, Name: "a", BoundAt: &metav1.Time{Time: before}}}
 	}
 }
+
+// holdingNothing is a binding whose key has signed nothing for it.
+func holdingNothing(seen *observation) { seen.binding.Status.APIs = nil }
 
 // had is a binding that signed with the key before.
 func had(name string, until time.Time) func(*observation) {
@@ -69,6 +74,10 @@ func TestMoveToAnotherKey(t *testing.T) {
 			observed(moving(keyWithMaterial("old")), holds, had("older", now.Add(20*time.Second))),
 			wanted(bound, ready("Bound", boundMessage), grants,
 				previous("old", now.Add(time.Minute)), previous("older", now.Add(20*time.Second)), again(20*time.Second)),
+		},
+		"a move of a binding that held nothing": {
+			observed(moving(keyWithMaterial("old")), holdingNothing, withAPI("a", mine)),
+			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(now)), ready("Bound", boundMessage), grants),
 		},
 		"a move back": {
 			observed(moving(keyWithMaterial("old")), holds, had("orders", now.Add(20*time.Second))),
