@@ -21,8 +21,6 @@ type entry struct {
 	// version is seen: no error of a write proves that it has not.
 	assumed []*signetv1alpha1.SignatureBindingStatus
 	slots   []Slot
-	// keys are the names of the keys that the binding names in spec or status.
-	keys []string
 }
 
 // claim is the relation of an entry to one slot that it lists or holds.
@@ -35,14 +33,13 @@ type claim struct {
 	lossRecorded bool
 	// apiStatus is the entry of the acknowledged status for the slot, or nil.
 	apiStatus *signetv1alpha1.APIStatus
-	// assumedSince is when an assumed status begins to hold the slot; zero if none
-	// holds it.
-	assumedSince time.Time
+	// assumed is the entry of an assumed status that holds the slot; nil if none does.
+	assumed *signetv1alpha1.APIStatus
 }
 
 // mayHold reports whether the binding holds the slot, or may hold it by a write
 // whose outcome is not known.
-func (c claim) mayHold() bool { return !c.boundAt().IsZero() || !c.assumedSince.IsZero() }
+func (c claim) mayHold() bool { return !c.boundAt().IsZero() || c.assumed != nil }
 
 // boundAt returns since when the binding holds the slot, as acknowledged; zero if
 // it does not.
@@ -59,8 +56,8 @@ func (c claim) candidate() Candidate {
 		Created: c.entry.binding.CreationTimestamp.Time,
 		BoundAt: c.boundAt(),
 	}
-	if candidate.BoundAt.IsZero() {
-		candidate.BoundAt = c.assumedSince
+	if candidate.BoundAt.IsZero() && c.assumed != nil {
+		candidate.BoundAt = c.assumed.BoundAt.Time
 	}
 	return candidate
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -28,7 +27,7 @@ type NamespaceCache struct {
 	// looked up in all of them.
 	environments map[string]int
 	// users are the bindings that name a key in spec or status, by the key's name.
-	users map[string]map[*entry]struct{}
+	users map[string][]*entry
 	// protections of keys, by name; a key without one is Unknown.
 	protections map[string]protection
 	// deleted are the bindings whose deletion was seen before MarkPrimed; nil
@@ -43,7 +42,7 @@ func NewNamespaceCache(namespace string) *NamespaceCache {
 	return &NamespaceCache{
 		namespace: namespace,
 		entries:   map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, users: map[string]map[*entry]struct{}{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
+		environments: map[string]int{}, users: map[string][]*entry{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
 	}
 }
 
@@ -198,19 +197,23 @@ func (c *NamespaceCache) claimantNames(slot Slot) []string {
 
 func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding) []Slot {
 	e := c.entries[binding.Name]
-	switch {
-	case e == nil:
-		e = &entry{fenced: c.primed}
+	if e == nil {
+		e = &entry{binding: binding, fenced: c.primed}
 		c.entries[binding.Name] = e
-	case isOlder(binding, e.binding):
+		c.addClaims(e)
+		return changedSlots(nil, interestsOf(binding))
+	}
+	if isOlder(binding, e.binding) {
 		return nil
+	}
+	before := interestsOf(e.binding)
+	c.removeClaims(e)
+	switch {
 	case e.binding.UID != binding.UID:
 		e.listed, e.fenced, e.assumed = false, c.primed, nil
 	case isOlder(e.binding, binding):
 		e.fenced, e.assumed = e.listed || c.primed, nil
 	}
-	before := interestsOf(e.binding)
-	c.removeClaims(e)
 	e.binding = binding
 	c.addClaims(e)
 	return changedSlots(before, interestsOf(binding))
@@ -243,7 +246,7 @@ func (c *NamespaceCache) addClaims(e *entry) {
 		apiStatus := recorded[slot]
 		c.addClaim(e, slot, claim{
 			entry: e, listed: listed, lossRecorded: listed && recordsLoss(apiStatus),
-			apiStatus: apiStatus, assumedSince: assumed[slot],
+			apiStatus: apiStatus, assumed: assumed[slot],
 		})
 	}
 	for _, slot := range ListedBy(binding) {
@@ -257,14 +260,14 @@ func (c *NamespaceCache) addClaims(e *entry) {
 	}
 }
 
-// assumedHolds returns since when the slots are held by statuses whose write has an
+// assumedHolds returns the entries that hold slots in statuses whose write has an
 // unknown outcome.
-func assumedHolds(namespace string, statuses []*signetv1alpha1.SignatureBindingStatus) map[Slot]time.Time {
-	held := map[Slot]time.Time{}
+func assumedHolds(namespace string, statuses []*signetv1alpha1.SignatureBindingStatus) map[Slot]*signetv1alpha1.APIStatus {
+	held := map[Slot]*signetv1alpha1.APIStatus{}
 	for _, status := range statuses {
 		for i := range status.APIs {
 			if apiStatus := &status.APIs[i]; apiStatus.BoundAt != nil {
-				held[recordedSlot(namespace, status, apiStatus)] = apiStatus.BoundAt.Time
+				held[recordedSlot(namespace, status, apiStatus)] = apiStatus
 			}
 		}
 	}

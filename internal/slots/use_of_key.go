@@ -24,7 +24,7 @@ func (c *NamespaceCache) Use(key *signetv1alpha1.SignatureKey) KeyUse {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var use KeyUse
-	for e := range c.users[key.Name] {
+	for _, e := range c.users[key.Name] {
 		granted := HoldsWith(e.binding, key.Name)
 		assumed := slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
 			return statusRecordsKey(status, key.Name)
@@ -47,27 +47,31 @@ func (e *entry) mayBeGranted(key string) bool {
 }
 
 func (c *NamespaceCache) addUses(e *entry) {
-	e.keys = []string{e.binding.Spec.KeyRef.Name}
-	e.keys = append(e.keys, recordedKeys(&e.binding.Status)...)
-	for _, status := range e.assumed {
-		e.keys = append(e.keys, recordedKeys(status)...)
-	}
-	for _, key := range e.keys {
-		if c.users[key] == nil {
-			c.users[key] = map[*entry]struct{}{}
-		}
-		c.users[key][e] = struct{}{}
+	for _, key := range e.keys() {
+		c.users[key] = append(c.users[key], e)
 	}
 }
 
 func (c *NamespaceCache) removeUses(e *entry) {
-	for _, key := range e.keys {
-		delete(c.users[key], e)
-		if len(c.users[key]) == 0 {
+	for _, key := range e.keys() {
+		rest := slices.DeleteFunc(c.users[key], func(user *entry) bool { return user == e })
+		if len(rest) == 0 {
 			delete(c.users, key)
+		} else {
+			c.users[key] = rest
 		}
 	}
-	e.keys = nil
+}
+
+// keys returns the names of the keys that the binding names in spec or status, each
+// once.
+func (e *entry) keys() []string {
+	keys := append([]string{e.binding.Spec.KeyRef.Name}, recordedKeys(&e.binding.Status)...)
+	for _, status := range e.assumed {
+		keys = append(keys, recordedKeys(status)...)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // recordedKeys returns the keys that sign or verify by the status.

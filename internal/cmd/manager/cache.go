@@ -4,6 +4,7 @@ package manager
 
 import (
 	"fmt"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -26,7 +27,10 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 	options := cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
-		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: material, &corev1.ConfigMap{}: material},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: material, &corev1.ConfigMap{}: material,
+			&signetv1alpha1.SignatureBinding{}: {Transform: compact},
+		},
 	}
 	if len(namespaces) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
@@ -36,3 +40,24 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 	}
 	return options, nil
 }
+
+// compact lets the entries of bindings share the texts that only have a few values: a
+// binding may have a thousand, and each is decoded into memory of its own.
+func compact(object any) (any, error) {
+	object, err := cache.TransformStripManagedFields()(object)
+	binding, ok := object.(*signetv1alpha1.SignatureBinding)
+	if err != nil || !ok {
+		return object, err
+	}
+	for i := range binding.Spec.APIs {
+		api := &binding.Spec.APIs[i]
+		api.Group, api.Kind = shared(api.Group), shared(api.Kind)
+	}
+	for i := range binding.Status.APIs {
+		api := &binding.Status.APIs[i]
+		api.Group, api.Kind, api.State, api.Message = shared(api.Group), shared(api.Kind), shared(api.State), shared(api.Message)
+	}
+	return binding, nil
+}
+
+func shared[T ~string](text T) T { return T(unique.Make(string(text)).Value()) }
