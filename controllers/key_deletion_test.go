@@ -152,7 +152,7 @@ var _ = Describe("A Secret without its key", func() {
 		key := readyKey(ctx, env.Create(ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace))))
 		first.Stop()
 		secret := env.Update(ctx, admin, managedSecret(Default, ctx, key), func(s *corev1.Secret) {
-			s.Finalizers = []string{signetv1alpha1.FinalizerProtection}
+			s.Finalizers, s.OwnerReferences = []string{signetv1alpha1.FinalizerProtection}, nil
 		})
 		Expect(admin.Delete(ctx, key)).To(Succeed())
 		Expect(admin.Delete(ctx, secret)).To(Succeed())

@@ -64,12 +64,12 @@ func (s namespaceState) add(g Gomega, kind string, object client.Object, content
 func timelessKey(key *signetv1alpha1.SignatureKey) signetv1alpha1.SignatureKeyStatus {
 	status := *key.Status.DeepCopy()
 	status.FencingToken = 0
-	status.KeyID, status.Identifier = masked(status.KeyID), masked(status.Identifier)
+	status.KeyID, status.Identifier, status.SecretUID = masked(status.KeyID), masked(status.Identifier), masked(status.SecretUID)
 	status.LastRotationTime = someTime(status.LastRotationTime)
 	status.Conditions = timeless(status.Conditions)
 	for i := range status.Versions {
 		version := &status.Versions[i]
-		version.ID = masked(version.ID)
+		version.ID, version.Digest = masked(version.ID), masked(version.Digest)
 		version.Created, version.Activated = someTime(version.Created), someTime(version.Activated)
 	}
 	return status

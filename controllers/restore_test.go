@@ -17,14 +17,16 @@ import (
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
-// backup is what a tool saves of a namespace: metadata, specs and data, with
-// the owners' UIDs of the time, but no status.
+// backup is what config/README.md has a tool save of a namespace: metadata, specs
+// and data, but no status and no owner references.
 func backup(ctx context.Context, namespace string) []client.Object {
 	GinkgoHelper()
 	key := env.Reload(Default, ctx, admin, gen.SignatureKey("orders", gen.InNamespace(namespace)))
 	binding := env.Reload(Default, ctx, admin, gen.SignatureBinding("orders", "", gen.InNamespace(namespace)))
 	key.Status, binding.Status = signetv1alpha1.SignatureKeyStatus{}, signetv1alpha1.SignatureBindingStatus{}
-	saved := []client.Object{managedSecret(Default, ctx, key), key, binding}
+	secret := managedSecret(Default, ctx, key)
+	secret.SetOwnerReferences(nil) // the restored key has another UID
+	saved := []client.Object{secret, key, binding}
 	for _, object := range saved {
 		object.SetUID("")
 		object.SetResourceVersion("")
@@ -92,9 +94,6 @@ var _ = Describe("A namespace restored from specs, labels and Secrets", Ordered,
 		inParallel(len(orders), func(i int) {
 			namespace := boundNamespace(ctx)
 			saved := backup(ctx, namespace)
-			// As config/README.md documents: while no binding names the key, a Secret that the
-			// garbage collector deletes for its dead owner is released.
-			saved[0].SetOwnerReferences(nil)
 			destroy(ctx, []client.Object{saved[2], saved[1], saved[0]})
 			restore(ctx, saved, orders[i])
 			expectSame(ctx, namespace, saved, orders[i])

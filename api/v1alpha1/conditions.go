@@ -65,11 +65,13 @@ const (
 	// ReasonSecretOwnedByOther means that an object that the key does not own has
 	// the name of the managed Secret or of the public ConfigMap.
 	ReasonSecretOwnedByOther = "SecretOwnedByOther"
-	// ReasonSecretLost means that the managed Secret of a bound key is missing or
-	// holds no usable material.
+	// ReasonSecretLost means that the managed Secret of a bound key is missing, holds
+	// no usable material, or has been replaced by one that is not proven to be a copy
+	// of it.
 	ReasonSecretLost = "SecretLost"
 	// ReasonSecretTerminating means that the managed Secret is being deleted while
-	// its key exists.
+	// its key exists, or that the Secret of an earlier key of the same name is being
+	// removed.
 	ReasonSecretTerminating = "SecretTerminating"
 	// ReasonTypeNotEnabled means that the manager runs without
 	// --public-key-enable.

@@ -46,10 +46,14 @@ func (k *SignatureKey) EffectiveTargetName() string {
 	return k.Name
 }
 
+// PublicConfigMapSuffix follows the name of the managed Secret in that of the public
+// ConfigMap.
+const PublicConfigMapSuffix = "-public"
+
 // PublicConfigMapName is the name of the ConfigMap that holds the public
 // components of a key of type PublicKey.
 func (k *SignatureKey) PublicConfigMapName() string {
-	return k.EffectiveTargetName() + "-public"
+	return k.EffectiveTargetName() + PublicConfigMapSuffix
 }
 
 // EffectiveDisplayName is the key's name on the gateway: spec.displayName, or

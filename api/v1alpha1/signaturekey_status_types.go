@@ -32,8 +32,8 @@ type KeyVersion struct {
 	State VersionState `json:"state,omitempty"`
 
 	// digest identifies the version's bytes: a hash that is salted with a value
-	// that only the managed Secret holds. At most 64 characters. Reserved: it is not
-	// set yet.
+	// that only the managed Secret holds. At most 64 characters. It is omitted
+	// until the Secret has such a value.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Digest string `json:"digest,omitempty"`
@@ -101,12 +101,16 @@ type SignatureKeyStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	SecretName string `json:"secretName,omitempty"`
 
-	// secretUID is the UID of the managed Secret. Reserved: it is not set yet.
+	// secretUID is the UID of the managed Secret. While there is no material to sign
+	// with, it is that of the last one: a Secret with another UID has to prove by its
+	// digest that it is a copy of it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	SecretUID string `json:"secretUID,omitempty"`
 
 	// versions are the versions of the material in the managed Secret, at most 3.
+	// While there is no material to sign with, it is the version that was last
+	// active.
 	// +optional
 	// +listType=map
 	// +listMapKey=id

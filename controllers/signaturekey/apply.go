@@ -29,6 +29,9 @@ type outcome struct {
 	public *corev1.ConfigMap
 	// materialWritten reports whether the Secret is as planned.
 	materialWritten bool
+	// nameTaken reports whether a create has found an object that the caches do not
+	// show: what it is, a live read of the next reconcile finds out.
+	nameTaken bool
 	// gone reports whether the key no longer exists, and has no status to write.
 	gone bool
 }
@@ -46,6 +49,9 @@ func (r *Reconciler) planAndApply(ctx context.Context, o keyplan.Observation) (k
 		r.liveReads.store(o.Key, plan.Answer)
 	}
 	done, err := r.apply(ctx, o, plan)
+	if plan.Secret != nil && plan.Secret.Observed == nil && done.secret != nil {
+		plan.Status.SecretUID = string(done.secret.UID)
+	}
 	return plan, done, err
 }
 
@@ -69,6 +75,8 @@ func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyp
 		err = r.restoreProtection(ctx, &done)
 	case keyplan.RemoveProtection:
 		err = r.removeProtection(ctx, &done)
+	case keyplan.ReleaseCollected:
+		err = r.removeSecretProtection(ctx, &done)
 	case keyplan.RemoveKeyProtection:
 		err = r.removeKeyProtection(ctx, &done)
 	case keyplan.KeepProtection:
@@ -87,6 +95,7 @@ func (r *Reconciler) writePublicBefore(ctx context.Context, plan *keyplan.Config
 	}
 	public := plan.BeforeSecret.DeepCopy()
 	if err := r.Client.Create(ctx, public); err != nil {
+		done.nameTaken = apierrors.IsAlreadyExists(err)
 		return fmt.Errorf("create ConfigMap %s: %w", client.ObjectKeyFromObject(public), err)
 	}
 	r.expected.expect(done.key, public)
@@ -130,6 +139,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 		}
 	} else {
 		if err := r.Client.Create(ctx, desired); err != nil {
+			done.nameTaken = apierrors.IsAlreadyExists(err)
 			return fmt.Errorf("create Secret %s: %w", client.ObjectKeyFromObject(desired), err)
 		}
 		r.expected.expect(done.key, desired)

@@ -4,7 +4,6 @@ package signaturekey
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -64,9 +63,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, fmt.Errorf("read SignatureKey %s: %w", request, err)
 	}
 	observation, err := r.observe(ctx, key)
-	if errors.Is(err, errKeyGone) {
-		return ctrl.Result{}, nil
-	} else if err != nil {
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if observation.CacheLag > 0 {

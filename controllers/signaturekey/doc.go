@@ -18,10 +18,11 @@
 // # Inputs
 //
 //   - the key: metadata and spec. Of its status, only whether there is one, whether
-//     it reports the loss of the Secret, since when it waits, and the observed
-//     triggers
+//     it reports the loss of the Secret, since when it waits, the observed triggers,
+//     and the UID and the digests on record, by which its Secret is recognized
 //   - the managed Secret and the public ConfigMap, from the cache, and from a live
-//     read where the plan relies on the absence of one or of its finalizer
+//     read where the plan relies on the absence of one, of its finalizer, or of the
+//     UID on record. For a key without material on record, the create is that read
 //   - the source Secret, and the keys of type AES with the same source
 //   - the bindings that name the key in spec or status; a live list of them while
 //     the key is Releasing
@@ -50,7 +51,7 @@
 //   - Ready, and Stalled with the same reason while Ready is False: InvalidSpec,
 //     TypeNotEnabled (spec.go); SourceNotFound, InvalidSource, InvalidMaterial
 //     (source.go); SecretOwnedByOther (secret.go, public.go); SecretTerminating
-//     (secret.go); SecretLost (secret.go, and material.go while new material cannot
+//     (secret.go, also for the Secret of an earlier key); SecretLost (secret.go, and material.go while new material cannot
 //     be generated yet); KeyTerminating (material.go); NamespaceTerminating
 //     (material.go, public.go); Ready (compute.go)
 //   - InUse: Bound, NotBound, DeletionBlocked (status.go)
@@ -64,12 +65,13 @@
 //
 //   - observedGeneration: compute.go, when the whole plan has been carried out
 //   - displayName, secretName: the spec
-//   - identifier, keyID, versions, lastRotationTime: the managed Secret, or what
+//   - identifier, keyID, versions with their digests, lastRotationTime: the managed Secret, or what
 //     material.go makes of it
 //   - observedTrigger, observedRevokeTrigger: the managed Secret; while it is lost
 //     the spec, in secret.go
 //   - nextRotationTime: package material
 //   - bindings: observe.go
+//   - secretUID: secret.go, and for a new Secret the response to its create
+//     (apply.go)
 //   - fencingToken: signaturebinding/protect.go
-//   - secretUID and the digests of versions are not set yet
 package signaturekey

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	clientevents "k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -60,6 +62,16 @@ func newStore(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) c
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
+	uids := 0
+	create := funcs.Create
+	funcs.Create = func(ctx context.Context, store client.WithWatch, object client.Object, options ...client.CreateOption) error {
+		uids++
+		object.SetUID(types.UID(fmt.Sprintf("created-%d", uids)))
+		if create != nil {
+			return create(ctx, store, object, options...)
+		}
+		return store.Create(ctx, object, options...)
+	}
 	f := fake.NewClientBuilder().WithScheme(scheme).WithInterceptorFuncs(funcs).WithObjects(objects...).
 		WithStatusSubresource(&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{})
 	indexes := fieldIndexes(func(object client.Object, field string, values client.IndexerFunc) {
@@ -68,6 +80,13 @@ func newStore(t *testing.T, funcs interceptor.Funcs, objects ...client.Object) c
 	if err := index.Setup(t.Context(), indexes); err != nil {
 		t.Fatal(err)
 	}
+	f.WithIndex(&corev1.Secret{}, "type", func(object client.Object) []string { // a field selector of the API server
+		secret, ok := object.(*corev1.Secret)
+		if !ok {
+			return nil
+		}
+		return []string{string(secret.Type)}
+	})
 	return f.Build()
 }
 
@@ -178,7 +197,7 @@ func testSecretOf(t *testing.T, key *signetv1alpha1.SignatureKey, options ...gen
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gen.ManagedSecret(key, set.Encode(), options...)
+	return gen.ManagedSecret(key, set.Encode(), append([]gen.SecretOption{gen.WithUID("secret-uid")}, options...)...)
 }
 
 // holder is a binding that holds an API with the key.

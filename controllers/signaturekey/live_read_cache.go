@@ -20,9 +20,13 @@ import (
 type liveReadCache struct {
 	clock clock.PassiveClock
 
-	mu         sync.Mutex
-	keys       map[types.NamespacedName]keyAnswer
-	namespaces map[string]namespaceAnswer
+	mu      sync.Mutex
+	keys    map[types.NamespacedName]keyAnswer
+	secrets map[types.NamespacedName]secretAnswer
+	// orphans are protected Secrets without a label, in namespaces that are terminating.
+	orphans map[types.NamespacedName]struct{}
+	// staying is when a namespace was found not to be terminating.
+	staying map[string]time.Time
 }
 
 type keyAnswer struct {
@@ -32,15 +36,20 @@ type keyAnswer struct {
 	at         time.Time
 }
 
-type namespaceAnswer struct {
-	terminating bool
-	at          time.Time
+// secretAnswer is what is known of the managed Secret of the key of that UID.
+type secretAnswer struct {
+	uid types.UID
+	// gone is the UID of a Secret that no longer exists. No other Secret gets it.
+	gone string
+	// nameTaken reports whether a create, and each live read since, has found an object.
+	nameTaken bool
 }
 
 func newLiveReadCache(clock clock.PassiveClock) *liveReadCache {
 	return &liveReadCache{
 		clock: clock,
-		keys:  map[types.NamespacedName]keyAnswer{}, namespaces: map[string]namespaceAnswer{},
+		keys:  map[types.NamespacedName]keyAnswer{}, secrets: map[types.NamespacedName]secretAnswer{},
+		orphans: map[types.NamespacedName]struct{}{}, staying: map[string]time.Time{},
 	}
 }
 
@@ -66,29 +75,64 @@ func (c *liveReadCache) lookup(key *signetv1alpha1.SignatureKey) (status.Readine
 	return answer.readiness, left
 }
 
+// storeSecret records which UID is gone, and whether an object that the caches do not
+// show has the name that a create needs.
+func (c *liveReadCache) storeSecret(key *signetv1alpha1.SignatureKey, gone string, nameTaken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.secrets[client.ObjectKeyFromObject(key)] = secretAnswer{uid: key.UID, gone: gone, nameTaken: nameTaken}
+}
+
+// lookupSecret returns the UID of a managed Secret that is known to be gone, and
+// whether an object that the caches do not show has the name that a create needs.
+func (c *liveReadCache) lookupSecret(key *signetv1alpha1.SignatureKey) (gone string, nameTaken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answer := c.secrets[client.ObjectKeyFromObject(key)]
+	if answer.uid != key.UID {
+		return "", false
+	}
+	return answer.gone, answer.nameTaken
+}
+
 // forget drops the answers for a key that is gone.
 func (c *liveReadCache) forget(name types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.keys, name)
+	delete(c.secrets, name)
 }
 
-// storeNamespace records whether a live read has found the namespace
-// terminating.
-func (c *liveReadCache) storeNamespace(namespace string, terminating bool) {
+// storeOrphan records a protected Secret without a label.
+func (c *liveReadCache) storeOrphan(secret types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.namespaces[namespace] = namespaceAnswer{terminating: terminating, at: c.clock.Now()}
+	c.orphans[secret] = struct{}{}
 }
 
-// lookupNamespace returns what the last live read of the namespace has found, if
-// that still stands.
-func (c *liveReadCache) lookupNamespace(namespace string) (terminating, known bool) {
+// takeOrphan reports whether such a Secret is known, and forgets it.
+func (c *liveReadCache) takeOrphan(secret types.NamespacedName) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answer, known := c.namespaces[namespace]
-	if !known || c.clock.Since(answer.at) >= keyplan.LiveReadInterval {
-		return false, false
-	}
-	return answer.terminating, true
+	_, known := c.orphans[secret]
+	delete(c.orphans, secret)
+	return known
+}
+
+// storeStaying records that a live read has found the namespace not terminating.
+// That it is terminating is not remembered: an answer about an object must not
+// outlive it, and a namespace of the same name can follow at once.
+func (c *liveReadCache) storeStaying(namespace string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.staying[namespace] = c.clock.Now()
+}
+
+// isStaying reports whether the last live read has found the namespace not
+// terminating, and that still stands.
+func (c *liveReadCache) isStaying(namespace string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	at, known := c.staying[namespace]
+	return known && c.clock.Since(at) < keyplan.LiveReadInterval
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/status"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 func TestAnswerOfALiveReadStandsForAMinute(t *testing.T) {
@@ -47,12 +48,39 @@ func TestAnswerOfALiveReadStandsForAMinute(t *testing.T) {
 func TestAnswerAboutANamespaceStandsForAMinute(t *testing.T) {
 	now := clocktesting.NewFakePassiveClock(time.Unix(1, 0))
 	answers := newLiveReadCache(now)
-	answers.storeNamespace("shop", true)
-	if terminating, known := answers.lookupNamespace("shop"); !terminating || !known {
-		t.Errorf("lookup = %t, %t", terminating, known)
+	if answers.isStaying("shop") {
+		t.Error("a namespace is known that was not read")
+	}
+	answers.storeStaying("shop")
+	if !answers.isStaying("shop") {
+		t.Error("the answer does not stand")
 	}
 	now.SetTime(now.Now().Add(keyplan.LiveReadInterval))
-	if _, known := answers.lookupNamespace("shop"); known {
+	if answers.isStaying("shop") {
 		t.Error("the answer stands for more than a minute")
+	}
+}
+
+// That a UID is gone holds forever, whatever becomes of the key.
+func TestAnswerAboutASecret(t *testing.T) {
+	now := clocktesting.NewFakePassiveClock(time.Unix(1, 0))
+	answers := newLiveReadCache(now)
+	key := testKey()
+	answers.storeSecret(key, "", true)
+	if gone, taken := answers.lookupSecret(key); gone != "" || !taken {
+		t.Errorf("after a create: %q, %t", gone, taken)
+	}
+	answers.storeSecret(key, "old", false)
+	now.SetTime(now.Now().Add(time.Hour))
+	key.Generation++
+	if gone, taken := answers.lookupSecret(key); gone != "old" || taken {
+		t.Errorf("after a read: %q, %t", gone, taken)
+	}
+	if gone, taken := answers.lookupSecret(testKey(gen.WithUID("another"))); gone != "" || taken {
+		t.Errorf("of another key: %q, %t", gone, taken)
+	}
+	answers.forget(client.ObjectKeyFromObject(key))
+	if len(answers.secrets) > 0 {
+		t.Errorf("%d keys are remembered that are gone", len(answers.secrets))
 	}
 }

@@ -4,7 +4,6 @@ package signaturekey
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -22,23 +21,36 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// errKeyGone means that the key no longer exists, although the cache shows it. The
-// watch delivers its deletion.
-var errKeyGone = errors.New("the key no longer exists")
-
 // observe reads all that the plan of a key depends on: from the caches, and from
 // the API server where the plan would have to rely on an absence that the caches
 // cannot prove. It reads no more if the caches lag behind.
 func (r *Reconciler) observe(ctx context.Context, key *signetv1alpha1.SignatureKey) (keyplan.Observation, error) {
 	o := keyplan.Observation{Key: key, PublicKeyEnabled: r.PublicKeyEnabled, Watch: r.rotations.watch(key)}
 	o.Answer.Readiness, o.Answer.Left = r.liveReads.lookup(key)
+	o.GoneUID, o.NameTaken = r.liveReads.lookupSecret(key)
 	if err := r.observeCached(ctx, &o); err != nil {
 		return o, err
 	}
 	if o.CacheLag = r.expected.pending(key, writtenObjects(o)...); o.CacheLag > 0 {
 		return o, nil
 	}
-	return o, r.observeLive(ctx, &o)
+	if err := r.observeLive(ctx, &o); err != nil || o.CacheLag > 0 {
+		return o, err
+	}
+	return o, r.checkKey(ctx, &o)
+}
+
+// checkKey checks that the cache shows the key as it is, where the plan would rely on
+// that: nothing is written on behalf of a key that is gone or being deleted.
+func (r *Reconciler) checkKey(ctx context.Context, o *keyplan.Observation) error {
+	if !keyplan.NeedsLiveKey(*o) {
+		return nil
+	}
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, r.Live, client.ObjectKeyFromObject(o.Key))
+	if err == nil && (key == nil || key.UID != o.Key.UID || !key.DeletionTimestamp.Equal(o.Key.DeletionTimestamp)) {
+		o.CacheLag = kubeclient.StaleDelay
+	}
+	return err
 }
 
 // writtenObjects are the observed objects that the controller writes.
@@ -91,15 +103,11 @@ func (r *Reconciler) observeLive(ctx context.Context, o *keyplan.Observation) er
 
 // observeAbsent reads what the caches do not show but the plan would rely on.
 func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) error {
-	if err := r.observeKey(ctx, o); err != nil {
-		return err
-	}
 	var err error
 	if keyplan.NeedsLiveSecret(*o) {
-		if o.Secret, err = r.findUncachedSecret(ctx, o.Key); err != nil {
+		if err := r.readSecret(ctx, o); err != nil {
 			return err
 		}
-		o.SecretLive = true
 	}
 	if keyplan.NeedsLivePublic(*o) {
 		if o.Public, err = kubeclient.GetOrNil[corev1.ConfigMap](ctx, r.Live, publicName(o.Key)); err != nil {
@@ -107,30 +115,24 @@ func (r *Reconciler) observeAbsent(ctx context.Context, o *keyplan.Observation) 
 		}
 		o.PublicLive = true
 	}
+	if o.SecretLive || o.PublicLive {
+		r.liveReads.storeSecret(o.Key, o.GoneUID, o.NameTaken && (o.Secret != nil || o.Public != nil))
+	}
 	return nil
 }
 
-// observeKey reads the key from the API server if the plan would rely on its not
-// being deleted.
-func (r *Reconciler) observeKey(ctx context.Context, o *keyplan.Observation) error {
-	if !keyplan.NeedsLiveKey(*o) {
-		return nil
-	}
-	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, r.Live, client.ObjectKeyFromObject(o.Key))
-	switch {
-	case err != nil:
+// readSecret reads the managed Secret from the API server. If it is another than
+// the one on record, that one is gone: the name was the same.
+func (r *Reconciler) readSecret(ctx context.Context, o *keyplan.Observation) error {
+	secret, err := kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, secretName(o.Key))
+	if err != nil {
 		return err
-	case key == nil || key.UID != o.Key.UID:
-		return errKeyGone
 	}
-	o.Key, o.KeyLive = key, true
+	o.Secret, o.SecretLive = secret, true
+	if recorded := o.Key.Status.SecretUID; secret == nil || string(secret.UID) != recorded {
+		o.GoneUID = recorded
+	}
 	return nil
-}
-
-// findUncachedSecret reads the managed Secret from the API server; nil if there
-// is none.
-func (r *Reconciler) findUncachedSecret(ctx context.Context, key *signetv1alpha1.SignatureKey) (*corev1.Secret, error) {
-	return kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, secretName(key))
 }
 
 // observeReleasing completes the observation of a key that the caller has set to
@@ -150,13 +152,11 @@ func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation
 		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Bindings...))))
 		o.HasHolder = o.HasHolder || use.HasHolder
 	}
-	if o.Secret == nil || !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
-		secret, err := r.findUncachedSecret(ctx, o.Key)
-		if err != nil {
+	protected := o.Secret != nil && controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection)
+	if !o.SecretLive && (!protected || !material.IsOwnedBy(o.Secret, o.Key)) {
+		if err := r.readSecret(ctx, &o); err != nil {
 			return o, err
 		}
-		o.SecretLive = o.SecretLive || o.Secret == nil || secret == nil
-		o.Secret = secret
 	}
 	return o, r.observeAbsent(ctx, &o)
 }
@@ -206,8 +206,9 @@ func (r *Reconciler) cipherKeysOf(ctx context.Context, source *corev1.Secret) ([
 	return names, nil
 }
 
-// observeOrphans reads the Secrets that a key that no longer exists has left, and
-// whether their namespace is being deleted. That matters only, and may cost a live
+// observeOrphans reads the Secrets that a key that no longer exists has left, or a
+// Secret of this name that has no label any longer, and whether their namespace is
+// being deleted. That matters only, and may cost a live
 // read, if one of them is protected and being deleted itself.
 func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedName) (orphans []corev1.Secret, terminating bool, err error) {
 	var secrets corev1.SecretList
@@ -215,6 +216,15 @@ func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedNam
 		client.MatchingLabels{signetv1alpha1.LabelKey: key.Name})
 	if err != nil {
 		return nil, false, fmt.Errorf("list Secrets of SignatureKey %s: %w", key, err)
+	}
+	if r.liveReads.takeOrphan(key) {
+		unlabeled, err := kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, key)
+		if err != nil {
+			return nil, false, err
+		}
+		if unlabeled != nil && unlabeled.Type == signetv1alpha1.SecretType {
+			secrets.Items = append(secrets.Items, *unlabeled)
+		}
 	}
 	orphans = slices.DeleteFunc(secrets.Items, func(secret corev1.Secret) bool {
 		return secret.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(&secret, signetv1alpha1.FinalizerProtection)
@@ -234,8 +244,8 @@ func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, susp
 		if !suspected {
 			return false, nil
 		}
-		if terminating, known := r.liveReads.lookupNamespace(name); known {
-			return terminating, nil
+		if r.liveReads.isStaying(name) {
+			return false, nil
 		}
 		reader = r.Live
 	}
@@ -245,8 +255,8 @@ func (r *Reconciler) namespaceTerminating(ctx context.Context, name string, susp
 		return false, fmt.Errorf("read Namespace %s: %w", name, err)
 	}
 	terminating := !namespace.DeletionTimestamp.IsZero()
-	if !r.ClusterWide {
-		r.liveReads.storeNamespace(name, terminating)
+	if !r.ClusterWide && !terminating {
+		r.liveReads.storeStaying(name)
 	}
 	return terminating, nil
 }

@@ -43,14 +43,19 @@ func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error
 // otherwise a late write of an earlier leader could protect it after the key, and
 // with it the reason to release it, is gone.
 func (r *Reconciler) removeProtection(ctx context.Context, done *outcome) error {
+	if err := r.removeSecretProtection(ctx, done); err != nil {
+		return err
+	}
+	return r.removeKeyProtection(ctx, done)
+}
+
+// removeSecretProtection removes the Secret's finalizer.
+func (r *Reconciler) removeSecretProtection(ctx context.Context, done *outcome) error {
 	after := done.secret.DeepCopy()
 	if !controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection) {
 		material.MoveFence(after)
 	}
-	if err := r.patchSecret(ctx, done.key, done.secret, after); client.IgnoreNotFound(err) != nil {
-		return err
-	}
-	return r.removeKeyProtection(ctx, done)
+	return client.IgnoreNotFound(r.patchSecret(ctx, done.key, done.secret, after))
 }
 
 // removeKeyProtection removes the key's finalizer, if it has one.

@@ -180,21 +180,6 @@ func TestProtectionIsRemovedAfterACrash(t *testing.T) {
 	}
 }
 
-func TestNothingIsGeneratedOnAStaleCache(t *testing.T) {
-	f := newFixture(t, newStore(t, interceptor.Funcs{
-		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error {
-			t.Error("generated again")
-			return nil
-		},
-	}, testKey()), newStore(t, interceptor.Funcs{}, testSecret(t)))
-	if _, err := f.reconcile(t); err != nil {
-		t.Fatal(err)
-	}
-	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady {
-		t.Errorf("Ready is %s", got.Reason)
-	}
-}
-
 // No watch reports when an object without Signet's label is gone: it is read once a
 // minute while it blocks the key.
 func TestBlockedKeyIsReadAgainAfterAMinute(t *testing.T) {
@@ -206,7 +191,8 @@ func TestBlockedKeyIsReadAgainAfterAMinute(t *testing.T) {
 			return store.Get(ctx, name, object, options...)
 		},
 	}, other)
-	f := newFixture(t, newStore(t, interceptor.Funcs{}, testKey()), live)
+	f := newFixture(t, newStore(t, createdIn(live), testKey()), live)
+	f.expectTaken(t)
 	for range 2 {
 		if result, err := f.reconcile(t); err != nil || result.RequeueAfter != keyplan.LiveReadInterval {
 			t.Errorf("reconcile = %v, %v", result, err)
@@ -221,20 +207,6 @@ func TestBlockedKeyIsReadAgainAfterAMinute(t *testing.T) {
 	f.after(t, time.Minute)
 	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonReady || reads != 2 {
 		t.Errorf("Ready is %s after %d reads", got.Reason, reads)
-	}
-}
-
-// The outcome of such a create is unknown: it may have been our own.
-func TestCreateOfASecretThatExistsIsRetried(t *testing.T) {
-	exists := apierrors.NewAlreadyExists(corev1.Resource("secrets"), "orders")
-	f := newFixture(t, newStore(t, interceptor.Funcs{
-		Create: func(context.Context, client.WithWatch, client.Object, ...client.CreateOption) error { return exists },
-	}, testKey()), newStore(t, interceptor.Funcs{}))
-	if _, err := f.reconcile(t); !apierrors.IsAlreadyExists(err) {
-		t.Errorf("reconcile = %v, want a retry", err)
-	}
-	if got := f.ready(t); got.Reason != "" {
-		t.Errorf("Ready is %s", got.Reason)
 	}
 }
 

@@ -111,36 +111,36 @@ func TestWritesOfSecretsHaveALimit(t *testing.T) {
 	}
 }
 
-// While the name of the public ConfigMap belongs to another owner, backends cannot
-// learn of a version, so no step is taken.
-func TestRotationWaitsForThePublicConfigMap(t *testing.T) {
+// A key with a version on record takes the name of its public ConfigMap back: another
+// client must not decide what backends accept.
+func TestRotationTakesThePublicConfigMapBack(t *testing.T) {
 	key := testKey(gen.WithType(signetv1alpha1.KeyTypePublicKey))
 	f := newFixture(t, newStore(t, interceptor.Funcs{}, key), newStore(t, interceptor.Funcs{}))
 	f.PublicKeyEnabled = true
 	if _, err := f.reconcile(t); err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{}
+	forged := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}, Data: map[string]string{"key": "forged"}}
+	if err := f.cached.Update(t.Context(), forged); err != nil {
+		t.Fatal(err)
+	}
+	f.change(t, gen.WithTrigger("1"))
+	if _, reason := f.after(t, time.Minute); reason != signetv1alpha1.ReasonStaged {
+		t.Error(reason)
+	}
+	secret, public := &corev1.Secret{}, &corev1.ConfigMap{}
 	if err := f.cached.Get(t.Context(), orders, secret); err != nil {
 		t.Fatal(err)
 	}
-	other := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders-public"}}
-	if err := f.cached.Update(t.Context(), other); err != nil {
+	if err := f.cached.Get(t.Context(), publicName(key), public); err != nil {
 		t.Fatal(err)
 	}
-	key = f.key(t)
-	gen.WithTrigger("1")(key)
-	if err := f.cached.Update(t.Context(), key); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"key", "next.key"} {
+		if public.Data[name] == "" || public.Data[name] != string(secret.Data[name]) {
+			t.Errorf("data[%s] is not the Secret's", name)
+		}
 	}
-	if _, reason := f.after(t, time.Minute); reason != signetv1alpha1.ReasonSettled {
-		t.Error(reason)
-	}
-	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonSecretOwnedByOther {
-		t.Errorf("Ready is %s", got.Reason)
-	}
-	after := &corev1.Secret{}
-	if err := f.cached.Get(t.Context(), orders, after); err != nil || after.ResourceVersion != secret.ResourceVersion {
-		t.Errorf("the Secret was written: %v", err)
+	if !metav1.IsControlledBy(public, key) || public.Labels[signetv1alpha1.LabelKey] != "orders" {
+		t.Errorf("labels %v, owners %v", public.Labels, public.OwnerReferences)
 	}
 }

@@ -20,8 +20,13 @@ import (
 // patchStatus writes the status once, even if the plan was not carried out,
 // emits the events, and returns when to come back.
 func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, plan keyplan.Plan, done outcome, applyErr error) (ctrl.Result, error) {
-	if done.gone {
+	switch {
+	case done.gone:
 		return ctrl.Result{}, applyErr
+	case done.nameTaken:
+		// It may be our own, from a create whose response was lost.
+		r.liveReads.storeSecret(o.Key, o.GoneUID, true)
+		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	}
 	if applyErr != nil {
 		plan = r.planOfFailure(o, plan, done)

@@ -4,6 +4,7 @@ package signaturekey
 
 import (
 	"context"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -41,7 +43,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSecret)).
 		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSameSource),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(keysOfPublic)).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.keysOfPublic)).
 		Watches(&signetv1alpha1.SignatureBinding{}, handler.EnqueueRequestsFromMapFunc(keysOfBinding),
 			builder.WithPredicates(useChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency})
@@ -55,23 +57,23 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 // keysOfSecret returns the key in the Secret's label, and the keys that name the
 // Secret as their managed or source Secret.
 func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	names := sets.New[string]()
-	if name := secret.GetLabels()[signetv1alpha1.LabelKey]; name != "" {
-		names.Insert(name)
-	}
+	names := sets.New(secret.GetLabels()[signetv1alpha1.LabelKey])
 	for _, field := range []string{index.KeySecretName, index.KeySource} {
-		var keys signetv1alpha1.SignatureKeyList
-		err := r.Client.List(ctx, &keys, client.InNamespace(secret.GetNamespace()),
-			client.MatchingFields{field: secret.GetName()}, client.UnsafeDisableDeepCopy)
-		if err != nil {
-			logf.FromContext(ctx).Error(err, "Failed to find the keys of a Secret", "namespace", secret.GetNamespace(), "secret", secret.GetName())
-			continue
-		}
-		for i := range keys.Items {
-			names.Insert(keys.Items[i].Name)
-		}
+		r.addKeysBy(ctx, names, field, secret.GetNamespace(), secret.GetName())
 	}
 	return requests(secret.GetNamespace(), names)
+}
+
+// addKeysBy adds the names of the keys that an index has for a Secret.
+func (r *Reconciler) addKeysBy(ctx context.Context, names sets.Set[string], field, namespace, secret string) {
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(namespace), client.MatchingFields{field: secret}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to find the keys of a Secret", "namespace", namespace, "secret", secret)
+	}
+	for i := range keys.Items {
+		names.Insert(keys.Items[i].Name)
+	}
 }
 
 // keysOfSameSource returns the other keys with the same source: their type
@@ -81,21 +83,18 @@ func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object)
 	if !ok || key.SourceName() == "" {
 		return nil
 	}
-	var keys signetv1alpha1.SignatureKeyList
-	err := r.Client.List(ctx, &keys, client.InNamespace(key.Namespace),
-		client.MatchingFields{index.KeySource: key.SourceName()}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		logf.FromContext(ctx).Error(err, "Failed to find the keys of a source", "namespace", key.Namespace, "secret", key.SourceName())
-	}
 	names := sets.New[string]()
-	for i := range keys.Items {
-		names.Insert(keys.Items[i].Name)
-	}
+	r.addKeysBy(ctx, names, index.KeySource, key.Namespace, key.SourceName())
 	return requests(key.Namespace, names.Delete(key.Name))
 }
 
-func keysOfPublic(_ context.Context, configMap client.Object) []reconcile.Request {
+// keysOfPublic returns the key in the ConfigMap's label, and the keys whose public
+// ConfigMap has this name: one that belongs to another owner blocks them.
+func (r *Reconciler) keysOfPublic(ctx context.Context, configMap client.Object) []reconcile.Request {
 	names := sets.New(configMap.GetLabels()[signetv1alpha1.LabelKey])
+	if secret, named := strings.CutSuffix(configMap.GetName(), signetv1alpha1.PublicConfigMapSuffix); named {
+		r.addKeysBy(ctx, names, index.KeySecretName, configMap.GetNamespace(), secret)
+	}
 	return requests(configMap.GetNamespace(), names)
 }
 
@@ -128,7 +127,27 @@ func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Objec
 	for i := range secrets.Items {
 		names.Insert(secrets.Items[i].Labels[signetv1alpha1.LabelKey])
 	}
+	r.addUnlabeledOrphans(ctx, names, namespace.GetName())
 	return requests(namespace.GetName(), names)
+}
+
+// addUnlabeledOrphans adds the names of Secrets of Signet's type that have its
+// finalizer but lost its label: no cache shows them, and none may keep the namespace.
+// Where no key has the name of such a Secret, reconcileDeleted releases it.
+func (r *Reconciler) addUnlabeledOrphans(ctx context.Context, names sets.Set[string], namespace string) {
+	var secrets corev1.SecretList
+	err := r.Live.List(ctx, &secrets, client.InNamespace(namespace), client.MatchingFields{"type": string(signetv1alpha1.SecretType)})
+	if err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to list the managed Secrets of a namespace", "namespace", namespace)
+		return
+	}
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		if _, labeled := secret.Labels[signetv1alpha1.LabelKey]; !labeled && controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerProtection) {
+			r.liveReads.storeOrphan(client.ObjectKeyFromObject(secret))
+			names.Insert(secret.Name)
+		}
+	}
 }
 
 func requests(namespace string, names sets.Set[string]) []reconcile.Request {

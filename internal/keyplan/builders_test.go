@@ -23,8 +23,12 @@ const (
 	retire     = signetv1alpha1.DefaultRetireSeconds * time.Second
 	day        = 24 * time.Hour
 
-	identifier   = "orders_app"
-	secretValue  = "active-secret-0123456789"
+	identifier  = "orders_app"
+	secretValue = "active-secret-0123456789"
+	saltValue   = "salt-0123456789"
+
+	secretUID    = "secret-uid"
+	createdUID   = "created-uid"
 	otherSecret  = "other-secret-0123456789"
 	sourceSecret = "source-secret-0123456789"
 )
@@ -53,6 +57,9 @@ func (r *testRandom) Read(p []byte) (int, error) {
 
 // drawnID is the ID of a version that the n-th read of testRandom has made.
 func drawnID(n int) string { return strings.Repeat(fmt.Sprintf("%02x", n), 16) }
+
+// drawnSalt is a salt that the n-th read of testRandom has made.
+func drawnSalt(n int) material.Bytes { return material.Bytes(drawnID(n)) }
 
 // drawn is the first HMAC version that testRandom makes.
 func drawn() material.Version {
@@ -95,7 +102,7 @@ func readyWith(set *material.Set) statusOption {
 // testSet returns HMAC material with one version.
 func testSet(options ...func(*material.Set)) *material.Set {
 	set := &material.Set{
-		Type: signetv1alpha1.KeyTypeHMAC, DisplayName: "orders",
+		Type: signetv1alpha1.KeyTypeHMAC, DisplayName: "orders", Salt: material.Bytes(saltValue),
 		Active: material.Version{
 			ID: "active-id", Key: material.Bytes(identifier), Secret: material.Bytes(secretValue),
 			Created: earlier, Activated: earlier,
@@ -133,7 +140,7 @@ func noting(trigger, revokeTrigger string) func(*material.Set) {
 // testSecret returns the managed Secret of the key with this material, as the
 // cache shows it.
 func testSecret(key *signetv1alpha1.SignatureKey, set *material.Set, options ...gen.SecretOption) *corev1.Secret {
-	observed := gen.SecretFunc(func(secret *corev1.Secret) { secret.UID, secret.ResourceVersion = "secret-uid", "20" })
+	observed := gen.SecretFunc(func(secret *corev1.Secret) { secret.UID, secret.ResourceVersion = secretUID, "20" })
 	return gen.ManagedSecret(key, set.Encode(), append([]gen.SecretOption{observed}, options...)...)
 }
 
@@ -241,14 +248,29 @@ func rotatingAs(since time.Time, reason, message string) statusOption {
 	return condition(signetv1alpha1.ConditionRotating, metav1.ConditionTrue, since, reason, message)
 }
 
-// showing describes material as a status does.
+// creating describes material whose Secret is being created, so that its UID is
+// not known yet.
+func creating(set *material.Set) statusOption {
+	return func(s *signetv1alpha1.SignatureKeyStatus) {
+		showing(set)(s)
+		s.SecretUID = ""
+	}
+}
+
+// recording has material on record that is not in effect.
+func recording(set *material.Set) statusOption {
+	return func(s *signetv1alpha1.SignatureKeyStatus) { s.SecretUID, s.Versions = secretUID, set.Versions() }
+}
+
+// showing describes material in a Secret on record as a status does.
 func showing(set *material.Set) statusOption {
 	return func(s *signetv1alpha1.SignatureKeyStatus) {
 		s.Identifier = ""
 		if set.Type == signetv1alpha1.KeyTypeHMAC || set.Type == signetv1alpha1.KeyTypeBasic {
 			s.Identifier = string(set.Active.Key)
 		}
-		s.KeyID, s.Versions = set.Active.ID, set.Versions()
+		recording(set)(s)
+		s.KeyID = set.Active.ID
 		s.LastRotationTime = &metav1.Time{Time: set.Active.Activated}
 		s.ObservedTrigger, s.ObservedRevokeTrigger = set.Trigger, set.RevokeTrigger
 	}

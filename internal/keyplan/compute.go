@@ -30,6 +30,8 @@ type planner struct {
 	// supplied are the components that spec and source supply; nil unless both are
 	// valid.
 	supplied *material.Supplied
+	// ownership is to whom the observed Secret belongs, if the UID on record is gone.
+	ownership material.Ownership
 	// current is the material in the managed Secret, and next what is to be there;
 	// nil if there is none.
 	current, next *material.Set
@@ -82,43 +84,73 @@ func Compute(observation Observation, now time.Time, random io.Reader) (Plan, er
 	if err := p.planProtection(); err != nil {
 		return Plan{}, err
 	}
+	if p.NamespaceTerminating && p.Secret == nil && p.SecretLive {
+		p.plan.Answer = namespaceTerminating()
+	}
 	p.plan.Status.ObservedGeneration = p.Key.Generation
 	return p.finish(), nil
 }
 
 // NeedsLiveSecret reports whether the plan relies on the absence of the managed
-// Secret, which a cache cannot prove: it may lag, and excludes Secrets without
-// Signet's label.
+// Secret or of the UID on record, which a cache cannot prove: it may lag, and
+// excludes Secrets without Signet's label. In a terminating namespace such a Secret
+// must lose its finalizer, too.
 func NeedsLiveSecret(observation Observation) bool {
-	if observation.Secret != nil || observation.SecretLive || observation.deletable() {
+	switch {
+	case observation.SecretLive:
+		return false
+	case observation.NamespaceTerminating && observation.Secret == nil && hasRecord(observation.Key):
+		return observation.Answer.Readiness.IsZero()
+	case observation.deletable():
 		return false
 	}
 	_, err := newPlanner(observation, time.Time{}, nil).run(checks)
 	return errors.Is(err, errSecretNotReadLive)
 }
 
+// NeedsLiveKey reports whether the plan relies on the key's being as the cache shows
+// it: it would make the key an owner, or the Secret may have been written for another
+// key of the name.
+func NeedsLiveKey(observation Observation) bool {
+	return makesOwner(observation) || maybeOfAnotherKey(observation)
+}
+
+// maybeOfAnotherKey reports whether the Secret on record names another UID of the key
+// as its owner, or records other triggers than the status. Otherwise another client, a
+// backup or a crash has caused that, and the plan repairs it.
+func maybeOfAnotherKey(observation Observation) bool {
+	secret, key := observation.Secret, observation.Key
+	if secret == nil || !material.IsOwnedBy(secret, key) {
+		return false
+	}
+	trigger, revokeTrigger := material.TriggersOf(secret.Data)
+	recorded := key.Status.SecretUID != "" && key.Status.KeyID != ""
+	return material.OwnedByEarlier(secret, key) ||
+		(recorded && (trigger != key.Status.ObservedTrigger || revokeTrigger != key.Status.ObservedRevokeTrigger))
+}
+
 // NeedsLivePublic reports whether the plan relies on the absence of the public
 // ConfigMap.
 func NeedsLivePublic(observation Observation) bool {
+	relies := hasRecord(observation.Key) || (observation.NameTaken && !observation.blocked())
 	if observation.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey || observation.Public != nil ||
-		observation.PublicLive || observation.blocked() || observation.deletable() {
+		observation.PublicLive || !relies || observation.deletable() {
 		return false
 	}
 	decided, err := newPlanner(observation, time.Time{}, nil).run(checks)
 	return !decided && err == nil
 }
 
-// NeedsLiveKey reports whether the plan relies on the key's not being deleted: it
-// would make the key the owner of an object that exists. A deletion that orphans the
-// object has just removed that reference, perhaps, and the garbage collector would
-// delete what it has been told to leave.
-func NeedsLiveKey(observation Observation) bool {
+// makesOwner reports whether the plan makes the key the owner of an object that
+// exists. Perhaps a deletion that orphans the object has just removed that reference,
+// and the garbage collector would delete what it has been told to leave.
+func makesOwner(observation Observation) bool {
 	key := observation.Key
-	if observation.KeyLive || !key.DeletionTimestamp.IsZero() || key.EffectiveDeletionPolicy() != signetv1alpha1.DeletionPolicyDelete {
+	if !key.DeletionTimestamp.IsZero() || key.EffectiveDeletionPolicy() != signetv1alpha1.DeletionPolicyDelete {
 		return false
 	}
 	return observation.Secret != nil && material.IsOwnedBy(observation.Secret, key) && !refersTo(observation.Secret, key) ||
-		observation.Public != nil && publicOwnedBy(observation.Public, key) && !refersTo(observation.Public, key)
+		observation.Public != nil && material.IsPublicOwnedBy(observation.Public, key) && !refersTo(observation.Public, key)
 }
 
 // NeedsReleasing reports whether the plan relies on the absence of bindings that
@@ -126,14 +158,18 @@ func NeedsLiveKey(observation Observation) bool {
 // show yet may just have added.
 func NeedsReleasing(observation Observation) bool {
 	p := newPlanner(observation, time.Time{}, nil)
-	return !observation.Releasing && !p.mustRestoreProtection() && p.mayRemoveProtection()
+	return !observation.Releasing && !p.mustRestoreProtection() && (p.mayRemoveProtection() || p.mayReleaseCollected())
 }
 
 func newPlanner(observation Observation, now time.Time, random io.Reader) *planner {
-	return &planner{
+	p := &planner{
 		Observation: observation, now: now, random: random,
 		plan: Plan{Status: *observation.Key.Status.DeepCopy()},
 	}
+	if p.Secret != nil {
+		p.ownership = material.OwnershipOf(p.Secret, p.Key)
+	}
+	return p
 }
 
 // run takes the steps until one decides.

@@ -32,7 +32,7 @@ var anyOrder = cmpopts.SortSlices(func(a, b metav1.Condition) bool { return a.Ty
 func TestCompute(t *testing.T) {
 	cases := map[string]planCase{}
 	for _, table := range []map[string]planCase{
-		generationCases, sourceCases, conflictCases, lossCases, deletionCases, adoptionCases,
+		generationCases, sourceCases, conflictCases, lossCases, deletionCases, adoptionCases, ownershipCases,
 		rotationCases, publicCases, protectionCases, metadataCases, repairCases(),
 	} {
 		for name, c := range table {
@@ -87,7 +87,7 @@ func expectNoMaterial(t *testing.T, o Observation, plan Plan) {
 	if plan.Secret != nil {
 		maps.Copy(values, plan.Secret.Desired.Data)
 	}
-	names := []string{"secret", "next.secret", "previous.secret"}
+	names := []string{"secret", "next.secret", "previous.secret", "salt"}
 	if o.Key.Spec.Type == signetv1alpha1.KeyTypeAES {
 		names = append(names, "key")
 	}
@@ -141,6 +141,9 @@ func carriedOut(o Observation, plan Plan) Observation {
 	}
 	if plan.Secret != nil {
 		o.Secret, o.SecretLive = plan.Secret.Desired.DeepCopy(), false
+		if plan.Secret.Observed == nil {
+			o.Secret.UID, plan.Status.SecretUID = createdUID, createdUID
+		}
 		o.Watch = material.Watch{State: plan.Secret.RotationState, FirstSeen: testNow}
 	}
 	switch plan.Protection {
@@ -150,6 +153,8 @@ func carriedOut(o Observation, plan Plan) Observation {
 		o.Key.Finalizers, o.Secret.Finalizers = without(o.Key.Finalizers), without(o.Secret.Finalizers)
 	case RemoveKeyProtection:
 		o.Key.Finalizers = without(o.Key.Finalizers)
+	case ReleaseCollected:
+		o.Secret = nil
 	case KeepProtection:
 	}
 	if !o.Key.DeletionTimestamp.IsZero() && len(o.Key.Finalizers) == 0 {
@@ -188,33 +193,48 @@ func TestComputeRemovesProtectionOnlyWhileReleasing(t *testing.T) {
 	}
 }
 
-func TestComputeNeedsLiveReads(t *testing.T) {
+type liveReadCase struct {
+	observation    Observation
+	secret, public bool
+}
+
+// liveReadCases are observations, and the live reads that their plans rely on.
+func liveReadCases() map[string]liveReadCase {
 	set := pairSet()
 	public := gen.WithType(signetv1alpha1.KeyTypePublicKey)
 	bound := Observation{Key: readyKey(testSet(), gen.WithFinalizers(protection)), Users: []string{"shop"}, HasHolder: true}
-	cases := map[string]struct {
-		observation    Observation
-		secret, public bool
-	}{
-		"a new key":                           {observation: Observation{Key: testKey()}, secret: true},
-		"a new key, read live":                {observation: Observation{Key: testKey(), SecretLive: true}},
-		"a Secret in the cache":               {observation: Observation{Key: testKey(), Secret: testSecret(testKey(), testSet())}},
-		"a bound key without its Secret":      {observation: bound, secret: true},
-		"a key that waits for its source":     {observation: Observation{Key: testKey(gen.WithSource("own"))}},
-		"a bound key that also lacks it":      {observation: with(bound, func(o *Observation) { gen.WithSource("own")(o.Key) }), secret: true},
-		"an invalid key":                      {observation: Observation{Key: testKey(gen.WithIdentifier("no good?"))}},
-		"a key of a type that is not enabled": {observation: Observation{Key: testKey(public)}},
-		"a key of a terminating namespace":    {observation: Observation{Key: testKey(), NamespaceTerminating: true}},
-		"a key without users that is deleted": {observation: Observation{Key: testKey(gen.WithFinalizers("other"), gen.DeletedAt(testNow))}},
-		"a key that another Secret blocks":    {observation: Observation{Key: testKey(), Answer: blockedAnswer()}},
-		"a loss that is remembered":           {observation: with(bound, func(o *Observation) { o.Answer = lostAnswer() })},
+	return map[string]liveReadCase{
+		"a new key":                                              {observation: Observation{Key: testKey()}},
+		"a new key whose name is taken":                          {observation: Observation{Key: testKey(), NameTaken: true}, secret: true},
+		"a new key, read live":                                   {observation: Observation{Key: testKey(), SecretLive: true, NameTaken: true}},
+		"a Secret in the cache":                                  {observation: Observation{Key: testKey(), Secret: testSecret(testKey(), testSet())}},
+		"an unbound key without its Secret":                      {observation: Observation{Key: readyKey(testSet())}, secret: true},
+		"a Secret on record":                                     {observation: Observation{Key: readyKey(testSet()), Secret: testSecret(testKey(), testSet())}},
+		"a Secret that is not on record":                         {observation: Observation{Key: readyKey(testSet()), Secret: testSecret(testKey(), testSet(), gen.WithUID("other"))}, secret: true},
+		"another, and the one on record gone":                    {observation: Observation{Key: readyKey(testSet()), GoneUID: secretUID, Secret: testSecret(testKey(), testSet(), gen.WithUID("other"))}},
+		"another, and an older record gone":                      {observation: Observation{Key: readyKey(testSet()), GoneUID: "older", Secret: testSecret(testKey(), testSet(), gen.WithUID("other"))}, secret: true},
+		"a key with a record in a terminating namespace":         {observation: Observation{Key: readyKey(testSet()), NamespaceTerminating: true}, secret: true},
+		"a deleted key with a record in a terminating namespace": {observation: Observation{Key: readyKey(testSet(), gen.WithFinalizers("other"), gen.DeletedAt(testNow)), NamespaceTerminating: true}, secret: true},
+		"a terminating namespace in which it was read":           {observation: Observation{Key: readyKey(testSet()), NamespaceTerminating: true, Answer: LiveAnswer{Readiness: namespaceTerminating()}}},
+		"a bound key without its Secret":                         {observation: bound, secret: true},
+		"a key that waits for its source":                        {observation: Observation{Key: testKey(gen.WithSource("own"))}},
+		"a bound key that also lacks it":                         {observation: with(bound, func(o *Observation) { gen.WithSource("own")(o.Key) }), secret: true},
+		"an invalid key":                                         {observation: Observation{Key: testKey(gen.WithIdentifier("no good?"))}},
+		"a key of a type that is not enabled":                    {observation: Observation{Key: testKey(public)}},
+		"a key of a terminating namespace":                       {observation: Observation{Key: testKey(), NamespaceTerminating: true}},
+		"a key without users that is deleted":                    {observation: Observation{Key: testKey(gen.WithFinalizers("other"), gen.DeletedAt(testNow))}},
+		"a key that another Secret blocks":                       {observation: Observation{Key: testKey(), Answer: blockedAnswer()}},
+		"a loss that is remembered":                              {observation: with(bound, func(o *Observation) { o.Answer = lostAnswer() })},
 		"a loss with consent": {observation: with(bound, func(o *Observation) {
 			gen.WithTrigger("again")(o.Key)
 			withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, "lost"))(o.Key)
 		}), secret: true},
-		"a new PublicKey key": {observation: Observation{Key: testKey(public), PublicKeyEnabled: true, SecretLive: true}, public: true},
+		"a new PublicKey key": {observation: Observation{Key: testKey(public), PublicKeyEnabled: true, SecretLive: true}},
+		"a new PublicKey key whose name is taken": {
+			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, SecretLive: true, NameTaken: true}, public: true,
+		},
 		"a PublicKey key without its ConfigMap": {
-			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set)}, public: true,
+			observation: Observation{Key: readyKey(set, public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set)}, public: true,
 		},
 		"a PublicKey key with its ConfigMap": {
 			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set), Public: publicOf(set)},
@@ -223,7 +243,10 @@ func TestComputeNeedsLiveReads(t *testing.T) {
 			observation: Observation{Key: testKey(public), PublicKeyEnabled: true, Secret: testSecret(testKey(public), set), Answer: blockedAnswer()},
 		},
 	}
-	for name, c := range cases {
+}
+
+func TestComputeNeedsLiveReads(t *testing.T) {
+	for name, c := range liveReadCases() {
 		t.Run(name, func(t *testing.T) {
 			if got := NeedsLiveSecret(c.observation); got != c.secret {
 				t.Errorf("NeedsLiveSecret = %t", got)
@@ -238,10 +261,41 @@ func TestComputeNeedsLiveReads(t *testing.T) {
 			case c.public:
 				want = errPublicNotReadLive
 			}
+			if c.observation.NamespaceTerminating {
+				want = nil // the plan does not rely on it
+			}
 			if _, err := Compute(c.observation, testNow, &testRandom{}); !errors.Is(err, want) {
 				t.Errorf("Compute = %v, want %v", err, want)
 			}
 		})
+	}
+}
+
+func TestComputeNeedsLiveKey(t *testing.T) {
+	of := func(key *signetv1alpha1.SignatureKey, set *material.Set, options ...gen.SecretOption) Observation {
+		return Observation{Key: key, Secret: testSecret(testKey(), set, options...)}
+	}
+	lost := withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, unusable), recording(activeSet))
+	for name, c := range map[string]struct {
+		observation Observation
+		want        bool
+	}{
+		"a Secret on record": {of(readyKey(activeSet), activeSet), false},
+		"no Secret":          {Observation{Key: readyKey(activeSet)}, false},
+		"a Secret of an earlier key that is not on record": {of(testKey(), activeSet, collected), false},
+		"another UID of the key owns it":                   {of(readyKey(activeSet), activeSet, collected), true},
+		"another object owns it":                           {of(readyKey(activeSet), activeSet, controlled), true},
+		"no object owns it":                                {of(readyKey(activeSet), activeSet, retained), true},
+		"no object is to own it":                           {of(readyKey(activeSet, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain)), activeSet, retained), false},
+		"another trigger was acted upon":                   {of(readyKey(activeSet), testSet(noting("of another key", ""))), true},
+		"another revoke trigger was acted upon":            {of(readyKey(activeSet), testSet(noting("", "of another key"))), true},
+		"a new trigger":                                    {of(readyKey(activeSet, gen.WithTrigger("again")), activeSet), false},
+		"a Secret that is to be adopted":                   {of(testKey(), testSet(noting("old", ""))), false},
+		"a loss, with the trigger on record":               {of(testKey(lost), activeSet, brokenBytes), false},
+	} {
+		if got := NeedsLiveKey(c.observation); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
 

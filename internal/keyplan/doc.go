@@ -23,10 +23,11 @@
 // loss of the Secret alone takes precedence over earlier problems. planProtection
 // decides on finalizers in any case.
 //
-// A cache cannot prove that an object does not exist. A step that relies on an
-// absence fails unless a live read has confirmed it. NeedsLiveSecret and
-// NeedsLivePublic take the same steps to find out whether one would, so that the
-// caller reads live exactly where a plan depends on it. NeedsReleasing does so for
+// A cache cannot prove that an object, or the Secret on record, does not exist. A
+// step that relies on an absence fails unless a live read has confirmed it, or the
+// create of a key without a record does. NeedsLiveSecret and NeedsLivePublic take
+// the same steps to find out whether one would, so that the caller reads live
+// exactly where a plan depends on it. NeedsLiveKey does so for a key that may be gone. NeedsReleasing does so for
 // the absence of bindings, which has to last until finalizers have been removed.
 //
 // # Goals

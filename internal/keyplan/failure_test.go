@@ -58,7 +58,7 @@ func TestUnapplied(t *testing.T) {
 		},
 		"an adoption": {
 			observation: Observation{Key: testKey(), Secret: testSecret(testKey(), activeSet, retained)},
-			want:        Plan{Status: statusOf(notBound(testNow), settled(testNow, "active-id"), showing(activeSet), ofNoGeneration)},
+			want:        Plan{Status: statusOf(notBound(testNow), ofNoGeneration)},
 		},
 		"a deletion": {
 			observation: Observation{Key: readyKey(activeSet, isProtected, deletedNow, ofGeneration2), Secret: activeSecret},
@@ -85,7 +85,7 @@ func TestPartlyApplied(t *testing.T) {
 	}{
 		"new material": {
 			observation: Observation{Key: testKey(), SecretLive: true, Users: []string{"shop"}},
-			status:      statusOf(boundToShop(testNow), settled(testNow, drawnID(4)), showing(generatedSet), ofNoGeneration),
+			status:      statusOf(boundToShop(testNow), settled(testNow, drawnID(4)), creating(generatedSet), ofNoGeneration),
 			events:      []event{normal(eventGenerated, generatedMessage), normal(signetv1alpha1.ReasonBound, usedMessage)},
 		},
 		"the next step of a rotation": {

@@ -21,8 +21,8 @@ const (
 )
 
 // mayGenerate ends a plan for a key without material if something prevents new
-// material. Nothing is generated unless a live read has confirmed that there is
-// no Secret.
+// material. Nothing is generated over something that exists: for a key without
+// material on record the create itself shows that, otherwise a live read does.
 func (p *planner) mayGenerate() (bool, error) {
 	switch {
 	case p.current != nil:
@@ -41,21 +41,44 @@ func (p *planner) mayGenerate() (bool, error) {
 		return p.waitForNamespace(), nil
 	case p.Secret != nil:
 		return false, nil
+	default:
+		return p.mayCreate()
+	}
+}
+
+// mayCreate ends the plan if the managed Secret must not be created yet.
+func (p *planner) mayCreate() (bool, error) {
+	switch {
 	case p.blocked():
 		p.requeueAfter(p.Answer.Left)
 		p.setReady(p.Answer.Readiness)
 		return true, nil
-	case !p.SecretLive:
+	case !p.SecretLive && (p.hasRecord() || p.consented || p.NameTaken):
 		return false, errSecretNotReadLive
+	case p.Key.Status.SecretUID != "" && !p.consented:
+		return p.forgetRecord(), nil
 	default:
 		return false, nil
 	}
 }
 
+// forgetRecord removes the Secret that is gone from the record before another one
+// is created. If the response to that create is lost, the new Secret is adopted as
+// that of a new key is, not taken for another client's.
+func (p *planner) forgetRecord() (decided bool) {
+	p.plan.Status.SecretUID, p.plan.Status.Versions = "", nil
+	return true
+}
+
 func (p *planner) waitForNamespace() (decided bool) {
-	p.setReady(status.Waiting(signetv1alpha1.ReasonNamespaceTerminating, "The namespace is being deleted, so nothing can be created in it. This resolves without action."))
+	p.setReady(namespaceTerminating())
 	p.clearMaterialStatus()
 	return true
+}
+
+func namespaceTerminating() status.Readiness {
+	return status.Waiting(signetv1alpha1.ReasonNamespaceTerminating,
+		"The namespace is being deleted, so nothing can be created in it. This resolves without action.")
 }
 
 // planMaterial decides what the material is to be: one change for each write.
@@ -66,7 +89,7 @@ func (p *planner) planMaterial() (bool, error) {
 	case p.modified:
 		return false, p.applyModified()
 	case p.adopted:
-		return false, p.rotate(p.current.AdoptedBy(p.Key, p.now))
+		return false, p.rotateAdopted()
 	default:
 		return false, p.rotate(p.current)
 	}
@@ -105,6 +128,19 @@ func (p *planner) applyModified() error {
 	}
 	p.next = p.describe(renamed)
 	return nil
+}
+
+// rotateAdopted takes the next step of material that the key has not seen before, or
+// not for a while. An ID on record with other bytes here must not stand for both.
+func (p *planner) rotateAdopted() error {
+	if p.current.Contradicts(p.Key.Status.Versions) {
+		renamed, err := p.current.WithNewIDs(p.now, p.random)
+		if err != nil {
+			return fmt.Errorf("adopt material: %w", err)
+		}
+		p.current = renamed
+	}
+	return p.rotate(p.current.AdoptedBy(p.Key, p.now))
 }
 
 // rotate takes the next step of the rotation of a set, if it is due. An invalid

@@ -20,6 +20,8 @@ var (
 		s.Labels["team"] = "shop"
 		s.Annotations = map[string]string{"example.com/reflect": "true", annotationTemplate: "annotation:example.com/reflect,label:team"}
 	})
+	unsaltedSet = testSet(func(s *material.Set) { s.Salt = nil })
+	saltedSet   = testSet(func(s *material.Set) { s.Salt = drawnSalt(1) })
 	anotherName = testSet(func(s *material.Set) { s.DisplayName = "another_name" })
 )
 
@@ -75,6 +77,17 @@ var metadataCases = map[string]planCase{
 		observation: Observation{Key: readyKey(activeSet, gen.WithDeletionPolicy(signetv1alpha1.DeletionPolicyRetain)), Secret: activeSecret},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Secret: write(activeSecret, testSecret(testKey(), activeSet, retained)), Status: statusOf(readyWith(activeSet)),
+		},
+	},
+	"a Secret without a salt costs no write for it": {
+		observation: Observation{Key: readyKey(unsaltedSet), Secret: testSecret(testKey(), unsaltedSet)},
+		want:        Plan{RotationState: activeSet.RotationState(), Status: statusOf(readyWith(unsaltedSet))},
+	},
+	"a Secret without a salt gets one at its next write": {
+		observation: Observation{Key: readyKey(unsaltedSet), Secret: testSecret(testKey(), unsaltedSet, retained)},
+		want: Plan{
+			RotationState: activeSet.RotationState(), Secret: write(testSecret(testKey(), unsaltedSet, retained), testSecret(testKey(), saltedSet)),
+			Status: statusOf(readyWith(saltedSet)),
 		},
 	},
 	"a target with another name is followed": {

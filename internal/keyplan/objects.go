@@ -62,29 +62,21 @@ func (p *planner) desiredPublic(data map[string]string) *corev1.ConfigMap {
 	return desired
 }
 
-// setOwner makes the object's references to the key match its deletion policy.
-// While the key is being deleted it adds none, because a deletion that orphans
-// has to be able to remove it.
+// setOwner makes the key the only owner of the object, or removes all owners, as
+// its deletion policy demands: with another owner, the garbage collector would
+// delete or keep the object against that policy. While the key is being deleted no
+// reference is added, because a deletion that orphans has to be able to remove it.
 //
 // An existing object gets a reference only after a live read of the key, see
 // NeedsLiveKey.
 func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
-	var references []metav1.OwnerReference
 	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
-	found := false
-	for _, reference := range object.GetOwnerReferences() {
-		switch {
-		case !material.RefersTo(reference, key):
-			references = append(references, reference)
-		case wanted && !found && reference.UID == key.UID:
-			found = true
-			references = append(references, *metav1.NewControllerRef(key, material.KeyKind))
-		}
+	found := slices.ContainsFunc(object.GetOwnerReferences(), func(owner metav1.OwnerReference) bool { return owner.UID == key.UID })
+	var owners []metav1.OwnerReference
+	if wanted && (found || key.DeletionTimestamp.IsZero()) {
+		owners = append(owners, *metav1.NewControllerRef(key, material.KeyKind))
 	}
-	if wanted && !found && key.DeletionTimestamp.IsZero() {
-		references = append(references, *metav1.NewControllerRef(key, material.KeyKind))
-	}
-	object.SetOwnerReferences(references)
+	object.SetOwnerReferences(owners)
 }
 
 // refersTo reports whether the object has a reference to the key with its UID.

@@ -91,8 +91,8 @@ func TestSetOwner(t *testing.T) {
 		"twice":                 {nil, []metav1.OwnerReference{own, own}, []metav1.OwnerReference{own}},
 		"without control":       {nil, []metav1.OwnerReference{weak}, []metav1.OwnerReference{own}},
 		"of an earlier key":     {nil, []metav1.OwnerReference{stale}, []metav1.OwnerReference{own}},
-		"in addition to others": {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{other, namesake, own}},
-		"retained":              {retain, []metav1.OwnerReference{other, own, stale}, []metav1.OwnerReference{other}},
+		"in place of others":    {nil, []metav1.OwnerReference{other, namesake}, []metav1.OwnerReference{own}},
+		"retained":              {retain, []metav1.OwnerReference{other, own, stale}, nil},
 		"orphaned by deletion":  {deleted, nil, nil},
 		"deleted, not orphaned": {deleted, []metav1.OwnerReference{own}, []metav1.OwnerReference{own}},
 	}

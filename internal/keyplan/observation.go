@@ -15,11 +15,8 @@ import (
 // Observation is all that the plan of a key depends on. It is immutable: nothing
 // that it refers to may be changed.
 type Observation struct {
-	// Key as the cache shows it, or as a live read has shown it.
+	// Key as the cache shows it.
 	Key *signetv1alpha1.SignatureKey
-	// KeyLive reports whether Key is the answer of a live read, which is made only
-	// if the plan would make the key the owner of an object that exists.
-	KeyLive bool
 	// PublicKeyEnabled reports whether new keys of type PublicKey are allowed.
 	PublicKeyEnabled bool
 
@@ -27,8 +24,14 @@ type Observation struct {
 	// shows only Secrets with the label signet.dev/signature-material.
 	Secret *corev1.Secret
 	// SecretLive reports whether Secret, or its absence, is the answer of a live
-	// read, which is made only if the cache has no such Secret.
+	// read.
 	SecretLive bool
+	// GoneUID is a UID of a managed Secret that a live read has shown to be gone, so
+	// that it need not be read again.
+	GoneUID string
+	// NameTaken reports whether a create has found an object that the caches do not
+	// show, and no live read has shown since that it is gone.
+	NameTaken bool
 	// Public has the name of the public ConfigMap; nil if there is none, and for
 	// all types but PublicKey.
 	Public *corev1.ConfigMap
@@ -69,7 +72,8 @@ type Observation struct {
 // LiveAnswer is what a live read has led to. It spares an unchanged key further
 // live reads for a while.
 type LiveAnswer struct {
-	// Readiness is SecretOwnedByOther, SecretLost, or zero without an answer.
+	// Readiness is SecretOwnedByOther, SecretTerminating, SecretLost,
+	// NamespaceTerminating, or zero without an answer.
 	Readiness status.Readiness
 	// Left is for how long the answer stands.
 	Left time.Duration
@@ -87,7 +91,8 @@ func (o *Observation) deletable() bool {
 func (o *Observation) firstSeen() bool { return o.Key.Status.ObservedGeneration <= 0 }
 
 // blocked reports whether an earlier live read has found an object that is not
-// managed by the key.
+// managed by the key, or not yet.
 func (o *Observation) blocked() bool {
-	return o.Answer.Readiness.Reason == signetv1alpha1.ReasonSecretOwnedByOther
+	reason := o.Answer.Readiness.Reason
+	return reason == signetv1alpha1.ReasonSecretOwnedByOther || reason == signetv1alpha1.ReasonSecretTerminating
 }

@@ -82,6 +82,9 @@ const (
 	// none, and then removes the key's: a crash in between leaves a key that does it
 	// again.
 	RemoveProtection Protection = "Remove"
+	// ReleaseCollected removes the finalizer of a deleted Secret that an earlier key
+	// of the same name has left.
+	ReleaseCollected Protection = "ReleaseCollected"
 	// RemoveKeyProtection removes the key's finalizer: it has no Secret.
 	RemoveKeyProtection Protection = "RemoveFromKey"
 )

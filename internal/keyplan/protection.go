@@ -17,10 +17,12 @@ func (p *planner) planProtection() error {
 	switch {
 	case p.mustRestoreProtection():
 		p.plan.Protection = RestoreProtection
-	case !p.mayRemoveProtection():
+	case !p.mayRemoveProtection() && !p.mayReleaseCollected():
 	case !p.Releasing:
 		return errNotReleasing
-	case material.IsOwnedBy(p.Secret, p.Key):
+	case p.mayReleaseCollected():
+		p.plan.Protection = ReleaseCollected
+	case p.releasesSecret():
 		p.plan.Protection = RemoveProtection
 	default:
 		p.plan.Protection = RemoveKeyProtection
@@ -39,7 +41,7 @@ func (p *planner) mustRestoreProtection() bool {
 // kept even if no binding uses it: a stray deletion must not destroy bytes.
 func (p *planner) mayRemoveProtection() bool {
 	switch {
-	case !p.keyProtected() && (!p.ownsSecret() || !hasProtection(p.Secret)):
+	case !p.keyProtected() && !(p.releasesSecret() && hasProtection(p.Secret)):
 		return false
 	case p.NamespaceTerminating:
 		return true
@@ -65,10 +67,27 @@ func (p *planner) secretProtected() bool {
 	return p.ownsSecret() && !p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret)
 }
 
-// ownsSecret reports whether the observed Secret is the key's. One that only a
-// live read shows is not if another object controls it.
+// ownsSecret reports whether the observed Secret is the key's. One without material
+// of the key blocks it and is left alone, but must not keep a finalizer that nobody
+// removes when the key goes.
 func (p *planner) ownsSecret() bool {
-	return material.IsOwnedBy(p.Secret, p.Key) && (!p.SecretLive || material.OtherController(p.Secret, p.Key) == nil)
+	blocks := p.ownership == material.NoMaterial || p.ownership == material.OtherType
+	return material.IsOwnedBy(p.Secret, p.Key) && (!blocks || p.terminating())
+}
+
+// releasesSecret reports whether the observed Secret is released with the key: the
+// key's own, and in a namespace that is being deleted every protected one of Signet's
+// type.
+func (p *planner) releasesSecret() bool {
+	return p.ownsSecret() ||
+		(p.Secret != nil && hasProtection(p.Secret) && p.NamespaceTerminating && p.Secret.Type == signetv1alpha1.SecretType)
+}
+
+// mayReleaseCollected reports whether the finalizer is all that keeps a deleted
+// Secret of an earlier key. No binding relies on its bytes.
+func (p *planner) mayReleaseCollected() bool {
+	return p.ownership == material.Collected && p.recordIsGone() && p.Secret.Type == signetv1alpha1.SecretType &&
+		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && !p.HasHolder && !p.terminating() && !p.NamespaceTerminating
 }
 
 // lossReported reports whether status contains the loss of the Secret: only then

@@ -5,7 +5,6 @@ package keyplan
 import (
 	"maps"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -14,20 +13,21 @@ import (
 )
 
 // planPublic makes the public ConfigMap as desired before and after the write of
-// the Secret. If the name belongs to another owner no step of a rotation is
-// taken, because backends could not learn of it.
+// the Secret. If the name belongs to another owner nothing is adopted or created,
+// because backends could not learn of it. A key with a version on record has
+// published it: it takes the name back.
 func (p *planner) planPublic() (bool, error) {
 	switch {
 	case p.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey:
 		return false, nil
-	case p.Public == nil && p.blocked():
+	case p.Public == nil && p.blocked() && !p.hasRecord():
 		p.requeueAfter(p.Answer.Left)
 		return p.refusePublic(p.Answer.Readiness), nil
-	case p.Public == nil && !p.PublicLive:
+	case p.Public == nil && !p.PublicLive && (p.hasRecord() || p.NameTaken):
 		return false, errPublicNotReadLive
 	case p.Public == nil && (p.NamespaceTerminating || p.CreateRefused):
 		return p.waitForNamespace(), nil
-	case p.Public != nil && !publicOwnedBy(p.Public, p.Key):
+	case p.Public != nil && !p.ownsPublic():
 		return p.refusePublic(p.publicConflict()), nil
 	}
 	p.planPublicData()
@@ -35,14 +35,10 @@ func (p *planner) planPublic() (bool, error) {
 }
 
 // publicConflict returns the readiness of a key whose public ConfigMap's name
-// belongs to another owner. It is remembered for a ConfigMap without Signet's
-// label, because no watch reports when that is gone.
+// belongs to another owner.
 func (p *planner) publicConflict() status.Readiness {
 	conflict := status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("ConfigMap", p.Public, ""))
-	if _, cached := p.Public.Labels[signetv1alpha1.LabelMaterial]; !cached {
-		p.plan.Answer = conflict
-		p.requeueAfter(LiveReadInterval)
-	}
+	p.rememberUnwatched(p.Public, conflict)
 	return conflict
 }
 
@@ -64,19 +60,16 @@ func (p *planner) planPublicData() {
 	}
 }
 
-// refusePublic reports that the public ConfigMap's name belongs to another
-// owner, and ends the plan if there would be another version.
+// refusePublic ends the plan because the public ConfigMap's name belongs to
+// another owner.
 func (p *planner) refusePublic(conflict status.Readiness) (decided bool) {
 	p.setReady(conflict)
-	if p.current == nil {
-		p.clearMaterialStatus()
-		return true
-	}
-	return p.current.RotationState() != p.next.RotationState()
+	p.clearMaterialStatus()
+	return true
 }
 
-// publicOwnedBy reports whether the ConfigMap has the key's label and no other
-// controller.
-func publicOwnedBy(configMap *corev1.ConfigMap, key *signetv1alpha1.SignatureKey) bool {
-	return configMap.Labels[signetv1alpha1.LabelKey] == key.Name && material.OtherController(configMap, key) == nil
+// ownsPublic reports whether the ConfigMap is the key's: its name is, once the key
+// has a version on record. It is only written, and never read for material.
+func (p *planner) ownsPublic() bool {
+	return p.hasRecord() || material.IsPublicOwnedBy(p.Public, p.Key)
 }

@@ -66,15 +66,26 @@ func newPublic(set *material.Set) *corev1.ConfigMap {
 }
 
 // publicOf returns the public ConfigMap as the cache shows it.
-func publicOf(set *material.Set) *corev1.ConfigMap {
+func publicOf(set *material.Set, options ...func(*corev1.ConfigMap)) *corev1.ConfigMap {
 	public := newPublic(set)
 	public.UID, public.ResourceVersion = "public-uid", "30"
+	for _, option := range options {
+		option(public)
+	}
 	return public
+}
+
+// earlierOwner is an earlier key of the same name, and objectOwner another object.
+func earlierOwner(public *corev1.ConfigMap) { public.OwnerReferences[0].UID = "earlier-uid" }
+
+func objectOwner(public *corev1.ConfigMap) {
+	public.OwnerReferences = append(public.OwnerReferences, metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "web", UID: "web-uid"})
 }
 
 const (
 	publicTaken        = `ConfigMap "orders-public" exists but is not managed by this key (its owner is unknown). Delete it, or create the key with another spec.target.name.`
 	publicTakenByOther = `ConfigMap "orders-public" exists but is not managed by this key (created for SignatureKey "other"). Delete it, or create the key with another spec.target.name.`
+	publicOwnedByWeb   = `ConfigMap "orders-public" exists but is not managed by this key (created for SignatureKey "orders", controlled by SignatureKey "orders", managed by "signet"). Delete it, or create the key with another spec.target.name.`
 	pairStagedMessage  = "Version active-id signs. Version 01010101010101010101010101010101 is also accepted and starts signing at 2026-11-23T12:02:00Z."
 )
 
@@ -86,7 +97,7 @@ var (
 	}
 	pairSecret = func(s *material.Set) *corev1.Secret { return testSecret(testKey(), s) }
 	pairFirst  = pairSet(func(s *material.Set) {
-		s.Active.ID, s.Active.Created, s.Active.Activated = drawnID(1), testNow, testNow
+		s.Active.ID, s.Active.Created, s.Active.Activated, s.Salt = drawnID(1), testNow, testNow, drawnSalt(2)
 	})
 	pairStaged = pairSet(func(s *material.Set) {
 		s.Next = &material.Version{ID: drawnID(1), Key: material.Bytes(pairs[1].public), Secret: material.Bytes(pairs[1].private), Created: testNow}
@@ -105,6 +116,10 @@ var (
 		configMap.Labels = map[string]string{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged, signetv1alpha1.LabelKey: "other"}
 		return configMap
 	}()
+	forgedPublic = publicOf(pairActive, objectOwner, func(public *corev1.ConfigMap) {
+		public.Labels, public.OwnerReferences = nil, public.OwnerReferences[1:]
+		public.Data = map[string]string{"key": "forged"}
+	})
 	publicConflict = status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)
 	editedPublic   = func() *corev1.ConfigMap {
 		configMap := publicOf(pairActive)
@@ -119,7 +134,7 @@ var publicCases = map[string]planCase{
 		observation: Observation{PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), SecretLive: true, PublicLive: true},
 		want: Plan{
 			Public: &ConfigMapPlan{BeforeSecret: newPublic(pairFirst)}, Secret: create(newSecret(testKey(), pairFirst)),
-			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(pairFirst)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), creating(pairFirst)),
 			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
 		},
 	},
@@ -161,7 +176,7 @@ var publicCases = map[string]planCase{
 		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true, CreateRefused: true},
 		want: Plan{
 			RotationState: pairActive.RotationState(), RequeueAfter: fiveMinutes,
-			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier), recording(pairActive)),
 			Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
 		},
 	},
@@ -169,7 +184,7 @@ var publicCases = map[string]planCase{
 		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true, NamespaceTerminating: true},
 		want: Plan{
 			RotationState: pairActive.RotationState(), RequeueAfter: fiveMinutes,
-			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier)),
+			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing), notBound(earlier), recording(pairActive)),
 			Events: []event{normal(signetv1alpha1.ReasonNamespaceTerminating, namespaceGoing)},
 		},
 	},
@@ -188,23 +203,61 @@ var publicCases = map[string]planCase{
 			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)},
 		},
 	},
-	"another ConfigMap that was read leaves existing material in effect": {
+	"another ConfigMap that was read blocks a new key for a time": {
 		observation: Observation{
-			PublicKeyEnabled: true,
-			Key:              pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), Answer: LiveAnswer{Readiness: publicConflict, Left: 40 * time.Second},
+			PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0),
+			Answer: LiveAnswer{Readiness: publicConflict, Left: 40 * time.Second},
 		},
 		want: Plan{
-			RotationState: pairActive.RotationState(), RequeueAfter: 40 * time.Second,
-			Status: statusOf(readyWith(pairActive), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)),
-			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)},
+			RequeueAfter: 40 * time.Second,
+			Status:       statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTaken), notBound(testNow)),
+			Events:       []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTaken)},
 		},
 	},
-	"no rotation starts that backends could not learn of": {
-		observation: Observation{PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(1), Secret: pairSecret(pairActive), Public: labeledPublic},
+	"the public ConfigMap of an earlier key is taken over": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), Public: publicOf(pairActive, earlierOwner),
+		},
 		want: Plan{
-			RotationState: pairActive.RotationState(), RequeueAfter: stage,
-			Status: statusOf(readyWith(pairActive), stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)),
-			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)},
+			Public: &ConfigMapPlan{Observed: publicOf(pairActive, earlierOwner), BeforeSecret: publicOf(pairFirst)}, Secret: create(newSecret(testKey(), pairFirst)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), creating(pairFirst)),
+			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
+		},
+	},
+	"a ConfigMap of the key that another object also owns blocks a new key": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0), Public: publicOf(pairActive, objectOwner),
+		},
+		want: conflict(publicOwnedByWeb, false),
+	},
+	"nothing is adopted that backends could not learn of": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: testKey(ofPublic, gen.WithSource("own")), Source: pairSource(0),
+			Secret: pairSecret(pairActive), Public: labeledPublic,
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(),
+			Status:        statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther), notBound(testNow)),
+			Events:        []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, publicTakenByOther)},
+		},
+	},
+	"a key with a version on record takes the name of its public ConfigMap back": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), Public: forgedPublic, PublicLive: true,
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive)),
+			Public: &ConfigMapPlan{Observed: forgedPublic, BeforeSecret: publicOf(pairActive)},
+		},
+	},
+	"a key with a version on record takes it back even if the name blocked it before": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Secret: pairSecret(pairActive), PublicLive: true,
+			Answer: LiveAnswer{Readiness: publicConflict, Left: 40 * time.Second},
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive)),
+			Public: &ConfigMapPlan{BeforeSecret: newPublic(pairActive)},
 		},
 	},
 	"existing material of a type that is not enabled keeps signing": {

@@ -27,6 +27,7 @@ const (
 	namespaceGoing   = "The namespace is being deleted, so nothing can be created in it. This resolves without action."
 	secretProtected  = `Secret "orders" is being deleted but is protected. It keeps working and is removed with the key. To replace it, move the bindings to another key and delete this one.`
 	secretGoing      = `Secret "orders" is being deleted. New material is generated when it is gone. If that takes long, check its finalizers.`
+	noMaterial       = `Secret "orders" contains no material that Signet has written for this key. Delete it, or restore it from a backup.`
 	secretUnprotects = `Secret "orders" is being deleted and can no longer be protected. Save its content now, and restore it when it is gone.`
 	fiveMinutes      = 5 * time.Minute
 )
@@ -44,11 +45,14 @@ const (
 )
 
 var (
-	generatedSet   = testSet(func(activeSet *material.Set) { activeSet.Active = drawn() })
+	generatedSet   = testSet(func(activeSet *material.Set) { activeSet.Active, activeSet.Salt = drawn(), drawnSalt(5) })
 	triggeredSet   = generatedSet.WithTriggers("first", "")
-	generatedBasic = testSet(func(set *material.Set) { set.Type, set.Active = signetv1alpha1.KeyTypeBasic, drawn() })
-	generatedAES   = testSet(func(set *material.Set) {
-		set.Type, set.Algorithm, set.Active = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, drawn()
+	generatedBasic = testSet(func(set *material.Set) {
+		set.Type, set.Active, set.Salt = signetv1alpha1.KeyTypeBasic, drawn(), drawnSalt(5)
+	})
+	generatedAES = testSet(func(set *material.Set) {
+		set.Type, set.Algorithm, set.Salt = signetv1alpha1.KeyTypeAES, signetv1alpha1.AlgorithmAES256CFB, drawnSalt(5)
+		set.Active = drawn()
 		set.Active.Secret = set.Active.Secret[:16]
 	})
 	createdPlan = created(generatedSet)
@@ -58,7 +62,7 @@ var (
 func created(set *material.Set) Plan {
 	return Plan{
 		Secret: create(newSecret(testKey(), set)),
-		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(set)),
+		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(set)),
 		Events: []event{normal(eventGenerated, generatedMessage), readyEvent()},
 	}
 }
@@ -69,7 +73,7 @@ var generationCases = map[string]planCase{
 		observation: Observation{Key: testKey(gen.WithTrigger("first")), SecretLive: true},
 		want: Plan{
 			Secret: create(newSecret(testKey(), triggeredSet)),
-			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(triggeredSet)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(triggeredSet)),
 			Events: createdPlan.Events,
 		},
 	},
@@ -81,20 +85,32 @@ var generationCases = map[string]planCase{
 		observation: Observation{Key: testKey(gen.WithAES(signetv1alpha1.AlgorithmAES256CFB)), SecretLive: true},
 		want:        created(generatedAES),
 	},
-	"an unbound key whose Secret is gone gets new material": {
+	"an unbound key whose Secret is gone forgets it first": {
 		observation: Observation{Key: readyKey(activeSet), SecretLive: true},
+		want:        Plan{Status: statusOf(ready(earlier), notBound(earlier), observed("", ""))},
+	},
+	"an unbound key whose Secret is gone gets new material": {
+		observation: Observation{Key: testKey(withStatus(ready(earlier), notBound(earlier)))},
 		want: Plan{
 			Secret: create(newSecret(testKey(), generatedSet)),
-			Status: statusOf(ready(earlier), notBound(earlier), settled(earlier, drawnID(4)), showing(generatedSet)),
+			Status: statusOf(ready(earlier), notBound(earlier), settled(testNow, drawnID(4)), creating(generatedSet)),
 			Events: []event{normal(eventGenerated, generatedMessage)},
 		},
 	},
 	"a key that bindings name but that was never granted gets new material, too": {
-		observation: Observation{Key: readyKey(activeSet), SecretLive: true, Users: []string{"shop"}},
+		observation: Observation{Key: testKey(withStatus(ready(earlier), notBound(earlier))), Users: []string{"shop"}},
 		want: Plan{
 			Secret: create(newSecret(testKey(), generatedSet)),
-			Status: statusOf(ready(earlier), settled(earlier, drawnID(4)), showing(generatedSet), boundToShop(testNow)),
+			Status: statusOf(ready(earlier), settled(testNow, drawnID(4)), creating(generatedSet), boundToShop(testNow)),
 			Events: []event{normal(eventGenerated, generatedMessage), normal(signetv1alpha1.ReasonBound, "Used by 1 binding: shop.")},
+		},
+	},
+	"a key whose status is older than the record of UIDs is read live and gets new material at once": {
+		observation: Observation{Key: readyKey(activeSet, withoutUID), SecretLive: true},
+		want: Plan{
+			Secret: create(newSecret(testKey(), generatedSet)),
+			Status: statusOf(ready(earlier), notBound(earlier), settled(earlier, drawnID(4)), creating(generatedSet)),
+			Events: []event{normal(eventGenerated, generatedMessage)},
 		},
 	},
 	"an invalid spec generates nothing": {
@@ -187,11 +203,11 @@ var (
 	}
 	managedSource = refusedSource(signetv1alpha1.ReasonInvalidSource, `Secret "own" is managed by Signet. Name another Secret in spec.source.secretRef.`)
 	halfSupplied  = testSet(func(activeSet *material.Set) {
-		activeSet.Active = drawn()
+		activeSet.Active, activeSet.Salt = drawn(), drawnSalt(5)
 		activeSet.Active.Secret = material.Bytes(sourceSecret)
 	})
 	wholeSupplied = testSet(func(activeSet *material.Set) {
-		activeSet.Active = drawn()
+		activeSet.Active, activeSet.Salt = drawn(), drawnSalt(5)
 		activeSet.Active.Key, activeSet.Active.Secret = material.Bytes(identifier), material.Bytes(sourceSecret)
 	})
 	ofOwn = func(options ...gen.KeyOption) *signetv1alpha1.SignatureKey {
@@ -204,7 +220,7 @@ var sourceCases = map[string]planCase{
 		observation: Observation{Key: ofOwn(), Source: soundSource, SecretLive: true},
 		want: Plan{
 			Secret: create(newSecret(testKey(), halfSupplied)),
-			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(halfSupplied)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(halfSupplied)),
 			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
 		},
 	},
@@ -212,7 +228,7 @@ var sourceCases = map[string]planCase{
 		observation: Observation{Key: ofOwn(gen.WithIdentifier(identifier)), Source: soundSource, SecretLive: true},
 		want: Plan{
 			Secret: create(newSecret(testKey(), wholeSupplied)),
-			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), showing(wholeSupplied)),
+			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(wholeSupplied)),
 			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
 		},
 	},
@@ -291,8 +307,9 @@ var (
 	controlled   = gen.SecretFunc(func(s *corev1.Secret) {
 		s.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(webConfigMap, corev1.SchemeGroupVersion.WithKind("ConfigMap"))}
 	})
-	otherObject = gen.SourceSecret("orders", nil, gen.InNamespace("shop"), gen.SecretFunc(func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque }))
-	conflict    = func(message string, terminal bool) Plan {
+	otherObject     = gen.SourceSecret("orders", nil, gen.InNamespace("shop"), gen.SecretFunc(func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque }))
+	unlabeledObject = gen.SourceSecret("orders", nil, gen.InNamespace("shop"), gen.SecretFunc(func(s *corev1.Secret) { s.Type, s.Labels = corev1.SecretTypeOpaque, nil }))
+	conflict        = func(message string, terminal bool) Plan {
 		return Plan{
 			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, message), notBound(testNow)), Terminal: terminal,
 			Events: []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, message)},
@@ -315,12 +332,12 @@ var (
 
 var conflictCases = map[string]planCase{
 	"another Secret in the cache blocks the key":        {observation: Observation{Key: testKey(), Secret: otherObject}, want: conflict(notManaged, true)},
-	"another Secret that a live read shows blocks it":   {observation: Observation{Key: testKey(), Secret: otherObject, SecretLive: true}, want: readConflict},
+	"another Secret that a live read shows blocks it":   {observation: Observation{Key: testKey(), Secret: unlabeledObject, SecretLive: true}, want: readConflict},
 	"another Secret that was read blocks it for a time": {observation: Observation{Key: testKey(), Answer: blockedAnswer()}, want: rememberedConflict},
 	"another Secret in place of a lost one blocks a bound key": {
 		observation: with(lostToOther, func(o *Observation) { o.Answer = blockedAnswer() }),
 		want: Plan{
-			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, notManaged), boundToShop(earlier)),
+			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, notManaged), boundToShop(earlier), recording(testSet())),
 			Events: readConflict.Events, RequeueAfter: blockedAnswer().Left,
 		},
 	},
@@ -337,10 +354,10 @@ var conflictCases = map[string]planCase{
 	"a Secret that only a live read shows and another object controls protects nothing": {
 		observation: Observation{
 			Key: testKey(), SecretLive: true,
-			Secret: testSecret(testKey(), testSet(), controlled, gen.WithFinalizers(protection), gen.DeletedAt(earlier)),
+			Secret: testSecret(testKey(), testSet(), unlabeled, controlled, gen.WithFinalizers(protection), gen.DeletedAt(earlier)),
 		},
-		want: conflictRead(`Secret "orders" exists but is not managed by this key (type signet.dev/signature-key, created for SignatureKey "orders", ` +
-			`controlled by ConfigMap "web", managed by "signet").` + conflictAdvice),
+		want: conflictRead(`Secret "orders" exists but is not managed by this key (type signet.dev/signature-key, without the label signet.dev/signature-key, ` +
+			`controlled by ConfigMap "web").` + conflictAdvice),
 	},
 	"material of another type blocks the key": {
 		observation: Observation{Key: testKey(), Secret: testSecret(testKey(), basicSet)},
@@ -357,12 +374,12 @@ var (
 	lostNow  = func(message string) statusOption { return stalled(testNow, signetv1alpha1.ReasonSecretLost, message) }
 	lossTold = func(options ...gen.KeyOption) Observation {
 		o := bound(lostSet, options...)
-		o.Key.Status = statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), observed("before", ""))
+		o.Key.Status = statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), recording(lostSet), observed("before", ""))
 		return o
 	}
 	readAbsent  = func(o *Observation) { o.SecretLive = true }
-	renewedSet  = testSet(noting("renew", ""), func(s *material.Set) { s.Active = drawn() })
-	regainedSet = testSet(noting("before", ""), func(s *material.Set) { s.Active = drawn() })
+	renewedSet  = testSet(noting("renew", ""), func(s *material.Set) { s.Active, s.Salt = drawn(), drawnSalt(5) })
+	regainedSet = testSet(noting("before", ""), func(s *material.Set) { s.Active, s.Salt = drawn(), drawnSalt(5) })
 	brokenBytes = gen.SecretFunc(func(s *corev1.Secret) { s.Data = map[string][]byte{"key": []byte("x")} })
 )
 
@@ -370,42 +387,42 @@ var lossCases = map[string]planCase{
 	"a bound key whose Secret is gone has lost its material": {
 		observation: with(bound(lostSet, gen.WithTrigger("before")), readAbsent),
 		want: Plan{
-			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), observed("before", "")),
+			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), recording(lostSet), observed("before", "")),
 			Events: []event{warning(signetv1alpha1.ReasonSecretLost, missing)}, RequeueAfter: LiveReadInterval,
 		},
 	},
 	"the trigger that is set when the loss is found is no consent": {
 		observation: with(bound(lostSet, gen.WithRotation(signetv1alpha1.Rotation{Trigger: "changed", RevokeTrigger: "leak"})), readAbsent),
 		want: Plan{
-			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), observed("changed", "leak")),
+			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), recording(lostSet), observed("changed", "leak")),
 			Events: []event{warning(signetv1alpha1.ReasonSecretLost, missing)}, RequeueAfter: LiveReadInterval,
 		},
 	},
 	"a loss that was read is remembered for a time": {
 		observation: with(lossTold(gen.WithTrigger("before")), func(o *Observation) { o.Answer = lostAnswer() }),
 		want: Plan{
-			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), observed("before", "")),
+			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), recording(lostSet), observed("before", "")),
 			RequeueAfter: lostAnswer().Left,
 		},
 	},
 	"a trigger that is removed is no consent": {
 		observation: with(lossTold(), func(o *Observation) { o.Answer = lostAnswer() }),
 		want: Plan{
-			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), observed("before", "")),
+			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), boundToShop(earlier), recording(lostSet), observed("before", "")),
 			RequeueAfter: lostAnswer().Left,
 		},
 	},
 	"a loss takes precedence over an invalid spec": {
 		observation: with(bound(lostSet, gen.WithIdentifier("no good?")), readAbsent),
 		want: Plan{
-			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), observed("", "")),
+			Answer: lostAnswer().Readiness, Status: statusOf(lostNow(missing), boundToShop(earlier), recording(lostSet), observed("", "")),
 			Events: []event{warning(signetv1alpha1.ReasonSecretLost, missing)}, RequeueAfter: LiveReadInterval,
 		},
 	},
 	"bytes that make no key are a loss, even of an unbound key": {
 		observation: Observation{Key: readyKey(lostSet), Secret: testSecret(testKey(), lostSet, brokenBytes)},
 		want: Plan{
-			Status: statusOf(lostNow(unusable), notBound(earlier)), Events: []event{warning(signetv1alpha1.ReasonSecretLost, unusable)},
+			Status: statusOf(lostNow(unusable), notBound(earlier), recording(lostSet)), Events: []event{warning(signetv1alpha1.ReasonSecretLost, unusable)},
 		},
 	},
 	"modified material of another type is a loss": {
@@ -413,20 +430,20 @@ var lossCases = map[string]planCase{
 			Key: readyKey(lostSet), Secret: testSecret(testKey(), lostSet, gen.SecretFunc(func(s *corev1.Secret) { s.Data["type"] = []byte("Basic") })),
 		},
 		want: Plan{
-			Status: statusOf(lostNow(unusable), notBound(earlier)), Events: []event{warning(signetv1alpha1.ReasonSecretLost, unusable)},
+			Status: statusOf(lostNow(unusable), notBound(earlier), recording(lostSet)), Events: []event{warning(signetv1alpha1.ReasonSecretLost, unusable)},
 		},
 	},
 	"a new trigger is the consent to new material": {
 		observation: with(lossTold(gen.WithTrigger("renew")), readAbsent),
 		want: Plan{
 			Secret: create(newSecret(testKey(), renewedSet, gen.WithFinalizers(protection))),
-			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(renewedSet), boundToShop(earlier)),
+			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), creating(renewedSet), boundToShop(earlier)),
 			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
 		},
 	},
 	"a new trigger is also the consent to overwrite bytes that make no key": {
 		observation: Observation{
-			Key:    readyKey(lostSet, gen.WithTrigger("renew"), withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, unusable), notBound(earlier))),
+			Key:    readyKey(lostSet, gen.WithTrigger("renew"), withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, unusable), notBound(earlier), recording(lostSet))),
 			Secret: testSecret(testKey(), lostSet, brokenBytes),
 		},
 		want: Plan{
@@ -435,20 +452,29 @@ var lossCases = map[string]planCase{
 			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
 		},
 	},
-	"lost material of a key that is no longer used is generated again": {
+	"lost material of a key that is no longer used is forgotten": {
 		observation: with(lossTold(gen.WithTrigger("before")), func(o *Observation) {
 			o.Users, o.HasHolder, o.SecretLive, o.Releasing = nil, false, true, true
 		}),
 		want: Plan{
-			Secret: create(newSecret(testKey(), regainedSet)), Protection: RemoveKeyProtection,
-			Status: statusOf(ready(testNow), settled(testNow, drawnID(4)), showing(regainedSet), notBound(testNow)),
-			Events: []event{normal(eventGenerated, generatedMessage), readyEvent(), unusedEvent},
+			Protection: RemoveKeyProtection,
+			Status:     statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(testNow), observed("before", "")),
+			Events:     []event{unusedEvent},
+		},
+	},
+	"forgotten material is generated again": {
+		observation: Observation{Key: testKey(gen.WithTrigger("before"),
+			withStatus(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(earlier), observed("before", "")))},
+		want: Plan{
+			Secret: create(newSecret(testKey(), regainedSet)),
+			Status: statusOf(ready(testNow), notBound(earlier), settled(testNow, drawnID(4)), creating(regainedSet)),
+			Events: []event{normal(eventGenerated, generatedMessage), readyEvent()},
 		},
 	},
 	"a consent that cannot be followed yet is kept": {
 		observation: with(lossTold(gen.WithTrigger("renew"), gen.WithSource("own")), readAbsent),
 		want: Plan{
-			Status: statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, cannotRenew), boundToShop(earlier), observed("before", "")),
+			Status: statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, cannotRenew), boundToShop(earlier), recording(lostSet), observed("before", "")),
 		},
 	},
 	"a deleted key cannot consent": {
@@ -458,7 +484,7 @@ var lossCases = map[string]planCase{
 			return Plan{
 				Answer: lostAnswer().Readiness, RequeueAfter: LiveReadInterval,
 				Status: statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing),
-					usedBy(earlier, signetv1alpha1.ReasonDeletionBlocked, blocked, 1, "shop"), observed("before", "")),
+					usedBy(earlier, signetv1alpha1.ReasonDeletionBlocked, blocked, 1, "shop"), recording(lostSet), observed("before", "")),
 				Events: []event{normal(signetv1alpha1.ReasonDeletionBlocked, blocked)},
 			}
 		}(),
@@ -481,7 +507,7 @@ var lossCases = map[string]planCase{
 var (
 	deletedBefore    = gen.DeletedAt(testNow.Add(-time.Minute))
 	waitsForDeletion = Plan{
-		Status: statusOf(waiting(testNow, signetv1alpha1.ReasonSecretTerminating, secretGoing), notBound(earlier)),
+		Status: statusOf(waiting(testNow, signetv1alpha1.ReasonSecretTerminating, secretGoing), notBound(earlier), recording(activeSet)),
 		Events: []event{normal(signetv1alpha1.ReasonSecretTerminating, secretGoing)}, RequeueAfter: fiveMinutes,
 	}
 )
@@ -564,6 +590,12 @@ var deletionCases = map[string]planCase{
 	},
 }
 
+// withoutUID is a key with a status from before UIDs were recorded.
+var withoutUID = gen.KeyFunc(func(key *signetv1alpha1.SignatureKey) { key.Status.SecretUID = "" })
+
+// unlabeled is a Secret without labels: no cache shows it.
+var unlabeled = gen.SecretFunc(func(s *corev1.Secret) { s.Labels = nil })
+
 // retained is a managed Secret that its key has left behind.
 var retained = gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences = nil })
 
@@ -635,13 +667,17 @@ var adoptionCases = map[string]planCase{
 			Events: []event{warning(eventMaterialModified, modifiedMessage)},
 		},
 	},
-	"modified bytes of a Secret that is adopted ask for no rotation": {
-		observation: Observation{Key: testKey(gen.WithTrigger("again")), Secret: testSecret(testKey(), activeSet, modified, retained)},
+	"modified bytes are followed even if their checksum is right": {
+		observation: Observation{Key: readyKey(activeSet), Secret: testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) }))},
 		want: Plan{
-			Secret: write(testSecret(testKey(), activeSet, modified, retained), testSecret(testKey(), renamedSet.WithTriggers("again", ""))),
-			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), showing(renamedSet.WithTriggers("again", ""))),
-			Events: []event{warning(eventMaterialModified, modifiedMessage), readyEvent()},
+			Secret: write(testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) })), testSecret(testKey(), renamedSet)),
+			Status: statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
+			Events: []event{warning(eventMaterialModified, modifiedMessage)},
 		},
+	},
+	"modified bytes are not adopted": {
+		observation: Observation{Key: testKey(gen.WithTrigger("again")), Secret: testSecret(testKey(), activeSet, modified, retained)},
+		want:        conflict(noMaterial, true),
 	},
 	"triggers that the spec does not have stay as the Secret records them": {
 		observation: Observation{

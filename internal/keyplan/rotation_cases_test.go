@@ -40,7 +40,7 @@ var (
 	})
 	retiringSet, overSet = testSet(retiring(testNow)), testSet(retiring(testNow.Add(-retire)))
 	droppedSet           = testSet(func(s *material.Set) { s.Active.Activated = testNow.Add(-retire) })
-	replacedSet          = testSet(noting("", "leak"), func(s *material.Set) { s.Active = drawn() })
+	replacedSet          = testSet(noting("", "leak"), func(s *material.Set) { s.Active, s.Salt = drawn(), drawnSalt(5) })
 	sameSource           = gen.SourceSecret("own", map[string]string{"key": identifier, "secret": secretValue}, gen.InNamespace("shop"))
 	changedSource        = gen.SourceSecret("own", map[string]string{"secret": sourceSecret}, gen.InNamespace("shop"))
 	suppliedNext         = testSet(func(s *material.Set) {

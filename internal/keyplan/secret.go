@@ -22,22 +22,80 @@ const (
 )
 
 // classifySecret finds out what is in place of the managed Secret, and the
-// material in it.
+// material in it. That the UID on record is gone takes a live read: the cache may
+// lag behind.
 func (p *planner) classifySecret() (bool, error) {
 	switch {
 	case p.Secret == nil:
 		return p.classifyAbsence()
-	case material.IsOwnedBy(p.Secret, p.Key) && material.OtherController(p.Secret, p.Key) == nil:
+	case p.ownership == material.Own:
 		return p.classifyData(), nil
-	case p.SecretLive:
-		// No watch reports when it is gone: the cache excludes it.
-		p.plan.Answer = status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", p.Secret, p.Secret.Type))
-		return p.block(p.plan.Answer), nil
-	default:
-		p.markStalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", p.Secret, p.Secret.Type))
-		p.clearMaterialStatus()
-		return true, nil
+	case !p.recordIsGone():
+		return false, errSecretNotReadLive
 	}
+	switch p.ownership {
+	case material.Adoptable:
+		return p.adopt()
+	case material.Unproven:
+		return p.classifyUnproven()
+	case material.Collected:
+		return p.block(status.Waiting(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
+			"Secret %q belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. "+
+				"If it takes long, check the finalizers of the Secret.", p.Secret.Name))), nil
+	case material.OtherType:
+		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
+			"Secret %q contains material of another type (%s). Delete it, or create the key with another spec.target.name.",
+			p.Secret.Name, p.Secret.Data["type"]))), nil
+	case material.NoMaterial:
+		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
+			"Secret %q contains no material that Signet has written for this key. Delete it, or restore it from a backup.", p.Secret.Name))), nil
+	default:
+		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, ownedByOther("Secret", p.Secret, p.Secret.Type))), nil
+	}
+}
+
+// recordIsGone reports whether it is certain that no Secret has the UID on record:
+// none is on record, or a live read has found another Secret of the name, or none.
+func (p *planner) recordIsGone() bool {
+	recorded := p.Key.Status.SecretUID
+	return recorded == "" || p.SecretLive || p.GoneUID == recorded
+}
+
+// hasRecord reports whether status contains material of an earlier reconcile.
+func (p *planner) hasRecord() bool { return hasRecord(p.Key) }
+
+func hasRecord(key *signetv1alpha1.SignatureKey) bool {
+	return key.Status.SecretUID != "" || key.Status.KeyID != "" || len(key.Status.Versions) > 0
+}
+
+// adopt puts the material of a Secret into force that has not been on record. What
+// it contains has been checked.
+func (p *planner) adopt() (decided bool, err error) {
+	if p.current, err = material.Decode(p.Secret.Data); err != nil {
+		return false, fmt.Errorf("adopt Secret %s: %w", p.Secret.Name, err)
+	}
+	recorded := p.Key.Status
+	p.adopted = p.firstSeen() || p.lossReported() || recorded.KeyID == "" || recorded.SecretUID != ""
+	return p.classifyDeletion(), nil
+}
+
+// classifyUnproven decides about a Secret in place of the one on record that has
+// other values or an owner: any client can have made it. Only the trigger of a
+// bound key puts it into force.
+func (p *planner) classifyUnproven() (decided bool, err error) {
+	switch {
+	case !p.mustKeepMaterial():
+		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
+			"Secret %q is not the one that this key had: that one is gone, and nothing proves that Signet wrote this one. "+
+				"Delete it to generate new material, or restore the Secret from a backup without owner references.", p.Secret.Name))), nil
+	case p.consents():
+		p.consented = true
+		return p.adopt()
+	}
+	message := fmt.Sprintf("Secret %q was replaced: bindings use the key, and this Secret has other values or an owner. "+
+		"Restore it from a backup without owner references, or set spec.rotation.trigger to another value to adopt its values.", p.Secret.Name)
+	p.rememberUnwatched(p.Secret, status.Stalled(signetv1alpha1.ReasonSecretLost, message))
+	return p.markSecretLost(message), nil
 }
 
 // classifyAbsence decides what the absence of the managed Secret means: material
@@ -65,19 +123,13 @@ func (p *planner) classifyAbsence() (bool, error) {
 	return p.markSecretLost(p.plan.Answer.Message), nil
 }
 
-// classifyData reads the material in a Secret that the key owns.
+// classifyData reads the material in the Secret on record. Bytes that another
+// client has changed are followed if they follow the rules: the checksum differs,
+// or the digest of a version on record.
 func (p *planner) classifyData() (decided bool) {
 	set, err := material.Decode(p.Secret.Data)
-	modified := errors.Is(err, material.ErrModified)
-	otherType := set != nil && (set.Type != p.Key.Spec.Type || set.Algorithm != p.Key.Spec.Algorithm)
-	switch {
-	case otherType && !modified:
-		p.markStalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
-			"Secret %q contains material of another type (%s). Delete it, or create the key with another spec.target.name.",
-			p.Secret.Name, set.Type))
-		p.clearMaterialStatus()
-		return true
-	case otherType, err != nil && !modified:
+	modified := errors.Is(err, material.ErrModified) || (set != nil && set.Contradicts(p.Key.Status.Versions))
+	if set == nil || set.Type != p.Key.Spec.Type || set.Algorithm != p.Key.Spec.Algorithm {
 		return p.markSecretLost(lostBytes(p.Key))
 	}
 	p.current, p.modified = set, modified
@@ -92,13 +144,13 @@ func (p *planner) classifyData() (decided bool) {
 // that has been restored. A Secret with the key's own UID is the key's own,
 // written before a crash. Modified bytes have an event of their own.
 func (p *planner) recordAdoption() {
-	if !p.adopted || p.modified {
+	if !p.adopted || p.modified || p.Secret == nil {
 		return
 	}
 	own := slices.ContainsFunc(p.Secret.OwnerReferences, func(reference metav1.OwnerReference) bool {
 		return reference.UID == p.Key.UID
 	})
-	if !own {
+	if !own || p.consented {
 		p.recordEvent(status.Event{Type: corev1.EventTypeNormal, Reason: eventAdopted, Message: fmt.Sprintf(
 			"Adopted existing Secret %q with version %s.", p.Secret.Name, p.current.Active.ID)})
 	}
@@ -130,9 +182,23 @@ func (p *planner) classifyDeletion() (decided bool) {
 // block ends the plan because an object that the key does not manage has the
 // name of its Secret.
 func (p *planner) block(conflict status.Readiness) (decided bool) {
-	p.requeueAfter(LiveReadInterval)
-	p.setReady(conflict)
 	p.clearMaterialStatus()
+	if p.rememberUnwatched(p.Secret, conflict) || conflict.Status != metav1.ConditionFalse {
+		p.setReady(conflict)
+	} else {
+		p.markStalled(conflict.Reason, conflict.Message)
+	}
+	return true
+}
+
+// rememberUnwatched remembers what an object leads to that the caches exclude: no
+// watch reports when it changes, so it is read again after a while.
+func (p *planner) rememberUnwatched(object metav1.Object, readiness status.Readiness) (unwatched bool) {
+	if _, watched := object.GetLabels()[signetv1alpha1.LabelMaterial]; watched {
+		return false
+	}
+	p.plan.Answer = readiness
+	p.requeueAfter(LiveReadInterval)
 	return true
 }
 
@@ -152,10 +218,17 @@ func (p *planner) markSecretLost(message string) (decided bool) {
 	return true
 }
 
-// planSecret makes the managed Secret as desired, in one write.
+// planSecret makes the managed Secret as desired, in one write. A Secret without a
+// salt gets one with it, and costs no write for that alone. The UID of a new Secret is
+// known when it has been created.
 func (p *planner) planSecret() (bool, error) {
 	desired := p.desiredSecret()
 	if p.Secret == nil || !equality.Semantic.DeepEqual(p.Secret, desired) {
+		var err error
+		if p.next, err = p.next.WithSalt(p.random); err != nil {
+			return false, fmt.Errorf("salt digests: %w", err)
+		}
+		desired = p.desiredSecret()
 		p.plan.Secret = &SecretPlan{Observed: p.Secret, Desired: desired, RotationState: p.next.RotationState()}
 	}
 	p.recordAdoption()
@@ -163,6 +236,10 @@ func (p *planner) planSecret() (bool, error) {
 		p.recordEvent(*p.change)
 	}
 	p.setMaterialStatus(p.next)
+	p.plan.Status.SecretUID = ""
+	if p.Secret != nil {
+		p.plan.Status.SecretUID = string(p.Secret.UID)
+	}
 	return false, nil
 }
 

@@ -4,6 +4,7 @@ package keyplan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -48,12 +49,16 @@ func (p *planner) setMaterialStatus(set *material.Set) {
 	s.ObservedTrigger, s.ObservedRevokeTrigger = set.Trigger, set.RevokeTrigger
 }
 
-// clearMaterialStatus reports that there is no material to sign with.
+// clearMaterialStatus reports that there is no material to sign with. The UID and the
+// active version on record stay: a restored Secret is compared with them.
 func (p *planner) clearMaterialStatus() {
 	p.shown = nil
 	s := &p.plan.Status
 	s.Identifier, s.KeyID = "", ""
-	s.Versions, s.LastRotationTime, s.NextRotationTime = nil, nil, nil
+	s.LastRotationTime, s.NextRotationTime = nil, nil
+	s.Versions = slices.DeleteFunc(slices.Clone(s.Versions), func(v signetv1alpha1.KeyVersion) bool {
+		return v.State != signetv1alpha1.VersionActive
+	})
 }
 
 // inUse returns the condition with the bindings that use the key.

@@ -41,6 +41,7 @@ func Decode(data map[string][]byte) (*Set, error) {
 		DisplayName:   string(data[dataDisplayName]),
 		Trigger:       r.text(dataTrigger, maxTrigger),
 		RevokeTrigger: r.text(dataRevoke, maxTrigger),
+		Salt:          Bytes(slices.Clone(data[dataSalt])),
 	}
 	active, err := r.version(set, "")
 	if err != nil {
@@ -53,6 +54,12 @@ func Decode(data map[string][]byte) (*Set, error) {
 		return set, ErrModified
 	}
 	return set, nil
+}
+
+// TriggersOf returns the triggers that the data of a managed Secret records as acted
+// upon.
+func TriggersOf(data map[string][]byte) (trigger, revokeTrigger string) {
+	return string(data[dataTrigger]), string(data[dataRevoke])
 }
 
 // ambiguous reports whether the IDs do not distinguish the versions.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ const (
 	dataDisplayName = "display-name"
 	dataTrigger     = "trigger"
 	dataRevoke      = "revoke-trigger"
+	dataSalt        = "salt"
 	dataChecksum    = "checksum"
 
 	dataKey       = "key"
@@ -42,7 +44,7 @@ var versionData = []string{dataKey, dataSecret, dataKeyID, dataCreated, dataActi
 
 // original are the keys of the data that are not derived from others, in order.
 var original = func() []string {
-	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataRevoke}
+	names := []string{dataType, dataAlgorithm, dataDisplayName, dataTrigger, dataRevoke, dataSalt}
 	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
 		for _, name := range versionData {
 			names = append(names, prefix+name)
@@ -62,6 +64,9 @@ func (s *Set) Encode() map[string][]byte {
 	}
 	if s.Algorithm != "" {
 		data[dataAlgorithm] = []byte(s.Algorithm)
+	}
+	if len(s.Salt) > 0 {
+		data[dataSalt] = slices.Clone(s.Salt)
 	}
 	s.Active.encode(data, "")
 	if s.Next != nil {
@@ -100,12 +105,16 @@ func checksum(data map[string][]byte) string {
 		if !there {
 			continue
 		}
-		for _, part := range [][]byte{[]byte(name), value} {
-			_ = binary.Write(sum, binary.BigEndian, uint64(len(part)))
-			sum.Write(part)
-		}
+		writePart(sum, []byte(name))
+		writePart(sum, value)
 	}
 	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// writePart adds a part to a sum, preceded by its length.
+func writePart(sum hash.Hash, part []byte) {
+	_ = binary.Write(sum, binary.BigEndian, uint64(len(part)))
+	sum.Write(part)
 }
 
 // Public returns the data of the public ConfigMap: the public components of a

@@ -171,7 +171,11 @@ func (s *Set) replace(spec RotationSpec, at Moment, random io.Reader) (Outcome, 
 	case err != nil:
 		return Outcome{}, err
 	case !version.same(&s.Active):
-		err := next.activate(version.Key, version.Secret, at.Now, random)
+		if err := next.activate(version.Key, version.Secret, at.Now, random); err != nil {
+			return Outcome{}, err
+		}
+		// The old salt has leaked with the Secret.
+		next.Salt, err = newSalt(random)
 		return Outcome{Set: next, Step: Replaced}, err
 	case s.Next != nil || s.Previous != nil:
 		return Outcome{Set: next, Step: Retired}, nil

@@ -33,6 +33,9 @@ type Set struct {
 	Next, Previous *Version
 	// Trigger and RevokeTrigger are the values of the spec last acted upon.
 	Trigger, RevokeTrigger string
+	// Salt is what digests are salted with. Only the Secret holds it. Empty in a
+	// Secret that was written without one.
+	Salt Bytes
 }
 
 // Clone returns a copy that shares no version with the set.
@@ -107,19 +110,19 @@ func (s *Set) all() []*Version {
 
 // Versions returns the versions as a status shows them.
 func (s *Set) Versions() []signetv1alpha1.KeyVersion {
-	versions := []signetv1alpha1.KeyVersion{s.Active.status(signetv1alpha1.VersionActive)}
+	versions := []signetv1alpha1.KeyVersion{s.status(&s.Active, signetv1alpha1.VersionActive)}
 	if s.Next != nil {
-		versions = append(versions, s.Next.status(signetv1alpha1.VersionNext))
+		versions = append(versions, s.status(s.Next, signetv1alpha1.VersionNext))
 	}
 	if s.Previous != nil {
-		versions = append(versions, s.Previous.status(signetv1alpha1.VersionPrevious))
+		versions = append(versions, s.status(s.Previous, signetv1alpha1.VersionPrevious))
 	}
 	return versions
 }
 
-func (v *Version) status(state signetv1alpha1.VersionState) signetv1alpha1.KeyVersion {
+func (s *Set) status(v *Version, state signetv1alpha1.VersionState) signetv1alpha1.KeyVersion {
 	return signetv1alpha1.KeyVersion{
-		ID: v.ID, State: state,
+		ID: v.ID, State: state, Digest: s.digest(v),
 		Created: statusTime(v.Created), Activated: statusTime(v.Activated), Retires: statusTime(v.Retires),
 	}
 }

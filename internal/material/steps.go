@@ -65,6 +65,9 @@ func First(key *signetv1alpha1.SignatureKey, supplied Supplied, now time.Time, r
 	if err := set.activate(supplied.Key, supplied.Secret, now, random); err != nil {
 		return nil, err
 	}
+	if set.Salt, err = newSalt(random); err != nil {
+		return nil, err
+	}
 	return set.WithSpecOf(key), nil
 }
 

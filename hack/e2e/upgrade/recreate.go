@@ -28,7 +28,7 @@ const moveLeft = 30 * time.Second
 //
 // What the API server gives an object is not what it was: UID, resourceVersion,
 // creationTimestamp and deletionTimestamp, and who last wrote which field.
-// Owner references follow the new UIDs, and specs are changed as often as it
+// Owner references and statuses follow the new UIDs, and specs are changed as often as it
 // takes to reach the recorded generation. Bindings are created in the opposite
 // order of their age, so that only boundAt determines the holder of a slot. Times in
 // Secrets and statuses are the recorded ones, and what was to happen since is
@@ -85,12 +85,32 @@ func (c *Cluster) recreateAll(ctx context.Context, recorded []*unstructured.Unst
 		}
 	}
 	for _, object := range recorded {
+		if err := c.recordSecret(ctx, object, uids); err != nil {
+			return err
+		}
+	}
+	for _, object := range recorded {
 		if object.GetDeletionTimestamp() == nil {
 			continue
 		}
 		if err := c.Admin.Delete(ctx, object.DeepCopy(), client.PropagationPolicy("Background")); err != nil {
 			return fmt.Errorf("delete %s %s: %w", object.GetKind(), object.GetName(), err)
 		}
+	}
+	return nil
+}
+
+// recordSecret puts the new UID of a key's Secret on record. That Secret was created
+// after the key, which owns it.
+func (c *Cluster) recordSecret(ctx context.Context, recorded *unstructured.Unstructured, uids map[string]string) error {
+	old, found, err := unstructured.NestedString(recorded.Object, "status", "secretUID")
+	uid, known := uids[old]
+	if err != nil || !found || !known || recorded.GetKind() != key {
+		return err
+	}
+	patch := client.RawPatch(types.MergePatchType, fmt.Appendf(nil, `{"status":{"secretUID":%q}}`, uid))
+	if err := c.Admin.Status().Patch(ctx, recorded.DeepCopy(), patch); err != nil {
+		return fmt.Errorf("record the Secret of %s %s: %w", recorded.GetKind(), recorded.GetName(), err)
 	}
 	return nil
 }

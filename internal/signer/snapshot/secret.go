@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/signet-dev/signet/api/signature"
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -23,22 +24,31 @@ type key struct {
 	secret    string
 	keyType   signetv1alpha1.KeyType
 	algorithm signetv1alpha1.KeyAlgorithm
+	// uid is that of the managed Secret on record; empty if none is.
+	uid types.UID
 }
 
 func newKey(object *signetv1alpha1.SignatureKey) *key {
-	return &key{secret: object.EffectiveTargetName(), keyType: object.Spec.Type, algorithm: object.Spec.Algorithm}
+	return &key{
+		secret: object.EffectiveTargetName(), keyType: object.Spec.Type, algorithm: object.Spec.Algorithm,
+		uid: types.UID(object.Status.SecretUID),
+	}
 }
 
 // secret is the state of a managed Secret.
 type secret struct {
-	// owner is the name of the SignatureKey that manages the Secret.
+	uid types.UID
+	// owner is the name of the SignatureKey that manages the Secret by its metadata.
+	// It counts only for a key without a UID on record.
 	owner string
 	// set is the material. It is nil if there is no valid one.
 	set *set
-	// problem is why the Secret is no longer valid, and since is when that was
-	// found. It is zero if the Secret is unusable immediately.
+	// problem is why the Secret is no longer valid, and since is when it vanished.
+	// It is zero if the Secret is unusable immediately.
 	problem Reason
 	since   time.Time
+	// previous is a vanished Secret of the same name and another UID; nil for none.
+	previous *secret
 }
 
 // set is the material of a managed Secret, ready to sign.
@@ -52,45 +62,71 @@ type set struct {
 	until          time.Time
 }
 
-// newSecret converts a Secret. If it is not managed by a key, the previous state
-// stays usable for Grace: the manager restores a label that another client has
-// removed.
+// newSecret converts a Secret. The one of another UID that it replaces stays usable
+// for Grace, until the manager has put one of the two on record.
 func newSecret(object *corev1.Secret, before *secret, now time.Time) *secret {
-	owner := ownerOf(object)
-	if owner == "" {
-		return before.withProblem(ReasonSecretNotOwned, now)
+	converted := convert(object)
+	if before != nil && before.uid != converted.uid {
+		converted.previous = before.vanished(now)
+	} else if before != nil {
+		converted.previous = before.previous
 	}
+	return converted
+}
+
+func convert(object *corev1.Secret) *secret {
+	if object.Type != signetv1alpha1.SecretType {
+		return &secret{uid: object.UID, problem: ReasonSecretNotOwned}
+	}
+	owner := ownerOf(object)
 	decoded, err := material.Decode(object.Data)
 	// If another client has changed the material, the manager adopts it as a new
 	// version: backends already read it.
 	if err != nil && !errors.Is(err, material.ErrModified) {
-		return &secret{owner: owner, problem: ReasonSecretBroken}
+		return &secret{uid: object.UID, owner: owner, problem: ReasonSecretBroken}
 	}
 	usable, err := newSet(decoded)
 	if err != nil {
-		return &secret{owner: owner, problem: ReasonSecretBroken}
+		return &secret{uid: object.UID, owner: owner, problem: ReasonSecretBroken}
 	}
-	return &secret{owner: owner, set: usable}
+	return &secret{uid: object.UID, owner: owner, set: usable}
 }
 
-// withProblem returns the Secret after it has become invalid.
-func (s *secret) withProblem(reason Reason, now time.Time) *secret {
-	if s == nil {
-		return &secret{problem: reason, since: now}
-	}
+// vanished returns the Secret after it has vanished.
+func (s *secret) vanished(now time.Time) *secret {
 	next := *s
-	next.problem = reason
+	next.problem = ReasonSecretMissing
 	if next.since.IsZero() {
 		next.since = now
 	}
 	return &next
 }
 
-// withoutMaterial returns the Secret without its material.
-func (s *secret) withoutMaterial() *secret {
+// expired returns what is left of the Secret when material that has vanished longer
+// than Grace ago is dropped; nil if nothing is.
+func (s *secret) expired(now time.Time) *secret {
+	switch {
+	case s == nil, !s.since.IsZero() && !now.Before(s.since.Add(Grace)):
+		return nil // what it replaced vanished even earlier
+	case s.previous == nil:
+		return s
+	}
+	previous := s.previous.expired(now)
+	if previous == s.previous {
+		return s
+	}
 	next := *s
-	next.set = nil
+	next.previous = previous
 	return &next
+}
+
+// withUID returns the Secret of that UID, which may have vanished; nil if there is
+// none.
+func (s *secret) withUID(uid types.UID) *secret {
+	for s != nil && s.uid != uid {
+		s = s.previous
+	}
+	return s
 }
 
 // usable returns the material, or nil if it must not be used at the given time.
@@ -101,15 +137,13 @@ func (s *secret) usable(now time.Time) *set {
 	return s.set
 }
 
-// ownerOf returns the name of the SignatureKey that manages the Secret. It returns an
-// empty string if no key does, or if another object controls the Secret.
+// ownerOf returns the name of the SignatureKey that manages the Secret by its
+// metadata. It returns an empty string if no key does, or if the Secret also has
+// another owner.
 func ownerOf(object *corev1.Secret) string {
-	if object.Type != signetv1alpha1.SecretType || object.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialManaged {
-		return ""
-	}
 	name := object.Labels[signetv1alpha1.LabelKey]
 	owner := &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	if material.OtherController(object, owner) != nil {
+	if object.Labels[signetv1alpha1.LabelMaterial] != signetv1alpha1.MaterialManaged || material.HasOtherOwner(object, owner) {
 		return ""
 	}
 	return name

@@ -119,11 +119,17 @@ func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
 	if !exists {
 		return nil, ReasonSecretMissing
 	}
+	byRecord := named.uid != ""
+	if byRecord {
+		if managed = managed.withUID(named.uid); managed == nil {
+			return nil, ReasonSecretReplaced
+		}
+	}
 	usable := managed.usable(now)
 	switch {
 	case usable == nil:
 		return nil, managed.problem
-	case managed.owner != name.name:
+	case !byRecord && managed.owner != name.name:
 		return nil, ReasonSecretNotOwned
 	case usable.keyType != named.keyType || usable.algorithm != named.algorithm:
 		return nil, ReasonSecretMismatch

@@ -137,7 +137,7 @@ func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 	s.change(now, func(next *Snapshot) bool {
 		before, exists := next.secrets.Get(removed.appendKey(nil))
 		if exists {
-			s.storeSecret(next, removed, before.withProblem(ReasonSecretMissing, now))
+			s.storeSecret(next, removed, before.vanished(now))
 		}
 		return exists
 	})
@@ -145,7 +145,7 @@ func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 
 func (s *Store) storeSecret(next *Snapshot, name objectName, managed *secret) {
 	delete(s.vanished, name)
-	if !managed.since.IsZero() {
+	if !managed.since.IsZero() || managed.previous != nil {
 		s.vanished[name] = struct{}{}
 	}
 	_, _, next.secrets = next.secrets.Insert(name.appendKey(nil), managed)
@@ -158,16 +158,17 @@ func (s *Store) Expire(now time.Time) {
 		for name := range s.vanished {
 			key := name.appendKey(nil)
 			managed, _ := next.secrets.Get(key)
-			if managed.usable(now) != nil {
+			left := managed.expired(now)
+			if left == managed {
 				continue
 			}
 			expired = true
-			delete(s.vanished, name)
-			if managed.problem == ReasonSecretMissing {
-				_, _, next.secrets = next.secrets.Delete(key)
-			} else {
-				_, _, next.secrets = next.secrets.Insert(key, managed.withoutMaterial())
+			if left != nil {
+				s.storeSecret(next, name, left)
+				continue
 			}
+			delete(s.vanished, name)
+			_, _, next.secrets = next.secrets.Delete(key)
 		}
 		return expired
 	})

@@ -132,13 +132,7 @@ func TestOtherSlotsAreNotSigned(t *testing.T) {
 
 func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 	for name, vanish := range map[string]func(*fixture){
-		"deleted":       func(f *fixture) { f.RemoveSecret(namespace, "orders", now) },
-		"label removed": func(f *fixture) { delete(f.secret.Labels, signetv1alpha1.LabelKey); f.SetSecret(f.secret, now) },
-		"label removed, then deleted": func(f *fixture) {
-			f.secret.Type = ""
-			f.SetSecret(f.secret, now)
-			f.RemoveSecret(namespace, "orders", later(9))
-		},
+		"deleted": func(f *fixture) { f.RemoveSecret(namespace, "orders", now) },
 		"deleted twice": func(f *fixture) {
 			f.RemoveSecret(namespace, "orders", now)
 			f.RemoveSecret(namespace, "orders", later(9))
@@ -164,6 +158,77 @@ func TestVanishedSecretIsUsableForTenSeconds(t *testing.T) {
 }
 
 func later(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+
+// onRecord puts the Secret on record in the status of its key.
+func (f *fixture) onRecord() {
+	f.secret.UID, f.key.Status.SecretUID = "recorded", "recorded"
+	f.SetSecret(f.secret, now)
+	f.SetKey(f.key, now)
+}
+
+// Only the Secret on record signs, whatever its labels and owners, which any writer
+// can set.
+func TestSecretOnRecordSigns(t *testing.T) {
+	for name, change := range map[string]gen.SecretFunc{
+		"unchanged":                   func(*corev1.Secret) {},
+		"without the label of a key":  func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelKey) },
+		"labeled for another key":     func(s *corev1.Secret) { s.Labels[signetv1alpha1.LabelKey] = "payments" },
+		"controlled by another owner": func(s *corev1.Secret) { s.OwnerReferences[0].Kind = "Deployment" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.onRecord()
+			change(f.secret)
+			f.SetSecret(f.secret, now)
+			expectSigned(t, f.Store, later(60), f.set.Active.ID)
+		})
+	}
+}
+
+// A Secret that takes the place of the one on record does not sign. That one does
+// for Grace, until the manager has decided.
+func TestSecretInPlaceOfTheOneOnRecord(t *testing.T) {
+	for name, replace := range map[string]func(*fixture){
+		"deleted and created": func(f *fixture) { f.RemoveSecret(namespace, "orders", now) },
+		"replaced unseen":     func(*fixture) {},
+		"created twice": func(f *fixture) {
+			f.SetSecret(gen.ManagedSecret(f.key, newSet(t, f.key).Encode(), gen.WithUID("first")), now)
+		},
+		"of another type": func(f *fixture) {
+			f.SetSecret(gen.ManagedSecret(f.key, nil, gen.WithUID("opaque"), gen.SecretFunc(func(s *corev1.Secret) { s.Type = corev1.SecretTypeOpaque })), now)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.onRecord()
+			replace(f)
+			forged := newSet(t, f.key)
+			f.SetSecret(gen.ManagedSecret(f.key, forged.Encode(), gen.WithUID("forged")), now)
+			f.Expire(now.Add(snapshot.Grace - 1))
+			expectSigned(t, f.Store, now.Add(snapshot.Grace-1), f.set.Active.ID)
+			expectRefused(t, f.Store, "orders", now.Add(snapshot.Grace), snapshot.ReasonSecretMissing)
+			f.Expire(now.Add(snapshot.Grace))
+			expectRefused(t, f.Store, "orders", now, snapshot.ReasonSecretReplaced)
+
+			f.key.Status.SecretUID = "forged" // the trigger has consented
+			f.SetKey(f.key, later(60))
+			expectSigned(t, f.Store, later(60), forged.Active.ID)
+		})
+	}
+}
+
+func TestKeyOnRecordWaitsForItsSecret(t *testing.T) {
+	f := newFixture(t)
+	f.onRecord()
+	f.key.Status.SecretUID = "created"
+	f.SetKey(f.key, now)
+	expectRefused(t, f.Store, "orders", now, snapshot.ReasonSecretReplaced)
+	created := newSet(t, f.key)
+	f.SetSecret(gen.ManagedSecret(f.key, created.Encode(), gen.WithUID("created")), now)
+	expectSigned(t, f.Store, now, created.Active.ID)
+	f.Expire(later(60))
+	expectSigned(t, f.Store, later(60), created.Active.ID)
+}
 
 func TestReplacedSecretIsUsedImmediately(t *testing.T) {
 	f := newFixture(t)

@@ -33,6 +33,9 @@ const (
 	ReasonSecretMissing Reason = "SecretMissing"
 	// ReasonSecretNotOwned means that the Secret is not managed by the key.
 	ReasonSecretNotOwned Reason = "SecretNotOwned"
+	// ReasonSecretReplaced means that the Secret has another UID than the one on
+	// record in the key's status.
+	ReasonSecretReplaced Reason = "SecretReplaced"
 	// ReasonSecretBroken means that the managed Secret has no valid material.
 	ReasonSecretBroken Reason = "SecretBroken"
 	// ReasonSecretMismatch means that the Secret has another type or algorithm than
