@@ -12,14 +12,14 @@ const (
 	//   - True: Ready, TypeNotEnabled (existing material keeps signing),
 	//     SecretTerminating (the Secret is protected and keeps working)
 	//   - Unknown, and False after five minutes: SourceNotFound,
-	//     SecretTerminating, NamespaceTerminating
+	//     SecretTerminating, NamespaceTerminating, WriteRefused, WriteFailed
 	//   - False: InvalidSpec, InvalidSource, InvalidMaterial, SecretOwnedByOther,
 	//     SecretLost, SecretTerminating, TypeNotEnabled, KeyTerminating
 	//
 	// On a SignatureBinding, possible reasons are:
 	//   - True: Bound, Standby, PartlyOffline
 	//   - Unknown, and False after five minutes: KeyNotFound, KeyNotReady,
-	//     NotPublished
+	//     NotPublished, WriteRefused, WriteFailed
 	//   - False: Conflicted, KeyTerminating, SecretLost, TypeNotEnabled, InvalidSpec
 	ConditionReady = "Ready"
 
@@ -79,6 +79,15 @@ const (
 	// ReasonNamespaceTerminating means that the namespace is being deleted, so
 	// that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonWriteRefused means that the API server has been refusing a write for
+	// more than 30 seconds, for example because of a quota, a policy or a missing
+	// permission. On a SignatureBinding the write is that of the finalizer on its
+	// key or on the managed Secret.
+	ReasonWriteRefused = "WriteRefused"
+	// ReasonWriteFailed means that a write has been failing for more than 30
+	// seconds in another way, for example because an admission webhook does not
+	// answer.
+	ReasonWriteFailed = "WriteFailed"
 )
 
 // Reasons of InUse.
@@ -111,7 +120,7 @@ const (
 )
 
 // Reasons of Ready on a SignatureBinding, in addition to Bound, SecretLost,
-// TypeNotEnabled and InvalidSpec.
+// TypeNotEnabled, InvalidSpec, WriteRefused and WriteFailed.
 const (
 	// ReasonStandby means that other bindings hold some APIs and sign for them
 	// with the same key in the same way.

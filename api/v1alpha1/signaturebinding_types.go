@@ -147,7 +147,8 @@ type APIStatus struct {
 	Gateways *int32 `json:"gateways,omitempty"`
 
 	// holder is the binding that holds the API while this one is on Standby or
-	// Conflicted.
+	// Conflicted. It is omitted while no binding holds the API because the key of
+	// the one that gets it cannot be protected.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Holder string `json:"holder,omitempty"`

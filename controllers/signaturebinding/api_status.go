@@ -20,6 +20,8 @@ const (
 	messageWaitingForKey   = "not held; waiting for the key"
 	messageWaitingForWrite = "waiting for another binding's status update"
 	messageReleasing       = "about to be released by its holder"
+	messageUnprotected     = "not held; the key cannot be protected"
+	messageUnheld          = "goes to another binding, whose key cannot be protected"
 	messageNoMaterial      = "held, but the key has no material"
 	messageNotPublished    = "no Gateway of the environment has accepted the route yet"
 	messageOffline         = "no longer served by a Gateway of the environment"
@@ -40,6 +42,7 @@ func (d *draft) addAPI(seen *apiObservation) {
 	default:
 		apiStatus.State, apiStatus.Holder = signetv1alpha1.APIConflicted, evaluation.Holder
 		apiStatus.Message = messageConflicted
+		d.setUnheld(&apiStatus, seen)
 		if evaluation.NextInLine != "" {
 			d.nextInLine = append(d.nextInLine, evaluation.NextInLine)
 			apiStatus.Message = messageNextInLine
@@ -60,6 +63,8 @@ func (d *draft) setHolder(apiStatus *signetv1alpha1.APIStatus, seen *apiObservat
 	case len(evaluation.Blockers) > 0:
 		d.blockers = append(d.blockers, evaluation.Blockers...)
 		waitForBlockers(apiStatus, evaluation)
+	case !d.seen.refusal.IsZero():
+		apiStatus.Message = messageUnprotected
 	default:
 		d.grants = true
 		apiStatus.BoundAt = &metav1.Time{Time: d.seen.now}
@@ -86,11 +91,23 @@ func (d *draft) setStandby(apiStatus *signetv1alpha1.APIStatus, seen *apiObserva
 	apiStatus.State, apiStatus.Holder = signetv1alpha1.APIStandby, seen.evaluation.Holder
 	apiStatus.Message = messageStandby
 	switch {
+	case seen.unprotected:
+		d.setUnheld(apiStatus, seen)
 	case seen.evaluation.HolderStatus == nil:
 		d.unheld++
 	case apiStatus.Kind != signetv1alpha1.APIKindAPI && seen.publication.Gateways == nil:
 		d.unpublished = append(d.unpublished, apiName(apiStatus))
 	}
+}
+
+// setUnheld removes the holder of an API that no binding holds for long: its key cannot
+// be protected.
+func (d *draft) setUnheld(apiStatus *signetv1alpha1.APIStatus, seen *apiObservation) {
+	if !seen.unprotected {
+		return
+	}
+	apiStatus.Holder, apiStatus.Message = "", messageUnheld
+	d.unprotected = append(d.unprotected, fmt.Sprintf("%s to SignatureBinding %q", apiName(apiStatus), seen.evaluation.Holder))
 }
 
 // setPublication describes an API that the binding holds.

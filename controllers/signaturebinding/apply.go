@@ -4,13 +4,13 @@ package signaturebinding
 
 import (
 	"errors"
-	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 // errStale means that a decision was made on a binding or key that has changed or
@@ -22,9 +22,15 @@ var errStale = errors.New("binding or key has changed since the decision")
 func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision, unprotected *protectionTarget) error {
 	if unprotected != nil {
 		if err := s.protect(unprotected); err != nil {
-			return err
+			return s.reportUnprotected(binding, decided, err)
 		}
 	}
+	s.refusedWrites.Forget(client.ObjectKeyFromObject(binding))
+	return s.applyStatus(binding, decided)
+}
+
+// applyStatus writes the status of the decision.
+func (s *session) applyStatus(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
 	after := binding.DeepCopy()
 	after.Status = decided.status
 	after.Status.FencingToken++
@@ -42,14 +48,16 @@ func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decis
 // to the repetition of a write that succeeded. What has been assumed stays so until a
 // newer version of the binding is seen.
 func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
-	err := s.Client.Status().Update(s.ctx, binding)
+	err := kubeclient.FailedStatusWrite(kubeclient.VerbUpdate, s.Client.Status().Update(s.ctx, binding), binding)
 	switch {
 	case err == nil:
+		s.refusedStatuses.Forget(client.ObjectKeyFromObject(binding))
 		return nil
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+	case kubeclient.IsStale(err), apierrors.IsNotFound(err):
 		return errStale
 	default:
-		return fmt.Errorf("write the status of SignatureBinding %s: %w", client.ObjectKeyFromObject(binding), err)
+		s.recorder.RecordFailedWrite(s.ctx, binding, s.refusedStatuses, err)
+		return err
 	}
 }
 

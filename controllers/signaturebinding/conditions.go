@@ -31,12 +31,11 @@ func (d *draft) setReadiness() {
 	switch {
 	case !d.readiness.IsZero(): // the spec is invalid
 	case len(conflicted) > 0:
-		d.readiness = status.Stalled(signetv1alpha1.ReasonConflicted, fmt.Sprintf(
-			"%d of %d APIs are held by other bindings in environment %q: %s. "+
-				"Delete the API from one of the two; this binding then takes over automatically.%s",
-			len(conflicted), total, environment, status.Enumerate(holdersOf(conflicted)), nextInLineMessage(d.nextInLine)))
+		d.readiness = status.Stalled(signetv1alpha1.ReasonConflicted, d.conflictMessage(conflicted))
 	case !d.key.problem.IsZero():
 		d.readiness = d.key.problem
+	case len(d.unprotected) > 0:
+		d.readiness = status.Waiting(signetv1alpha1.ReasonKeyNotReady, d.unprotectedMessage())
 	case unheld > 0:
 		d.readiness = status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
 			"Waiting for other bindings to acknowledge that they do not hold %d of %d APIs. This resolves without action.",
@@ -58,6 +57,29 @@ func (d *draft) setReadiness() {
 	default:
 		d.readiness = status.Ready(signetv1alpha1.ReasonBound, fmt.Sprintf("SignatureKey %q signs for all %d APIs.", d.key.name, total))
 	}
+}
+
+// conflictMessage describes the APIs that other bindings hold, or get when their key
+// can be protected.
+func (d *draft) conflictMessage(conflicted []*signetv1alpha1.APIStatus) string {
+	const action = " Delete the API from one of the two; this binding then takes over automatically."
+	held := slices.DeleteFunc(slices.Clone(conflicted), func(api *signetv1alpha1.APIStatus) bool { return api.Holder == "" })
+	if len(held) == 0 {
+		return d.unprotectedMessage() + action + nextInLineMessage(d.nextInLine)
+	}
+	message := fmt.Sprintf("%d of %d APIs are held by other bindings in environment %q: %s.",
+		len(held), len(d.status.APIs), d.seen.binding.Spec.Environment, status.Enumerate(holdersOf(held)))
+	if len(d.unprotected) > 0 {
+		message += " " + d.unprotectedMessage()
+	}
+	return message + action + nextInLineMessage(d.nextInLine)
+}
+
+// unprotectedMessage describes the APIs that no binding holds because the key of the
+// binding that gets them cannot be protected.
+func (d *draft) unprotectedMessage() string {
+	return fmt.Sprintf("%d of %d APIs go to other bindings in environment %q, whose keys cannot be protected: %s. See their status.",
+		len(d.unprotected), len(d.status.APIs), d.seen.binding.Spec.Environment, status.Enumerate(d.unprotected))
 }
 
 // setPathRewritten reports routes that change what the signature covers.

@@ -50,6 +50,9 @@ type Reconciler struct {
 
 	recorder events.Recorder
 	queue    *enqueuer
+	// refusedWrites are those of finalizers on behalf of a binding, and refusedStatuses
+	// those of its status.
+	refusedWrites, refusedStatuses *kubeclient.FailingWrites
 
 	priming sync.Mutex
 	primed  bool
@@ -59,13 +62,14 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"}
 	r.queue = &enqueuer{}
+	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
 	r.Routes.Subscribe(r.enqueueForRoute)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
 		WatchesRawSource(source.Func(r.queue.start)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		Watches(&signetv1alpha1.SignatureKey{}, r.keyHandler()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kubeclient.NewBackoff()}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("set up the SignatureBinding controller: %w", err)
@@ -83,6 +87,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	defer unlock()
 	binding := claims.Binding(request.Name)
 	if binding == nil {
+		r.refusedWrites.Forget(request.NamespacedName)
+		r.refusedStatuses.Forget(request.NamespacedName)
 		return ctrl.Result{}, nil
 	}
 	decided, err := r.newSession(ctx, claims).reconcileBinding(binding)

@@ -53,6 +53,9 @@ type draft struct {
 	nextInLine []string
 	// unheld is the number of APIs on Standby that no binding holds yet.
 	unheld int
+	// unprotected are the APIs that go to other bindings whose key cannot be protected,
+	// with these bindings.
+	unprotected []string
 	// unpublished are the APIs on Standby whose route was never published.
 	unpublished []string
 }

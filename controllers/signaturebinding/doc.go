@@ -16,7 +16,9 @@
 // begins.
 //
 // Outputs: the status of bindings, the finalizer signet.dev/in-use and the fencing
-// token of a key and its Secret (protect.go), and one Event for each transition of a condition (apply.go).
+// token of a key and its Secret (protect.go), and one Event for each transition of a
+// condition (apply.go). A status that cannot be written is reported by an Event
+// WriteRefused or WriteFailed (apply.go).
 // The controller never writes a spec (invariant 6).
 //
 // Which file decides what:
@@ -27,6 +29,8 @@
 //	  TypeNotEnabled                    effective_key.go
 //	  KeyNotReady, while other bindings
 //	  have not acknowledged             conditions.go
+//	  WriteRefused, WriteFailed         refusal.go; the reason is found by
+//	                                    kubeclient/write_error.go
 //	  InvalidSpec                       decision.go
 //	  all other reasons                 conditions.go
 //	condition PathRewritten             conditions.go

@@ -31,6 +31,12 @@ func newEffectiveKey(seen *observation) effectiveKey {
 	if problem.IsZero() {
 		problem = moveProblem(seen)
 	}
+	if problem.IsZero() && !seen.refusal.IsZero() {
+		problem = seen.refusal.Readiness()
+		if !isMove(seen) {
+			return effectiveKey{name: seen.key.Name, hasMaterial: true, displayName: seen.key.Status.DisplayName, problem: problem}
+		}
+	}
 	if problem.IsZero() {
 		return effectiveKey{name: seen.key.Name, hasMaterial: true, displayName: seen.key.Status.DisplayName}
 	}
@@ -49,13 +55,19 @@ func newEffectiveKey(seen *observation) effectiveKey {
 // zero if it can. An earlier key counts as in use until its entry in
 // status.previousKeys expires, so no entry may be dropped before.
 func moveProblem(seen *observation) status.Readiness {
-	before := &seen.binding.Status
-	if before.KeyName == "" || before.KeyName == seen.key.Name || len(remainingKeys(seen, seen.key.Name)) < maxPreviousKeys {
+	if !isMove(seen) || len(remainingKeys(seen, seen.key.Name)) < maxPreviousKeys {
 		return status.Readiness{}
 	}
 	return status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
 		"The binding moves to SignatureKey %q when the first of its %d previous keys expires. This resolves without action.",
 		seen.key.Name, maxPreviousKeys))
+}
+
+// isMove reports whether the binding signs with another key than the one that
+// spec.keyRef names.
+func isMove(seen *observation) bool {
+	before := seen.binding.Status.KeyName
+	return before != "" && before != seen.key.Name
 }
 
 // remainingKeys returns the entries of status.previousKeys that are still needed

@@ -24,6 +24,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
@@ -65,9 +66,10 @@ func newTrace(t *testing.T, objects ...client.Object) *trace {
 	s.server = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourceUpdate: s.updateStatus}).Build()
+	clock := clocktesting.NewFakePassiveClock(now)
 	s.Reconciler = &Reconciler{
-		Client: s.server, Live: s.server, Claims: slots.NewClaimCache(), Routes: &lastRoutes{},
-		Clock:    clocktesting.NewFakePassiveClock(now),
+		Client: s.server, Live: s.server, Claims: slots.NewClaimCache(), Routes: &lastRoutes{}, Clock: clock,
+		refusedWrites: kubeclient.NewFailingWrites(clock), refusedStatuses: kubeclient.NewFailingWrites(clock),
 		recorder: events.Recorder{Sink: clientevents.NewFakeRecorder(100), Action: "Bind"}, queue: &enqueuer{},
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/status"
 )
 
 // observation is the input of the decision about one binding. It is not changed.
@@ -22,6 +23,9 @@ type observation struct {
 	// key is the one that spec.keyRef names, and keyBefore the one that the status
 	// records if that is another one; nil if it does not exist.
 	key, keyBefore *signetv1alpha1.SignatureKey
+	// refusal is why the key that is to sign cannot be protected; zero if it can, or if
+	// that has not been tried. With it, the decision grants nothing.
+	refusal status.Refusal
 	// apis are in the order of spec.apis.
 	apis []apiObservation
 }
@@ -37,6 +41,9 @@ type apiObservation struct {
 	publication publication.State
 	// rewrites are those of the route, if the binding is the holder.
 	rewrites []publication.Rewrite
+	// unprotected is true if the holder is another binding that cannot be granted the
+	// slot, because its key cannot be protected.
+	unprotected bool
 }
 
 // observe reads what the decision about the binding depends on.
@@ -71,6 +78,10 @@ func (s *session) observeAPI(binding *signetv1alpha1.SignatureBinding, slot slot
 	seen := apiObservation{
 		api: slot.API(), evaluation: evaluation, recorded: recorded,
 		publication: publication.State{Published: true}, // true of kind API
+	}
+	if evaluation.Holder != "" && evaluation.Holder != binding.Name && evaluation.RecordedHolder == "" {
+		holder := s.claims.Binding(evaluation.Holder)
+		seen.unprotected = holder != nil && !s.refusedWrites.Persisting(holder).IsZero()
 	}
 	if slot.Kind == signetv1alpha1.APIKindAPI {
 		return seen

@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	clocktesting "k8s.io/utils/clock/testing"
 	"k8s.io/utils/ptr"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/gatewayapi"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
@@ -62,7 +64,10 @@ func TestObserveAPI(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			routes := &lastRoutes{}
-			s := &session{Reconciler: &Reconciler{Routes: routes}}
+			s := &session{
+				Reconciler: &Reconciler{Routes: routes, refusedWrites: kubeclient.NewFailingWrites(clocktesting.NewFakePassiveClock(now))},
+				claims:     slots.NewNamespaceCache("shop"),
+			}
 			got := s.observeAPI(binding, test.slot, test.recorded, test.evaluation)
 			want := apiObservation{
 				api: test.slot.API(), evaluation: test.evaluation, recorded: test.recorded,

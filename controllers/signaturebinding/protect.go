@@ -6,11 +6,11 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -59,9 +59,9 @@ func (s *session) protect(target *protectionTarget) error {
 		var err error
 		switch {
 		case !isProtected(object):
-			err = s.addFinalizer(object)
+			err = s.addFinalizer(object, target.secret)
 		case target.fence:
-			err = s.moveFence(object)
+			err = s.moveFence(object, target.secret)
 		}
 		if err != nil {
 			return err
@@ -90,38 +90,38 @@ func (s *session) readLive(namespace, name string) (*signetv1alpha1.SignatureKey
 	return key, secret, nil
 }
 
-func (s *session) addFinalizer(object client.Object) error {
+// addFinalizer adds the finalizer to an object. The data of the Secret must not appear
+// in the error.
+func (s *session) addFinalizer(object client.Object, secret *corev1.Secret) error {
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
 	controllerutil.AddFinalizer(object, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return protectionError(object, s.Client.Patch(s.ctx, object, patch))
+	return protectionError(s.Client.Patch(s.ctx, object, patch), object, secret)
 }
 
 // moveFence changes an object that carries the finalizer already, so that a removal
 // that was decided on an earlier version fails.
-func (s *session) moveFence(object client.Object) error {
+func (s *session) moveFence(object client.Object, secret *corev1.Secret) error {
 	switch object := object.(type) {
 	case *signetv1alpha1.SignatureKey:
 		patch := client.MergeFromWithOptions(object.DeepCopy(), client.MergeFromWithOptimisticLock{})
 		object.Status.FencingToken++
-		return protectionError(object, s.Client.Status().Patch(s.ctx, object, patch))
+		return protectionError(s.Client.Status().Patch(s.ctx, object, patch), object, secret)
 	default:
 		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
 		material.MoveFence(object)
 		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		return protectionError(object, s.Client.Patch(s.ctx, object, patch))
+		return protectionError(s.Client.Patch(s.ctx, object, patch), object, secret)
 	}
 }
 
-func protectionError(object client.Object, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case apierrors.IsConflict(err):
+// protectionError returns the error of a write of the finalizer or the fencing token.
+func protectionError(err error, object client.Object, secret *corev1.Secret) error {
+	err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, object, secret)
+	if kubeclient.IsStale(err) {
 		return errStale // nothing has been granted
-	default:
-		return fmt.Errorf("protect %T %s: %w", object, client.ObjectKeyFromObject(object), err)
 	}
+	return err
 }
 
 func isProtected(object client.Object) bool {

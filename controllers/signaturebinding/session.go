@@ -3,11 +3,12 @@
 package signaturebinding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
@@ -31,26 +32,30 @@ func (r *Reconciler) newSession(ctx context.Context, claims *slots.NamespaceCach
 }
 
 // reconcileBinding decides about the binding and writes: first the bindings that
-// must make room for it, then the binding itself.
+// must make room for it, then the binding itself. It is granted no slot that another
+// binding blocks, so one whose writes are refused does not keep it from its status.
 func (s *session) reconcileBinding(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
 	decided, err := s.decide(binding)
 	if err != nil {
 		return nil, err
 	}
+	var roomErr error
 	if len(decided.blockers) > 0 {
-		if err := s.makeRoom(decided.blockers); err != nil {
-			return nil, err
+		if roomErr = s.makeRoom(decided.blockers); roomErr != nil && !isRefused(roomErr) {
+			return nil, roomErr
 		}
 		if decided, err = s.decide(binding); err != nil {
 			return nil, err
 		}
 	}
-	return decided, s.carryOut(binding, decided)
+	return decided, cmp.Or(s.carryOut(binding, decided), roomErr)
 }
 
 // makeRoom writes the bindings that must be written before another one gets what
-// it waits for. They are granted only slots that no binding blocks.
+// it waits for. They are granted only slots that no binding blocks. A refusal of one
+// is returned when all have been tried.
 func (s *session) makeRoom(names []string) error {
+	var refused error
 	for _, name := range names {
 		binding := s.claims.Binding(name)
 		if binding == nil {
@@ -61,19 +66,23 @@ func (s *session) makeRoom(names []string) error {
 			return err
 		}
 		decided.mustWrite = decided.mustWrite || !s.claims.IsFenced(name)
-		if err := s.carryOut(binding, decided); err != nil {
+		if err := s.carryOut(binding, decided); isRefused(err) {
+			refused = fmt.Errorf("make room for a claimant: %w", err)
+			continue
+		} else if err != nil {
 			return fmt.Errorf("make room for a claimant: %w", err)
 		}
 		s.queue.addLater(binding, decided.requeueAfter)
 	}
-	return nil
+	return refused
 }
 
 // carryOut applies the decision if it changes anything. A key that is about to sign
 // for the binding is observed live first, unless it is known to be protected.
 func (s *session) carryOut(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	unchanged := s.claims.IsSettled(binding.Name) && !decided.mustWrite
-	if unchanged && equality.Semantic.DeepEqual(&decided.status, &binding.Status) {
+	if s.isInEffect(binding, decided) {
+		s.refusedWrites.Forget(client.ObjectKeyFromObject(binding))
+		s.refusedStatuses.Forget(client.ObjectKeyFromObject(binding))
 		return nil
 	}
 	var unprotected *protectionTarget

@@ -13,6 +13,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 // writeLimit is how long a write of a Secret may take. Delays are counted from
@@ -34,6 +35,15 @@ type outcome struct {
 	nameTaken bool
 	// gone reports whether the key no longer exists, and has no status to write.
 	gone bool
+}
+
+// observedSecrets are the versions of the managed Secret whose data must not appear in
+// the error of a write.
+func (o *outcome) observedSecrets() []client.Object {
+	if o.secret == nil {
+		return nil
+	}
+	return []client.Object{o.secret}
 }
 
 // planAndApply computes the plan and carries it out.
@@ -96,7 +106,7 @@ func (r *Reconciler) writePublicBefore(ctx context.Context, plan *keyplan.Config
 	public := plan.BeforeSecret.DeepCopy()
 	if err := r.Client.Create(ctx, public); err != nil {
 		done.nameTaken = apierrors.IsAlreadyExists(err)
-		return fmt.Errorf("create ConfigMap %s: %w", client.ObjectKeyFromObject(public), err)
+		return kubeclient.FailedWrite(kubeclient.VerbCreate, err, public, done.observedSecrets()...)
 	}
 	r.expected.expect(done.key, public)
 	done.public = public
@@ -119,7 +129,7 @@ func (r *Reconciler) writePublicAfter(ctx context.Context, plan *keyplan.ConfigM
 func (r *Reconciler) patchPublic(ctx context.Context, after *corev1.ConfigMap, done *outcome) error {
 	patch := client.MergeFromWithOptions(done.public, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
-		return fmt.Errorf("write ConfigMap %s: %w", client.ObjectKeyFromObject(done.public), err)
+		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, done.public, done.observedSecrets()...)
 	}
 	r.expected.expect(done.key, after)
 	done.public = after
@@ -140,7 +150,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 	} else {
 		if err := r.Client.Create(ctx, desired); err != nil {
 			done.nameTaken = apierrors.IsAlreadyExists(err)
-			return fmt.Errorf("create Secret %s: %w", client.ObjectKeyFromObject(desired), err)
+			return kubeclient.FailedWrite(kubeclient.VerbCreate, err, desired)
 		}
 		r.expected.expect(done.key, desired)
 	}
@@ -155,7 +165,7 @@ func (r *Reconciler) patchSecret(ctx context.Context, key *signetv1alpha1.Signat
 	defer cancel()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
-		return fmt.Errorf("write Secret %s: %w", client.ObjectKeyFromObject(before), err)
+		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, after, before)
 	}
 	r.expected.expect(key, after)
 	return nil

@@ -15,6 +15,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -50,6 +51,9 @@ type Reconciler struct {
 	expected  *expectations
 	liveReads *liveReadCache
 	rotations *rotationClock
+	// refusedWrites are those of a key's objects, and refusedStatuses those of its
+	// status.
+	refusedWrites, refusedStatuses *kubeclient.FailingWrites
 }
 
 // Reconcile brings one key closer to its desired state. If it is going to remove

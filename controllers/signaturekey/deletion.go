@@ -18,6 +18,8 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 	r.expected.forget(key)
 	r.liveReads.forget(key)
 	r.rotations.forget(key)
+	r.refusedWrites.Forget(key)
+	r.refusedStatuses.Forget(key)
 	orphans, terminating, err := r.observeOrphans(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err

@@ -27,9 +27,10 @@
 //   - the bindings that name the key in spec or status; a live list of them while
 //     the key is Releasing
 //   - whether the namespace is being deleted
-//   - memory of this process, each in a file of its own: own writes that the caches
-//     do not show yet (expectations.go), answers of live reads (live_read_cache.go),
-//     and since when rotations have been watched (rotation_clock.go)
+//   - memory of this process: own writes that the caches do not show yet
+//     (expectations.go), answers of live reads (live_read_cache.go), since when
+//     rotations have been watched (rotation_clock.go), and since when writes fail
+//     (kubeclient/failing_writes.go)
 //
 // # Outputs
 //
@@ -42,7 +43,8 @@
 //   - events that no transition of a condition reports: Generated, MaterialApplied,
 //     MaterialModified, Replaced, NothingToRotate, and Staged for a version that
 //     takes the place of a staged one (keyplan/material.go), Adopted
-//     (keyplan/secret.go)
+//     (keyplan/secret.go); WriteRefused and WriteFailed, if it is the status that
+//     cannot be written (status.go)
 //
 // # Conditions
 //
@@ -53,7 +55,8 @@
 //     (source.go); SecretOwnedByOther (secret.go, public.go); SecretTerminating
 //     (secret.go, also for the Secret of an earlier key); SecretLost (secret.go, and material.go while new material cannot
 //     be generated yet); KeyTerminating (material.go); NamespaceTerminating
-//     (material.go, public.go); Ready (compute.go)
+//     (material.go, public.go); WriteRefused, WriteFailed (failure.go; the reason is
+//     found by kubeclient/write_error.go); Ready (compute.go)
 //   - InUse: Bound, NotBound, DeletionBlocked (status.go)
 //   - Rotating: Staged, Retiring, Settled, Resting, NothingToRotate (status.go)
 //
@@ -61,9 +64,10 @@
 //
 // All are set in keyplan/status.go from what is named here, unless another file of
 // that package is named. If a write has failed, failure.go keeps Ready and the
-// generations as observed.
+// generations as observed; if it keeps failing, Ready reports that.
 //
-//   - observedGeneration: compute.go, when the whole plan has been carried out
+//   - observedGeneration: compute.go, when the whole plan has been carried out, and
+//     failure.go, when Ready reports why it cannot be
 //   - displayName, secretName: the spec
 //   - identifier, keyID, versions with their digests, lastRotationTime: the managed Secret, or what
 //     material.go makes of it

@@ -28,6 +28,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
@@ -100,6 +101,7 @@ func newFixture(t *testing.T, cached, live client.WithWatch) *fixture {
 			Options:  Options{ClusterWide: true},
 			recorder: events.Recorder{Sink: recorded, Action: "Reconcile"},
 			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
+			refusedWrites: kubeclient.NewFailingWrites(now), refusedStatuses: kubeclient.NewFailingWrites(now),
 		},
 		cached: cached, live: live, recorded: recorded, clock: now,
 	}

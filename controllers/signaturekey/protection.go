@@ -4,7 +4,6 @@ package signaturekey
 
 import (
 	"context"
-	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,7 +11,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/keyplan"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
@@ -75,7 +76,9 @@ func (r *Reconciler) removeOrphanProtection(ctx context.Context, secret *corev1.
 	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("write finalizers of Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+		err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, secret)
+		events.CountFailedWrite(err)
+		return err
 	}
 	return nil
 }
@@ -85,7 +88,7 @@ func (r *Reconciler) removeOrphanProtection(ctx context.Context, secret *corev1.
 func (r *Reconciler) patchKey(ctx context.Context, after *signetv1alpha1.SignatureKey, done *outcome) error {
 	patch := client.MergeFromWithOptions(done.key, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
-		return fmt.Errorf("write finalizers of SignatureKey %s: %w", client.ObjectKeyFromObject(done.key), err)
+		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, done.key, done.observedSecrets()...)
 	}
 	r.expected.expect(after, after)
 	done.key = after

@@ -4,10 +4,8 @@ package signaturekey
 
 import (
 	"context"
-	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/equality"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/status"
 )
 
 // patchStatus writes the status once, even if the plan was not carried out,
@@ -28,21 +27,19 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 		r.liveReads.storeSecret(o.Key, o.GoneUID, true)
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	}
-	if applyErr != nil {
+	if o.Refusal = r.recordWrites(o.Key, applyErr); applyErr != nil {
 		plan = r.planOfFailure(o, plan, done)
 	}
-	if !equality.Semantic.DeepEqual(o.Key.Status, plan.Status) {
-		if err := r.writeStatus(ctx, done.key, plan.Status); apierrors.IsConflict(err) {
-			return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
-		} else if err != nil {
-			// Alone: joined to an error that is not to be retried, it would not be
-			// retried either.
-			return ctrl.Result{}, client.IgnoreNotFound(err)
-		}
+	if err := r.writeStatus(ctx, done.key, o.Key.Status, plan.Status); kubeclient.IsStale(err) {
+		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
+	} else if err != nil {
+		// Alone: joined to an error that is not to be retried, it would not be
+		// retried either.
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	r.emitEvents(ctx, o, plan)
 	switch {
-	case apierrors.IsConflict(applyErr):
+	case kubeclient.IsStale(applyErr):
 		// Another client has written what the caches do not show yet.
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	case applyErr != nil:
@@ -54,22 +51,45 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 	}
 }
 
+// recordWrites records whether the plan was carried out, and returns the write that
+// fails; zero if none does.
+func (r *Reconciler) recordWrites(key *signetv1alpha1.SignatureKey, err error) status.Refusal {
+	if err == nil {
+		r.refusedWrites.Forget(client.ObjectKeyFromObject(key))
+		return status.Refusal{}
+	}
+	events.CountFailedWrite(err)
+	if refusal := r.refusedWrites.Record(key, err); !refusal.IsZero() {
+		return refusal
+	}
+	return r.refusedWrites.Persisting(key)
+}
+
 // planOfFailure is what to report of a plan that was not carried out to the end.
 func (r *Reconciler) planOfFailure(o keyplan.Observation, plan keyplan.Plan, done outcome) keyplan.Plan {
 	if !done.materialWritten {
 		return keyplan.Unapplied(o, r.Clock.Now())
 	}
-	return keyplan.PartlyApplied(o, plan)
+	return keyplan.PartlyApplied(o, plan, r.Clock.Now())
 }
 
-// writeStatus writes the status, if the key is still as it was observed.
-func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.SignatureKey, status signetv1alpha1.SignatureKeyStatus) error {
+// writeStatus writes the status if it differs from the one that was observed, and if
+// the key is still as it was observed. A failure that persists is reported by an event,
+// because the status cannot.
+func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.SignatureKey, observed, planned signetv1alpha1.SignatureKeyStatus) error {
+	if equality.Semantic.DeepEqual(observed, planned) {
+		r.refusedStatuses.Forget(client.ObjectKeyFromObject(key))
+		return nil
+	}
 	after := key.DeepCopy()
-	after.Status = status
+	after.Status = planned
 	patch := client.MergeFromWithOptions(key, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Status().Patch(ctx, after, patch); err != nil {
-		return fmt.Errorf("write status of SignatureKey %s: %w", client.ObjectKeyFromObject(key), err)
+		err = kubeclient.FailedStatusWrite(kubeclient.VerbPatch, err, key)
+		r.recorder.RecordFailedWrite(ctx, key, r.refusedStatuses, err)
+		return err
 	}
+	r.refusedStatuses.Forget(client.ObjectKeyFromObject(key))
 	r.expected.expect(after, after)
 	return nil
 }

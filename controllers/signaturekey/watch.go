@@ -23,6 +23,7 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
@@ -37,6 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Options = options
 	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
 	r.expected, r.liveReads, r.rotations = newExpectations(r.Clock), newLiveReadCache(r.Clock), newRotationClock(r.Clock)
+	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
 		For(&signetv1alpha1.SignatureKey{}).
@@ -46,7 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.keysOfPublic)).
 		Watches(&signetv1alpha1.SignatureBinding{}, handler.EnqueueRequestsFromMapFunc(keysOfBinding),
 			builder.WithPredicates(useChanged())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency})
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency, RateLimiter: kubeclient.NewBackoff()})
 	if options.ClusterWide {
 		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysOfNamespace),
 			builder.WithPredicates(terminating()))

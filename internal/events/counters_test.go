@@ -3,15 +3,20 @@
 package events
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 func TestReadyIsNotedOnce(t *testing.T) {
@@ -38,5 +43,29 @@ func TestReadyIsNotedOnce(t *testing.T) {
 		if !strings.Contains(string(text), line) {
 			t.Errorf("%s is not in\n%s", line, text)
 		}
+	}
+}
+
+// A write that is refused is counted where no status can report it. A conflict is no
+// refusal.
+func TestFailedWritesAreCounted(t *testing.T) {
+	failedWriteCount.Reset()
+	secret, key := &corev1.Secret{}, &signetv1alpha1.SignatureKey{}
+	forbidden := apierrors.NewForbidden(corev1.Resource("secrets"), "orders", errors.New("no"))
+	conflict := apierrors.NewConflict(corev1.Resource("secrets"), "orders", errors.New("changed"))
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret))
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret))
+	CountFailedWrite(fmt.Errorf("make room: %w", kubeclient.FailedStatusWrite(kubeclient.VerbPatch, errors.New("cut off"), key)))
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, conflict, secret))
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, nil, secret))
+	CountFailedWrite(errors.New("read"))
+	const want = `
+# HELP signet_failed_writes_total Number of writes that the API server has refused or that have failed otherwise, by verb, resource and reason.
+# TYPE signet_failed_writes_total counter
+signet_failed_writes_total{reason="WriteFailed",resource="signaturekeys/status",verb="patch"} 1
+signet_failed_writes_total{reason="WriteRefused",resource="secrets",verb="create"} 2
+`
+	if err := testutil.CollectAndCompare(failedWriteCount, strings.NewReader(want)); err != nil {
+		t.Error(err)
 	}
 }

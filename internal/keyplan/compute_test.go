@@ -33,7 +33,7 @@ func TestCompute(t *testing.T) {
 	cases := map[string]planCase{}
 	for _, table := range []map[string]planCase{
 		generationCases, sourceCases, conflictCases, lossCases, deletionCases, adoptionCases, ownershipCases,
-		rotationCases, publicCases, protectionCases, metadataCases, repairCases(),
+		rotationCases, publicCases, protectionCases, metadataCases, repairCases(), refusalCases,
 	} {
 		for name, c := range table {
 			if _, twice := cases[name]; twice {
@@ -62,6 +62,9 @@ func TestCompute(t *testing.T) {
 			expectNoMaterial(t, c.observation, got)
 			expectToSettle(t, c.observation)
 		})
+	}
+	for name, c := range unappliedCases {
+		cases["unapplied: "+name] = c
 	}
 	expectEveryReason(t, cases)
 }

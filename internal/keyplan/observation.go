@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
@@ -64,6 +65,9 @@ type Observation struct {
 
 	// Watch is since when this process has seen the rotation in its state.
 	Watch material.Watch
+	// Refusal is the write on behalf of the key that fails; zero if none does. It is
+	// known when the plan has been tried, so that Compute ignores it.
+	Refusal status.Refusal
 	// CacheLag is how long to wait for caches that do not show Signet's own writes
 	// yet; zero if they do.
 	CacheLag time.Duration
@@ -87,8 +91,12 @@ func (o *Observation) deletable() bool {
 }
 
 // firstSeen reports whether the key has no status yet, except for the -1 that
-// its schema sets.
-func (o *Observation) firstSeen() bool { return o.Key.Status.ObservedGeneration <= 0 }
+// its schema sets, and for what is reported while its first write is refused: every
+// plan that has been applied sets InUse.
+func (o *Observation) firstSeen() bool {
+	return o.Key.Status.ObservedGeneration <= 0 ||
+		meta.FindStatusCondition(o.Key.Status.Conditions, signetv1alpha1.ConditionInUse) == nil
+}
 
 // blocked reports whether an earlier live read has found an object that is not
 // managed by the key, or not yet.

@@ -20,6 +20,13 @@ const maxBindingNames = 10
 
 // finish completes the status, and adds the events about its transitions.
 func (p *planner) finish() Plan {
+	p.completeStatus()
+	p.recordTransitions()
+	return p.plan
+}
+
+// completeStatus sets the conditions and the fields that do not depend on material.
+func (p *planner) completeStatus() {
 	s := &p.plan.Status
 	s.DisplayName, s.SecretName = p.Key.EffectiveDisplayName(), p.Key.EffectiveTargetName()
 	if !p.readiness.IsZero() {
@@ -31,8 +38,6 @@ func (p *planner) finish() Plan {
 	}
 	status.SetCondition(&s.Conditions, p.inUse(), p.now)
 	p.setRotation()
-	p.recordTransitions()
-	return p.plan
 }
 
 // setMaterialStatus describes the material in effect.

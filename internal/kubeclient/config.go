@@ -33,5 +33,8 @@ func DaemonConfig(kubeconfig, userAgent string) (*rest.Config, error) {
 	}
 	config.QPS = -1
 	config.UserAgent = userAgent
+	// Warnings of the API server are not logged: admission policies may quote the data
+	// of a Secret in them.
+	config.WarningHandler = rest.NoWarnings{}
 	return config, nil
 }

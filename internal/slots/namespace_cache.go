@@ -109,9 +109,27 @@ func (c *NamespaceCache) Assume(binding *signetv1alpha1.SignatureBinding) {
 	if e == nil || e.binding.UID != binding.UID || isOlder(binding, e.binding) {
 		return // the write fails
 	}
+	if slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
+		return holdsTheSame(status, &binding.Status)
+	}) {
+		return // a write that keeps failing is repeated
+	}
 	c.removeClaims(e)
 	e.assumed = append(e.assumed, binding.Status.DeepCopy())
 	c.addClaims(e)
+}
+
+// holdsTheSame reports whether two statuses hold the same APIs with the same keys,
+// since whenever.
+func holdsTheSame(a, b *signetv1alpha1.SignatureBindingStatus) bool {
+	held := func(status *signetv1alpha1.SignatureBindingStatus) map[Slot]struct{} {
+		slots := make(map[Slot]struct{}, len(status.APIs))
+		for slot := range assumedHolds("", []*signetv1alpha1.SignatureBindingStatus{status}) {
+			slots[slot] = struct{}{}
+		}
+		return slots
+	}
+	return slices.Equal(recordedKeys(a), recordedKeys(b)) && maps.Equal(held(a), held(b))
 }
 
 // IsSettled reports whether the outcome of each write of the binding's status is

@@ -144,6 +144,17 @@ func TestAssumedStatus(t *testing.T) {
 			t.Error("the write counts as settled")
 		}
 	})
+	t.Run("a repeated write takes no more memory", func(t *testing.T) {
+		cache := newCache()
+		cache.Update(binding("young", 2, 10, ""))
+		grant(cache, 10)
+		for range 10 {
+			grant(cache, 10)
+		}
+		if got := slots.Assumed(cache, "young"); got != 1 {
+			t.Errorf("%d statuses are assumed, want 1", got)
+		}
+	})
 	t.Run("a newer version resolves it", func(t *testing.T) {
 		cache := newCache()
 		cache.Update(binding("young", 2, 10, ""))

@@ -121,12 +121,18 @@ var _ = Describe("the webhooks", func() {
 		env.Create(ctx, admin, parked)
 		back := withoutManager()
 
-		patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":"a"}}}`))
+		patch := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"displayName":"renamed"}}`))
+		patchBinding := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"signatureHeader":"X-A"}}`))
 		const keysClosed, bindingsClosed = `failed calling webhook "signaturekeys.signet.dev"`, `failed calling webhook "signaturebindings.signet.dev"`
 		Expect(admin.Create(ctx, gen.SignatureKey("other", gen.InNamespace(namespace)))).To(MatchError(ContainSubstring(keysClosed)))
 		Expect(admin.Patch(ctx, key.DeepCopy(), patch)).To(MatchError(ContainSubstring(keysClosed)))
 		Expect(admin.Create(ctx, gen.SignatureBinding("other", "orders", gen.InNamespace(namespace), gen.WithAPIs("other")))).To(MatchError(ContainSubstring(bindingsClosed)))
-		Expect(admin.Patch(ctx, binding.DeepCopy(), patch)).To(MatchError(ContainSubstring(bindingsClosed)))
+		Expect(admin.Patch(ctx, binding.DeepCopy(), patchBinding)).To(MatchError(ContainSubstring(bindingsClosed)))
+
+		By("letting changes of metadata alone through")
+		metadata := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"team":"a"}}}`))
+		Expect(admin.Patch(ctx, key.DeepCopy(), metadata)).To(Succeed())
+		Expect(admin.Patch(ctx, binding.DeepCopy(), metadata)).To(Succeed())
 
 		By("letting Secrets through, whatever they are")
 		env.Update(ctx, admin, valid, func(secret *corev1.Secret) { secret.Data["secret"] = []byte("short") })

@@ -149,6 +149,26 @@ var stateCases = map[string]stateCase{
 			{kind: kindKey, ready: "Unknown", reason: "NamespaceTerminating", waits: true},
 		},
 	},
+	"write-refused": {setUp: sequence(refuse("secrets"), apply(key("orders", ""))), states: []state{
+		{kind: kindKey, ready: "Unknown", reason: "WriteRefused", waits: true},
+	}},
+	"write-failed": {setUp: sequence(fail("secrets"), apply(key("orders", ""))), states: []state{
+		{kind: kindKey, ready: "Unknown", reason: "WriteFailed", waits: true},
+	}},
+	"protection-refused": {
+		setUp: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), refuse("signaturekeys"),
+			apply(binding("orders", "orders", "API/orders"))),
+		states: []state{
+			{kind: kindBinding, ready: "Unknown", reason: "WriteRefused", waits: true},
+		},
+	},
+	"protection-fails": {
+		setUp: sequence(apply(key("orders", "")), expect(kindKey, "orders", "True", "Ready"), fail("signaturekeys"),
+			apply(binding("orders", "orders", "API/orders"))),
+		states: []state{
+			{kind: kindBinding, ready: "Unknown", reason: "WriteFailed", waits: true},
+		},
+	},
 	"route-offline": {
 		setUp: sequence(apply(gateway, route, key("orders", ""), binding("orders", "orders", "HTTPRoute/orders")),
 			kubectl("patch", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted),

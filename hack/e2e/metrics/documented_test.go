@@ -95,6 +95,8 @@ func TestValuesAreThoseOfTheCode(t *testing.T) {
 		"signet_keys type":                      constants(key, `KeyType = "(\w+)"`),
 		"signet_apis state":                     constants(binding, `APIState = "(\w+)"`),
 		"signet_transitions_total reason":       events,
+		"signet_failed_writes_total verb":       constants("internal/kubeclient/write_error.go", `Verb = "(\w+)"`),
+		"signet_failed_writes_total reason":     constants(conditions, `ReasonWrite\w+ = "(\w+)"`),
 		"signet_signer_requests_total endpoint": constants("internal/signer/endpoint.go", `endpoint\w+ +endpoint = "(\w+)"`),
 		"signet_signer_requests_total result":   constants("internal/signer/refusal.go", `result = "(\w+)"`),
 		"signet_signer_unusable_total reason":   constants("internal/signer/snapshot/unusable.go", `Reason = "(\w+)"`),

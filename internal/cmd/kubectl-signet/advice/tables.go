@@ -21,7 +21,7 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonSecretTerminating, waiting,
-		"the managed Secret was deleted while no binding used the key, and is not gone yet",
+		"the managed Secret was deleted while no binding used the key, or it belongs to an earlier key of this name, and is not gone yet",
 		"nothing: new material is generated when it is gone",
 	},
 	{
@@ -61,8 +61,8 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonSecretLost, "False",
-		"the managed Secret of a bound key is missing, or its bytes make no valid key. Nothing signs, and nothing is generated automatically",
-		"restore the Secret from a backup; or set `spec.rotation.trigger` to a new value, which is the consent to generate new material at once",
+		"the managed Secret of a bound key is missing, its bytes make no valid key, or another Secret is in its place. Nothing signs, and nothing is generated automatically",
+		"restore the Secret from a backup; or set `spec.rotation.trigger` to a new value, which is the consent to generate new material at once, or to adopt the Secret that is there",
 	},
 	{
 		signetv1alpha1.ReasonKeyTerminating, "False",
@@ -73,6 +73,16 @@ var KeyReady = []Advice{
 		signetv1alpha1.ReasonNamespaceTerminating, waiting,
 		"the namespace is being deleted",
 		Nothing,
+	},
+	{
+		signetv1alpha1.ReasonWriteRefused, waiting,
+		"the API server has been refusing a write for the key for 30 seconds: a quota, a policy, an admission webhook or a missing permission. Nothing that depends on it is done; material that is in effect stays so",
+		"remove the cause that the message quotes. The write is repeated within two minutes",
+	},
+	{
+		signetv1alpha1.ReasonWriteFailed, waiting,
+		"a write for the key has been failing for 30 seconds, for example because an admission webhook does not answer",
+		"check the API server and its webhooks. The write is repeated within two minutes",
 	},
 }
 
@@ -151,5 +161,15 @@ var BindingReady = []Advice{
 		signetv1alpha1.ReasonInvalidSpec, "False",
 		"the spec breaks a rule; it was admitted before the rule existed, or while webhooks and CRDs did not check it",
 		"fix the spec as the message describes",
+	},
+	{
+		signetv1alpha1.ReasonWriteRefused, waiting,
+		"the API server has been refusing the finalizer on the key or on its Secret for 30 seconds. The binding gets no further APIs; what it holds is still signed for",
+		"remove the cause that the message quotes. The write is repeated within two minutes",
+	},
+	{
+		signetv1alpha1.ReasonWriteFailed, waiting,
+		"the finalizer on the key or on its Secret could not be written for 30 seconds, for example because an admission webhook does not answer",
+		"check the API server and its webhooks. The write is repeated within two minutes",
 	},
 }

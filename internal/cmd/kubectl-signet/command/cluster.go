@@ -29,6 +29,8 @@ func (p *plugin) cluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	// As many requests as kubectl itself may send: doctor reviews permissions one by one.
+	config.QPS, config.Burst = 50, 300
 	// Admission warnings are shown to the user.
 	config.WarningHandler = rest.NewWarningWriter(p.ErrOut, rest.WarningWriterOptions{Deduplicate: true})
 	namespace, _, err := p.config.ToRawKubeConfigLoader().Namespace()

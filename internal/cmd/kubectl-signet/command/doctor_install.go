@@ -186,7 +186,7 @@ func (d *doctor) admission(ctx context.Context) []view.Finding {
 }
 
 func (d *doctor) manager(ctx context.Context) []view.Finding {
-	finding, _ := d.deployment(ctx, "signet-controller-manager", installAction)
+	finding, _ := d.deployment(ctx, managerName, installAction)
 	return []view.Finding{finding}
 }
 
@@ -210,7 +210,7 @@ func (d *doctor) deployment(ctx context.Context, name, action string) (view.Find
 func (d *doctor) leader(ctx context.Context) []view.Finding {
 	const check = "leader"
 	lease := &coordinationv1.Lease{}
-	err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: "signet-controller-manager"}, lease)
+	err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: managerName}, lease)
 	if apierrors.IsNotFound(err) {
 		return []view.Finding{found(check, view.Warning, "no lease exists: no manager has led yet",
 			"see the manager's Pods in namespace "+d.system+", unless it runs without --leader-elect")}

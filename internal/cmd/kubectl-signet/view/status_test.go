@@ -30,6 +30,7 @@ func TestStatusOfWhatIsToDo(t *testing.T) {
 		key(signetv1alpha1.ReasonNamespaceTerminating, metav1.ConditionUnknown),
 		key(signetv1alpha1.ReasonSecretTerminating, metav1.ConditionTrue),
 		key(signetv1alpha1.ReasonKeyTerminating, metav1.ConditionFalse),
+		key(signetv1alpha1.ReasonWriteRefused, metav1.ConditionUnknown),
 	}, []signetv1alpha1.SignatureBinding{
 		bound(signetv1alpha1.ReasonStandby, metav1.ConditionTrue), bound(signetv1alpha1.ReasonPartlyOffline, metav1.ConditionTrue),
 		bound(signetv1alpha1.ReasonConflicted, metav1.ConditionFalse), {},
@@ -38,7 +39,7 @@ func TestStatusOfWhatIsToDo(t *testing.T) {
 	for _, problem := range status.Problems {
 		reported[problem.Reason] = problem.MessageHasAction
 	}
-	want := map[string]bool{"SecretTerminating": true, "KeyTerminating": false, "Conflicted": true, "NotSeen": false}
+	want := map[string]bool{"SecretTerminating": true, "KeyTerminating": false, "Conflicted": true, "NotSeen": false, "WriteRefused": true}
 	if diff := cmp.Diff(want, reported); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package signaturebinding
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	clientevents "k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/status"
+	"github.com/signet-dev/signet/internal/testing/gen"
+)
+
+const unprotectedKey = `SignatureKey "orders" cannot be written: the API server refuses it (no).`
+
+// withRefusal makes the key impossible to protect.
+func withRefusal(seen *observation) {
+	seen.refusal = status.Refusal{Reason: signetv1alpha1.ReasonWriteRefused, Message: unprotectedKey, Since: before}
+}
+
+// unprotected makes the holder one whose key cannot be protected.
+func unprotected(seen *apiObservation) { seen.unprotected = true }
+
+// A binding whose key cannot be protected is granted nothing, and keeps what it holds.
+func TestDecisionWithoutProtection(t *testing.T) {
+	pending := entry(kindAPI, signetv1alpha1.APIPending, message("not held; the key cannot be protected"))
+	isBound := withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "orders" })
+	expectDecisions(t, map[string]decisionCase{
+		"a first grant": {
+			observed(withRefusal, withAPI("a", mine)),
+			wanted(pending, waiting("WriteRefused", unprotectedKey)),
+		},
+		"a write that fails": {
+			observed(withRefusal, withAPI("a", mine), func(seen *observation) { seen.refusal.Reason = signetv1alpha1.ReasonWriteFailed }),
+			wanted(pending, waiting("WriteFailed", unprotectedKey)),
+		},
+		"one that waits for other bindings, too": {
+			observed(withRefusal, withAPI("a", blocked)),
+			wanted(entry(kindAPI, signetv1alpha1.APIPending, message("waiting for another binding's status update")),
+				waiting("WriteRefused", unprotectedKey), blockedBy("other")),
+		},
+		"an API in addition to one that is held": {
+			observed(withRefusal, isBound, withAPI("a", heldMine, recorded(nil)), withAPI("b", mine)),
+			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)), pending, named("b"), waiting("WriteRefused", unprotectedKey)),
+		},
+		"a move to another key": {
+			observed(withRefusal, withAPI("a", heldMine, recorded(nil)),
+				withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "old" }),
+				func(seen *observation) { seen.keyBefore = keyWithMaterial("old") }),
+			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)),
+				func(d *decision) { d.status.KeyName, d.status.DisplayName = "old", "old_signature" },
+				waiting("WriteRefused", unprotectedKey+` Until then, SignatureKey "old" keeps signing.`)),
+		},
+		"a key with a problem of its own": {
+			observed(withRefusal, withKey(keyWithout("SourceNotFound")), withAPI("a", mine)),
+			wanted(withoutKey, entry(kindAPI, signetv1alpha1.APIPending, message("not held; waiting for the key")),
+				waiting("KeyNotReady", `SignatureKey "orders" has no material yet (SourceNotFound). See its status.`)),
+		},
+	})
+}
+
+// named sets the name of the last API.
+func named(name string) func(*decision) {
+	return func(d *decision) { d.status.APIs[len(d.status.APIs)-1].Name = name }
+}
+
+// Rivals of a binding whose key cannot be protected do not take it for the holder, but
+// record that they do not get the API, so that it can be granted at last.
+func TestDecisionOfRivalsOfAnUnprotectedKey(t *testing.T) {
+	const goes = `1 of 1 APIs go to other bindings in environment "RELEASE", whose keys cannot be protected: API "a" to SignatureBinding "other". See their status.`
+	unheld := message("goes to another binding, whose key cannot be protected")
+	waits := slots.Evaluation{Holder: "other", Eligible: true}
+	next := waits
+	next.NextInLine = "third"
+	expectDecisions(t, map[string]decisionCase{
+		"Conflicted": {
+			observed(withAPI("a", waits, unprotected)),
+			wanted(entry(kindAPI, signetv1alpha1.APIConflicted, unheld), stalled("Conflicted", goes+
+				" Delete the API from one of the two; this binding then takes over automatically.")),
+		},
+		"Conflicted behind the next in line": {
+			observed(withAPI("a", next, unprotected)),
+			wanted(entry(kindAPI, signetv1alpha1.APIConflicted, message("the holder signs identically, but the next claimant in line does not")),
+				stalled("Conflicted", goes+" Delete the API from one of the two; this binding then takes over automatically."+
+					` SignatureBinding "third" is next in line and signs differently.`)),
+		},
+		"Standby": {
+			observed(withAPI("a", standby(nil), unprotected)),
+			wanted(entry(kindAPI, signetv1alpha1.APIStandby, unheld), waiting("KeyNotReady", goes)),
+		},
+		"Conflicted with a holder, too": {
+			observed(withAPI("a", waits, unprotected), withAPI("b", taken)),
+			wanted(entry(kindAPI, signetv1alpha1.APIConflicted, unheld),
+				entry(kindAPI, signetv1alpha1.APIConflicted, heldByOther, message("held by another binding; delete the API from one of the two")), named("b"),
+				stalled("Conflicted", `1 of 2 APIs are held by other bindings in environment "RELEASE": API "b" by SignatureBinding "other". `+
+					strings.Replace(goes, "of 1", "of 2", 1)+" Delete the API from one of the two; this binding then takes over automatically.")),
+		},
+	})
+}
+
+// fixture is a reconciler between the API server and its claims.
+type fixture struct {
+	*Reconciler
+	store    client.WithWatch
+	recorded *clientevents.FakeRecorder
+	clock    *clocktesting.FakePassiveClock
+	// refuses is why the API server refuses a write; nil if it does not.
+	refuses func(object client.Object, status bool) error
+}
+
+func newFixture(t *testing.T, objects ...client.Object) *fixture {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{recorded: clientevents.NewFakeRecorder(20), clock: clocktesting.NewFakePassiveClock(now)}
+	f.store = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&signetv1alpha1.SignatureBinding{}, &signetv1alpha1.SignatureKey{}).
+		WithInterceptorFuncs(interceptor.Funcs{
+			Patch: func(ctx context.Context, store client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+				if err := f.refusal(object, false); err != nil {
+					return err
+				}
+				return store.Patch(ctx, object, patch, options...)
+			},
+			SubResourceUpdate: func(ctx context.Context, store client.Client, resource string, object client.Object, options ...client.SubResourceUpdateOption) error {
+				if err := f.refusal(object, true); err != nil {
+					return err
+				}
+				return store.SubResource(resource).Update(ctx, object, options...)
+			},
+		}).Build()
+	f.Reconciler = &Reconciler{
+		Client: f.store, Live: f.store, Claims: slots.NewClaimCache(), Routes: &lastRoutes{}, Clock: f.clock,
+		recorder: events.Recorder{Sink: f.recorded, Action: "Bind"}, queue: &enqueuer{},
+		refusedWrites: kubeclient.NewFailingWrites(f.clock), refusedStatuses: kubeclient.NewFailingWrites(f.clock),
+	}
+	return f
+}
+
+func (f *fixture) refusal(object client.Object, status bool) error {
+	if f.refuses == nil {
+		return nil
+	}
+	return f.refuses(object, status)
+}
+
+// reconcile reconciles the binding after a while, and returns its status.
+func (f *fixture) reconcile(t *testing.T, name string, after time.Duration) (signetv1alpha1.SignatureBindingStatus, error) {
+	t.Helper()
+	f.clock.SetTime(f.clock.Now().Add(after))
+	_, failure := f.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "shop", Name: name}})
+	binding := &signetv1alpha1.SignatureBinding{}
+	if err := f.store.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: name}, binding); err != nil {
+		t.Fatal(err)
+	}
+	return binding.Status, failure
+}
+
+func (f *fixture) takeEvents() []string {
+	var taken []string
+	for len(f.recorded.Events) > 0 {
+		taken = append(taken, <-f.recorded.Events)
+	}
+	return taken
+}
+
+// readyKey is a key with material, and its managed Secret.
+func readyKey() []client.Object {
+	key := gen.SignatureKey("orders", gen.InNamespace("shop"), gen.WithUID("key-uid"), gen.WithKeyID("v1"))
+	return []client.Object{key, gen.ManagedSecret(key, map[string][]byte{"type": []byte("HMAC"), "secret": []byte("planted-secret-0123456789")})}
+}
+
+func claimant(name string, age time.Duration, options ...gen.BindingOption) *signetv1alpha1.SignatureBinding {
+	return gen.SignatureBinding(name, "orders", append([]gen.BindingOption{
+		gen.InNamespace("shop"), gen.WithUID(types.UID(name + "-uid")), gen.WithGeneration(1), gen.CreatedAt(now.Add(-age)), gen.WithAPIs("a"),
+	}, options...)...)
+}
+
+func forbidden(text string) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 403, Reason: metav1.StatusReasonForbidden, Message: text}}
+}
+
+func readyOf(status signetv1alpha1.SignatureBindingStatus) metav1.Condition {
+	if ready := meta.FindStatusCondition(status.Conditions, signetv1alpha1.ConditionReady); ready != nil {
+		return *ready
+	}
+	return metav1.Condition{}
+}
+
+// expectRefusedProtection reconciles the binding after a while and expects that it
+// reports that its key cannot be protected, with an event if one is named.
+func (f *fixture) expectRefusedProtection(t *testing.T, after time.Duration, status metav1.ConditionStatus, event string) {
+	t.Helper()
+	got, err := f.reconcile(t, "orders", after)
+	if err == nil {
+		t.Fatal("the finalizer is not tried again")
+	}
+	if ready := readyOf(got); ready.Status != status || ready.Reason != "WriteRefused" || ready.ObservedGeneration != 1 {
+		t.Errorf("Ready is %+v", ready)
+	}
+	if len(got.APIs) != 1 || got.APIs[0].State != signetv1alpha1.APIPending || got.APIs[0].BoundAt != nil {
+		t.Errorf("APIs are %+v", got.APIs)
+	}
+	f.expectEvent(t, event)
+	if text := err.Error() + readyOf(got).Message; strings.Contains(text, "planted") {
+		t.Errorf("material in %s", text)
+	}
+}
+
+// expectEvent checks that one event was emitted since the last call, which begins with
+// the text; none without a text.
+func (f *fixture) expectEvent(t *testing.T, want string) {
+	t.Helper()
+	got := f.takeEvents()
+	if (len(got) == 1) != (want != "") || len(got) > 1 || !strings.HasPrefix(strings.Join(got, ""), want) {
+		t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+// A binding whose key or Secret cannot get the finalizer reports that, and its rival
+// does not call it the holder. When it can, it is bound.
+func TestRefusedProtectionIsReported(t *testing.T) {
+	for name, refuses := range map[string]func(client.Object) bool{
+		"of the key":    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
+		"of the Secret": func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
+	} {
+		t.Run(name, func(t *testing.T) {
+			rival := claimant("rival", time.Minute, gen.WithSignatureHeader("X-Signature"))
+			f := newFixture(t, append(readyKey(), claimant("orders", time.Hour), rival)...)
+			f.refuses = func(object client.Object, status bool) error {
+				if status || !refuses(object) {
+					return nil
+				}
+				return forbidden("denied: planted-secret-0123456789")
+			}
+			for _, after := range []time.Duration{0, 29 * time.Second} {
+				if got, err := f.reconcile(t, "orders", after); err == nil || len(got.Conditions) > 0 {
+					t.Errorf("after %s: %+v, %v", after, got, err)
+				}
+			}
+			f.takeEvents() // of the rival, which has made room
+			f.expectRefusedProtection(t, time.Second, metav1.ConditionUnknown, "Normal WriteRefused ")
+			f.expectRefusedProtection(t, time.Minute, metav1.ConditionUnknown, "")
+			f.expectRefusedProtection(t, 4*time.Minute, metav1.ConditionFalse, "Warning WriteRefused ")
+			f.expectRefusedProtection(t, time.Hour, metav1.ConditionFalse, "")
+			f.expectRival(t, "", `API "a" to SignatureBinding "orders"`)
+			f.refuses = nil
+			if got, err := f.reconcile(t, "orders", 0); err != nil || readyOf(got).Reason != "Bound" {
+				t.Errorf("the binding reports %+v, %v", got, err)
+			}
+			f.expectRival(t, "orders", `API "a" by SignatureBinding "orders"`)
+		})
+	}
+}
+
+// expectRival checks what the rival of the binding reports.
+func (f *fixture) expectRival(t *testing.T, holder, message string) {
+	t.Helper()
+	got, err := f.reconcile(t, "rival", 0)
+	if err != nil || len(got.APIs) != 1 || got.APIs[0].Holder != holder {
+		t.Errorf("the rival reports %+v, %v", got, err)
+	}
+	if ready := readyOf(got); ready.Reason != "Conflicted" || !strings.Contains(ready.Message, message) {
+		t.Errorf("the rival reports %+v", ready)
+	}
+}
+
+// A refused status cannot report that; an event does, once.
+func TestRefusedStatusOfABindingIsReportedByAnEvent(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
+	f.refuses = func(_ client.Object, status bool) error {
+		if status {
+			return forbidden("no")
+		}
+		return nil
+	}
+	for _, after := range []time.Duration{0, 29 * time.Second} {
+		if _, err := f.reconcile(t, "orders", after); err == nil {
+			t.Error("the status is not tried again")
+		}
+	}
+	if got := f.takeEvents(); len(got) > 0 {
+		t.Errorf("emitted %q", got)
+	}
+	for _, after := range []time.Duration{time.Second, time.Minute, time.Hour} {
+		if _, err := f.reconcile(t, "orders", after); err == nil {
+			t.Error("the status is not tried again")
+		}
+	}
+	const want = `Warning WriteRefused The status of SignatureBinding "orders" cannot be written: the API server refuses it (no).`
+	if got := f.takeEvents(); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		t.Errorf("emitted %q, want %q", got, want)
+	}
+}
+
+// A binding that has to make room does not silence the one that waits for it if its
+// own status is refused.
+func TestRefusedStatusOfABlockerDoesNotSilenceOthers(t *testing.T) {
+	leaving := claimant("leaving", time.Hour, gen.Holding(before))
+	leaving.Spec.APIs[0].Name = "another"
+	f := newFixture(t, append(readyKey(), leaving, claimant("orders", time.Minute))...)
+	f.refuses = func(object client.Object, status bool) error {
+		if status && object.GetName() == "leaving" {
+			return forbidden("no")
+		}
+		return nil
+	}
+	got, err := f.reconcile(t, "orders", 0)
+	if err == nil {
+		t.Error("the binding is not tried again")
+	}
+	if ready := readyOf(got); ready.Reason != "Standby" || len(got.APIs) != 1 || got.APIs[0].BoundAt != nil || got.APIs[0].Holder != "leaving" {
+		t.Errorf("the binding reports %+v", got)
+	}
+}
