@@ -41,7 +41,7 @@ func (p *planner) mustRestoreProtection() bool {
 // kept even if no binding uses it: a stray deletion must not destroy bytes.
 func (p *planner) mayRemoveProtection() bool {
 	switch {
-	case !p.keyProtected() && !(p.releasesSecret() && hasProtection(p.Secret)):
+	case !p.keyProtected() && (!p.releasesSecret() || !hasProtection(p.Secret)):
 		return false
 	case p.NamespaceTerminating:
 		return true

@@ -178,15 +178,6 @@ func TestAssumedStatus(t *testing.T) {
 			t.Error("the write counts")
 		}
 	})
-	t.Run("a release counts from the acknowledgment on", func(t *testing.T) {
-		cache := newCache()
-		acknowledge(cache, binding("young", 2, 10, signetv1alpha1.APIBound))
-		cache.Assume(binding("young", 2, 10, signetv1alpha1.APIConflicted))
-		cache.Update(binding("old", 1, 11, ""))
-		expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
-		acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIConflicted))
-		expect(t, cache, "old", slots.Evaluation{Holder: "old"})
-	})
 	t.Run("a grant of an API that the spec has dropped since", func(t *testing.T) {
 		cache := newCache()
 		cache.Update(binding("old", 1, 9, ""))
@@ -196,6 +187,17 @@ func TestAssumedStatus(t *testing.T) {
 		grant(cache, 10)
 		expect(t, cache, "old", slots.Evaluation{Holder: "old", RecordedHolder: "young", Blockers: []string{"young"}})
 	})
+}
+
+// A release counts from the acknowledgment on.
+func TestAssumedRelease(t *testing.T) {
+	cache := newCache()
+	acknowledge(cache, binding("young", 2, 10, signetv1alpha1.APIBound))
+	cache.Assume(binding("young", 2, 10, signetv1alpha1.APIConflicted))
+	cache.Update(binding("old", 1, 11, ""))
+	expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
+	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIConflicted))
+	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 }
 
 func TestHolderKeepsTheSlot(t *testing.T) {

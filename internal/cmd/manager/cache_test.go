@@ -42,4 +42,4 @@ func TestCompactSharesTexts(t *testing.T) {
 }
 
 // at returns where a text is stored.
-func at[T ~string](text T) *byte { return unsafe.StringData(string(text)) }
+func at[T ~string](text T) *byte { return unsafe.StringData(string(text)) } //nolint:gosec // only compared
