@@ -149,8 +149,9 @@ func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation
 		}
 		o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
 		use := r.Claims.Namespace(o.Key.Namespace).Use(o.Key)
-		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Bindings...))))
-		o.HasHolder = o.HasHolder || use.HasHolder
+		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Unsettled...))))
+		o.HasHolder = o.HasHolder || use.MayHold
+		o.Unsettled = len(use.Unsettled) > 0
 	}
 	protected := o.Secret != nil && controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection)
 	if !o.SecretLive && (!protected || !material.IsOwnedBy(o.Secret, o.Key)) {

@@ -305,7 +305,7 @@ func TestKeysOfPublic(t *testing.T) {
 	}
 }
 
-// In a terminating namespace no Secret of Signet's type keeps its finalizer, whoever
+// In a terminating namespace no Secret of Signet's type keeps its finalizer, whatever key
 // it belongs to and even if no cache shows it.
 func TestSecretsAreReleasedInATerminatingNamespace(t *testing.T) {
 	unlabeled := gen.SecretFunc(func(s *corev1.Secret) { s.Labels = nil })

@@ -143,7 +143,7 @@ func NeedsLivePublic(observation Observation) bool {
 
 // makesOwner reports whether the plan makes the key the owner of an object that
 // exists. Perhaps a deletion that orphans the object has just removed that reference,
-// and the garbage collector would delete what it has been told to leave.
+// and the garbage collector would delete what it must leave.
 func makesOwner(observation Observation) bool {
 	key := observation.Key
 	if !key.DeletionTimestamp.IsZero() || key.EffectiveDeletionPolicy() != signetv1alpha1.DeletionPolicyDelete {

@@ -90,7 +90,7 @@ func withReadyOf(observed, planned []metav1.Condition) []metav1.Condition {
 // keepGenerations resets the generations of the status and of the conditions that
 // describe the key's objects to those observed. If a refusal persists, the status as a
 // whole is about the generation that was not acted upon. A condition that never had a
-// generation is left out of such a status: clients would take that of the status for
+// generation is omitted from such a status: clients would take that of the status for
 // the condition's own.
 func keepGenerations(after *signetv1alpha1.SignatureKeyStatus, observation Observation, now time.Time) {
 	observed := &observation.Key.Status

@@ -52,6 +52,9 @@ type Observation struct {
 	Users []string
 	// HasHolder reports whether one of them holds an API with the key's material.
 	HasHolder bool
+	// Unsettled reports whether a binding may use the key by a write whose outcome is
+	// unknown. It is among the Users.
+	Unsettled bool
 	// Releasing reports whether the claim cache has the key as Releasing, under the
 	// lock of its namespace. Then no binding can be granted the key, Users is what
 	// the API server has, and Secret has the finalizer if the API server's has.

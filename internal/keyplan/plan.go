@@ -15,6 +15,11 @@ import (
 // has not changed: no watch reports objects that the caches exclude.
 const LiveReadInterval = time.Minute
 
+// unsettledInterval is how long a key waits for the outcome of a write that may grant
+// it to a binding. The watch that shows the outcome wakes the key, perhaps before the
+// claim cache has taken it in.
+const unsettledInterval = time.Second
+
 // Plan is what to do about a key: writes in the order of the fields, then the
 // status and the events.
 type Plan struct {

@@ -98,6 +98,14 @@ var protectionCases = map[string]planCase{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet)),
 		},
 	},
+	"a key that a late write may grant keeps its protection, and is examined again soon": {
+		observation: with(bound(activeSet), func(o *Observation) {
+			o.Secret, o.Releasing, o.Unsettled = protectedSecret.DeepCopy(), true, true
+		}),
+		want: Plan{
+			RotationState: activeSet.RotationState(), Status: statusOf(readyWith(activeSet), boundToShop(earlier)), RequeueAfter: unsettledInterval,
+		},
+	},
 	"a key that a binding has just been granted keeps its protection": {
 		observation: with(bound(activeSet), func(o *Observation) { o.Secret, o.Releasing = protectedSecret.DeepCopy(), true }),
 		want:        Plan{RotationState: activeSet.RotationState(), Status: statusOf(readyWith(activeSet), boundToShop(earlier))},

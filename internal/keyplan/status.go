@@ -22,6 +22,9 @@ const maxBindingNames = 10
 func (p *planner) finish() Plan {
 	p.completeStatus()
 	p.recordTransitions()
+	if p.Unsettled {
+		p.requeueAfter(unsettledInterval)
+	}
 	return p.plan
 }
 

@@ -189,6 +189,49 @@ func TestAssumedStatus(t *testing.T) {
 	})
 }
 
+// A key is used by what its bindings' statuses record, and by writes whose outcome is
+// unknown, whatever the age of the binding.
+func TestUseOfAKey(t *testing.T) {
+	key := gen.SignatureKey("young", gen.InNamespace("shop"))
+	for name, test := range map[string]struct {
+		cache func() *slots.NamespaceCache
+		want  slots.KeyUse
+	}{
+		"no binding": {func() *slots.NamespaceCache { return newCache() }, slots.KeyUse{}},
+		"a binding that holds nothing": {func() *slots.NamespaceCache {
+			cache := newCache()
+			cache.Update(binding("young", 2, 10, ""))
+			return cache
+		}, slots.KeyUse{}},
+		"an acknowledged grant": {func() *slots.NamespaceCache {
+			cache := newCache()
+			cache.Update(binding("young", 2, 10, signetv1alpha1.APIBound))
+			return cache
+		}, slots.KeyUse{Granted: true}},
+		"a grant of unknown outcome": {func() *slots.NamespaceCache {
+			cache := newCache()
+			cache.Update(binding("young", 2, 10, ""))
+			cache.Assume(binding("young", 2, 10, signetv1alpha1.APIBound))
+			return cache
+		}, slots.KeyUse{Unsettled: []string{"young"}, MayHold: true}},
+		"a binding that an earlier leader may still grant it": {func() *slots.NamespaceCache {
+			return newCache(binding("young", 2, 10, ""))
+		}, slots.KeyUse{Unsettled: []string{"young"}}},
+		"a binding that has gone": {func() *slots.NamespaceCache {
+			cache := newCache(binding("young", 2, 10, ""))
+			cache.Delete(binding("young", 2, 11, ""))
+			return cache
+		}, slots.KeyUse{}},
+		"a binding of another key": {func() *slots.NamespaceCache { return newCache(binding("old", 2, 10, "")) }, slots.KeyUse{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.cache().Use(key), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("use (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // A release counts from the acknowledgment on.
 func TestAssumedRelease(t *testing.T) {
 	cache := newCache()

@@ -8,14 +8,15 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// KeyUse is how the bindings of a namespace use a key.
+// KeyUse is how the bindings of a namespace use a key, as far as acknowledged statuses
+// do not show it, and whether one of these grants an API with the key.
 type KeyUse struct {
-	// Bindings use the key, or may use it by a write whose outcome is unknown: this
-	// leader's, or a late one of an earlier leader. They are in order.
-	Bindings []string
-	// HasHolder is true if one of them holds an API with the key, or may hold one.
-	HasHolder bool
-	// Granted is true if one of them holds an API with the key, as acknowledged.
+	// Unsettled are the bindings that may use the key by a write whose outcome is
+	// unknown: this leader's, or a late one of an earlier leader. They are in order.
+	Unsettled []string
+	// MayHold is true if one of them may hold an API by this leader's write.
+	MayHold bool
+	// Granted is true if a binding holds an API with the key, as acknowledged.
 	Granted bool
 }
 
@@ -25,17 +26,16 @@ func (c *NamespaceCache) Use(key *signetv1alpha1.SignatureKey) KeyUse {
 	defer c.mu.Unlock()
 	var use KeyUse
 	for _, e := range c.users[key.Name] {
-		granted := HoldsWith(e.binding, key.Name)
 		assumed := slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
 			return statusRecordsKey(status, key.Name)
 		})
-		use.Granted = use.Granted || granted
-		use.HasHolder = use.HasHolder || granted || assumed
-		if assumed || UsesKey(e.binding, key) || e.mayBeGranted(key.Name) {
-			use.Bindings = append(use.Bindings, e.binding.Name)
+		use.Granted = use.Granted || HoldsWith(e.binding, key.Name)
+		use.MayHold = use.MayHold || assumed
+		if assumed || e.mayBeGranted(key.Name) {
+			use.Unsettled = append(use.Unsettled, e.binding.Name)
 		}
 	}
-	slices.Sort(use.Bindings)
+	slices.Sort(use.Unsettled)
 	return use
 }
 
