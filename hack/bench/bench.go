@@ -9,8 +9,10 @@ import (
 	"slices"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -74,9 +76,27 @@ func (b *bench) setUp(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("request token of the manager: %w", err)
 	}
+	if err := b.allowBareLoop(ctx); err != nil {
+		return err
+	}
 	b.kubeconfigs[roleBare] = b.cluster.Kubeconfig
 	b.kubeconfigs[roleManager] = b.cluster.Dir + "/manager.kubeconfig"
 	return b.cluster.WriteKubeconfig(own, b.kubeconfigs[roleManager])
+}
+
+// allowBareLoop lets the bare loop, which works as the administrator, create Secrets
+// of Signet's type: the policies are the same for both.
+func (b *bench) allowBareLoop(ctx context.Context) error {
+	self := &authenticationv1.SelfSubjectReview{}
+	if err := b.admin.Create(ctx, self); err != nil {
+		return fmt.Errorf("ask for the administrator's name: %w", err)
+	}
+	parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "signet-system", Name: "signet-policy-parameters"}}
+	patch := fmt.Sprintf(`{"data":{"users":%q}}`, self.Status.UserInfo.Username)
+	if err := b.admin.Patch(ctx, parameters, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		return fmt.Errorf("name the administrator in the policy's parameters: %w", err)
+	}
+	return nil
 }
 
 func (b *bench) namespace(ctx context.Context, name string) error {

@@ -7,6 +7,7 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -29,7 +30,7 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: material, &corev1.ConfigMap{}: material,
-			&signetv1alpha1.SignatureBinding{}: {Transform: compact},
+			&signetv1alpha1.SignatureKey{}: {Transform: compact}, &signetv1alpha1.SignatureBinding{}: {Transform: compact},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -41,23 +42,45 @@ func CacheOptions(namespaces []string) (cache.Options, error) {
 	return options, nil
 }
 
-// compact lets the entries of bindings share the texts that only have a few values: a
-// binding may have a thousand, and each is decoded into memory of its own.
+// compact lets objects share the texts that only have a few values: each is decoded
+// into memory of its own, and a binding may have a thousand entries.
 func compact(object any) (any, error) {
 	object, err := cache.TransformStripManagedFields()(object)
-	binding, ok := object.(*signetv1alpha1.SignatureBinding)
-	if err != nil || !ok {
+	if err != nil {
 		return object, err
 	}
+	switch object := object.(type) {
+	case *signetv1alpha1.SignatureKey:
+		compactMeta(&object.ObjectMeta, object.Status.Conditions)
+	case *signetv1alpha1.SignatureBinding:
+		compactMeta(&object.ObjectMeta, object.Status.Conditions)
+		compactAPIs(object)
+	}
+	return object, nil
+}
+
+func compactMeta(meta *metav1.ObjectMeta, conditions []metav1.Condition) {
+	meta.Namespace = shared(meta.Namespace)
+	for i := range meta.Finalizers {
+		meta.Finalizers[i] = shared(meta.Finalizers[i])
+	}
+	for i := range conditions {
+		condition := &conditions[i]
+		condition.Type, condition.Status, condition.Reason = shared(condition.Type), shared(condition.Status), shared(condition.Reason)
+	}
+}
+
+func compactAPIs(binding *signetv1alpha1.SignatureBinding) {
+	binding.Spec.Environment, binding.Status.Environment = shared(binding.Spec.Environment), shared(binding.Status.Environment)
 	for i := range binding.Spec.APIs {
 		api := &binding.Spec.APIs[i]
-		api.Group, api.Kind = shared(api.Group), shared(api.Kind)
+		api.Group, api.Kind, api.Name = shared(api.Group), shared(api.Kind), shared(api.Name)
 	}
 	for i := range binding.Status.APIs {
 		api := &binding.Status.APIs[i]
-		api.Group, api.Kind, api.State, api.Message = shared(api.Group), shared(api.Kind), shared(api.State), shared(api.Message)
+		api.Group, api.Kind, api.Name = shared(api.Group), shared(api.Kind), shared(api.Name)
+		api.State, api.Message, api.Holder = shared(api.State), shared(api.Message), shared(api.Holder)
 	}
-	return binding, nil
 }
 
 func shared[T ~string](text T) T { return T(unique.Make(string(text)).Value()) }

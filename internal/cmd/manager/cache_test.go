@@ -17,7 +17,7 @@ import (
 func TestCompactSharesTexts(t *testing.T) {
 	const text = `{"metadata":{"name":"orders","managedFields":[{"manager":"kubectl"}]},
 		"spec":{"apis":[{"group":"signet.dev","kind":"API","name":"a"},{"group":"signet.dev","kind":"API","name":"b"}]},
-		"status":{"apis":[{"group":"signet.dev","kind":"API","name":"a","state":"Bound"},{"group":"signet.dev","kind":"API","name":"b","state":"Bound"}]}}`
+		"status":{"conditions":[{"type":"Ready","reason":"Bound"},{"type":"Other","reason":"Bound"}],"apis":[{"group":"signet.dev","kind":"API","name":"a","state":"Bound"},{"group":"signet.dev","kind":"API","name":"b","state":"Bound"}]}}`
 	decode := func() *signetv1alpha1.SignatureBinding {
 		binding := &signetv1alpha1.SignatureBinding{}
 		if err := json.Unmarshal([]byte(text), binding); err != nil {
@@ -36,7 +36,8 @@ func TestCompactSharesTexts(t *testing.T) {
 	}
 	got := object.(*signetv1alpha1.SignatureBinding) //nolint:forcetypeassert // compared above
 	spec, status := got.Spec.APIs, got.Status.APIs
-	if at(spec[0].Group) != at(spec[1].Group) || at(spec[0].Kind) != at(status[1].Kind) || at(status[0].State) != at(status[1].State) {
+	if at(spec[0].Group) != at(spec[1].Group) || at(spec[0].Kind) != at(status[1].Kind) || at(status[0].State) != at(status[1].State) ||
+		at(spec[0].Name) != at(status[0].Name) || at(got.Status.Conditions[0].Reason) != at(got.Status.Conditions[1].Reason) {
 		t.Error("the entries do not share their texts")
 	}
 }
