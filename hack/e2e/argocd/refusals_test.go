@@ -30,7 +30,7 @@ func (s testNamespace) stopWrites(t *testing.T, resource, yaml string) {
 		write = []string{"annotate", kindKey, "orders", "example.com/probe=true"}
 	}
 	proc.EventuallyLong(t, "writes to fail", func() error {
-		if _, err := s.try(t.Context(), "", append(write, "--dry-run=server", "-n", s.namespace)...); err == nil {
+		if err := s.try(t.Context(), "", append(write, "--dry-run=server", "-n", s.namespace)...); err == nil {
 			return fmt.Errorf("they succeed")
 		}
 		return nil
