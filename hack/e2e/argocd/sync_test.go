@@ -63,7 +63,7 @@ func runParts(t *testing.T, w *fixture) {
 }
 
 func becomesHealthy(t *testing.T, shop *application) {
-	shop.expectHealth(t, "SignatureBinding", "orders", "Progressing", "never been published")
+	shop.expectHealth(t, "SignatureBinding", "orders", "Progressing", "never published")
 	shop.kubectl(t, "patch", "-n", "shop", "httproute", "orders", "--subresource=status", "--type=merge", "-p", accepted)
 	shop.expectSettled(t)
 	shop.expectChild(t, "orders")
