@@ -122,7 +122,7 @@ func showsWhatIsWrong(t *testing.T, shop *application) {
 		"key-pending":      key("pending", ", source: {secretRef: {name: missing}}"),
 	})
 	shop.expectHealth(t, "SignatureBinding", "takeover", "Degraded", `API "payments" by SignatureBinding "payments"`)
-	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Secret of your own")
+	shop.expectHealth(t, "SignatureKey", "copy", "Degraded", "Name another Secret")
 	shop.expectHealth(t, "SignatureKey", "pending", "Progressing", `Secret "missing" does not exist`)
 	shop.follow(t, map[string]string{"binding-takeover": "", "key-copy": "", "key-pending": ""})
 	shop.expectSettled(t)
