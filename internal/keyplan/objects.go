@@ -71,9 +71,8 @@ func (p *planner) desiredPublic(data map[string]string) *corev1.ConfigMap {
 // NeedsLiveKey.
 func setOwner(object metav1.Object, key *signetv1alpha1.SignatureKey) {
 	wanted := key.EffectiveDeletionPolicy() == signetv1alpha1.DeletionPolicyDelete
-	found := slices.ContainsFunc(object.GetOwnerReferences(), func(owner metav1.OwnerReference) bool { return owner.UID == key.UID })
 	var owners []metav1.OwnerReference
-	if wanted && (found || key.DeletionTimestamp.IsZero()) {
+	if wanted && (refersTo(object, key) || key.DeletionTimestamp.IsZero()) {
 		owners = append(owners, *metav1.NewControllerRef(key, material.KeyKind))
 	}
 	object.SetOwnerReferences(owners)

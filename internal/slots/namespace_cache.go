@@ -122,14 +122,11 @@ func (c *NamespaceCache) Assume(binding *signetv1alpha1.SignatureBinding) {
 // holdsTheSame reports whether two statuses hold the same APIs with the same keys,
 // since whenever.
 func holdsTheSame(a, b *signetv1alpha1.SignatureBindingStatus) bool {
-	held := func(status *signetv1alpha1.SignatureBindingStatus) map[Slot]struct{} {
-		slots := make(map[Slot]struct{}, len(status.APIs))
-		for slot := range assumedHolds("", []*signetv1alpha1.SignatureBindingStatus{status}) {
-			slots[slot] = struct{}{}
-		}
-		return slots
+	held := func(status *signetv1alpha1.SignatureBindingStatus) map[Slot]*signetv1alpha1.APIStatus {
+		return assumedHolds("", []*signetv1alpha1.SignatureBindingStatus{status})
 	}
-	return slices.Equal(recordedKeys(a), recordedKeys(b)) && maps.Equal(held(a), held(b))
+	whenever := func(*signetv1alpha1.APIStatus, *signetv1alpha1.APIStatus) bool { return true }
+	return slices.Equal(recordedKeys(a), recordedKeys(b)) && maps.EqualFunc(held(a), held(b), whenever)
 }
 
 // IsSettled reports whether the outcome of each write of the binding's status is
@@ -255,23 +252,22 @@ func (c *NamespaceCache) addClaims(e *entry) {
 	}
 	assumed := assumedHolds(binding.Namespace, e.assumed)
 	e.slots = make([]Slot, 0, len(binding.Spec.APIs))
-	added := make(map[Slot]struct{}, len(binding.Spec.APIs))
 	add := func(slot Slot, listed bool) {
-		if _, done := added[slot]; done {
-			return
-		}
-		added[slot] = struct{}{}
 		apiStatus := recorded[slot]
 		c.addClaim(e, slot, claim{
 			entry: e, listed: listed, lossRecorded: listed && recordsLoss(apiStatus),
 			apiStatus: apiStatus, assumed: assumed[slot],
 		})
+		delete(recorded, slot)
+		delete(assumed, slot)
 	}
 	for _, slot := range ListedBy(binding) {
 		add(slot, true)
 	}
 	for _, slot := range HeldBy(binding) {
-		add(slot, false)
+		if recorded[slot] != nil {
+			add(slot, false)
+		}
 	}
 	for slot := range assumed {
 		add(slot, false)
