@@ -117,7 +117,7 @@ var _ = Describe("A manager whose watch lags behind its own writes", func() {
 		})
 		close(claimed)
 		env.ExpectReady(ctx, admin, older, metav1.ConditionFalse, signetv1alpha1.ReasonConflicted)
-		Expect(lag.stopping()).To(BeTrue(), "the manager has seen its own write")
+		Eventually(lag.stopping).Should(BeTrue(), "the manager has seen its own write")
 		Expect(holders(Default, ctx, namespace, "shared")).To(Equal([]string{"younger"}))
 
 		open()

@@ -166,8 +166,8 @@ const (
 	// grant or a release has to change the object although nothing else changes, so
 	// that a late write of an earlier leader fails.
 	AnnotationFencingToken = "signet.dev/fencing-token"
-	// FinalizerProtection protects a key and its managed Secret while bindings use
-	// the key.
+	// FinalizerProtection protects a key, its managed Secret and its public ConfigMap
+	// while bindings use the key.
 	FinalizerProtection = "signet.dev/in-use"
 	// SecretType is the type of managed Secrets.
 	SecretType = "signet.dev/signature-key"

@@ -60,8 +60,8 @@ func (d *draft) setHolder(apiStatus *signetv1alpha1.APIStatus, seen *apiObservat
 		d.setPublication(apiStatus, seen)
 	case !d.key.hasMaterial:
 		apiStatus.Message = messageWaitingForKey
-	case len(evaluation.Blockers) > 0:
-		d.blockers = append(d.blockers, evaluation.Blockers...)
+	case evaluation.Blocked:
+		d.blocked = true
 		waitForBlockers(apiStatus, evaluation)
 	case !d.seen.refusal.IsZero():
 		apiStatus.Message = messageUnprotected

@@ -97,7 +97,7 @@ var pendingCases = map[string]decisionCase{
 	"Pending: another binding must be written first": {
 		observed(withAPI("a", blocked)),
 		wanted(entry(kindAPI, signetv1alpha1.APIPending, message("waiting for another binding's status update")),
-			waiting("KeyNotReady", "Waiting for other bindings to acknowledge that they do not hold 1 of 1 APIs. This resolves without action."), blockedBy("other")),
+			waiting("KeyNotReady", "Waiting for other bindings to acknowledge that they do not hold 1 of 1 APIs. This resolves without action."), isBlocked),
 	},
 	"Pending: the binding was created after the key's deletion": {
 		observed(withAPI("a", late)),
@@ -131,7 +131,7 @@ var standbyCases = map[string]decisionCase{
 	},
 	"Standby: an identical holder releases it": {
 		observed(withAPI("a", releasing(true))),
-		wanted(entry(kindAPI, signetv1alpha1.APIStandby, heldByOther, message("about to be released by its holder")), ready("Standby", standbyMessage), blockedBy("other")),
+		wanted(entry(kindAPI, signetv1alpha1.APIStandby, heldByOther, message("about to be released by its holder")), ready("Standby", standbyMessage), isBlocked),
 	},
 }
 
@@ -152,7 +152,7 @@ var conflictedCases = map[string]decisionCase{
 		observed(withAPI("a", releasing(false))),
 		wanted(entry(kindAPI, signetv1alpha1.APIConflicted, heldByOther, message("about to be released by its holder")),
 			stalled("Conflicted", `1 of 1 APIs are held by other bindings in environment "RELEASE": API "a" by SignatureBinding "other". `+
-				"Delete the API from one of the two; this binding then takes over automatically."), blockedBy("other")),
+				"Delete the API from one of the two; this binding then takes over automatically."), isBlocked),
 	},
 }
 

@@ -13,33 +13,27 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
-// errStale means that a decision was made on a binding or key that has changed or
-// gone since. The watch delivers the change, and the decision is made again.
-var errStale = errors.New("binding or key has changed since the decision")
-
-// apply writes the decision: first the finalizers that it requires, then the status,
-// with the resourceVersions that were observed. It reads nothing.
-func (s *session) apply(binding *signetv1alpha1.SignatureBinding, decided *decision, unprotected *protectionTarget) error {
-	if unprotected != nil {
-		if err := s.protect(unprotected); err != nil {
-			return s.reportUnprotected(binding, decided, err)
-		}
+// write writes the status of the verdict, with the resourceVersion that was decided on.
+// It reads nothing. The binding's own reconcile is the only one that writes it, so that
+// one write at most is on its way.
+func (s *session) write(verdict verdict) error {
+	if s.refusal.IsZero() {
+		s.refusedWrites.Forget(s.request.NamespacedName)
 	}
-	s.refusedWrites.Forget(client.ObjectKeyFromObject(binding))
-	return s.applyStatus(binding, decided)
-}
-
-// applyStatus writes the status of the decision.
-func (s *session) applyStatus(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	after := binding.DeepCopy()
-	after.Status = decided.status
-	after.Status.FencingToken++
-	s.claims.Assume(after)
-	if err := s.writeStatus(after); err != nil {
+	if verdict.after == nil {
+		s.refusedStatuses.Forget(s.request.NamespacedName)
+		return nil
+	}
+	if err := s.writeStatus(verdict.after); err != nil {
 		return err
 	}
-	s.queue.addClaimants(s.claims, after, s.claims.Confirm(after))
-	s.emitEvents(binding, after)
+	s.Reconciler.claims().Confirm(verdict.after)
+	s.emitEvents(verdict.binding, verdict.after)
+	if !s.refusal.IsZero() {
+		for _, name := range s.claims.Rivals(s.request.Name) {
+			s.queue.Add(s.request.Namespace, name) // they no longer take it for the holder
+		}
+	}
 	return nil
 }
 
@@ -65,4 +59,11 @@ func (s *session) emitEvents(before, after *signetv1alpha1.SignatureBinding) {
 	events.ObserveTimeToReady(after, before.Status.Conditions, after.Status.Conditions, s.now)
 	s.recorder.Transitions(s.ctx, after, before.Status.Conditions, after.Status.Conditions,
 		signetv1alpha1.ConditionReady, signetv1alpha1.ConditionPathRewritten)
+}
+
+// isRefused reports whether an error is a write that has failed, and that no newer
+// version of an object resolves.
+func isRefused(err error) bool {
+	failed := (*kubeclient.WriteError)(nil)
+	return errors.As(err, &failed)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,6 +19,7 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/term"
 )
 
 // Routes answers queries about routes from memory.
@@ -38,35 +38,30 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
-	// Claims are the bindings that decisions are made on, and the protection of
-	// keys. The controller of keys shares them.
-	Claims *slots.ClaimCache
+	// Term begins when this replica has acquired the lease. Its claims are the bindings
+	// that decisions are made on, and the protection of keys. The controller of keys
+	// shares it, and Written.
+	Term    *term.Term
+	Written *kubeclient.Written
 	// Routes answers queries about routes.
 	Routes Routes
-	// Namespaces that are watched; empty means all.
-	Namespaces []string
 	// Clock returns the current time.
 	Clock clock.PassiveClock
 
 	recorder events.Recorder
-	queue    *enqueuer
+	queue    *kubeclient.Enqueuer
 	// refusedWrites are those of finalizers on behalf of a binding, and refusedStatuses
 	// those of its status.
 	refusedWrites, refusedStatuses *kubeclient.FailingWrites
-
-	priming sync.Mutex
-	primed  bool
 }
 
 // SetupWithManager adds the reconciler to a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
-	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"}
-	r.queue = &enqueuer{}
-	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
+	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"})
 	r.Routes.Subscribe(r.enqueueForRoute)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
-		WatchesRawSource(source.Func(r.queue.start)).
+		WatchesRawSource(source.Func(r.queue.Start)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		Watches(&signetv1alpha1.SignatureKey{}, r.keyHandler()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kubeclient.NewBackoff()}).
@@ -77,29 +72,37 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	return nil
 }
 
-// Reconcile decides about one binding under the lock of its namespace, and writes
-// the bindings that must make room for it before the binding itself.
+// Prepare completes the reconciler. SetupWithManager calls it; without a manager,
+// nothing wakes a binding.
+func (r *Reconciler) Prepare(recorder events.Recorder) {
+	r.recorder, r.queue = recorder, &kubeclient.Enqueuer{}
+	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
+	r.claims().Subscribe(func(namespace string, change slots.Change) {
+		for _, name := range change.Bindings {
+			r.queue.Add(namespace, name)
+		}
+	})
+}
+
+func (r *Reconciler) claims() *slots.ClaimCache { return r.Term.Claims }
+
+// Reconcile decides about one binding, and writes what it has decided. Bindings that
+// must be written before this one gets a slot are reconciled by themselves, and wake
+// it.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	if err := r.prime(ctx); err != nil {
+	if err := r.Routes.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	claims, unlock := r.Claims.Lock(request.Namespace)
-	defer unlock()
-	binding := claims.Binding(request.Name)
-	if binding == nil {
-		r.refusedWrites.Forget(request.NamespacedName)
-		r.refusedStatuses.Forget(request.NamespacedName)
-		return ctrl.Result{}, nil
+	if err := r.Term.Begin(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
-	decided, err := r.newSession(ctx, claims).reconcileBinding(binding)
+	result, err := r.newSession(ctx, request).reconcile()
 	switch {
+	case errors.Is(err, errBusy):
+		return ctrl.Result{}, nil // whoever is at work wakes the binding
 	case errors.Is(err, errStale):
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
-	case err != nil:
-		return ctrl.Result{}, err
-	case decided.invalid:
-		return events.TerminalResult(binding.Status.Conditions, decided.status.Conditions, decided.requeueAfter)
 	default:
-		return ctrl.Result{RequeueAfter: decided.requeueAfter}, nil
+		return result, err
 	}
 }

@@ -27,9 +27,9 @@ type decision struct {
 	// grants is true if the status grants the binding a slot, or moves it to another
 	// key. Then status.keyName is protected before the status is written.
 	grants bool
-	// blockers are the bindings that must be written before this one gets all of
-	// its slots.
-	blockers []string
+	// blocked is true if other bindings must be written before this one gets all of its
+	// slots.
+	blocked bool
 	// mustWrite is true if the status must be written even if it has not changed, to
 	// make a late write of another writer fail.
 	mustWrite bool

@@ -104,8 +104,8 @@ func withStatus(change func(*signetv1alpha1.SignatureBindingStatus)) func(*obser
 var (
 	mine     = slots.Evaluation{Holder: "orders", Eligible: true}
 	heldMine = slots.Evaluation{Holder: "orders", Eligible: true, HeldSince: before}
-	blocked  = slots.Evaluation{Holder: "orders", Eligible: true, Blockers: []string{"other"}}
-	taken    = slots.Evaluation{Holder: "other", Eligible: true, RecordedHolder: "other", Blockers: []string{"other"}}
+	blocked  = slots.Evaluation{Holder: "orders", Eligible: true, Blocked: true}
+	taken    = slots.Evaluation{Holder: "other", Eligible: true, RecordedHolder: "other"}
 	late     = slots.Evaluation{Holder: "other", RecordedHolder: "other"}
 )
 
@@ -198,9 +198,8 @@ func grants(d *decision)     { d.grants = true }
 func invalid(d *decision)    { d.invalid = true }
 func withoutKey(d *decision) { d.status.KeyName, d.status.DisplayName = "", "" }
 
-func blockedBy(names ...string) func(*decision) {
-	return func(d *decision) { d.blockers = append(d.blockers, names...) }
-}
+// isBlocked is a decision that other bindings keep from a grant.
+func isBlocked(d *decision) { d.blocked = true }
 
 func expectDecisions(t *testing.T, cases map[string]decisionCase) {
 	t.Helper()

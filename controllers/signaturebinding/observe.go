@@ -3,13 +3,9 @@
 package signaturebinding
 
 import (
-	"fmt"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/publication"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/status"
@@ -58,20 +54,16 @@ func (s *session) observe(binding *signetv1alpha1.SignatureBinding) (*observatio
 			return nil, err
 		}
 	}
-	var readErr error
-	isEligible := func(claimant *signetv1alpha1.SignatureBinding) bool {
-		key, err := s.key(claimant.Namespace, claimant.Spec.KeyRef.Name)
-		if err != nil {
-			readErr = err
-		}
-		return key == nil || !slots.CreatedAfterDeletion(claimant, key)
+	seen.refusal = s.refusal
+	evaluations := s.claims.Evaluate(binding)
+	if evaluations == nil && len(binding.Spec.APIs) > 0 {
+		return nil, errStale // a watch has just shown another version
 	}
 	apiStatuses := recordedStatuses(binding)
-	for _, slot := range slots.ListedBy(binding) {
-		evaluation := s.claims.Evaluate(binding.Name, slot, isEligible)
-		seen.apis = append(seen.apis, s.observeAPI(binding, slot, apiStatuses[slot.API()], evaluation))
+	for i, slot := range slots.ListedBy(binding) {
+		seen.apis = append(seen.apis, s.observeAPI(binding, slot, apiStatuses[slot.API()], evaluations[i]))
 	}
-	return seen, readErr
+	return seen, nil
 }
 
 func (s *session) observeAPI(binding *signetv1alpha1.SignatureBinding, slot slots.Slot, recorded *signetv1alpha1.APIStatus, evaluation slots.Evaluation) apiObservation {
@@ -120,17 +112,4 @@ func recordedStatuses(binding *signetv1alpha1.SignatureBinding) map[signetv1alph
 		recorded[signetv1alpha1.NewAPIReference(apiStatus.Kind, apiStatus.Name)] = apiStatus
 	}
 	return recorded
-}
-
-// key reads a SignatureKey from the cache, once; nil if it does not exist.
-func (s *session) key(namespace, name string) (*signetv1alpha1.SignatureKey, error) {
-	if key, known := s.keys[name]; known {
-		return key, nil
-	}
-	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](s.ctx, s.Client, client.ObjectKey{Namespace: namespace, Name: name})
-	if err != nil {
-		return nil, fmt.Errorf("look up the key of a binding: %w", err)
-	}
-	s.keys[name] = key
-	return key, nil
 }

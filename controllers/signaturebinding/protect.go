@@ -3,9 +3,8 @@
 package signaturebinding
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -15,47 +14,44 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// protectionTarget is a key that is about to sign for a binding, and its managed
-// Secret, as the API server has them.
+// protectionTarget is a key that is about to sign for a binding, and its objects, in
+// the newest versions that this process knows.
 type protectionTarget struct {
 	key    *signetv1alpha1.SignatureKey
 	secret *corev1.Secret
-	// fence is true if both must be written even if they carry the finalizer: a late
+	// public is nil for all types but PublicKey.
+	public *corev1.ConfigMap
+	// fence is true if all must be written even if they carry the finalizer: a late
 	// write that removes it fails only if the object has changed since that was
 	// decided. An acknowledged grant proves that this has been done.
 	fence bool
 }
 
-// observeUnprotected returns what has to be protected before the key first signs for
-// a binding; nil if it is known to be. The caches may not show yet that a finalizer
-// was removed a moment ago, so the objects are read live.
-func (s *session) observeUnprotected(namespace, name string) (*protectionTarget, error) {
-	if cached, err := s.key(namespace, name); err != nil || cached != nil && s.claims.IsProtected(name, cached.UID) {
-		return nil, err
+// objects are in the order in which they are protected. The key comes first: if it is
+// deleted in between, it stays until the others have been released.
+func (t *protectionTarget) objects() []client.Object {
+	objects := []client.Object{t.key, t.secret}
+	if t.public != nil {
+		objects = append(objects, t.public)
 	}
-	key, secret, err := s.readLive(namespace, name)
-	if err != nil {
-		return nil, err
-	}
-	// Another owner's Secret must not get the finalizer, nor a key that has lost its
-	// material since the caches were read.
-	if key.Status.KeyID == "" || !material.IsOwnedBy(secret, key) {
-		return nil, errStale
-	}
-	target := &protectionTarget{key: key, secret: secret, fence: !s.claims.Use(key).Granted}
-	if !target.fence && isProtected(key) && isProtected(secret) {
-		s.setProtected(target)
-		return nil, nil //nolint:nilnil // there is nothing to protect
-	}
-	return target, nil
+	return objects
 }
 
-// protect adds the finalizer to the key and to its Secret where it is missing. The
-// key comes first: if it is deleted in between, it stays until its Secret has been
-// released.
-func (s *session) protect(target *protectionTarget) error {
-	s.claims.SetProtection(target.key.Name, target.key.UID, slots.ProtectionUnknown) // until both are acknowledged
-	for _, object := range []client.Object{target.key, target.secret} {
+// protect adds the finalizer to the key and its objects where it is missing, unless
+// the key is known to be protected. Nobody else writes them meanwhile. They may have
+// changed since the caches were read: then the write fails, and nothing is granted.
+func (s *session) protect(namespace, name string) error {
+	end, ok := s.Reconciler.claims().WriteKey(namespace, name, s.waiter())
+	if !ok {
+		return errBusy
+	}
+	defer end()
+	target, err := s.observeUnprotected(namespace, name)
+	if err != nil || s.claims.IsProtected(name, target.key.UID) {
+		return err
+	}
+	s.claims.SetProtection(name, target.key.UID, slots.ProtectionUnknown) // until all are acknowledged
+	for _, object := range target.objects() {
 		var err error
 		switch {
 		case !isProtected(object):
@@ -67,27 +63,71 @@ func (s *session) protect(target *protectionTarget) error {
 			return err
 		}
 	}
-	s.setProtected(target)
+	versions := slots.ProtectedVersions{Key: target.key.ResourceVersion, Secret: target.secret.ResourceVersion}
+	if target.public != nil {
+		versions.Public = target.public.ResourceVersion
+	}
+	s.claims.SetProtected(name, target.key.UID, versions)
 	return nil
 }
 
-func (s *session) setProtected(target *protectionTarget) {
-	s.claims.SetProtected(target.key.Name, target.key.UID, slots.ProtectedVersions{
-		Key: target.key.ResourceVersion, Secret: target.secret.ResourceVersion,
-	})
+// observeUnprotected reads the key and its objects. Another owner's Secret must not get
+// the finalizer, nor a key that has lost its material since the decision.
+func (s *session) observeUnprotected(namespace, name string) (*protectionTarget, error) {
+	key, err := s.readKey(namespace, name)
+	if err != nil || key == nil {
+		return nil, orStale(err)
+	}
+	target := &protectionTarget{key: key.DeepCopy(), fence: !s.claims.Use(key).Granted}
+	at := client.ObjectKey{Namespace: namespace, Name: key.EffectiveTargetName()}
+	if target.secret, err = readObject[corev1.Secret](s, at); err != nil || target.secret == nil {
+		return nil, orStale(err)
+	}
+	if key.Status.KeyID == "" || !material.IsOwnedBy(target.secret, key) {
+		return nil, errStale
+	}
+	if key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
+		return target, nil
+	}
+	at.Name = key.PublicConfigMapName()
+	if target.public, err = readObject[corev1.ConfigMap](s, at); err != nil || target.public == nil {
+		return nil, orStale(err) // the controller of keys restores it
+	}
+	return target, nil
 }
 
-// readLive reads a key and its managed Secret from the API server.
-func (s *session) readLive(namespace, name string) (*signetv1alpha1.SignatureKey, *corev1.Secret, error) {
-	key := &signetv1alpha1.SignatureKey{}
-	if err := s.Live.Get(s.ctx, client.ObjectKey{Namespace: namespace, Name: name}, key); err != nil {
-		return nil, nil, fmt.Errorf("read SignatureKey %s/%s: %w", namespace, name, err)
+// orStale returns the error, or errStale for an object that does not exist.
+func orStale(err error) error {
+	if err == nil {
+		return errStale
 	}
-	secret := &corev1.Secret{}
-	if err := s.Live.Get(s.ctx, client.ObjectKey{Namespace: namespace, Name: key.EffectiveTargetName()}, secret); err != nil {
-		return nil, nil, fmt.Errorf("read Secret %s/%s: %w", namespace, key.EffectiveTargetName(), err)
+	return err
+}
+
+// readKey returns the newest known version of a key; nil if it does not exist.
+func (s *session) readKey(namespace, name string) (*signetv1alpha1.SignatureKey, error) {
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](s.ctx, s.Client, client.ObjectKey{Namespace: namespace, Name: name})
+	if err != nil || key == nil {
+		return nil, err
 	}
-	return key, secret, nil
+	return kubeclient.Newest(s.Written, key), nil
+}
+
+// readObject returns a copy of the newest known version of an object of a key. One that
+// the caches do not show is read from the API server: they exclude objects without
+// Signet's label, and may lag.
+func readObject[T any, P interface {
+	*T
+	client.Object
+}](s *session, at client.ObjectKey) (P, error) {
+	object, err := kubeclient.GetOrNil[T, P](s.ctx, s.Client, at)
+	if err == nil && object == nil {
+		return kubeclient.GetOrNil[T, P](s.ctx, s.Live, at)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return kubeclient.Newest(s.Written, object).DeepCopyObject().(P), nil //nolint:forcetypeassert // a copy has the type of the original
 }
 
 // addFinalizer adds the finalizer to an object. The data of the Secret must not appear
@@ -96,29 +136,32 @@ func (s *session) addFinalizer(object client.Object, secret *corev1.Secret) erro
 	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
 	controllerutil.AddFinalizer(object, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return protectionError(s.Client.Patch(s.ctx, object, patch), object, secret)
+	return s.written(s.Client.Patch(s.ctx, object, patch), object, secret)
 }
 
 // moveFence changes an object that carries the finalizer already, so that a removal
 // that was decided on an earlier version fails.
 func (s *session) moveFence(object client.Object, secret *corev1.Secret) error {
-	switch object := object.(type) {
-	case *signetv1alpha1.SignatureKey:
-		patch := client.MergeFromWithOptions(object.DeepCopy(), client.MergeFromWithOptimisticLock{})
-		object.Status.FencingToken++
-		return protectionError(s.Client.Status().Patch(s.ctx, object, patch), object, secret)
-	default:
-		before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
-		material.MoveFence(object)
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		return protectionError(s.Client.Patch(s.ctx, object, patch), object, secret)
+	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if key, ok := object.(*signetv1alpha1.SignatureKey); ok {
+		key.Status.FencingToken++
+		return s.written(s.Client.Status().Patch(s.ctx, key, patch), key, secret)
 	}
+	material.MoveFence(object)
+	return s.written(s.Client.Patch(s.ctx, object, patch), object, secret)
 }
 
-// protectionError returns the error of a write of the finalizer or the fencing token.
-func protectionError(err error, object client.Object, secret *corev1.Secret) error {
+// written keeps the response to a write of the finalizer or the fencing token, or
+// returns its error.
+func (s *session) written(err error, object client.Object, secret *corev1.Secret) error {
+	if err == nil {
+		s.Written.Store(object.DeepCopyObject().(client.Object)) //nolint:forcetypeassert // a copy has the type of the original
+		return nil
+	}
+	stale := apierrors.IsNotFound(err)
 	err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, object, secret)
-	if kubeclient.IsStale(err) {
+	if stale || kubeclient.IsStale(err) {
 		return errStale // nothing has been granted
 	}
 	return err

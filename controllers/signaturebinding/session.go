@@ -3,100 +3,139 @@
 package signaturebinding
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/events"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/status"
+)
+
+var (
+	// errStale means that a decision was made on a binding or key that has changed or
+	// gone since. The watch delivers the change, and the decision is made again.
+	errStale = errors.New("binding or key has changed since the decision")
+	// errBusy means that another decision about the namespace is being made, or that
+	// another binding or the controller of keys writes the key's objects. The binding
+	// is reconciled again when that ends.
+	errBusy = errors.New("namespace or key is busy")
 )
 
 // session is the work on one request. It reads each key at most once.
 type session struct {
 	*Reconciler
-	ctx    context.Context //nolint:containedctx // lives as long as one Reconcile
-	claims *slots.NamespaceCache
-	now    time.Time
-	keys   map[string]*signetv1alpha1.SignatureKey
+	ctx     context.Context //nolint:containedctx // lives as long as one Reconcile
+	request ctrl.Request
+	claims  *slots.NamespaceCache
+	now     time.Time
+	keys    map[string]*signetv1alpha1.SignatureKey
+	// refusal is why the key that is to sign cannot be protected; zero if it can, or if
+	// that has not been tried.
+	refusal status.Refusal
 }
 
-func (r *Reconciler) newSession(ctx context.Context, claims *slots.NamespaceCache) *session {
+func (r *Reconciler) newSession(ctx context.Context, request ctrl.Request) *session {
 	return &session{
-		Reconciler: r, ctx: ctx, claims: claims,
+		Reconciler: r, ctx: ctx, request: request, claims: r.claims().Namespace(request.Namespace),
 		now:  r.Clock.Now().UTC().Truncate(time.Second),
 		keys: map[string]*signetv1alpha1.SignatureKey{},
 	}
 }
 
-// reconcileBinding decides about the binding and writes: first the bindings that
-// must make room for it, then the binding itself. It is granted no slot that another
-// binding blocks, so one whose writes are refused does not keep it from its status.
-func (s *session) reconcileBinding(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
-	decided, err := s.decide(binding)
-	if err != nil {
-		return nil, err
-	}
-	var roomErr error
-	if len(decided.blockers) > 0 {
-		if roomErr = s.makeRoom(decided.blockers); roomErr != nil && !isRefused(roomErr) {
-			return nil, roomErr
-		}
-		if decided, err = s.decide(binding); err != nil {
-			return nil, err
-		}
-	}
-	return decided, cmp.Or(s.carryOut(binding, decided), roomErr)
+// waiter reconciles the binding again.
+func (s *session) waiter() slots.Waiter {
+	return slots.Waiter{ID: "binding " + s.request.Name, Retry: func() { s.queue.Add(s.request.Namespace, s.request.Name) }}
 }
 
-// makeRoom writes the bindings that must be written before another one gets what
-// it waits for. They are granted only slots that no binding blocks. A refusal of one
-// is returned when all have been tried.
-func (s *session) makeRoom(names []string) error {
+// verdict is a decision that stands: what it writes has been assumed.
+type verdict struct {
+	*decision
+	// binding is the version that was decided on; nil if there is none.
+	binding *signetv1alpha1.SignatureBinding
+	// after is what is to be written; nil if nothing is.
+	after *signetv1alpha1.SignatureBinding
+	// unprotected is true if the key must be protected, and the decision made again.
+	unprotected bool
+}
+
+// reconcile decides, protects the key if the decision needs that, decides again, and
+// writes. A key that cannot be protected does not keep the binding from its status:
+// then the decision grants nothing.
+func (s *session) reconcile() (ctrl.Result, error) {
+	verdict, err := s.decide()
+	if err != nil || verdict.binding == nil {
+		return ctrl.Result{}, err
+	}
 	var refused error
-	for _, name := range names {
-		binding := s.claims.Binding(name)
-		if binding == nil {
-			continue
+	if verdict.unprotected {
+		if refused = s.protect(verdict.binding.Namespace, verdict.status.KeyName); refused != nil && !s.isPersisting(verdict.binding, refused) {
+			return ctrl.Result{}, refused
 		}
-		decided, err := s.decide(binding)
-		if err != nil {
-			return err
+		if verdict, err = s.decide(); err != nil || verdict.binding == nil {
+			return ctrl.Result{}, err
 		}
-		decided.mustWrite = decided.mustWrite || !s.claims.IsFenced(name)
-		if err := s.carryOut(binding, decided); isRefused(err) {
-			refused = fmt.Errorf("make room for a claimant: %w", err)
-			continue
-		} else if err != nil {
-			return fmt.Errorf("make room for a claimant: %w", err)
+		if verdict.unprotected {
+			return ctrl.Result{}, errStale // released since, or another key of the name
 		}
-		s.queue.addLater(binding, decided.requeueAfter)
 	}
-	return refused
+	if err := s.write(verdict); err != nil || refused != nil {
+		return ctrl.Result{}, errors.Join(err, refused)
+	}
+	return s.result(verdict)
 }
 
-// carryOut applies the decision if it changes anything. A key that is about to sign
-// for the binding is observed live first, unless it is known to be protected.
-func (s *session) carryOut(binding *signetv1alpha1.SignatureBinding, decided *decision) error {
-	if s.isInEffect(binding, decided) {
-		s.refusedWrites.Forget(client.ObjectKeyFromObject(binding))
-		s.refusedStatuses.Forget(client.ObjectKeyFromObject(binding))
-		return nil
+func (s *session) result(verdict verdict) (ctrl.Result, error) {
+	if verdict.invalid {
+		return events.TerminalResult(verdict.binding.Status.Conditions, verdict.status.Conditions, verdict.requeueAfter)
 	}
-	var unprotected *protectionTarget
-	if decided.grants {
-		var err error
-		if unprotected, err = s.observeUnprotected(binding.Namespace, decided.status.KeyName); err != nil {
-			return err
-		}
-	}
-	return s.apply(binding, decided, unprotected)
+	return ctrl.Result{RequeueAfter: verdict.requeueAfter}, nil
 }
 
-// decide observes the surroundings of the binding and decides about its status.
-func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
+// decide makes one decision about the binding, in memory: no other one about the
+// namespace is made meanwhile.
+func (s *session) decide() (verdict, error) {
+	_, end, ok := s.Reconciler.claims().Decide(s.request.Namespace, s.waiter())
+	if !ok {
+		return verdict{}, errBusy
+	}
+	defer end()
+	binding := s.claims.Binding(s.request.Name)
+	if binding == nil {
+		s.refusedWrites.Forget(s.request.NamespacedName)
+		s.refusedStatuses.Forget(s.request.NamespacedName)
+		return verdict{}, nil
+	}
+	decided, err := s.decideAbout(binding)
+	if err != nil {
+		return verdict{}, err
+	}
+	if decided.blocked {
+		for _, name := range s.claims.Blockers(binding.Name) {
+			s.queue.Add(binding.Namespace, name)
+		}
+	}
+	found := verdict{decision: decided, binding: binding}
+	switch {
+	case s.isInEffect(binding, decided):
+	case decided.grants && !s.isProtected(decided.status.KeyName):
+		found.unprotected = true
+	default:
+		found.after = binding.DeepCopy()
+		found.after.Status = decided.status
+		found.after.Status.FencingToken++
+		s.claims.Assume(found.after)
+	}
+	return found, nil
+}
+
+// decideAbout observes the surroundings of the binding and decides about its status.
+func (s *session) decideAbout(binding *signetv1alpha1.SignatureBinding) (*decision, error) {
 	if !binding.DeletionTimestamp.IsZero() {
 		return releaseAll(binding), nil
 	}
@@ -105,10 +144,35 @@ func (s *session) decide(binding *signetv1alpha1.SignatureBinding) (*decision, e
 		return nil, err
 	}
 	decided := decide(seen)
-	// A late write of an earlier leader may still grant the binding an API with its
-	// key, which counts as used until that write can only fail.
-	if seen.key != nil && slots.CreatedAfterDeletion(binding, seen.key) && !s.claims.IsFenced(binding.Name) {
-		decided.mustWrite = true
-	}
+	decided.mustWrite = s.mustWrite(seen)
 	return decided, nil
+}
+
+// mustWrite reports whether a late write of an earlier leader may still grant the
+// binding an API, and that matters: it keeps the API from another binding, or its key
+// from being released.
+func (s *session) mustWrite(seen *observation) bool {
+	blocks := slices.ContainsFunc(seen.apis, func(api apiObservation) bool { return api.evaluation.Blocks })
+	return blocks || (seen.key != nil && slots.CreatedAfterDeletion(seen.binding, seen.key) && !s.claims.IsFenced(seen.binding.Name))
+}
+
+// isProtected reports whether the key may sign for the binding without another write
+// of its objects.
+func (s *session) isProtected(name string) bool {
+	key := s.keys[name]
+	return key != nil && s.claims.IsProtected(name, key.UID)
+}
+
+// key reads a SignatureKey from the cache, once; nil if it does not exist.
+func (s *session) key(namespace, name string) (*signetv1alpha1.SignatureKey, error) {
+	if key, known := s.keys[name]; known {
+		return key, nil
+	}
+	key, err := s.readKey(namespace, name)
+	if err != nil {
+		return nil, fmt.Errorf("look up the key of a binding: %w", err)
+	}
+	s.keys[name] = key
+	s.Reconciler.claims().ObserveKey(namespace, name, key)
+	return key, nil
 }

@@ -79,19 +79,7 @@ func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyp
 	if err := r.writePublicAfter(ctx, plan.Public, &done); err != nil {
 		return done, err
 	}
-	var err error
-	switch plan.Protection {
-	case keyplan.RestoreProtection:
-		err = r.restoreProtection(ctx, &done)
-	case keyplan.RemoveProtection:
-		err = r.removeProtection(ctx, &done)
-	case keyplan.ReleaseCollected:
-		err = r.removeSecretProtection(ctx, &done)
-	case keyplan.RemoveKeyProtection:
-		err = r.removeKeyProtection(ctx, &done)
-	case keyplan.KeepProtection:
-	}
-	return done, err
+	return done, r.applyProtection(ctx, plan, &done)
 }
 
 // writePublicBefore writes the public ConfigMap as it is to be before the Secret
@@ -108,7 +96,7 @@ func (r *Reconciler) writePublicBefore(ctx context.Context, plan *keyplan.Config
 		done.nameTaken = apierrors.IsAlreadyExists(err)
 		return kubeclient.FailedWrite(kubeclient.VerbCreate, err, public, done.observedSecrets()...)
 	}
-	r.expected.expect(done.key, public)
+	r.Written.Store(public)
 	done.public = public
 	return nil
 }
@@ -131,7 +119,7 @@ func (r *Reconciler) patchPublic(ctx context.Context, after *corev1.ConfigMap, d
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, done.public, done.observedSecrets()...)
 	}
-	r.expected.expect(done.key, after)
+	r.Written.Store(after)
 	done.public = after
 	return nil
 }
@@ -144,7 +132,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 	}
 	desired := plan.Desired.DeepCopy()
 	if plan.Observed != nil {
-		if err := r.patchSecret(ctx, done.key, plan.Observed, desired); err != nil {
+		if err := r.patchSecret(ctx, plan.Observed, desired); err != nil {
 			return err
 		}
 	} else {
@@ -152,7 +140,7 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 			done.nameTaken = apierrors.IsAlreadyExists(err)
 			return kubeclient.FailedWrite(kubeclient.VerbCreate, err, desired)
 		}
-		r.expected.expect(done.key, desired)
+		r.Written.Store(desired)
 	}
 	done.secret = desired
 	r.rotations.observe(done.key, plan.RotationState)
@@ -160,14 +148,14 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 }
 
 // patchSecret writes the differences, if the Secret is still as it was observed.
-func (r *Reconciler) patchSecret(ctx context.Context, key *signetv1alpha1.SignatureKey, before, after *corev1.Secret) error {
+func (r *Reconciler) patchSecret(ctx context.Context, before, after *corev1.Secret) error {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, after, before)
 	}
-	r.expected.expect(key, after)
+	r.Written.Store(after)
 	return nil
 }
 

@@ -4,10 +4,9 @@ package signaturekey
 
 import (
 	"context"
-	"fmt"
 	"io"
+	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -17,6 +16,7 @@ import (
 	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/term"
 )
 
 // Options are the manager's flags about SignatureKeys.
@@ -38,9 +38,10 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server.
 	Live client.Reader
-	// Claims has the protection of keys, and the lock under which it is removed. The
-	// controller of bindings shares them.
-	Claims *slots.ClaimCache
+	// Term begins when this replica has acquired the lease. Its claims have the users
+	// and the protection of each key. The controller of bindings shares it, and Written.
+	Term    *term.Term
+	Written *kubeclient.Written
 	// Clock and Rand are the time and the randomness of new material. Rand must be
 	// cryptographically secure.
 	Clock clock.PassiveClock
@@ -48,7 +49,7 @@ type Reconciler struct {
 	Options
 
 	recorder  events.Recorder
-	expected  *expectations
+	queue     *kubeclient.Enqueuer
 	liveReads *liveReadCache
 	rotations *rotationClock
 	// refusedWrites are those of a key's objects, and refusedStatuses those of its
@@ -56,16 +57,33 @@ type Reconciler struct {
 	refusedWrites, refusedStatuses *kubeclient.FailingWrites
 }
 
-// Reconcile brings one key closer to its desired state. If it is going to remove
-// protection, it decides and writes while the key is Releasing, so that no binding
-// is granted the key in between.
+// Reconcile brings one key closer to its desired state. Nobody else writes its objects
+// meanwhile: a key that another writer is at work on is reconciled again when that
+// ends.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	key := &signetv1alpha1.SignatureKey{}
-	if err := r.Client.Get(ctx, request.NamespacedName, key); apierrors.IsNotFound(err) {
-		return r.reconcileDeleted(ctx, request.NamespacedName)
-	} else if err != nil {
-		return ctrl.Result{}, fmt.Errorf("read SignatureKey %s: %w", request, err)
+	if err := r.Term.Begin(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
+	end, ok := r.claims().WriteKey(request.Namespace, request.Name, r.waiter(request))
+	if !ok {
+		return ctrl.Result{}, nil
+	}
+	defer end()
+	key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, r.Client, request.NamespacedName)
+	switch {
+	case err != nil:
+		return ctrl.Result{}, err
+	case key == nil:
+		return r.reconcileDeleted(ctx, request.NamespacedName)
+	default:
+		return r.reconcileKey(ctx, request, kubeclient.Newest(r.Written, key))
+	}
+}
+
+// reconcileKey observes, plans, applies and patches the status. If the plan removes
+// protection, no binding is granted the key from the moment on in which no user was
+// found.
+func (r *Reconciler) reconcileKey(ctx context.Context, request ctrl.Request, key *signetv1alpha1.SignatureKey) (ctrl.Result, error) {
 	observation, err := r.observe(ctx, key)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -75,9 +93,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	r.correctProtection(observation)
 	if keyplan.NeedsReleasing(observation) {
-		unlock := r.Claims.Release(key.Namespace, key.Name)
-		defer unlock()
-		if observation, err = r.observeReleasing(ctx, observation); err != nil {
+		endRelease, ok := r.beginRelease(request, &observation)
+		if !ok {
+			return ctrl.Result{}, nil // whoever decides now wakes the key
+		}
+		defer endRelease()
+		if err := r.observeReleasing(ctx, &observation); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
@@ -87,4 +108,32 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		plan, done, err = r.planAndApply(ctx, observation)
 	}
 	return r.patchStatus(ctx, observation, plan, done, err)
+}
+
+// beginRelease finds the users of the key in the claims, which have each grant of this
+// term and, as unsettled, those that an earlier leader may have on its way. If there are
+// none, the key is Releasing until the end.
+func (r *Reconciler) beginRelease(request ctrl.Request, o *keyplan.Observation) (end func(), ok bool) {
+	claims, endDecision, ok := r.claims().Decide(request.Namespace, r.waiter(request))
+	if !ok {
+		return nil, false
+	}
+	defer endDecision()
+	use := claims.Use(o.Key)
+	o.Releasing = true
+	o.Users = slices.Compact(slices.Sorted(slices.Values(append(use.Users, use.Unsettled...))))
+	o.HasHolder = use.Granted || use.MayHold
+	o.Unsettled = len(use.Unsettled) > 0
+	if len(o.Users) > 0 && !o.NamespaceTerminating {
+		return func() {}, true // nothing is removed
+	}
+	claims.SetProtection(o.Key.Name, "", slots.ProtectionReleasing)
+	return func() { claims.SetProtection(o.Key.Name, "", slots.ProtectionUnknown) }, true
+}
+
+func (r *Reconciler) claims() *slots.ClaimCache { return r.Term.Claims }
+
+// waiter reconciles the key again.
+func (r *Reconciler) waiter(request ctrl.Request) slots.Waiter {
+	return slots.Waiter{ID: "key " + request.Name, Retry: func() { r.queue.Add(request.Namespace, request.Name) }}
 }

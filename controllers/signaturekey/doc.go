@@ -8,9 +8,10 @@
 // A reconcile is observe → plan → apply → patch status. observe.go makes all
 // reads and returns one keyplan.Observation. Package keyplan decides; it is pure.
 // apply.go carries out the plan's writes in order, with the versions that were
-// observed, and reads nothing. To remove protection, the key is set to Releasing in
-// the claim cache, and the observation is completed, decided on and applied under
-// the lock of the namespace. status.go writes the status
+// observed, and reads nothing. Nobody else writes the key's objects meanwhile
+// (slots.ClaimCache.WriteKey). To remove protection, the key is set to Releasing in the
+// step that finds no user in the claims, until the writes have ended: no binding is
+// granted the key in between. status.go writes the status
 // once, even if a write has failed, and then emits the events. The deletion of a
 // key is a plan like any other; deletion.go only handles what a key that no
 // longer exists has left.
@@ -24,11 +25,11 @@
 //     read where the plan relies on the absence of one, of its finalizer, or of the
 //     UID on record. For a key without material on record, the create is that read
 //   - the source Secret, and the keys of type AES with the same source
-//   - the bindings that name the key in spec or status; a live list of them while
-//     the key is Releasing
+//   - the bindings that use the key, from the claims; before protection is removed,
+//     with those that may use it by a write of unknown outcome
 //   - whether the namespace is being deleted
-//   - memory of this process: own writes that the caches do not show yet
-//     (expectations.go), answers of live reads (live_read_cache.go), since when
+//   - memory of this process: responses to own writes that the caches do not show yet
+//     (kubeclient/written.go), answers of live reads (live_read_cache.go), since when
 //     rotations have been watched (rotation_clock.go), and since when writes fail
 //     (kubeclient/failing_writes.go)
 //

@@ -31,6 +31,7 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/term"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
@@ -95,16 +96,33 @@ func newFixture(t *testing.T, cached, live client.WithWatch) *fixture {
 	t.Helper()
 	recorded := clientevents.NewFakeRecorder(20)
 	now := clocktesting.NewFakePassiveClock(deletionTime)
-	return &fixture{
+	f := &fixture{
 		Reconciler: &Reconciler{
-			Client: cached, Live: live, Claims: slots.NewClaimCache(), Clock: now, Rand: rand.Reader,
-			Options:  Options{ClusterWide: true},
-			recorder: events.Recorder{Sink: recorded, Action: "Reconcile"},
-			expected: newExpectations(now), liveReads: newLiveReadCache(now), rotations: newRotationClock(now),
-			refusedWrites: kubeclient.NewFailingWrites(now), refusedStatuses: kubeclient.NewFailingWrites(now),
+			Client: cached, Live: live, Written: kubeclient.NewWritten(), Clock: now, Rand: rand.Reader,
+			Term:    &term.Term{Cache: cached, Live: live, Claims: slots.NewClaimCache()},
+			Options: Options{ClusterWide: true},
 		},
 		cached: cached, live: live, recorded: recorded, clock: now,
 	}
+	f.Prepare(events.Recorder{Sink: recorded, Action: "Reconcile"})
+	var bindings signetv1alpha1.SignatureBindingList
+	if err := cached.List(t.Context(), &bindings); err != nil {
+		t.Fatal(err)
+	}
+	for i := range bindings.Items {
+		f.claims().Update(&bindings.Items[i])
+	}
+	return f
+}
+
+// bind creates a binding that holds an API with the key.
+func (f *fixture) bind(t *testing.T) {
+	t.Helper()
+	binding := holder()
+	if err := f.cached.Create(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	f.claims().Update(binding)
 }
 
 func (f *fixture) reconcile(t *testing.T) (ctrl.Result, error) {

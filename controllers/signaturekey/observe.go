@@ -18,7 +18,6 @@ import (
 	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 // observe reads all that the plan of a key depends on: from the caches, and from
@@ -30,9 +29,6 @@ func (r *Reconciler) observe(ctx context.Context, key *signetv1alpha1.SignatureK
 	o.GoneUID, o.NameTaken = r.liveReads.lookupSecret(key)
 	if err := r.observeCached(ctx, &o); err != nil {
 		return o, err
-	}
-	if o.CacheLag = r.expected.pending(key, writtenObjects(o)...); o.CacheLag > 0 {
-		return o, nil
 	}
 	if err := r.observeLive(ctx, &o); err != nil || o.CacheLag > 0 {
 		return o, err
@@ -53,24 +49,15 @@ func (r *Reconciler) checkKey(ctx context.Context, o *keyplan.Observation) error
 	return err
 }
 
-// writtenObjects are the observed objects that the controller writes.
-func writtenObjects(o keyplan.Observation) []client.Object {
-	objects := []client.Object{o.Key}
-	if o.Secret != nil {
-		objects = append(objects, o.Secret)
-	}
-	if o.Public != nil {
-		objects = append(objects, o.Public)
-	}
-	return objects
-}
-
 // observeCached reads what the caches have. They have no Secret without the label
 // signet.dev/signature-material.
 func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) error {
 	var err error
 	if o.Secret, err = kubeclient.GetOrNil[corev1.Secret](ctx, r.Client, secretName(o.Key)); err != nil {
 		return err
+	}
+	if o.Secret != nil {
+		o.Secret = kubeclient.Newest(r.Written, o.Secret)
 	}
 	if name := o.Key.SourceName(); name != "" {
 		if o.Source, err = kubeclient.GetOrNil[corev1.Secret](ctx, r.Client, client.ObjectKey{Namespace: o.Key.Namespace, Name: name}); err != nil {
@@ -86,8 +73,13 @@ func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) 
 		if o.Public, err = kubeclient.GetOrNil[corev1.ConfigMap](ctx, r.Client, publicName(o.Key)); err != nil {
 			return err
 		}
+		if o.Public != nil {
+			o.Public = kubeclient.Newest(r.Written, o.Public)
+		}
 	}
-	return r.observeUsers(ctx, o)
+	use := r.claims().Namespace(o.Key.Namespace).Use(o.Key)
+	o.Users, o.HasHolder = use.Users, use.Granted
+	return nil
 }
 
 // observeLive reads what the caches cannot answer.
@@ -135,57 +127,23 @@ func (r *Reconciler) readSecret(ctx context.Context, o *keyplan.Observation) err
 	return nil
 }
 
-// observeReleasing completes the observation of a key that the caller has set to
-// Releasing. From then on a live list shows every grant that has been written, and
-// a live read the finalizer that a grant has added to the Secret, both of which the
-// caches may lack. The claim cache adds the grants whose outcome is unknown. In a
-// terminating namespace finalizers are removed in any case.
-func (r *Reconciler) observeReleasing(ctx context.Context, o keyplan.Observation) (keyplan.Observation, error) {
-	o.Releasing = true
-	if !o.NamespaceTerminating {
-		var bindings signetv1alpha1.SignatureBindingList
-		if err := r.Live.List(ctx, &bindings, client.InNamespace(o.Key.Namespace)); err != nil {
-			return o, fmt.Errorf("list SignatureBindings of namespace %s: %w", o.Key.Namespace, err)
-		}
-		o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
-		use := r.Claims.Namespace(o.Key.Namespace).Use(o.Key)
-		o.Users = slices.Compact(slices.Sorted(slices.Values(append(o.Users, use.Unsettled...))))
-		o.HasHolder = o.HasHolder || use.MayHold
-		o.Unsettled = len(use.Unsettled) > 0
-	}
+// observeReleasing completes the observation of a key that is Releasing: live reads
+// show what the caches may lack, such as a finalizer that has just been added.
+func (r *Reconciler) observeReleasing(ctx context.Context, o *keyplan.Observation) error {
 	protected := o.Secret != nil && controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection)
 	if !o.SecretLive && (!protected || !material.IsOwnedBy(o.Secret, o.Key)) {
-		if err := r.readSecret(ctx, &o); err != nil {
-			return o, err
+		if err := r.readSecret(ctx, o); err != nil {
+			return err
 		}
 	}
-	return o, r.observeAbsent(ctx, &o)
-}
-
-// observeUsers reads the bindings that use the key. They are not copied: a key
-// may have many, with a thousand APIs each.
-func (r *Reconciler) observeUsers(ctx context.Context, o *keyplan.Observation) error {
-	var bindings signetv1alpha1.SignatureBindingList
-	err := r.Client.List(ctx, &bindings, client.InNamespace(o.Key.Namespace),
-		client.MatchingFields{index.BindingKeys: o.Key.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		return fmt.Errorf("list SignatureBindings of SignatureKey %s: %w", client.ObjectKeyFromObject(o.Key), err)
-	}
-	o.Users, o.HasHolder = usersOf(bindings.Items, o.Key)
-	return nil
-}
-
-// usersOf returns the names of the bindings that use the key, in order, and whether
-// one of them holds an API with its material.
-func usersOf(bindings []signetv1alpha1.SignatureBinding, key *signetv1alpha1.SignatureKey) (users []string, hasHolder bool) {
-	for i := range bindings {
-		if slots.UsesKey(&bindings[i], key) {
-			users = append(users, bindings[i].Name)
-			hasHolder = hasHolder || slots.HoldsWith(&bindings[i], key.Name)
+	if o.Key.Spec.Type == signetv1alpha1.KeyTypePublicKey && o.Public == nil && !o.PublicLive {
+		var err error
+		if o.Public, err = kubeclient.GetOrNil[corev1.ConfigMap](ctx, r.Live, publicName(o.Key)); err != nil {
+			return err
 		}
+		o.PublicLive = true
 	}
-	slices.Sort(users)
-	return users, hasHolder
+	return r.observeAbsent(ctx, o)
 }
 
 // cipherKeysOf returns the names of the keys of type AES with this source, in
@@ -205,35 +163,6 @@ func (r *Reconciler) cipherKeysOf(ctx context.Context, source *corev1.Secret) ([
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// observeOrphans reads the Secrets that a key that no longer exists has left, or a
-// Secret of this name that has no label any longer, and whether their namespace is
-// being deleted. That matters only, and may cost a live
-// read, if one of them is protected and being deleted itself.
-func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedName) (orphans []corev1.Secret, terminating bool, err error) {
-	var secrets corev1.SecretList
-	err = r.Client.List(ctx, &secrets, client.InNamespace(key.Namespace),
-		client.MatchingLabels{signetv1alpha1.LabelKey: key.Name})
-	if err != nil {
-		return nil, false, fmt.Errorf("list Secrets of SignatureKey %s: %w", key, err)
-	}
-	if r.liveReads.takeOrphan(key) {
-		unlabeled, err := kubeclient.GetOrNil[corev1.Secret](ctx, r.Live, key)
-		if err != nil {
-			return nil, false, err
-		}
-		if unlabeled != nil && unlabeled.Type == signetv1alpha1.SecretType {
-			secrets.Items = append(secrets.Items, *unlabeled)
-		}
-	}
-	orphans = slices.DeleteFunc(secrets.Items, func(secret corev1.Secret) bool {
-		return secret.DeletionTimestamp.IsZero() || !controllerutil.ContainsFinalizer(&secret, signetv1alpha1.FinalizerProtection)
-	})
-	if len(orphans) > 0 {
-		terminating, err = r.namespaceTerminating(ctx, key.Namespace, true)
-	}
-	return orphans, terminating, err
 }
 
 // namespaceTerminating reports whether the namespace is being deleted. Where the

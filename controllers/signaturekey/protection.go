@@ -5,7 +5,6 @@ package signaturekey
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -28,35 +27,66 @@ func (r *Reconciler) correctProtection(o keyplan.Observation) {
 	if o.Secret != nil && !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
 		missing.Secret = o.Secret.ResourceVersion
 	}
-	r.Claims.Namespace(o.Key.Namespace).Unprotected(o.Key.Name, o.Key.UID, missing)
+	if o.Public != nil && !controllerutil.ContainsFinalizer(o.Public, signetv1alpha1.FinalizerProtection) {
+		missing.Public = o.Public.ResourceVersion
+	}
+	r.claims().Namespace(o.Key.Namespace).Unprotected(o.Key.Name, o.Key.UID, missing)
 }
 
-// restoreProtection adds the key's finalizer. The Secret's is part of the
-// desired Secret, which has been written before.
+// applyProtection writes the finalizers as planned. They are nested: the key's is added
+// first and removed last, so that a crash in between leaves a key that does it again.
+func (r *Reconciler) applyProtection(ctx context.Context, plan keyplan.Plan, done *outcome) error {
+	if plan.ReleasePublic {
+		if err := r.removePublicProtection(ctx, done); err != nil {
+			return err
+		}
+	}
+	switch plan.Protection {
+	case keyplan.RestoreProtection:
+		return r.restoreProtection(ctx, done)
+	case keyplan.ReleaseCollected:
+		return r.removeSecretProtection(ctx, done)
+	case keyplan.RemoveProtection:
+		if err := r.removeSecretProtection(ctx, done); err != nil {
+			return err
+		}
+		return r.removeKeyProtection(ctx, done)
+	case keyplan.RemoveKeyProtection:
+		return r.removeKeyProtection(ctx, done)
+	default:
+		return nil
+	}
+}
+
+// restoreProtection adds the key's finalizer. Those of Secret and ConfigMap are part of
+// what is desired of them, which has been written before.
 func (r *Reconciler) restoreProtection(ctx context.Context, done *outcome) error {
 	after := done.key.DeepCopy()
 	controllerutil.AddFinalizer(after, signetv1alpha1.FinalizerProtection)
 	return r.patchKey(ctx, after, done)
 }
 
-// removeProtection removes the finalizers, the Secret's first: a crash in between
-// leaves a key that does it again. A Secret without one is written nevertheless:
-// otherwise a late write of an earlier leader could protect it after the key, and
-// with it the reason to release it, is gone.
-func (r *Reconciler) removeProtection(ctx context.Context, done *outcome) error {
-	if err := r.removeSecretProtection(ctx, done); err != nil {
-		return err
-	}
-	return r.removeKeyProtection(ctx, done)
-}
-
-// removeSecretProtection removes the Secret's finalizer.
+// removeSecretProtection removes the Secret's finalizer. A Secret without one is written
+// nevertheless: otherwise a late write of an earlier leader could protect it after the
+// key, and with it the reason to release it, is gone.
 func (r *Reconciler) removeSecretProtection(ctx context.Context, done *outcome) error {
 	after := done.secret.DeepCopy()
-	if !controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection) {
-		material.MoveFence(after)
+	release(after)
+	return client.IgnoreNotFound(r.patchSecret(ctx, done.secret, after))
+}
+
+// removePublicProtection does the same with the public ConfigMap.
+func (r *Reconciler) removePublicProtection(ctx context.Context, done *outcome) error {
+	after := done.public.DeepCopy()
+	release(after)
+	return client.IgnoreNotFound(r.patchPublic(ctx, after, done))
+}
+
+// release removes the finalizer, or changes an object that has none.
+func release(object client.Object) {
+	if !controllerutil.RemoveFinalizer(object, signetv1alpha1.FinalizerProtection) {
+		material.MoveFence(object)
 	}
-	return client.IgnoreNotFound(r.patchSecret(ctx, done.key, done.secret, after))
 }
 
 // removeKeyProtection removes the key's finalizer, if it has one.
@@ -70,13 +100,13 @@ func (r *Reconciler) removeKeyProtection(ctx context.Context, done *outcome) err
 	return client.IgnoreNotFound(err)
 }
 
-// removeOrphanProtection removes the finalizer of a Secret without a key.
-func (r *Reconciler) removeOrphanProtection(ctx context.Context, secret *corev1.Secret) error {
-	after := secret.DeepCopy()
+// removeOrphanProtection removes the finalizer of an object without a key.
+func (r *Reconciler) removeOrphanProtection(ctx context.Context, object client.Object) error {
+	after := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
 	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
-	patch := client.MergeFromWithOptions(secret, client.MergeFromWithOptimisticLock{})
+	patch := client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); client.IgnoreNotFound(err) != nil {
-		err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, secret)
+		err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, object)
 		events.CountFailedWrite(err)
 		return err
 	}
@@ -90,7 +120,7 @@ func (r *Reconciler) patchKey(ctx context.Context, after *signetv1alpha1.Signatu
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, done.key, done.observedSecrets()...)
 	}
-	r.expected.expect(after, after)
+	r.Written.Store(after)
 	done.key = after
 	return nil
 }

@@ -89,9 +89,7 @@ type refusedWrite struct {
 func triggered(t *testing.T, f *fixture) { f.change(t, gen.WithTrigger("again")) }
 
 func bound(t *testing.T, f *fixture) {
-	if err := f.cached.Create(t.Context(), holder()); err != nil {
-		t.Fatal(err)
-	}
+	f.bind(t)
 }
 
 var refusedWrites = map[string]refusedWrite{

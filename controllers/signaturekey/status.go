@@ -90,7 +90,7 @@ func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.Signat
 		return err
 	}
 	r.refusedStatuses.Forget(client.ObjectKeyFromObject(key))
-	r.expected.expect(after, after)
+	r.Written.Store(after)
 	return nil
 }
 

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -19,6 +22,7 @@ import (
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
@@ -36,18 +40,16 @@ import (
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Live = mgr.GetAPIReader()
 	r.Options = options
-	r.recorder = events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"}
-	r.expected, r.liveReads, r.rotations = newExpectations(r.Clock), newLiveReadCache(r.Clock), newRotationClock(r.Clock)
-	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
+	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"})
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
-		For(&signetv1alpha1.SignatureKey{}).
+		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keyItself)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSecret)).
 		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSameSource),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.keysOfPublic)).
-		Watches(&signetv1alpha1.SignatureBinding{}, handler.EnqueueRequestsFromMapFunc(keysOfBinding),
-			builder.WithPredicates(useChanged())).
+		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
+		WatchesRawSource(source.Func(r.queue.Start)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency, RateLimiter: kubeclient.NewBackoff()})
 	if options.ClusterWide {
 		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysOfNamespace),
@@ -56,9 +58,47 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	return b.Complete(r)
 }
 
+// Prepare completes the reconciler. SetupWithManager calls it; without a manager,
+// nothing wakes a key.
+func (r *Reconciler) Prepare(recorder events.Recorder) {
+	r.recorder, r.queue = recorder, &kubeclient.Enqueuer{}
+	r.liveReads, r.rotations = newLiveReadCache(r.Clock), newRotationClock(r.Clock)
+	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
+	r.claims().Subscribe(func(namespace string, change slots.Change) {
+		for _, name := range change.Keys {
+			r.queue.Add(namespace, name)
+		}
+	})
+}
+
+// bindingHandler updates the claims, which tell which keys the change concerns.
+func (r *Reconciler) bindingHandler() handler.EventHandler {
+	update := func(object client.Object) {
+		if binding, ok := object.(*signetv1alpha1.SignatureBinding); ok {
+			r.claims().Update(binding)
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, _ kubeclient.Queue) { update(e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, _ kubeclient.Queue) { update(e.ObjectNew) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, _ kubeclient.Queue) {
+			if binding, ok := e.Object.(*signetv1alpha1.SignatureBinding); ok {
+				r.claims().Delete(binding)
+			}
+		},
+	}
+}
+
+// keyItself returns the key.
+func (r *Reconciler) keyItself(_ context.Context, key client.Object) []reconcile.Request {
+	r.Written.Seen(key)
+	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(key)}}
+}
+
 // keysOfSecret returns the key in the Secret's label, and the keys that name the
 // Secret as their managed or source Secret.
 func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
+	r.Written.Seen(secret)
 	names := sets.New(secret.GetLabels()[signetv1alpha1.LabelKey])
 	for _, field := range []string{index.KeySecretName, index.KeySource} {
 		r.addKeysBy(ctx, names, field, secret.GetNamespace(), secret.GetName())
@@ -93,19 +133,12 @@ func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object)
 // keysOfPublic returns the key in the ConfigMap's label, and the keys whose public
 // ConfigMap has this name: one that belongs to another owner blocks them.
 func (r *Reconciler) keysOfPublic(ctx context.Context, configMap client.Object) []reconcile.Request {
+	r.Written.Seen(configMap)
 	names := sets.New(configMap.GetLabels()[signetv1alpha1.LabelKey])
 	if secret, named := strings.CutSuffix(configMap.GetName(), signetv1alpha1.PublicConfigMapSuffix); named {
 		r.addKeysBy(ctx, names, index.KeySecretName, configMap.GetNamespace(), secret)
 	}
 	return requests(configMap.GetNamespace(), names)
-}
-
-func keysOfBinding(_ context.Context, object client.Object) []reconcile.Request {
-	binding, ok := object.(*signetv1alpha1.SignatureBinding)
-	if !ok {
-		return nil
-	}
-	return requests(binding.Namespace, sets.New(index.KeyNames(binding)...))
 }
 
 // keysOfNamespace returns all keys of a namespace, and those that are gone but
@@ -120,36 +153,50 @@ func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Objec
 	for i := range keys.Items {
 		names.Insert(keys.Items[i].Name)
 	}
-	var secrets corev1.SecretList
-	err = r.Client.List(ctx, &secrets, client.InNamespace(namespace.GetName()),
-		client.HasLabels{signetv1alpha1.LabelKey}, client.UnsafeDisableDeepCopy)
-	if err != nil {
-		logf.FromContext(ctx).Error(err, "Failed to find the managed Secrets of a namespace", "namespace", namespace.GetName())
-	}
-	for i := range secrets.Items {
-		names.Insert(secrets.Items[i].Labels[signetv1alpha1.LabelKey])
+	for _, list := range []client.ObjectList{&corev1.SecretList{}, &corev1.ConfigMapList{}} {
+		r.addKeysOf(ctx, names, namespace.GetName(), list)
 	}
 	r.addUnlabeledOrphans(ctx, names, namespace.GetName())
 	return requests(namespace.GetName(), names)
 }
 
-// addUnlabeledOrphans adds the names of Secrets of Signet's type that have its
-// finalizer but lost its label: no cache shows them, and none may keep the namespace.
-// Where no key has the name of such a Secret, reconcileDeleted releases it.
-func (r *Reconciler) addUnlabeledOrphans(ctx context.Context, names sets.Set[string], namespace string) {
-	var secrets corev1.SecretList
-	err := r.Live.List(ctx, &secrets, client.InNamespace(namespace), client.MatchingFields{"type": string(signetv1alpha1.SecretType)})
+// addKeysOf adds the keys that the objects of one kind were written for.
+func (r *Reconciler) addKeysOf(ctx context.Context, names sets.Set[string], namespace string, list client.ObjectList) {
+	err := r.Client.List(ctx, list, client.InNamespace(namespace), client.HasLabels{signetv1alpha1.LabelKey}, client.UnsafeDisableDeepCopy)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "Failed to list the managed Secrets of a namespace", "namespace", namespace)
-		return
+		logf.FromContext(ctx).Error(err, "Failed to find the managed objects of a namespace", "namespace", namespace)
 	}
-	for i := range secrets.Items {
-		secret := &secrets.Items[i]
-		if _, labeled := secret.Labels[signetv1alpha1.LabelKey]; !labeled && controllerutil.ContainsFinalizer(secret, signetv1alpha1.FinalizerProtection) {
-			r.liveReads.storeOrphan(client.ObjectKeyFromObject(secret))
-			names.Insert(secret.Name)
+	_ = meta.EachListItem(list, func(object runtime.Object) error {
+		if object, ok := object.(client.Object); ok {
+			names.Insert(object.GetLabels()[signetv1alpha1.LabelKey])
 		}
+		return nil
+	})
+}
+
+// addUnlabeledOrphans adds the names of Secrets of Signet's type, and of ConfigMaps,
+// that have its finalizer but lost its label: no cache shows them, and none may keep
+// the namespace. Where no key has the name of such an object, reconcileDeleted releases
+// it.
+func (r *Reconciler) addUnlabeledOrphans(ctx context.Context, names sets.Set[string], namespace string) {
+	configMaps := &metav1.PartialObjectMetadataList{}
+	configMaps.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("ConfigMapList"))
+	r.addUnlabeled(ctx, names, namespace, configMaps)
+	r.addUnlabeled(ctx, names, namespace, &corev1.SecretList{}, client.MatchingFields{"type": string(signetv1alpha1.SecretType)})
+}
+
+func (r *Reconciler) addUnlabeled(ctx context.Context, names sets.Set[string], namespace string, list client.ObjectList, options ...client.ListOption) {
+	if err := r.Live.List(ctx, list, append(options, client.InNamespace(namespace))...); err != nil {
+		logf.FromContext(ctx).Error(err, "Failed to list the protected objects of a namespace", "namespace", namespace)
 	}
+	_ = meta.EachListItem(list, func(item runtime.Object) error {
+		object, ok := item.(client.Object)
+		if ok && object.GetLabels()[signetv1alpha1.LabelKey] == "" && controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection) {
+			r.liveReads.storeOrphan(client.ObjectKeyFromObject(object))
+			names.Insert(object.GetName())
+		}
+		return nil
+	})
 }
 
 func requests(namespace string, names sets.Set[string]) []reconcile.Request {
@@ -160,27 +207,6 @@ func requests(namespace string, names sets.Set[string]) []reconcile.Request {
 		}
 	}
 	return list
-}
-
-// useChanged selects the changes of a binding that matter to its keys: a key has
-// one reconcile for a thousand APIs that become Bound, not a thousand.
-func useChanged() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, ok := e.ObjectOld.(*signetv1alpha1.SignatureBinding)
-		after, okAfter := e.ObjectNew.(*signetv1alpha1.SignatureBinding)
-		if !ok || !okAfter {
-			return true
-		}
-		if !sets.New(index.KeyNames(before)...).Equal(sets.New(index.KeyNames(after)...)) {
-			return true
-		}
-		for _, key := range index.KeyNames(after) {
-			if slots.RecordsKey(before, key) != slots.RecordsKey(after, key) || slots.HoldsWith(before, key) != slots.HoldsWith(after, key) {
-				return true
-			}
-		}
-		return false
-	}}
 }
 
 // terminating selects namespaces that are being deleted.

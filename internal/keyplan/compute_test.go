@@ -149,6 +149,9 @@ func carriedOut(o Observation, plan Plan) Observation {
 		}
 		o.Watch = material.Watch{State: plan.Secret.RotationState, FirstSeen: testNow}
 	}
+	if plan.ReleasePublic {
+		o.Public.Finalizers = without(o.Public.Finalizers)
+	}
 	switch plan.Protection {
 	case RestoreProtection:
 		o.Key.Finalizers = append(o.Key.Finalizers, protection)

@@ -41,11 +41,17 @@ func (p *planner) desiredSecret() *corev1.Secret {
 	}
 	setLabels(desired, p.Key)
 	setOwner(desired, p.Key)
-	if p.HasHolder && desired.DeletionTimestamp.IsZero() && !p.NamespaceTerminating && !hasProtection(desired) {
-		desired.Finalizers = append(desired.Finalizers, signetv1alpha1.FinalizerProtection)
-	}
+	p.protect(desired)
 	desired.Data = p.next.Encode()
 	return desired
+}
+
+// protect adds the finalizer to an object of a key that holds APIs. The API server
+// accepts none for an object that is being deleted.
+func (p *planner) protect(object metav1.Object) {
+	if p.HasHolder && object.GetDeletionTimestamp().IsZero() && !p.NamespaceTerminating && !hasProtection(object) {
+		object.SetFinalizers(append(object.GetFinalizers(), signetv1alpha1.FinalizerProtection))
+	}
 }
 
 // desiredPublic returns the public ConfigMap with the given data.
@@ -58,6 +64,7 @@ func (p *planner) desiredPublic(data map[string]string) *corev1.ConfigMap {
 	}
 	setLabels(desired, p.Key)
 	setOwner(desired, p.Key)
+	p.protect(desired)
 	desired.Data, desired.BinaryData = data, nil
 	return desired
 }

@@ -36,6 +36,9 @@ type Plan struct {
 	Secret *SecretPlan
 	// Protection is what becomes of the finalizers.
 	Protection Protection
+	// ReleasePublic reports whether the public ConfigMap loses its finalizer before
+	// Secret and key do.
+	ReleasePublic bool
 
 	// Status is the whole status, for the case that all writes succeed.
 	Status signetv1alpha1.SignatureKeyStatus
@@ -72,8 +75,8 @@ type ConfigMapPlan struct {
 	AfterSecret map[string]string
 }
 
-// Protection is what becomes of the finalizers of key and Secret. The Secret's
-// is added as part of SecretPlan.Desired.
+// Protection is what becomes of the finalizers of key and Secret. That of Secret and
+// ConfigMap is added as part of their desired state.
 type Protection string
 
 // What can become of the finalizers. A removal is planned only for a key that is

@@ -27,6 +27,8 @@ func (p *planner) planProtection() error {
 	default:
 		p.plan.Protection = RemoveKeyProtection
 	}
+	removes := p.plan.Protection == RemoveProtection || p.plan.Protection == RemoveKeyProtection
+	p.plan.ReleasePublic = removes && p.releasesPublic()
 	return nil
 }
 
@@ -41,7 +43,7 @@ func (p *planner) mustRestoreProtection() bool {
 // kept even if no binding uses it: a stray deletion must not destroy bytes.
 func (p *planner) mayRemoveProtection() bool {
 	switch {
-	case !p.keyProtected() && (!p.releasesSecret() || !hasProtection(p.Secret)):
+	case !p.keyProtected() && (!p.releasesSecret() || !hasProtection(p.Secret)) && (!p.releasesPublic() || !hasProtection(p.Public)):
 		return false
 	case p.NamespaceTerminating:
 		return true
@@ -81,6 +83,15 @@ func (p *planner) ownsSecret() bool {
 func (p *planner) releasesSecret() bool {
 	return p.ownsSecret() ||
 		(p.Secret != nil && hasProtection(p.Secret) && p.NamespaceTerminating && p.Secret.Type == signetv1alpha1.SecretType)
+}
+
+// releasesPublic reports whether the observed ConfigMap is released with the key: the
+// key's own, and in a namespace that is being deleted every protected one.
+func (p *planner) releasesPublic() bool {
+	if p.Public == nil || p.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
+		return false
+	}
+	return p.ownsPublic() || (hasProtection(p.Public) && p.NamespaceTerminating)
 }
 
 // mayReleaseCollected reports whether the finalizer is all that keeps a deleted

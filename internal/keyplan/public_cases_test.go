@@ -126,6 +126,9 @@ var (
 		configMap.Data = map[string]string{"key": "another"}
 		return configMap
 	}()
+	protectedPair   = testSecret(testKey(), pairActive, isProtected)
+	protectedPublic = func(public *corev1.ConfigMap) { public.Finalizers = []string{protection} }
+	deletedPublic   = func(public *corev1.ConfigMap) { public.DeletionTimestamp = &metav1.Time{Time: testNow} }
 	pairRotatingKey = pairKey(withStatus(readyWith(pairOver), rotatingAs(earlier, signetv1alpha1.ReasonRetiring, "retiring")))
 )
 
@@ -258,6 +261,43 @@ var publicCases = map[string]planCase{
 		want: Plan{
 			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive)),
 			Public: &ConfigMapPlan{BeforeSecret: newPublic(pairActive)},
+		},
+	},
+	"a holder restores the protection of the ConfigMap": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(isProtected, withStatus(readyWith(pairActive), boundToShop(earlier))), Source: pairSource(0),
+			Secret: protectedPair, Public: publicOf(pairActive), Users: []string{"shop"}, HasHolder: true,
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive), boundToShop(earlier)),
+			Public: &ConfigMapPlan{Observed: publicOf(pairActive), BeforeSecret: publicOf(pairActive, protectedPublic)},
+		},
+	},
+	"a deleted ConfigMap of a key in use keeps its content": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(isProtected, withStatus(readyWith(pairActive), boundToShop(earlier))), Source: pairSource(0),
+			Secret: protectedPair, Public: publicOf(pairActive, protectedPublic, deletedPublic), Users: []string{"shop"}, HasHolder: true,
+		},
+		want: Plan{RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive), boundToShop(earlier))},
+	},
+	"the ConfigMap of a key that is no longer used loses its protection": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(isProtected), Source: pairSource(0), Releasing: true,
+			Secret: protectedPair, Public: publicOf(pairActive, protectedPublic),
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive)),
+			Protection: RemoveProtection, ReleasePublic: true,
+		},
+	},
+	"a ConfigMap that alone is protected loses its protection": {
+		observation: Observation{
+			PublicKeyEnabled: true, Key: pairKey(), Source: pairSource(0), Releasing: true,
+			Secret: pairSecret(pairActive), Public: publicOf(pairActive, protectedPublic),
+		},
+		want: Plan{
+			RotationState: pairActive.RotationState(), Status: statusOf(readyWith(pairActive)),
+			Protection: RemoveProtection, ReleasePublic: true,
 		},
 	},
 	"existing material of a type that is not enabled keeps signing": {

@@ -10,17 +10,25 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// ClaimCache has a NamespaceCache for each namespace, and the lock under which the
-// decisions about that namespace are made and written, one at a time.
+// ClaimCache has a NamespaceCache for each namespace, and admits one decision at a time
+// about each, and one writer at a time of the objects of each key.
 type ClaimCache struct {
 	mu      sync.Mutex
 	entries map[string]*namespaceEntry
-	primed  bool
+	// primed is true if the leader's own list of all namespaces is complete.
+	primed      bool
+	listVersion string
+	// subscribers are told what changes for others.
+	subscribers []func(namespace string, change Change)
 }
 
 type namespaceEntry struct {
-	decision sync.Mutex
+	decision gate
 	cache    *NamespaceCache
+
+	mu sync.Mutex
+	// keys are the gates of the keys that are being written.
+	keys map[string]*gate
 }
 
 // NewClaimCache returns an empty cache.
@@ -28,35 +36,82 @@ func NewClaimCache() *ClaimCache {
 	return &ClaimCache{entries: map[string]*namespaceEntry{}}
 }
 
-// Lock waits until the current decision about the namespace ends and returns the
-// namespace's cache. No other decision begins before unlock is called.
-func (c *ClaimCache) Lock(namespace string) (cache *NamespaceCache, unlock func()) {
+// Decide admits one decision about the namespace at a time. A decision is made and
+// assumed in memory; requests follow after end is called. If another decision is being
+// made, ok is false, and the waiter is called when it ends.
+func (c *ClaimCache) Decide(namespace string, waiter Waiter) (cache *NamespaceCache, end func(), ok bool) {
 	entry := c.entry(namespace)
-	entry.decision.Lock()
-	return entry.cache, entry.decision.Unlock
+	end, ok = entry.decision.enter(waiter)
+	return entry.cache, end, ok
 }
 
-// Release waits like Lock and sets the key's protection to Releasing until unlock
-// is called: the caller may remove the finalizers in between. Afterwards the state
-// is Unknown, so the next binding of the key protects it again.
-func (c *ClaimCache) Release(namespace, key string) (unlock func()) {
-	cache, unlockDecision := c.Lock(namespace)
-	cache.SetProtection(key, "", ProtectionReleasing)
-	return func() {
-		cache.SetProtection(key, "", ProtectionUnknown)
-		unlockDecision()
+// WriteKey admits one writer of the key, of its Secret and of its ConfigMap at a time,
+// who reads, decides and writes before end is called. If another one is at work, ok is
+// false, and the waiter is called when it ends.
+func (c *ClaimCache) WriteKey(namespace, key string, waiter Waiter) (end func(), ok bool) {
+	entry := c.entry(namespace)
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
+	g := entry.keys[key]
+	if g == nil {
+		g = &gate{}
+		entry.keys[key] = g
 	}
+	leave, ok := g.enter(waiter)
+	if !ok {
+		return nil, false
+	}
+	return func() {
+		entry.mu.Lock()
+		delete(entry.keys, key) // whoever comes next gets another gate
+		entry.mu.Unlock()
+		leave()
+	}, true
 }
 
-// Namespace returns the namespace's cache without the lock, for observations.
+// Namespace returns the namespace's cache for observations.
 func (c *ClaimCache) Namespace(namespace string) *NamespaceCache {
 	return c.entry(namespace).cache
 }
 
-// Update adds a binding that a list or watch has shown, and returns the slots
-// whose other claimants must be reconciled.
-func (c *ClaimCache) Update(binding *signetv1alpha1.SignatureBinding) []Slot {
-	return c.Namespace(binding.Namespace).Update(binding)
+// Subscribe calls the function with what each change of the claims changes for others.
+// It must be called before the first change, and the function must not block.
+func (c *ClaimCache) Subscribe(changed func(namespace string, change Change)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.subscribers = append(c.subscribers, changed)
+}
+
+// Update adds a binding that a list or watch has shown.
+func (c *ClaimCache) Update(binding *signetv1alpha1.SignatureBinding) {
+	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Update(binding))
+}
+
+// Confirm adds a binding from the API server's response to a write of its status.
+func (c *ClaimCache) Confirm(binding *signetv1alpha1.SignatureBinding) {
+	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Confirm(binding))
+}
+
+// Delete removes a binding that has been deleted.
+func (c *ClaimCache) Delete(binding *signetv1alpha1.SignatureBinding) {
+	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Delete(binding))
+}
+
+// ObserveKey records whether the key is being deleted; nil if none has the name.
+func (c *ClaimCache) ObserveKey(namespace, name string, key *signetv1alpha1.SignatureKey) {
+	c.notify(namespace, c.Namespace(namespace).ObserveKey(name, key))
+}
+
+func (c *ClaimCache) notify(namespace string, change Change) {
+	if len(change.Bindings) == 0 && len(change.Keys) == 0 {
+		return
+	}
+	c.mu.Lock()
+	subscribers := c.subscribers
+	c.mu.Unlock()
+	for _, changed := range subscribers {
+		changed(namespace, change)
+	}
 }
 
 // Prime adds a binding that the leader's own list has shown.
@@ -64,14 +119,14 @@ func (c *ClaimCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 	c.Namespace(binding.Namespace).Prime(binding)
 }
 
-// MarkPrimed records that the leader's own lists are complete: deletions no longer
-// have to be remembered for Prime.
-func (c *ClaimCache) MarkPrimed() {
+// MarkPrimed records that the leader's own list of all namespaces, which has this
+// resourceVersion, is complete.
+func (c *ClaimCache) MarkPrimed(listVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.primed = true
+	c.primed, c.listVersion = true, listVersion
 	for _, entry := range c.entries {
-		entry.cache.MarkPrimed()
+		entry.cache.MarkPrimed(listVersion)
 	}
 }
 
@@ -87,9 +142,9 @@ func (c *ClaimCache) entry(namespace string) *namespaceEntry {
 	defer c.mu.Unlock()
 	entry := c.entries[namespace]
 	if entry == nil {
-		entry = &namespaceEntry{cache: NewNamespaceCache(namespace)}
+		entry = &namespaceEntry{cache: NewNamespaceCache(namespace), keys: map[string]*gate{}}
 		if c.primed {
-			entry.cache.MarkPrimed()
+			entry.cache.MarkPrimed(c.listVersion)
 		}
 		c.entries[namespace] = entry
 	}

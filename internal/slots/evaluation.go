@@ -27,56 +27,104 @@ type Evaluation struct {
 	// acknowledged; zero if it does not.
 	HeldSince time.Time
 	// RecordedHolder is another binding that still holds the slot as acknowledged,
-	// even if it is no longer the Holder; empty if there is none.
+	// or may hold it, even if it is no longer the Holder; empty if there is none.
 	RecordedHolder string
 	// RecordedHolderAlike is true if the RecordedHolder signs as the evaluated
 	// binding would.
 	RecordedHolderAlike bool
-	// Blockers are the bindings whose status must be written before the slot may be
-	// granted to the Holder: a binding that still holds it, claimants whose status
-	// does not record yet that they lost it, and bindings that another writer wrote
-	// last, whose late write must be made to fail.
-	Blockers []string
+	// Blocked is true if the evaluated binding is the Holder, and other bindings must
+	// be written before it is granted the slot: one that still holds it, or may hold
+	// it, and those that a late write of an earlier leader may still grant it.
+	Blocked bool
+	// Blocks is true if a late write of an earlier leader may still grant the
+	// evaluated binding the slot, which keeps it from the Holder.
+	Blocks bool
 }
 
-// Evaluate returns the position of the binding in the slot. isEligible reports
-// whether a binding may hold slots at all; it is called for bindings without a
-// deletionTimestamp only.
-func (c *NamespaceCache) Evaluate(name string, slot Slot, isEligible func(*signetv1alpha1.SignatureBinding) bool) Evaluation {
+// Evaluate returns the position of the binding in each slot that it lists, in the
+// order of spec.apis; nil if another version of the binding is known.
+func (c *NamespaceCache) Evaluate(binding *signetv1alpha1.SignatureBinding) []Evaluation {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var (
-		evaluation Evaluation
-		evaluated  *signetv1alpha1.SignatureBinding
-		recorded   claim
-		candidates = make([]Candidate, 0, len(c.claims[slot]))
-	)
-	for _, claim := range c.claims[slot] {
-		binding := claim.entry.binding
-		claiming := claim.listed && binding.DeletionTimestamp.IsZero() && isEligible(binding)
-		if claiming {
-			candidates = append(candidates, claim.candidate())
-		}
-		if binding.Name == name {
-			evaluated, evaluation.HeldSince, evaluation.Eligible = binding, claim.boundAt(), claiming
-			continue
-		}
-		if claim.mayHold() {
-			evaluation.RecordedHolder, recorded = binding.Name, claim
-		}
-		if claim.blocks(claiming) {
-			evaluation.Blockers = append(evaluation.Blockers, binding.Name)
-		}
+	e := c.entries[binding.Name]
+	if e == nil || e.binding != binding {
+		return nil
 	}
-	evaluation.Holder = Holder(candidates)
+	evaluations := make([]Evaluation, len(e.binding.Spec.APIs))
+	for i := range evaluations {
+		evaluations[i] = e.claims[i].evaluate()
+	}
+	return evaluations
+}
+
+func (c *claim) evaluate() Evaluation {
+	slot := c.slot
+	recorded := slot.recordedBesides(c)
+	evaluation := Evaluation{
+		Holder: nameOf(slot.holder), Eligible: c.isClaimant(), HeldSince: c.boundAt(), RecordedHolder: nameOf(recorded),
+	}
+	if slot.holder != nil {
+		isHolder := slot.holder.entry == c.entry
+		evaluation.Blocked = isHolder && slot.isBlockedFor(c)
+		evaluation.Blocks = !isHolder && c.isUnfenced() && slot.holder.boundAt().IsZero()
+	}
 	if !evaluation.Eligible {
 		return evaluation
 	}
-	signsAlike := func(name string) bool { return SignsAlike(c.entries[name].binding, evaluated) }
-	evaluation.RecordedHolderAlike = evaluation.RecordedHolder != "" && signsAlike(evaluation.RecordedHolder)
-	evaluation.Standby, evaluation.NextInLine = IsStandby(candidates, name, signsAlike)
-	if evaluation.Standby && evaluation.RecordedHolder == evaluation.Holder {
+	evaluation.RecordedHolderAlike = recorded != nil && recorded.entry.signs == c.entry.wants
+	evaluation.Standby, evaluation.NextInLine = standsBy(c.position())
+	if evaluation.Standby && recorded != nil && recorded.entry == slot.holder.entry {
 		evaluation.HolderStatus = recorded.apiStatus
 	}
 	return evaluation
+}
+
+// position describes the two claims before this one.
+func (c *claim) position() (holder, nextInLine contender) {
+	describe := func(other *claim) contender {
+		if other == nil {
+			return contender{}
+		}
+		return contender{name: nameOf(other), self: other.entry == c.entry, alike: other.entry.signs == c.entry.wants}
+	}
+	return describe(c.slot.holder), describe(c.slot.nextInLine)
+}
+
+// Blockers returns the other bindings that must be written before this one is granted
+// the slots that it lists and gets, each once.
+func (c *NamespaceCache) Blockers(name string) []string {
+	return c.others(name, func(own, other *claim) bool {
+		return own.boundAt().IsZero() && (other.mayHold() || other.isUnfenced())
+	})
+}
+
+// Rivals returns the other claimants of the slots that the binding gets, each once.
+func (c *NamespaceCache) Rivals(name string) []string {
+	return c.others(name, func(_, _ *claim) bool { return true })
+}
+
+// others returns the other claimants of the slots that the binding gets, if they are
+// selected.
+func (c *NamespaceCache) others(name string, selected func(own, other *claim) bool) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[name]
+	if e == nil {
+		return nil
+	}
+	c.round++
+	var names []string
+	for i := range e.claims {
+		own := &e.claims[i]
+		if own.slot.holder == nil || own.slot.holder.entry != e {
+			continue
+		}
+		for other := range own.slot.all() {
+			if other.entry != e && other.entry.round != c.round && selected(own, other) {
+				other.entry.round = c.round
+				names = append(names, nameOf(other))
+			}
+		}
+	}
+	return names
 }

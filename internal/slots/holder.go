@@ -55,13 +55,31 @@ func holdsFirst(a, b Candidate) int {
 // that is the claimant itself. If only the next in line signs differently, its
 // name is returned. signsAlike is called with the names of other candidates.
 func IsStandby(candidates []Candidate, claimant string, signsAlike func(name string) bool) (standby bool, nextInLine string) {
+	describe := func(name string) contender {
+		return contender{name: name, self: name == claimant, alike: name != "" && name != claimant && signsAlike(name)}
+	}
 	holder := Holder(candidates)
-	if holder == "" || holder == claimant || !signsAlike(holder) {
-		return false, ""
-	}
 	next := Holder(slices.DeleteFunc(slices.Clone(candidates), func(c Candidate) bool { return c.Name == holder }))
-	if next != claimant && !signsAlike(next) {
-		return false, next
+	return standsBy(describe(holder), describe(next))
+}
+
+// contender is a candidate as another claimant sees it.
+type contender struct {
+	// name is empty if there is none.
+	name string
+	// self is true if it is the claimant itself.
+	self bool
+	// alike is true if it signs as the claimant would.
+	alike bool
+}
+
+func standsBy(holder, next contender) (standby bool, nextInLine string) {
+	switch {
+	case holder.name == "" || holder.self || !holder.alike:
+		return false, ""
+	case next.name != "" && !next.self && !next.alike:
+		return false, next.name
+	default:
+		return true, ""
 	}
-	return true, ""
 }

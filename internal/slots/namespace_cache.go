@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -15,41 +16,48 @@ import (
 
 // NamespaceCache has the claims of one namespace: the newest state of each binding
 // that a quorum list, the watch or the response to one of the leader's own writes
-// has shown. Decisions are made under the namespace's lock (ClaimCache.Lock);
-// observations may be added at any time. The bindings in it are never changed.
+// has shown. Decisions are made one at a time (ClaimCache.Decide); observations may
+// be added at any time. The bindings in it are never changed.
 type NamespaceCache struct {
 	namespace string
 
 	mu      sync.Mutex
 	entries map[string]*entry
-	claims  map[Slot][]claim
-	// environments counts the claims in each environment, so that an API can be
-	// looked up in all of them.
+	slots   map[slotKey]*slotClaims
+	// environments counts the slots in each environment, so that an API can be looked
+	// up in all of them.
 	environments map[string]int
 	// users are the bindings that name a key in spec or status, by the key's name.
 	users map[string][]*entry
+	// deletedKeys are those that are being deleted, by name.
+	deletedKeys map[string]*signetv1alpha1.SignatureKey
 	// protections of keys, by name; a key without one is Unknown.
 	protections map[string]protection
 	// deleted are the bindings whose deletion was seen before MarkPrimed; nil
 	// after it.
 	deleted map[types.UID]struct{}
-	// primed is true after MarkPrimed.
-	primed bool
+	// primed is true after MarkPrimed, and listVersion is the resourceVersion of the
+	// leader's own list.
+	primed      bool
+	listVersion string
+	// round numbers the passes that find each binding once.
+	round uint64
 }
 
 // NewNamespaceCache returns an empty cache for the namespace.
 func NewNamespaceCache(namespace string) *NamespaceCache {
 	return &NamespaceCache{
 		namespace: namespace,
-		entries:   map[string]*entry{}, claims: map[Slot][]claim{},
-		environments: map[string]int{}, users: map[string][]*entry{}, protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
+		entries:   map[string]*entry{}, slots: map[slotKey]*slotClaims{}, environments: map[string]int{},
+		users: map[string][]*entry{}, deletedKeys: map[string]*signetv1alpha1.SignatureKey{},
+		protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
 	}
 }
 
 // Update adds a binding that a list or watch has shown, unless a newer version is
-// known. It returns the slots whose other claimants must be reconciled, also after
-// a write by this leader whose response was lost, or by an earlier leader.
-func (c *NamespaceCache) Update(binding *signetv1alpha1.SignatureBinding) []Slot {
+// known. It returns what that changes for others, also after a write by this leader
+// whose response was lost, or by an earlier leader.
+func (c *NamespaceCache) Update(binding *signetv1alpha1.SignatureBinding) Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.put(binding)
@@ -67,33 +75,63 @@ func (c *NamespaceCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 	}
 	e := c.entries[binding.Name]
 	if e != nil && e.binding.UID == binding.UID && !isOlder(e.binding, binding) {
-		e.listed, e.fenced = true, isOlder(binding, e.binding)
+		e.listed = true
+		e.setFenced(isOlder(binding, e.binding))
 		return
 	}
 	c.put(binding)
 	c.entries[binding.Name].listed = true
 }
 
-// MarkPrimed records that the leader's own list is complete. A binding that it has
-// not shown was created later, when no earlier leader could write it.
-func (c *NamespaceCache) MarkPrimed() {
+// MarkPrimed records that the leader's own list, which has this resourceVersion, is
+// complete. A binding that it has not shown was created later, when no earlier leader
+// could write it, or was gone already, and a watch that lags has shown it.
+func (c *NamespaceCache) MarkPrimed(listVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.deleted, c.primed = nil, true
-	for _, e := range c.entries {
-		e.fenced = e.fenced || !e.listed
+	c.deleted, c.primed, c.listVersion = nil, true, listVersion
+	for name, e := range c.entries {
+		switch {
+		case e.listed:
+		case c.precedesList(e.binding):
+			delete(c.entries, name)
+			c.replace(e, nil)
+		default:
+			e.setFenced(true)
+		}
 	}
 }
 
+// precedesList reports whether this version of a binding is older than the leader's own
+// list. One that the list has not shown was gone by then.
+func (c *NamespaceCache) precedesList(binding *signetv1alpha1.SignatureBinding) bool {
+	order, err := resourceversion.CompareResourceVersion(binding.ResourceVersion, c.listVersion)
+	return err == nil && order <= 0
+}
+
+// setFenced changes what is known about an entry that is in the cache.
+func (e *entry) setFenced(fenced bool) {
+	count := func(sign int32) {
+		for i := range e.claims {
+			if e.claims[i].isUnfenced() {
+				e.claims[i].slot.unfenced += sign
+			}
+		}
+	}
+	count(-1)
+	e.fenced = fenced
+	count(1)
+}
+
 // Confirm adds a binding from the API server's response to a write of its status.
-// It returns the slots whose other claimants must be reconciled.
-func (c *NamespaceCache) Confirm(binding *signetv1alpha1.SignatureBinding) []Slot {
+// It returns what that changes for others.
+func (c *NamespaceCache) Confirm(binding *signetv1alpha1.SignatureBinding) Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// If the watch showed the deletion before the response was read, the binding
 	// holds nothing and must not come back.
 	if e := c.entries[binding.Name]; e == nil || e.binding.UID != binding.UID {
-		return nil
+		return Change{}
 	}
 	return c.put(binding)
 }
@@ -114,16 +152,15 @@ func (c *NamespaceCache) Assume(binding *signetv1alpha1.SignatureBinding) {
 	}) {
 		return // a write that keeps failing is repeated
 	}
-	c.removeClaims(e)
-	e.assumed = append(e.assumed, binding.Status.DeepCopy())
-	c.addClaims(e)
+	next := &entry{binding: e.binding, listed: e.listed, fenced: e.fenced, assumed: append(slices.Clone(e.assumed), binding.Status.DeepCopy())}
+	c.store(next)
 }
 
 // holdsTheSame reports whether two statuses hold the same APIs with the same keys,
 // since whenever.
 func holdsTheSame(a, b *signetv1alpha1.SignatureBindingStatus) bool {
-	held := func(status *signetv1alpha1.SignatureBindingStatus) map[Slot]*signetv1alpha1.APIStatus {
-		return assumedHolds("", []*signetv1alpha1.SignatureBindingStatus{status})
+	held := func(status *signetv1alpha1.SignatureBindingStatus) map[slotKey]*signetv1alpha1.APIStatus {
+		return assumedHolds([]*signetv1alpha1.SignatureBindingStatus{status})
 	}
 	whenever := func(*signetv1alpha1.APIStatus, *signetv1alpha1.APIStatus) bool { return true }
 	return slices.Equal(recordedKeys(a), recordedKeys(b)) && maps.EqualFunc(held(a), held(b), whenever)
@@ -139,8 +176,8 @@ func (c *NamespaceCache) IsSettled(name string) bool {
 }
 
 // Delete removes a binding that has been deleted, unless a successor of the same
-// name is known. It returns the slots that the binding listed or held.
-func (c *NamespaceCache) Delete(binding *signetv1alpha1.SignatureBinding) []Slot {
+// name is known. It returns what that changes for others.
+func (c *NamespaceCache) Delete(binding *signetv1alpha1.SignatureBinding) Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.deleted != nil {
@@ -148,11 +185,45 @@ func (c *NamespaceCache) Delete(binding *signetv1alpha1.SignatureBinding) []Slot
 	}
 	e := c.entries[binding.Name]
 	if e == nil || e.binding.UID != binding.UID {
-		return nil
+		return Change{}
 	}
-	c.removeClaims(e)
 	delete(c.entries, binding.Name)
-	return e.slots
+	return c.replace(e, nil)
+}
+
+// ObserveKey records whether a key is being deleted, which decides which bindings are
+// claimants. The key is nil if none has the name. It returns what that changes for the
+// bindings of the namespace.
+func (c *NamespaceCache) ObserveKey(name string, key *signetv1alpha1.SignatureKey) Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.deletedKeys[name]
+	switch {
+	case key == nil || key.DeletionTimestamp.IsZero():
+		if known == nil {
+			return Change{}
+		}
+		delete(c.deletedKeys, name)
+	case known != nil && known.DeletionTimestamp.Equal(key.DeletionTimestamp):
+		return Change{}
+	default:
+		c.deletedKeys[name] = &signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: name, DeletionTimestamp: key.DeletionTimestamp}}
+	}
+	var change Change
+	for _, e := range slices.Clone(c.users[name]) {
+		if e.ineligible != c.isIneligible(e.binding) {
+			next := &entry{binding: e.binding, listed: e.listed, fenced: e.fenced, assumed: e.assumed}
+			changed := c.store(next)
+			change.Bindings = append(change.Bindings, e.binding.Name)
+			change.Bindings = append(change.Bindings, changed.Bindings...)
+		}
+	}
+	return change
+}
+
+func (c *NamespaceCache) isIneligible(binding *signetv1alpha1.SignatureBinding) bool {
+	key := c.deletedKeys[binding.Spec.KeyRef.Name]
+	return key != nil && CreatedAfterDeletion(binding, key)
 }
 
 // Binding returns the newest known state of a binding, or nil. The object is
@@ -175,13 +246,6 @@ func (c *NamespaceCache) IsFenced(name string) bool {
 	return e != nil && e.fenced
 }
 
-// Claimants returns the names of the bindings that list or hold the slot.
-func (c *NamespaceCache) Claimants(slot Slot) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.claimantNames(slot)
-}
-
 // Names returns the names of all bindings.
 func (c *NamespaceCache) Names() []string {
 	c.mu.Lock()
@@ -196,42 +260,40 @@ func (c *NamespaceCache) ClaimantsOf(api signetv1alpha1.APIReference) []string {
 	defer c.mu.Unlock()
 	var names []string
 	for environment := range c.environments {
-		slot := Slot{Namespace: c.namespace, Environment: environment, Kind: api.Kind, Name: api.Name}
-		names = append(names, c.claimantNames(slot)...)
+		if slot := c.slots[slotKey{environment: environment, kind: api.Kind, name: api.Name}]; slot != nil {
+			for claim := range slot.all() {
+				names = append(names, nameOf(claim))
+			}
+		}
 	}
 	return names
 }
 
-func (c *NamespaceCache) claimantNames(slot Slot) []string {
-	names := make([]string, 0, len(c.claims[slot]))
-	for _, claim := range c.claims[slot] {
-		names = append(names, claim.entry.binding.Name)
-	}
-	return names
-}
-
-func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding) []Slot {
-	e := c.entries[binding.Name]
-	if e == nil {
-		e = &entry{binding: binding, fenced: c.primed}
-		c.entries[binding.Name] = e
-		c.addClaims(e)
-		return changedSlots(nil, interestsOf(binding))
-	}
-	if isOlder(binding, e.binding) {
-		return nil
-	}
-	before := interestsOf(e.binding)
-	c.removeClaims(e)
+func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding) Change {
+	next, e := &entry{binding: binding, fenced: c.primed}, c.entries[binding.Name]
 	switch {
-	case e.binding.UID != binding.UID:
-		e.listed, e.fenced, e.assumed = false, c.primed, nil
+	case c.primed && (e == nil || e.binding.UID != binding.UID) && c.precedesList(binding):
+		return Change{} // a watch that lags
+	case e == nil, e.binding.UID != binding.UID && !isOlder(binding, e.binding):
+	case isOlder(binding, e.binding):
+		return Change{}
 	case isOlder(e.binding, binding):
-		e.fenced, e.assumed = e.listed || c.primed, nil
+		next.listed, next.fenced = e.listed, e.listed || c.primed
+	default: // the same version
+		next.listed, next.fenced, next.assumed = e.listed, e.fenced, e.assumed
 	}
-	e.binding = binding
-	c.addClaims(e)
-	return changedSlots(before, interestsOf(binding))
+	return c.store(next)
+}
+
+// store puts the entry in the place of the present one of the binding.
+func (c *NamespaceCache) store(next *entry) Change {
+	next.ineligible = c.isIneligible(next.binding)
+	next.signs = effectiveOptions(next.binding)
+	next.wants = optionsWith(next.binding, next.binding.Spec.KeyRef.Name)
+	c.setClaims(next)
+	previous := c.entries[next.binding.Name]
+	c.entries[next.binding.Name] = next
+	return c.replace(previous, next)
 }
 
 // isOlder reports whether a version of a binding is older than the known one.
@@ -242,69 +304,55 @@ func isOlder(binding, known *signetv1alpha1.SignatureBinding) bool {
 	return err == nil && order < 0
 }
 
-func (c *NamespaceCache) addClaims(e *entry) {
-	binding := e.binding
-	c.addUses(e)
-	recorded := make(map[Slot]*signetv1alpha1.APIStatus, len(binding.Status.APIs))
-	for i := range binding.Status.APIs {
-		apiStatus := &binding.Status.APIs[i]
-		recorded[recordedSlot(binding.Namespace, &binding.Status, apiStatus)] = apiStatus
+// setClaims sets the claims of an entry that is not in the cache yet.
+func (c *NamespaceCache) setClaims(e *entry) {
+	recorded := make(map[slotKey]*signetv1alpha1.APIStatus, len(e.binding.Status.APIs))
+	for i := range e.binding.Status.APIs {
+		apiStatus := &e.binding.Status.APIs[i]
+		recorded[recordedSlot(e.binding.Namespace, &e.binding.Status, apiStatus).key()] = apiStatus
 	}
-	assumed := assumedHolds(binding.Namespace, e.assumed)
-	e.slots = make([]Slot, 0, len(binding.Spec.APIs))
-	add := func(slot Slot, listed bool) {
-		apiStatus := recorded[slot]
-		c.addClaim(e, slot, claim{
-			entry: e, listed: listed, lossRecorded: listed && recordsLoss(apiStatus),
-			apiStatus: apiStatus, assumed: assumed[slot],
-		})
-		delete(recorded, slot)
-		delete(assumed, slot)
+	assumed := assumedHolds(e.assumed)
+	e.claims = make([]claim, 0, len(e.binding.Spec.APIs))
+	add := func(key slotKey, listed bool) {
+		e.claims = append(e.claims, claim{entry: e, slot: c.slot(key), listed: listed, apiStatus: recorded[key], assumed: assumed[key]})
+		delete(recorded, key)
+		delete(assumed, key)
 	}
-	for _, slot := range ListedBy(binding) {
-		add(slot, true)
+	for _, api := range e.binding.Spec.APIs {
+		add(listedSlot(e.binding, api).key(), true)
 	}
-	for _, slot := range HeldBy(binding) {
-		if recorded[slot] != nil {
-			add(slot, false)
+	for key, apiStatus := range recorded {
+		if apiStatus.BoundAt != nil {
+			add(key, false)
 		}
 	}
-	for slot := range assumed {
-		add(slot, false)
+	for key := range assumed {
+		add(key, false)
 	}
+}
+
+// slot returns the claims of a slot. Where it adds one, sweep removes it if it stays
+// empty.
+func (c *NamespaceCache) slot(key slotKey) *slotClaims {
+	slot := c.slots[key]
+	if slot == nil {
+		slot = &slotClaims{key: key}
+		c.slots[key] = slot
+		c.environments[key.environment]++
+	}
+	return slot
 }
 
 // assumedHolds returns the entries that hold slots in statuses whose write has an
 // unknown outcome.
-func assumedHolds(namespace string, statuses []*signetv1alpha1.SignatureBindingStatus) map[Slot]*signetv1alpha1.APIStatus {
-	held := map[Slot]*signetv1alpha1.APIStatus{}
+func assumedHolds(statuses []*signetv1alpha1.SignatureBindingStatus) map[slotKey]*signetv1alpha1.APIStatus {
+	held := map[slotKey]*signetv1alpha1.APIStatus{}
 	for _, status := range statuses {
 		for i := range status.APIs {
 			if apiStatus := &status.APIs[i]; apiStatus.BoundAt != nil {
-				held[recordedSlot(namespace, status, apiStatus)] = apiStatus
+				held[recordedSlot("", status, apiStatus).key()] = apiStatus
 			}
 		}
 	}
 	return held
-}
-
-func (c *NamespaceCache) addClaim(e *entry, slot Slot, added claim) {
-	e.slots = append(e.slots, slot)
-	c.claims[slot] = append(c.claims[slot], added)
-	c.environments[slot.Environment]++
-}
-
-func (c *NamespaceCache) removeClaims(e *entry) {
-	c.removeUses(e)
-	for _, slot := range e.slots {
-		rest := slices.DeleteFunc(c.claims[slot], func(of claim) bool { return of.entry == e })
-		if len(rest) == 0 {
-			delete(c.claims, slot)
-		} else {
-			c.claims[slot] = rest
-		}
-		if c.environments[slot.Environment]--; c.environments[slot.Environment] == 0 {
-			delete(c.environments, slot.Environment)
-		}
-	}
 }

@@ -22,8 +22,6 @@ var (
 	slot   = slots.Slot{Namespace: "shop", Environment: "RELEASE", Kind: orders.Kind, Name: orders.Name}
 )
 
-func isEligible(*signetv1alpha1.SignatureBinding) bool { return true }
-
 // binding lists the API orders in RELEASE and names a key of its own name.
 func binding(name string, created, version int, state signetv1alpha1.APIState) *signetv1alpha1.SignatureBinding {
 	b := gen.SignatureBinding(name, name, gen.InNamespace("shop"), gen.WithAPIs(orders.Name),
@@ -45,9 +43,8 @@ func binding(name string, created, version int, state signetv1alpha1.APIState) *
 func expect(t *testing.T, cache *slots.NamespaceCache, name string, want slots.Evaluation) {
 	t.Helper()
 	want.Eligible = true
-	got := cache.Evaluate(name, slot, isEligible)
-	slices.Sort(got.Blockers)
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+	got := cache.Evaluate(cache.Binding(name))
+	if diff := cmp.Diff([]slots.Evaluation{want}, got); diff != "" {
 		t.Errorf("evaluation of %s (-want +got):\n%s", name, diff)
 	}
 }
@@ -58,7 +55,7 @@ func newCache(listed ...*signetv1alpha1.SignatureBinding) *slots.NamespaceCache 
 	for _, binding := range listed {
 		cache.Prime(binding)
 	}
-	cache.MarkPrimed()
+	cache.MarkPrimed("")
 	return cache
 }
 
@@ -70,15 +67,15 @@ func acknowledge(cache *slots.NamespaceCache, binding *signetv1alpha1.SignatureB
 	cache.Confirm(binding)
 }
 
-func TestLossIsRecordedBeforeTheGrant(t *testing.T) {
+// A claimant that was created in this term blocks nothing: no earlier leader can have a
+// write on its way to it.
+func TestNewClaimantBlocksNothing(t *testing.T) {
 	cache := newCache()
 	cache.Update(binding("old", 1, 10, ""))
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 	cache.Update(binding("young", 2, 11, ""))
-	expect(t, cache, "old", slots.Evaluation{Holder: "old", Blockers: []string{"young"}})
-	expect(t, cache, "young", slots.Evaluation{Holder: "old", Blockers: []string{"old"}})
-	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIConflicted))
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
+	expect(t, cache, "young", slots.Evaluation{Holder: "old"})
 }
 
 // An earlier leader may still have a write in flight that grants a slot, on any
@@ -87,7 +84,7 @@ func TestBindingIsFencedByAChangeInThisTerm(t *testing.T) {
 	lost := func(version int) *signetv1alpha1.SignatureBinding {
 		return binding("young", 2, version, signetv1alpha1.APIConflicted)
 	}
-	open := slots.Evaluation{Holder: "old", Blockers: []string{"young"}}
+	open := slots.Evaluation{Holder: "old", Blocked: true}
 	fenced := slots.Evaluation{Holder: "old"}
 	for name, test := range map[string]struct {
 		change func(*slots.NamespaceCache)
@@ -105,6 +102,10 @@ func TestBindingIsFencedByAChangeInThisTerm(t *testing.T) {
 			acknowledge(cache, binding("old", 1, 11, ""))
 			test.change(cache)
 			expect(t, cache, "old", test.want)
+			expect(t, cache, "young", slots.Evaluation{Holder: "old", Blocks: test.want.Blocked})
+			if blockers := cache.Blockers("old"); (len(blockers) > 0) != test.want.Blocked {
+				t.Errorf("Blockers = %v", blockers)
+			}
 		})
 	}
 	t.Run("changed while the list was read", func(t *testing.T) {
@@ -112,7 +113,7 @@ func TestBindingIsFencedByAChangeInThisTerm(t *testing.T) {
 		cache.Update(lost(13))
 		cache.Prime(lost(12))
 		cache.Prime(binding("old", 1, 10, ""))
-		cache.MarkPrimed()
+		cache.MarkPrimed("")
 		acknowledge(cache, binding("old", 1, 11, ""))
 		expect(t, cache, "old", fenced)
 	})
@@ -120,7 +121,7 @@ func TestBindingIsFencedByAChangeInThisTerm(t *testing.T) {
 		cache := slots.NewNamespaceCache("shop")
 		cache.Update(lost(13))
 		cache.Prime(binding("old", 1, 10, ""))
-		cache.MarkPrimed()
+		cache.MarkPrimed("")
 		acknowledge(cache, binding("old", 1, 11, ""))
 		expect(t, cache, "old", fenced)
 	})
@@ -138,8 +139,8 @@ func TestAssumedStatus(t *testing.T) {
 		cache.Update(binding("young", 2, 10, ""))
 		grant(cache, 10)
 		cache.Update(binding("old", 1, 11, ""))
-		expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
-		expect(t, cache, "young", slots.Evaluation{Holder: "young", Blockers: []string{"old"}})
+		expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young"})
+		expect(t, cache, "young", slots.Evaluation{Holder: "young"})
 		if cache.IsSettled("young") {
 			t.Error("the write counts as settled")
 		}
@@ -185,14 +186,14 @@ func TestAssumedStatus(t *testing.T) {
 		dropped.Spec.APIs = nil
 		cache.Update(dropped)
 		grant(cache, 10)
-		expect(t, cache, "old", slots.Evaluation{Holder: "old", RecordedHolder: "young", Blockers: []string{"young"}})
+		expect(t, cache, "old", slots.Evaluation{Holder: "old", RecordedHolder: "young", Blocked: true})
 	})
 }
 
 // A key is used by what its bindings' statuses record, and by writes whose outcome is
 // unknown, whatever the age of the binding.
 func TestUseOfAKey(t *testing.T) {
-	key := gen.SignatureKey("young", gen.InNamespace("shop"))
+	key, young := gen.SignatureKey("young", gen.InNamespace("shop")), []string{"young"}
 	for name, test := range map[string]struct {
 		cache func() *slots.NamespaceCache
 		want  slots.KeyUse
@@ -202,21 +203,21 @@ func TestUseOfAKey(t *testing.T) {
 			cache := newCache()
 			cache.Update(binding("young", 2, 10, ""))
 			return cache
-		}, slots.KeyUse{}},
+		}, slots.KeyUse{Users: young}},
 		"an acknowledged grant": {func() *slots.NamespaceCache {
 			cache := newCache()
 			cache.Update(binding("young", 2, 10, signetv1alpha1.APIBound))
 			return cache
-		}, slots.KeyUse{Granted: true}},
+		}, slots.KeyUse{Users: young, Recorded: true, Granted: true}},
 		"a grant of unknown outcome": {func() *slots.NamespaceCache {
 			cache := newCache()
 			cache.Update(binding("young", 2, 10, ""))
 			cache.Assume(binding("young", 2, 10, signetv1alpha1.APIBound))
 			return cache
-		}, slots.KeyUse{Unsettled: []string{"young"}, MayHold: true}},
+		}, slots.KeyUse{Users: young, Unsettled: young, MayHold: true}},
 		"a binding that an earlier leader may still grant it": {func() *slots.NamespaceCache {
 			return newCache(binding("young", 2, 10, ""))
-		}, slots.KeyUse{Unsettled: []string{"young"}}},
+		}, slots.KeyUse{Users: young, Unsettled: young}},
 		"a binding that has gone": {func() *slots.NamespaceCache {
 			cache := newCache(binding("young", 2, 10, ""))
 			cache.Delete(binding("young", 2, 11, ""))
@@ -238,7 +239,7 @@ func TestAssumedRelease(t *testing.T) {
 	acknowledge(cache, binding("young", 2, 10, signetv1alpha1.APIBound))
 	cache.Assume(binding("young", 2, 10, signetv1alpha1.APIConflicted))
 	cache.Update(binding("old", 1, 11, ""))
-	expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
+	expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young"})
 	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIConflicted))
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 }
@@ -247,8 +248,8 @@ func TestHolderKeepsTheSlot(t *testing.T) {
 	cache := newCache()
 	acknowledge(cache, binding("young", 2, 12, signetv1alpha1.APIBound))
 	cache.Update(binding("old", 1, 13, ""))
-	expect(t, cache, "young", slots.Evaluation{Holder: "young", HeldSince: at(2), Blockers: []string{"old"}})
-	expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young", Blockers: []string{"young"}})
+	expect(t, cache, "young", slots.Evaluation{Holder: "young", HeldSince: at(2)})
+	expect(t, cache, "old", slots.Evaluation{Holder: "young", RecordedHolder: "young"})
 }
 
 // The watch lags: its event is older than the response to the leader's own write.
@@ -267,7 +268,7 @@ func TestHolderThatDropsTheAPIBlocksUntilItIsWritten(t *testing.T) {
 	dropped := binding("old", 1, 12, signetv1alpha1.APIBound)
 	dropped.Spec.APIs = nil
 	cache.Update(dropped)
-	expect(t, cache, "young", slots.Evaluation{Holder: "young", RecordedHolder: "old", Blockers: []string{"old"}})
+	expect(t, cache, "young", slots.Evaluation{Holder: "young", RecordedHolder: "old", Blocked: true})
 	released := binding("old", 1, 13, "")
 	released.Spec.APIs = nil
 	acknowledge(cache, released)
@@ -282,9 +283,9 @@ func TestDeletedHolderFreesTheSlot(t *testing.T) {
 	deleted := binding("old", 1, 12, signetv1alpha1.APIBound)
 	deleted.DeletionTimestamp = &metav1.Time{Time: at(9)}
 	cache.Update(deleted)
-	expect(t, cache, "young", slots.Evaluation{Holder: "young", RecordedHolder: "old", Blockers: []string{"old"}})
-	if freed := cache.Delete(deleted); !slices.Contains(freed, slot) {
-		t.Errorf("Delete = %v, want it to contain %v", freed, slot)
+	expect(t, cache, "young", slots.Evaluation{Holder: "young", RecordedHolder: "old", Blocked: true})
+	if woken := cache.Delete(deleted).Bindings; !slices.Equal(woken, []string{"young"}) {
+		t.Errorf("Delete wakes %v, want young", woken)
 	}
 	expect(t, cache, "young", slots.Evaluation{Holder: "young"})
 }
@@ -323,13 +324,33 @@ func TestPrimeKeepsTheObjectThatAWatchHasShown(t *testing.T) {
 	}
 }
 
+// A watch that lags behind the leader's own list shows bindings that were gone by then.
+func TestListOvertakesAWatchThatLags(t *testing.T) {
+	cache := slots.NewNamespaceCache("shop")
+	gone := binding("gone", 1, 10, signetv1alpha1.APIBound)
+	cache.Update(gone)
+	cache.Prime(binding("young", 2, 19, signetv1alpha1.APIBound))
+	cache.Update(binding("new", 3, 21, ""))
+	cache.MarkPrimed("20")
+	expect(t, cache, "young", slots.Evaluation{Holder: "young", HeldSince: at(2)})
+	again := binding("gone", 1, 12, signetv1alpha1.APIBound)
+	if cache.Update(again); cache.Binding("gone") != nil {
+		t.Error("the watch has brought back a binding that the list has not shown")
+	}
+	again.ResourceVersion, again.UID = "22", "another"
+	if cache.Update(again); cache.Binding("gone") != again {
+		t.Error("a binding that was created after the list is not known")
+	}
+}
+
 func TestDeletedBindingDoesNotComeBack(t *testing.T) {
 	t.Run("by a late response", func(t *testing.T) {
 		cache := newCache()
 		first := binding("first", 1, 10, "")
 		cache.Update(first)
 		cache.Delete(first)
-		if unsettled := cache.Confirm(binding("first", 1, 11, signetv1alpha1.APIBound)); unsettled != nil || cache.Binding("first") != nil {
+		cache.Confirm(binding("first", 1, 11, signetv1alpha1.APIBound))
+		if cache.Binding("first") != nil {
 			t.Error("Confirm added a deleted binding")
 		}
 		cache.Update(binding("second", 2, 12, ""))
@@ -343,7 +364,7 @@ func TestDeletedBindingDoesNotComeBack(t *testing.T) {
 		if claims.Namespace("shop").Binding("first") != nil {
 			t.Error("Prime added a deleted binding")
 		}
-		claims.MarkPrimed()
+		claims.MarkPrimed("")
 		again := binding("first", 1, 20, "")
 		again.UID = "another"
 		claims.Update(again)

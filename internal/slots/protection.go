@@ -13,9 +13,9 @@ import (
 //	Unknown ── both finalizers are acknowledged ────────► Protected
 //	Protected ── a newer version lacks a finalizer ─────► Unknown
 //	any ── no user is found ────────────────────────────► Releasing
-//	Releasing ── the decision ends ─────────────────────► Unknown
+//	Releasing ── the writes have been made, or failed ──► Unknown
 //
-// Only Protected allows a grant without another live read.
+// Only Protected allows a grant without another write of the key's objects.
 type ProtectionState int
 
 const (
@@ -40,9 +40,9 @@ func (s ProtectionState) String() string {
 	}
 }
 
-// ProtectedVersions are the resourceVersions of a key and its Secret that carry the
-// finalizer.
-type ProtectedVersions struct{ Key, Secret string }
+// ProtectedVersions are the resourceVersions of a key, its Secret and its public
+// ConfigMap, if it has one, that carry the finalizer.
+type ProtectedVersions struct{ Key, Secret, Public string }
 
 // protection is the state of the key of that UID. While a key is released the UID
 // is empty: the state then applies to any key of the name.
@@ -88,8 +88,8 @@ func (c *NamespaceCache) SetProtected(key string, uid types.UID, versions Protec
 	c.protections[key] = protection{uid: uid, state: ProtectionProtected, versions: versions}
 }
 
-// Unprotected records the versions of a key and its Secret in which a finalizer is
-// missing; empty for an object that has it. If one is newer than what is recorded,
+// Unprotected records the versions of a key and its objects in which a finalizer is
+// missing; empty for one that has it. If one is newer than what is recorded,
 // another client has removed the finalizer.
 func (c *NamespaceCache) Unprotected(key string, uid types.UID, versions ProtectedVersions) {
 	c.mu.Lock()
@@ -98,7 +98,8 @@ func (c *NamespaceCache) Unprotected(key string, uid types.UID, versions Protect
 	if known.state != ProtectionProtected || known.uid != uid {
 		return
 	}
-	if isNewer(versions.Key, known.versions.Key) || isNewer(versions.Secret, known.versions.Secret) {
+	if isNewer(versions.Key, known.versions.Key) || isNewer(versions.Secret, known.versions.Secret) ||
+		isNewer(versions.Public, known.versions.Public) {
 		delete(c.protections, key)
 	}
 }

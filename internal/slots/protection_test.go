@@ -65,20 +65,3 @@ func TestOnlyProtectedAllowsAGrant(t *testing.T) {
 		}
 	}
 }
-
-func TestReleaseEndsTheProtection(t *testing.T) {
-	claims := slots.NewClaimCache()
-	cache := claims.Namespace("shop")
-	cache.SetProtection("orders", "first", slots.ProtectionProtected)
-	unlock := claims.Release("shop", "orders")
-	if got := cache.Protection("orders", "first"); got != slots.ProtectionReleasing {
-		t.Errorf("Protection during Release = %v, want releasing", got)
-	}
-	unlock()
-	if got := cache.Protection("orders", "first"); got != slots.ProtectionUnknown {
-		t.Errorf("Protection after Release = %v, want unknown", got)
-	}
-	// Release holds the lock of the namespace's decisions until unlock.
-	_, unlock = claims.Lock("shop")
-	unlock()
-}

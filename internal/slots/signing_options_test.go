@@ -3,12 +3,14 @@
 package slots_test
 
 import (
+	"slices"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 func TestSignsAlike(t *testing.T) {
@@ -65,19 +67,19 @@ func TestClaimantThatSignsAlikeIsOnStandby(t *testing.T) {
 	cache := newCache()
 	cache.Update(binding("old", 1, 10, ""))
 	cache.Update(renamed(11, ""))
-	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", Standby: true, Blockers: []string{"old"}})
-	expect(t, cache, "old", slots.Evaluation{Holder: "old", Blockers: []string{"renamed"}})
+	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", Standby: true})
+	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 	acknowledge(cache, renamed(12, signetv1alpha1.APIStandby))
 	expect(t, cache, "old", slots.Evaluation{Holder: "old"})
 	bound := binding("old", 1, 13, signetv1alpha1.APIBound)
 	acknowledge(cache, bound)
 	recorded := &bound.Status.APIs[0]
-	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", Standby: true, HolderStatus: recorded, RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
+	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", Standby: true, HolderStatus: recorded, RecordedHolder: "old", RecordedHolderAlike: true})
 
 	dropped := binding("old", 1, 14, signetv1alpha1.APIBound)
 	dropped.Spec.APIs = nil
 	cache.Update(dropped)
-	expect(t, cache, "renamed", slots.Evaluation{Holder: "renamed", RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
+	expect(t, cache, "renamed", slots.Evaluation{Holder: "renamed", RecordedHolder: "old", RecordedHolderAlike: true, Blocked: true})
 }
 
 // If the next in line signs differently, the claimant is not on Standby: deleting the
@@ -88,7 +90,7 @@ func TestNextInLineThatSignsDifferentlyPreventsStandby(t *testing.T) {
 	next := binding("next", 1, 11, signetv1alpha1.APIConflicted)
 	acknowledge(cache, next)
 	acknowledge(cache, renamed(12, ""))
-	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", NextInLine: "next", RecordedHolder: "old", RecordedHolderAlike: true, Blockers: []string{"old"}})
+	expect(t, cache, "renamed", slots.Evaluation{Holder: "old", NextInLine: "next", RecordedHolder: "old", RecordedHolderAlike: true})
 
 	// A claimant further back in line does not matter, nor one that signs alike.
 	cache.Delete(next)
@@ -97,7 +99,7 @@ func TestNextInLineThatSignsDifferentlyPreventsStandby(t *testing.T) {
 	alike.Name, alike.UID, alike.CreationTimestamp = "alike", "alike", metav1.NewTime(at(1))
 	acknowledge(cache, alike)
 	cache.Confirm(renamed(15, signetv1alpha1.APIStandby))
-	evaluation := cache.Evaluate("renamed", slot, isEligible)
+	evaluation := cache.Evaluate(cache.Binding("renamed"))[0]
 	if !evaluation.Standby || evaluation.NextInLine != "" {
 		t.Errorf("evaluation %+v, want Standby", evaluation)
 	}
@@ -107,7 +109,11 @@ func TestIneligibleBindingIsNotOnStandby(t *testing.T) {
 	cache := newCache()
 	acknowledge(cache, binding("old", 1, 10, signetv1alpha1.APIBound))
 	cache.Update(renamed(11, ""))
-	evaluation := cache.Evaluate("renamed", slot, func(b *signetv1alpha1.SignatureBinding) bool { return b.Name != "renamed" })
+	key := gen.SignatureKey("old", gen.InNamespace("shop"), gen.DeletedAt(at(1)))
+	if woken := cache.ObserveKey("old", key).Bindings; !slices.Contains(woken, "renamed") {
+		t.Errorf("the deletion of the key wakes %v, want renamed among them", woken)
+	}
+	evaluation := cache.Evaluate(cache.Binding("renamed"))[0]
 	if evaluation.Eligible || evaluation.Standby || evaluation.Holder != "old" {
 		t.Errorf("evaluation %+v, want neither Eligible nor Standby", evaluation)
 	}

@@ -8,16 +8,19 @@ import (
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
-// KeyUse is how the bindings of a namespace use a key, as far as acknowledged statuses
-// do not show it, and whether one of these grants an API with the key.
+// KeyUse is how the bindings of a namespace use a key. The names are in order.
 type KeyUse struct {
+	// Users are the bindings that use the key, as acknowledged.
+	Users []string
+	// Recorded is true if the status of one of them names the key.
+	Recorded bool
+	// Granted is true if one of them holds an API with the key.
+	Granted bool
 	// Unsettled are the bindings that may use the key by a write whose outcome is
-	// unknown: this leader's, or a late one of an earlier leader. They are in order.
+	// unknown: this leader's, or a late one of an earlier leader.
 	Unsettled []string
 	// MayHold is true if one of them may hold an API by this leader's write.
 	MayHold bool
-	// Granted is true if a binding holds an API with the key, as acknowledged.
-	Granted bool
 }
 
 // Use returns how bindings use the key.
@@ -26,24 +29,39 @@ func (c *NamespaceCache) Use(key *signetv1alpha1.SignatureKey) KeyUse {
 	defer c.mu.Unlock()
 	var use KeyUse
 	for _, e := range c.users[key.Name] {
-		assumed := slices.ContainsFunc(e.assumed, func(status *signetv1alpha1.SignatureBindingStatus) bool {
-			return statusRecordsKey(status, key.Name)
-		})
-		use.Granted = use.Granted || HoldsWith(e.binding, key.Name)
-		use.MayHold = use.MayHold || assumed
-		if assumed || e.mayBeGranted(key.Name) {
+		if UsesKey(e.binding, key) {
+			use.Users = append(use.Users, e.binding.Name)
+			use.Recorded = use.Recorded || RecordsKey(e.binding, key.Name)
+			use.Granted = use.Granted || HoldsWith(e.binding, key.Name)
+		}
+		assumes := e.assumes(key.Name)
+		use.MayHold = use.MayHold || assumes
+		if assumes || e.mayBeGranted(key.Name) {
 			use.Unsettled = append(use.Unsettled, e.binding.Name)
 		}
 	}
+	slices.Sort(use.Users)
 	slices.Sort(use.Unsettled)
 	return use
+}
+
+// UsersOf returns the names of the bindings that name the key in spec or status, in no
+// particular order.
+func (c *NamespaceCache) UsersOf(key string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := make([]string, 0, len(c.users[key]))
+	for _, e := range c.users[key] {
+		names = append(names, e.binding.Name)
+	}
+	return names
 }
 
 // mayBeGranted reports whether a late write of an earlier leader may still grant the
 // binding an API with the key that it names, whatever the binding's age.
 func (e *entry) mayBeGranted(key string) bool {
 	return !e.fenced && e.binding.Spec.KeyRef.Name == key && e.binding.DeletionTimestamp.IsZero() &&
-		slices.ContainsFunc(ListedBy(e.binding), func(slot Slot) bool { return !slices.Contains(HeldBy(e.binding), slot) })
+		slices.ContainsFunc(e.claims, func(c claim) bool { return c.listed && c.boundAt().IsZero() })
 }
 
 func (c *NamespaceCache) addUses(e *entry) {
@@ -54,11 +72,13 @@ func (c *NamespaceCache) addUses(e *entry) {
 
 func (c *NamespaceCache) removeUses(e *entry) {
 	for _, key := range e.keys() {
-		rest := slices.DeleteFunc(c.users[key], func(user *entry) bool { return user == e })
-		if len(rest) == 0 {
+		users := c.users[key]
+		i, last := slices.Index(users, e), len(users)-1
+		users[i], users[last] = users[last], nil
+		if last == 0 {
 			delete(c.users, key)
 		} else {
-			c.users[key] = rest
+			c.users[key] = users[:last]
 		}
 	}
 }

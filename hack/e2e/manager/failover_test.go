@@ -9,6 +9,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -88,6 +90,13 @@ func (c *contest) check(g Gomega, ctx context.Context, winner string) {
 	}
 }
 
+// leaseHolder returns the identity of the leader.
+func leaseHolder(g Gomega, ctx context.Context) string {
+	var lease coordinationv1.Lease
+	g.Expect(admin.Get(ctx, client.ObjectKey{Namespace: env.SystemNamespace, Name: "signet-controller-manager"}, &lease)).To(Succeed())
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
+}
+
 var _ = Describe("A leader that is stopped between two writes for longer than its lease", func() {
 	var (
 		first *process
@@ -109,8 +118,10 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 	freeze := func(ctx context.Context, t *trap) {
 		GinkgoHelper()
 		Eventually(t.caught).Should(BeClosed())
+		leader := leaseHolder(Default, ctx)
 		first.Signal(syscall.SIGSTOP)
 		c.list(ctx, c.older, "own", "shared")
+		Eventually(func(g Gomega) string { return leaseHolder(g, ctx) }).ShouldNot(Equal(leader))
 		c.expect(ctx, "older")
 	}
 	// over expects that the first leader gives up, and that all is as before.
@@ -128,7 +139,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(c.younger), c.younger)).To(Succeed())
 			g.Expect(c.younger.Status.APIs).To(ConsistOf(HaveField("State", signetv1alpha1.APIConflicted)))
 		}).Should(Succeed())
-		t := first.gate.set(http.MethodPut, c.status("younger"), holdRequest)
+		t := first.gate.set(http.MethodPut, c.status("younger"))
 		c.list(ctx, c.older, "own")
 		freeze(ctx, t)
 		t.release()
@@ -138,7 +149,7 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 	})
 
 	It("cannot complete a grant to a binding without a status", func(ctx SpecContext) {
-		t := first.gate.set(http.MethodPut, c.status("younger"), holdRequest)
+		t := first.gate.set(http.MethodPut, c.status("younger"))
 		c.create(ctx, c.younger, "shared")
 		freeze(ctx, t)
 		first.Signal(syscall.SIGCONT)
@@ -151,13 +162,13 @@ var _ = Describe("A leader that is stopped between two writes for longer than it
 		c.list(ctx, c.older, "own", "shared")
 		c.expect(ctx, "older")
 		c.create(ctx, c.younger, "shared")
-		t := first.gate.set(http.MethodPut, c.status("older"), holdAnswer)
+		t := first.gate.set(http.MethodPut, c.status("older"))
 		c.list(ctx, c.older, "own")
 		freeze(ctx, t)
-		Expect(t.answered).To(Receive(Equal(http.StatusOK)))
 		before := first.gate.writes()
 		first.Signal(syscall.SIGCONT)
 		t.release()
+		Eventually(t.answered).Should(Receive(Equal(http.StatusConflict)))
 		over(ctx)
 		Expect(first.gate.writes()).To(Equal(before))
 	})

@@ -20,18 +20,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// hold is the point at which a gate holds a request.
-type hold int
-
-const (
-	holdRequest hold = iota
-	holdAnswer
-)
-
 // trap holds the first request that it is set for.
 type trap struct {
 	method, path string
-	hold         hold
 	// caught is closed when the request is held; open releases it.
 	caught, open chan struct{}
 	// answered gets the status code that the API server gave.
@@ -81,11 +72,11 @@ func newGate() *gate {
 }
 
 // set lays a trap for the next such request.
-func (g *gate) set(method, path string, hold hold) *trap {
+func (g *gate) set(method, path string) *trap {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.trap = &trap{
-		method: method, path: path, hold: hold,
+		method: method, path: path,
 		caught: make(chan struct{}), open: make(chan struct{}), answered: make(chan int, 1),
 	}
 	DeferCleanup(sync.OnceFunc(g.trap.release))
@@ -117,16 +108,10 @@ func (g *gate) pass(proxy http.Handler, w http.ResponseWriter, r *http.Request) 
 	late := r.Clone(context.WithoutCancel(r.Context()))
 	late.Body = io.NopCloser(bytes.NewReader(body))
 	answer := httptest.NewRecorder()
-	if t.hold == holdRequest {
-		close(t.caught)
-		<-t.open
-	}
+	close(t.caught)
+	<-t.open
 	proxy.ServeHTTP(answer, late)
 	t.answered <- answer.Code
-	if t.hold == holdAnswer {
-		close(t.caught)
-		<-t.open
-	}
 	for name, values := range answer.Header() {
 		w.Header()[name] = values
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/term"
 	"github.com/signet-dev/signet/internal/webhookcert"
 )
 
@@ -204,15 +205,17 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	if err := mgr.Add(observer); err != nil {
 		return fmt.Errorf("add gateway observer: %w", err)
 	}
-	writer, claims := kubeclient.WhileLeading(mgr.GetClient(), leading), slots.NewClaimCache()
+	writer, written := kubeclient.WhileLeading(mgr.GetClient(), leading), kubeclient.NewWritten()
+	shared := &term.Term{
+		Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache(), Namespaces: options.Namespaces,
+	}
 	bindings := &signaturebinding.Reconciler{
-		Client: writer, Live: mgr.GetAPIReader(), Claims: claims, Routes: observer,
-		Namespaces: options.Namespaces, Clock: clock.RealClock{},
+		Client: writer, Live: mgr.GetAPIReader(), Term: shared, Written: written, Routes: observer, Clock: clock.RealClock{},
 	}
 	if err := bindings.SetupWithManager(mgr, options.Concurrency); err != nil {
 		return err
 	}
-	keys := &signaturekey.Reconciler{Client: writer, Claims: claims, Clock: clock.RealClock{}, Rand: rand.Reader}
+	keys := &signaturekey.Reconciler{Client: writer, Term: shared, Written: written, Clock: clock.RealClock{}, Rand: rand.Reader}
 	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})

@@ -21,7 +21,9 @@ import (
 	"github.com/signet-dev/signet/internal/cmd/manager"
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/slots"
+	"github.com/signet-dev/signet/internal/term"
 	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
@@ -68,15 +70,18 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	claims := slots.NewClaimCache()
-	running.Keys = &signaturekey.Reconciler{Client: mgr.GetClient(), Claims: claims, Clock: options.Clock, Rand: rand.Reader}
+	written := kubeclient.NewWritten()
+	shared := &term.Term{
+		Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache(), Namespaces: options.Namespaces,
+	}
+	running.Keys = &signaturekey.Reconciler{Client: mgr.GetClient(), Term: shared, Written: written, Clock: options.Clock, Rand: rand.Reader}
 	Expect(running.Keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: concurrency,
 	})).To(Succeed())
 	if options.Bindings {
 		running.Bindings = &signaturebinding.Reconciler{
-			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: claims, Routes: routes(mgr, options),
-			Clock: options.Clock,
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Term: shared, Written: written,
+			Routes: routes(mgr, options), Clock: options.Clock,
 		}
 		Expect(running.Bindings.SetupWithManager(mgr, concurrency)).To(Succeed())
 	}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubeclient
+
+import (
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Written has the API server's responses to writes of objects that the caches may not
+// show yet, so that a decision need not wait for a watch to be made on the newest
+// version. It is shared by all that write these objects.
+type Written struct {
+	mu      sync.Mutex
+	objects map[writtenName]client.Object
+}
+
+type writtenName struct {
+	kind string
+	name types.NamespacedName
+}
+
+// NewWritten returns an empty memory.
+func NewWritten() *Written {
+	return &Written{objects: map[writtenName]client.Object{}}
+}
+
+// Store keeps the response to the write of an object, which must not be changed any
+// more.
+func (w *Written) Store(object client.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.objects[writtenNameOf(object)] = object
+}
+
+// Seen drops what is kept of an object if a watch has shown it in that version or a
+// newer one.
+func (w *Written) Seen(object client.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if written, known := w.objects[writtenNameOf(object)]; known && !isBefore(object, written) {
+		delete(w.objects, writtenNameOf(object))
+	}
+}
+
+// Newest returns the response to the last write of the object that a cache has, if
+// that is newer, else the object. It is not nil: whether an object exists that a cache
+// does not show, only the API server knows.
+func Newest[T client.Object](w *Written, cached T) T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := writtenNameOf(cached)
+	written, known := w.objects[name].(T)
+	if !known {
+		return cached
+	}
+	if isBefore(cached, written) {
+		return written
+	}
+	delete(w.objects, name)
+	return cached
+}
+
+// isBefore reports whether one version of an object is older than another one.
+func isBefore(object, other client.Object) bool {
+	order, err := resourceversion.CompareResourceVersion(object.GetResourceVersion(), other.GetResourceVersion())
+	return err == nil && order < 0 && object.GetUID() == other.GetUID()
+}
+
+func writtenNameOf(object client.Object) writtenName {
+	kind, _ := kindOf(object)
+	return writtenName{kind, client.ObjectKeyFromObject(object)}
+}
