@@ -160,9 +160,10 @@ func TestSecretOfAnEarlierKeyIsReleased(t *testing.T) {
 	for name, c := range map[string]struct {
 		objects []client.Object
 		kept    bool
+		ready   metav1.ConditionStatus
 	}{
-		"no binding relies on it": {nil, false},
-		"a binding relies on it":  {[]client.Object{holder()}, true},
+		"no binding relies on it": {nil, false, metav1.ConditionUnknown},
+		"a binding relies on it":  {[]client.Object{holder()}, true, metav1.ConditionFalse},
 	} {
 		t.Run(name, func(t *testing.T) {
 			old := testSecret(t, ofEarlierKey, gen.WithFinalizers(protection), gen.DeletedAt(deletionTime))
@@ -174,8 +175,18 @@ func TestSecretOfAnEarlierKeyIsReleased(t *testing.T) {
 			if err := store.Get(t.Context(), orders, &corev1.Secret{}); (err == nil) != c.kept {
 				t.Errorf("the Secret: %v", err)
 			}
-			if got := f.ready(t); got.Status != metav1.ConditionUnknown || got.Reason != signetv1alpha1.ReasonSecretTerminating {
+			if got := f.ready(t); got.Status != c.ready || got.Reason != signetv1alpha1.ReasonSecretTerminating {
 				t.Errorf("Ready is %s %s", got.Status, got.Reason)
+			}
+			if !c.kept {
+				return
+			}
+			f.change(t, gen.WithTrigger("renew"))
+			for range 3 {
+				f.after(t, 2*time.Minute)
+			}
+			if got := f.ready(t); got.Status != metav1.ConditionTrue || f.liveSecret(t).UID == old.UID {
+				t.Errorf("after the trigger, Ready is %s %s", got.Status, got.Reason)
 			}
 		})
 	}

@@ -160,7 +160,7 @@ func carriedOut(o Observation, plan Plan) Observation {
 	case RemoveKeyProtection:
 		o.Key.Finalizers = without(o.Key.Finalizers)
 	case ReleaseCollected:
-		o.Secret = nil
+		o.Secret, o.SecretLive = nil, true
 	case KeepProtection:
 	}
 	if !o.Key.DeletionTimestamp.IsZero() && len(o.Key.Finalizers) == 0 {

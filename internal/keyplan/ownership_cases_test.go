@@ -14,6 +14,7 @@ import (
 
 const (
 	beingCollected = `Secret "orders" belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. If it takes long, check the finalizers of the Secret.`
+	stillRelied    = `Secret "orders" belongs to an earlier SignatureKey of this name and is being deleted, but bindings still rely on it. Save its content if you need it. To remove it and generate new material, set spec.rotation.trigger to another value.`
 	unproven       = `Secret "orders" is not the one that this key had: that one is gone, and nothing proves that Signet wrote this one. Delete it to generate new material, or restore the Secret from a backup without owner references.`
 	replaced       = `Secret "orders" was replaced: bindings use the key, and this Secret has other values or an owner. Restore it from a backup without owner references, or set spec.rotation.trigger to another value to adopt its values.`
 	adoptedMessage = `Adopted existing Secret "orders" with version active-id.`
@@ -27,6 +28,15 @@ var (
 	replacement  = gen.WithUID("replacement-uid")
 	collected    = gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences[0].UID = "earlier-uid" })
 	onlyKeyLabel = gen.SecretFunc(func(s *corev1.Secret) { delete(s.Labels, signetv1alpha1.LabelMaterial) })
+
+	// relied is a bound key whose name has the protected and deleted Secret of an earlier
+	// key.
+	relied = func(key *signetv1alpha1.SignatureKey) Observation {
+		return Observation{
+			Key: key, Users: []string{"shop"}, HasHolder: true,
+			Secret: testSecret(testKey(), activeSet, collected, gen.WithFinalizers(protection), gen.DeletedAt(earlier)),
+		}
+	}
 
 	waitsForCollection = Plan{
 		Status: statusOf(waiting(testNow, signetv1alpha1.ReasonSecretTerminating, beingCollected), notBound(testNow)),
@@ -69,14 +79,19 @@ var ownershipCases = map[string]planCase{
 		},
 	},
 	"a deleted Secret of an earlier key is kept while a binding relies on it": {
-		observation: Observation{
-			Key: testKey(isProtected), Users: []string{"shop"}, HasHolder: true,
-			Secret: testSecret(testKey(), activeSet, collected, gen.WithFinalizers(protection), gen.DeletedAt(earlier)),
-		},
+		observation: relied(testKey(isProtected, gen.WithTrigger("first"))),
 		want: Plan{
-			RequeueAfter: fiveMinutes,
-			Status:       statusOf(waiting(testNow, signetv1alpha1.ReasonSecretTerminating, beingCollected), boundToShop(testNow)),
-			Events:       []event{normal(signetv1alpha1.ReasonSecretTerminating, beingCollected), normal(signetv1alpha1.ReasonBound, usedMessage)},
+			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretTerminating, stillRelied), boundToShop(testNow), observed("first", "")),
+			Events: []event{warning(signetv1alpha1.ReasonSecretTerminating, stillRelied), normal(signetv1alpha1.ReasonBound, usedMessage)},
+		},
+	},
+	"a deleted Secret of an earlier key is released by the trigger": {
+		observation: with(relied(testKey(isProtected, gen.WithTrigger("renew"), withStatus(
+			stalled(earlier, signetv1alpha1.ReasonSecretTerminating, stillRelied), boundToShop(earlier), observed("first", "")))),
+			func(o *Observation) { o.Releasing = true }),
+		want: Plan{
+			Protection: ReleaseCollected,
+			Status:     statusOf(stalled(earlier, signetv1alpha1.ReasonSecretTerminating, stillRelied), boundToShop(earlier), observed("first", "")),
 		},
 	},
 	"a Secret with the key's owner reference but without its label is not the key's": {

@@ -95,17 +95,19 @@ func (p *planner) releasesPublic() bool {
 }
 
 // mayReleaseCollected reports whether the finalizer is all that keeps a deleted
-// Secret of an earlier key. No binding relies on its bytes.
+// Secret of an earlier key. No binding relies on its bytes, or the spec consents.
 func (p *planner) mayReleaseCollected() bool {
 	return p.ownership == material.Collected && p.recordIsGone() && p.Secret.Type == signetv1alpha1.SecretType &&
-		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && !p.HasHolder && !p.terminating() && !p.NamespaceTerminating
+		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && (!p.HasHolder || p.consents()) && !p.terminating() && !p.NamespaceTerminating
 }
 
-// lossReported reports whether status contains the loss of the Secret: only then
-// is a change of the trigger a consent.
+// lossReported reports whether status contains the loss of the Secret, or that it is
+// being deleted with what bindings rely on: only then is a change of the trigger a
+// consent.
 func (p *planner) lossReported() bool {
 	condition := meta.FindStatusCondition(p.Key.Status.Conditions, signetv1alpha1.ConditionReady)
-	return condition != nil && condition.Reason == signetv1alpha1.ReasonSecretLost
+	return condition != nil && (condition.Reason == signetv1alpha1.ReasonSecretLost ||
+		condition.Reason == signetv1alpha1.ReasonSecretTerminating && condition.Status == metav1.ConditionFalse)
 }
 
 // consents reports whether the spec allows new material in place of lost one.

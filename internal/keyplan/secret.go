@@ -39,9 +39,7 @@ func (p *planner) classifySecret() (bool, error) {
 	case material.Unproven:
 		return p.classifyUnproven()
 	case material.Collected:
-		return p.block(status.Waiting(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
-			"Secret %q belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. "+
-				"If it takes long, check the finalizers of the Secret.", p.Secret.Name))), nil
+		return p.classifyCollected(), nil
 	case material.OtherType:
 		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
 			"Secret %q contains material of another type (%s). Delete it, or create the key with another spec.target.name.",
@@ -77,6 +75,39 @@ func (p *planner) adopt() (decided bool, err error) {
 	recorded := p.Key.Status
 	p.adopted = p.firstSeen() || p.lossReported() || recorded.KeyID == "" || recorded.SecretUID != ""
 	return p.classifyDeletion(), nil
+}
+
+// classifyCollected decides about the Secret of an earlier key of this name. While the
+// status of a binding relies on its bytes, only the trigger has it removed: they can be
+// saved until then.
+func (p *planner) classifyCollected() (decided bool) {
+	switch {
+	case !p.keptByHolder():
+		return p.block(status.Waiting(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
+			"Secret %q belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. "+
+				"If it takes long, check the finalizers of the Secret.", p.Secret.Name)))
+	case !p.consents():
+		p.recordTriggers()
+	}
+	p.clearMaterialStatus()
+	p.setReady(status.Stalled(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
+		"Secret %q belongs to an earlier SignatureKey of this name and is being deleted, but bindings still rely on it. "+
+			"Save its content if you need it. To remove it and generate new material, set spec.rotation.trigger to another value.", p.Secret.Name)))
+	return true
+}
+
+// keptByHolder reports whether bindings are all that prevents the release of a deleted
+// Secret of an earlier key.
+func (p *planner) keptByHolder() bool {
+	return p.HasHolder && !p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret)
+}
+
+// recordTriggers records the triggers that are present when a loss is first reported:
+// they are no consent to new material.
+func (p *planner) recordTriggers() {
+	if !p.lossReported() {
+		p.plan.Status.ObservedTrigger, p.plan.Status.ObservedRevokeTrigger = p.Key.Trigger(), p.Key.RevokeTrigger()
+	}
 }
 
 // classifyUnproven decides about a Secret in place of the one on record that has
@@ -203,17 +234,14 @@ func (p *planner) rememberUnwatched(object metav1.Object, readiness status.Readi
 }
 
 // markSecretLost ends a plan without material, unless the spec consents to new
-// material. The trigger that is present when the loss is first reported is no
-// consent. The loss takes precedence over every other problem.
+// material. The loss takes precedence over every other problem.
 func (p *planner) markSecretLost(message string) (decided bool) {
 	p.clearMaterialStatus()
 	if p.consents() {
 		p.consented = true
 		return false
 	}
-	if !p.lossReported() {
-		p.plan.Status.ObservedTrigger, p.plan.Status.ObservedRevokeTrigger = p.Key.Trigger(), p.Key.RevokeTrigger()
-	}
+	p.recordTriggers()
 	p.readiness, p.plan.Terminal = status.Stalled(signetv1alpha1.ReasonSecretLost, message), false
 	return true
 }
