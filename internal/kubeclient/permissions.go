@@ -99,6 +99,11 @@ func CheckAccess(ctx context.Context, config *rest.Config, permissions []Permiss
 	if err != nil {
 		return fmt.Errorf("create client: %w", err)
 	}
+	return ReviewAccess(ctx, clients, permissions)
+}
+
+// ReviewAccess is CheckAccess with clients that exist already.
+func ReviewAccess(ctx context.Context, clients kubernetes.Interface, permissions []Permission) error {
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
 	missing := make([]Permission, len(permissions))

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package namespaces
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Collector returns the metric of that name: 1 for each namespace of --namespaces that
+// is served, 0 for each that is not. The names are values of a flag, and not of
+// objects that tenants create. A nil Cache has no series.
+func (c *Cache) Collector(name string) prometheus.Collector {
+	return &collector{cache: c, served: prometheus.NewDesc(name,
+		"1 if the namespace is served, 0 if it or a permission in it is missing. Only with --namespaces.", []string{"namespace"}, nil)}
+}
+
+type collector struct {
+	cache  *Cache
+	served *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- c.served }
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(samples chan<- prometheus.Metric) {
+	for _, namespace := range c.cache.Namespaces() {
+		value := 0.0
+		if c.cache.IsServed(namespace) {
+			value = 1
+		}
+		samples <- prometheus.MustNewConstMetric(c.served, prometheus.GaugeValue, value, namespace)
+	}
+}
