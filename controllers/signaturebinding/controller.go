@@ -93,8 +93,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.Routes.WaitForSync(ctx); err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.Term.Begin(ctx); err != nil {
-		return ctrl.Result{}, err
+	if after, ok, err := r.Term.Begin(ctx, request.Namespace); !ok {
+		return ctrl.Result{RequeueAfter: after}, err
 	}
 	result, err := r.newSession(ctx, request).reconcile()
 	switch {

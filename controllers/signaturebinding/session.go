@@ -105,6 +105,9 @@ func (s *session) decide() (verdict, error) {
 		return verdict{}, errBusy
 	}
 	defer end()
+	if !s.claims.IsPrimed() {
+		return verdict{}, errBusy // no longer served: reconciled again when it is
+	}
 	binding := s.claims.Binding(s.request.Name)
 	if binding == nil {
 		s.refusedWrites.Forget(s.request.NamespacedName)

@@ -61,8 +61,8 @@ type Reconciler struct {
 // meanwhile: a key that another writer is at work on is reconciled again when that
 // ends.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-	if err := r.Term.Begin(ctx); err != nil {
-		return ctrl.Result{}, err
+	if after, ok, err := r.Term.Begin(ctx, request.Namespace); !ok {
+		return ctrl.Result{RequeueAfter: after}, err
 	}
 	end, ok := r.claims().WriteKey(request.Namespace, request.Name, r.waiter(request))
 	if !ok {
@@ -119,6 +119,9 @@ func (r *Reconciler) beginRelease(request ctrl.Request, o *keyplan.Observation) 
 		return nil, false
 	}
 	defer endDecision()
+	if !claims.IsPrimed() {
+		return nil, false // the namespace is no longer served
+	}
 	use := claims.Use(o.Key)
 	o.Releasing = true
 	o.Users = slices.Compact(slices.Sorted(slices.Values(append(use.Users, use.Unsettled...))))

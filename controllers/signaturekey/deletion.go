@@ -43,7 +43,11 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 		return ctrl.Result{}, err
 	}
 	released, waiting := left.public, false
-	use := r.claims().Namespace(key.Namespace).Use(&signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: key.Name}})
+	claims := r.claims().Namespace(key.Namespace)
+	if !claims.IsPrimed() {
+		return ctrl.Result{}, nil // the namespace is no longer served
+	}
+	use := claims.Use(&signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Name: key.Name}})
 	if use.Recorded || use.MayHold {
 		left.secrets = append(left.secrets, left.collected...)
 	} else {

@@ -27,7 +27,7 @@ func (r *Reconciler) observe(ctx context.Context, key *signetv1alpha1.SignatureK
 	o := keyplan.Observation{Key: key, PublicKeyEnabled: r.PublicKeyEnabled, Watch: r.rotations.watch(key)}
 	o.Answer.Readiness, o.Answer.Left = r.liveReads.lookup(key)
 	o.GoneUID, o.NameTaken = r.liveReads.lookupSecret(key)
-	if err := r.observeCached(ctx, &o); err != nil {
+	if err := r.observeCached(ctx, &o); err != nil || o.CacheLag > 0 {
 		return o, err
 	}
 	if err := r.observeLive(ctx, &o); err != nil || o.CacheLag > 0 {
@@ -77,7 +77,12 @@ func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) 
 			o.Public = kubeclient.Newest(r.Written, o.Public)
 		}
 	}
-	use := r.claims().Namespace(o.Key.Namespace).Use(o.Key)
+	claims := r.claims().Namespace(o.Key.Namespace)
+	if !claims.IsPrimed() {
+		o.CacheLag = kubeclient.StaleDelay // the namespace is no longer served
+		return nil
+	}
+	use := claims.Use(o.Key)
 	o.Users, o.HasHolder = use.Users, use.Granted
 	return nil
 }

@@ -151,6 +151,7 @@ func (m *member) serve(parent context.Context, access Access) string {
 	if parent.Err() != nil {
 		return problem
 	}
+	m.cache.notify(m.namespace, false)
 	for _, of := range m.informers() {
 		of.disconnect(created)
 	}

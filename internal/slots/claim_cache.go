@@ -130,6 +130,14 @@ func (c *ClaimCache) MarkPrimed(listVersion string) {
 	}
 }
 
+// Forget drops the cache of a namespace that is no longer served. A new one is filled
+// as in a new term, which is safe whatever the writes in flight become.
+func (c *ClaimCache) Forget(namespace string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.entries, namespace)
+}
+
 // Namespaces returns the namespaces that have a cache.
 func (c *ClaimCache) Namespaces() []string {
 	c.mu.Lock()

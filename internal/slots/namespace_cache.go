@@ -102,6 +102,14 @@ func (c *NamespaceCache) MarkPrimed(listVersion string) {
 	}
 }
 
+// IsPrimed reports whether the leader's own list is complete. Before that, what is not
+// in the cache may exist.
+func (c *NamespaceCache) IsPrimed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.primed
+}
+
 // precedesList reports whether this version of a binding is older than the leader's own
 // list. One that the list has not shown was gone by then.
 func (c *NamespaceCache) precedesList(binding *signetv1alpha1.SignatureBinding) bool {

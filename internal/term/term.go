@@ -6,16 +6,26 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// pageSize is the number of bindings in one page of a list.
-const pageSize = 500
+const (
+	// pageSize is the number of bindings in one page of a list.
+	pageSize = 500
+	// pageTimeout is how long a page may take: a namespace that does not answer must
+	// not keep a worker from the others.
+	pageTimeout = 30 * time.Second
+	// busyDelay is when to try again while another worker lists the same namespace.
+	busyDelay = 250 * time.Millisecond
+)
 
 // Term is the time for which this process leads. Its fields are set before Begin.
 type Term struct {
@@ -23,43 +33,114 @@ type Term struct {
 	Cache, Live client.Reader
 	// Claims is what decisions are made on.
 	Claims *slots.ClaimCache
-	// Namespaces that are served; empty means all.
-	Namespaces []string
+	// Served are the namespaces that are served; nil means all. Follow must be called
+	// with it.
+	Served *namespaces.Cache
+	// Join prepares a namespace that is served before the first decision about it; nil if
+	// there is nothing to prepare.
+	Join func(ctx context.Context, namespace string) error
 
 	mu    sync.Mutex
-	begun bool
+	lists map[string]*list
 }
 
-// Begin lists all bindings from the API server, at its first call that succeeds. Each
-// reconcile of a key or binding calls it first.
-func (t *Term) Begin(ctx context.Context) error {
+// list is one list of bindings. The lock is held while it is made.
+type list struct {
+	sync.Mutex
+	done atomic.Bool
+}
+
+// Begin lists the bindings from the API server, at its first call that succeeds: all of
+// them, or with Served those of the namespace, and again when it is served again. Each
+// reconcile of a key or binding calls it first. If ok is false, no decision about the
+// namespace may be made now; after is when to try again, or zero if it is not served:
+// all objects are reconciled when it is.
+func (t *Term) Begin(ctx context.Context, namespace string) (after time.Duration, ok bool, err error) {
+	if t.Served == nil {
+		err = t.beginAll(ctx)
+		return 0, err == nil, err
+	}
+	if !t.Served.IsServed(namespace) {
+		return 0, false, nil
+	}
+	listed := t.listOf(namespace)
+	if listed.done.Load() {
+		return 0, true, nil
+	}
+	if !listed.TryLock() {
+		return busyDelay, false, nil // this worker is for other namespaces meanwhile
+	}
+	defer listed.Unlock()
+	if listed.done.Load() {
+		return 0, true, nil
+	}
+	if err := t.beginNamespace(ctx, namespace); err != nil {
+		return 0, false, err
+	}
+	listed.done.Store(true)
+	return 0, true, nil
+}
+
+// Follow forgets a namespace that is no longer served. When it is served again,
+// decisions begin as with a new leader.
+func (t *Term) Follow(served *namespaces.Cache) {
+	t.Served = served
+	served.Subscribe(func(namespace string, served bool) {
+		if served {
+			return
+		}
+		t.mu.Lock()
+		delete(t.lists, namespace)
+		t.mu.Unlock()
+		t.Claims.Forget(namespace)
+	})
+}
+
+func (t *Term) listOf(namespace string) *list {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.begun {
-		return nil
+	if t.lists == nil {
+		t.lists = map[string]*list{}
 	}
-	namespaces := t.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{metav1.NamespaceAll}
+	if t.lists[namespace] == nil {
+		t.lists[namespace] = &list{}
 	}
-	for _, namespace := range namespaces {
-		version, err := t.list(ctx, namespace)
-		if err != nil {
+	return t.lists[namespace]
+}
+
+func (t *Term) beginNamespace(ctx context.Context, namespace string) error {
+	if t.Join != nil {
+		if err := t.Join(ctx, namespace); err != nil {
 			return err
 		}
-		if namespace == metav1.NamespaceAll {
-			t.Claims.MarkPrimed(version)
-		} else {
-			t.Claims.Namespace(namespace).MarkPrimed(version)
-		}
 	}
-	t.begun = true
+	claims := t.Claims.Namespace(namespace) // later ones are of a later list
+	version, err := t.list(ctx, namespace, claims.Prime)
+	if err == nil {
+		claims.MarkPrimed(version)
+	}
+	return err
+}
+
+func (t *Term) beginAll(ctx context.Context) error {
+	listed := t.listOf(metav1.NamespaceAll)
+	listed.Lock()
+	defer listed.Unlock()
+	if listed.done.Load() {
+		return nil
+	}
+	version, err := t.list(ctx, metav1.NamespaceAll, t.Claims.Prime)
+	if err != nil {
+		return err
+	}
+	t.Claims.MarkPrimed(version)
+	listed.done.Store(true)
 	return nil
 }
 
-// list returns the resourceVersion of the list of bindings: all pages show the state at
-// the first one.
-func (t *Term) list(ctx context.Context, namespace string) (version string, err error) {
+// list passes each binding to add and returns the resourceVersion of the list: all pages
+// show the state at the first one.
+func (t *Term) list(ctx context.Context, namespace string, add func(*signetv1alpha1.SignatureBinding)) (version string, err error) {
 	var keys signetv1alpha1.SignatureKeyList
 	if err := t.Cache.List(ctx, &keys, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return "", fmt.Errorf("list SignatureKeys: %w", err)
@@ -67,18 +148,28 @@ func (t *Term) list(ctx context.Context, namespace string) (version string, err 
 	for i := range keys.Items {
 		t.Claims.ObserveKey(keys.Items[i].Namespace, keys.Items[i].Name, &keys.Items[i])
 	}
-	var page signetv1alpha1.SignatureBindingList
+	next := ""
 	for {
-		err := t.Live.List(ctx, &page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(page.Continue))
+		page, err := t.page(ctx, namespace, next)
 		if err != nil {
-			return "", fmt.Errorf("list SignatureBindings: %w", err)
+			return "", err
 		}
 		for i := range page.Items {
-			t.Claims.Prime(&page.Items[i])
+			add(&page.Items[i])
 		}
-		if page.Continue == "" {
+		if next = page.Continue; next == "" {
 			return page.ResourceVersion, nil
 		}
-		page.Items = nil
 	}
+}
+
+func (t *Term) page(ctx context.Context, namespace, next string) (*signetv1alpha1.SignatureBindingList, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	page := &signetv1alpha1.SignatureBindingList{}
+	err := t.Live.List(ctx, page, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(next))
+	if err != nil {
+		return nil, fmt.Errorf("list SignatureBindings: %w", err)
+	}
+	return page, nil
 }

@@ -3,6 +3,7 @@
 package manager
 
 import (
+	"context"
 	"fmt"
 	"unique"
 
@@ -10,36 +11,70 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/namespaces"
 )
 
-// CacheOptions returns the options of the caches that the reconcilers read,
-// which cover all namespaces if none is named. Of Secrets and ConfigMaps, only
-// those labeled as material are watched, whatever else RBAC would allow.
-func CacheOptions(namespaces []string) (cache.Options, error) {
+// CacheOptions returns the options of the caches that the reconcilers read. Of
+// Secrets and ConfigMaps, only those labeled as material are watched, whatever else
+// RBAC would allow.
+func CacheOptions() (cache.Options, error) {
 	labeled, err := labels.NewRequirement(signetv1alpha1.LabelMaterial, selection.Exists, nil)
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("select objects labeled as material: %w", err)
 	}
 	material := cache.ByObject{Label: labels.NewSelector().Add(*labeled)}
-	options := cache.Options{
+	return cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: material, &corev1.ConfigMap{}: material,
 			&signetv1alpha1.SignatureKey{}: {Transform: compact}, &signetv1alpha1.SignatureBinding{}: {Transform: compact},
 		},
+	}, nil
+}
+
+// remedy is what to do about a namespace in which a permission is missing.
+const remedy = "Create the namespace if it does not exist, and apply its RoleBinding (config/namespaced)"
+
+// NewCache returns the function that creates the caches of a manager: one of all
+// namespaces if none is named, else one of each.
+func NewCache(names []string) cache.NewCacheFunc {
+	if len(names) == 0 {
+		return cache.New
 	}
-	if len(namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range namespaces {
-			options.DefaultNamespaces[namespace] = cache.Config{}
+	return func(config *rest.Config, options cache.Options) (cache.Cache, error) {
+		check, err := namespaces.NewCheck(config, namespaces.Requirements{
+			Permissions: namespacePermissions(), Existence: true, Remedy: remedy,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return namespaces.New(config, options, namespaces.Options{Namespaces: names, Check: check}), nil
+	}
+}
+
+// ServedNamespaces returns the cache of a manager with --namespaces, which knows which
+// of them are served; nil without. Each kind that a controller follows is named, so
+// that each namespace is served with all of them.
+func ServedNamespaces(ctx context.Context, mgr ctrl.Manager) (*namespaces.Cache, error) {
+	served, ok := mgr.GetCache().(*namespaces.Cache)
+	if !ok {
+		return nil, nil //nolint:nilnil // stands for all namespaces
+	}
+	for _, object := range []client.Object{
+		&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}, &corev1.ConfigMap{},
+	} {
+		if _, err := served.GetInformer(ctx, object); err != nil {
+			return nil, fmt.Errorf("follow %T: %w", object, err)
 		}
 	}
-	return options, nil
+	return served, nil
 }
 
 // compact lets objects share the texts that only have a few values: each is decoded

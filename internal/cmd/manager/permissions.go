@@ -7,18 +7,14 @@ import (
 	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
-// permissions returns those that the manager cannot work without: to fill its
-// caches, to lead, and to write what it decides. Others, such as those for the
-// routes of the Gateway API, are reported when they are needed.
+// permissions returns those that the manager cannot start without: to lead, and, if it
+// works in all namespaces, those of each. With --namespaces, each namespace is checked
+// alone, and again while the manager runs.
 func (o Options) permissions() []kubeclient.Permission {
-	group := signetv1alpha1.GroupVersion.Group
-	permissions := kubeclient.ForNamespaces(o.Namespaces,
-		kubeclient.Permission{Group: group, Resource: "signaturekeys", Verbs: []string{"get", "list", "watch", "patch"}},
-		kubeclient.Permission{Group: group, Resource: "signaturekeys", Subresource: "status", Verbs: []string{"patch"}},
-		kubeclient.Permission{Group: group, Resource: "signaturebindings", Verbs: []string{"list", "watch"}},
-		kubeclient.Permission{Group: group, Resource: "signaturebindings", Subresource: "status", Verbs: []string{"update"}},
-		kubeclient.Permission{Resource: "secrets", Verbs: []string{"get", "list", "watch", "create", "patch"}},
-	)
+	var permissions []kubeclient.Permission
+	if len(o.Namespaces) == 0 {
+		permissions = namespacePermissions()
+	}
 	if o.LeaderElect {
 		leases := kubeclient.Permission{Namespace: o.OwnNamespace, Group: "coordination.k8s.io", Resource: "leases"}
 		create, renew := leases, leases
@@ -27,4 +23,19 @@ func (o Options) permissions() []kubeclient.Permission {
 		permissions = append(permissions, create, renew)
 	}
 	return permissions
+}
+
+// namespacePermissions returns those without which no namespace can be served: to fill
+// its caches, and to write what is decided. Others, such as those for the routes of the
+// Gateway API, are reported when they are needed.
+func namespacePermissions() []kubeclient.Permission {
+	group := signetv1alpha1.GroupVersion.Group
+	return []kubeclient.Permission{
+		{Group: group, Resource: "signaturekeys", Verbs: []string{"get", "list", "watch", "patch"}},
+		{Group: group, Resource: "signaturekeys", Subresource: "status", Verbs: []string{"patch"}},
+		{Group: group, Resource: "signaturebindings", Verbs: []string{"list", "watch"}},
+		{Group: group, Resource: "signaturebindings", Subresource: "status", Verbs: []string{"update"}},
+		{Resource: "secrets", Verbs: []string{"get", "list", "watch", "create", "patch"}},
+		{Resource: "configmaps", Verbs: []string{"list", "watch"}},
+	}
 }

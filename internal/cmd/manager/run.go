@@ -30,6 +30,7 @@ import (
 	"github.com/signet-dev/signet/internal/gatewayapi"
 	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/term"
 	"github.com/signet-dev/signet/internal/webhookcert"
@@ -118,7 +119,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	caches, err := CacheOptions(options.Namespaces)
+	caches, err := CacheOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -133,6 +134,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                              scheme,
 		Cache:                               caches,
+		NewCache:                            NewCache(options.Namespaces),
 		Metrics:                             metricsserver.Options{BindAddress: options.MetricsBindAddress},
 		HealthProbeBindAddress:              options.HealthProbeBindAddress,
 		WebhookServer:                       webhookServer(options, rotator),
@@ -152,10 +154,14 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if !options.LeaderElect {
 		leading = func() bool { return true }
 	}
-	if err := addControllers(ctx, mgr, options, leading); err != nil {
+	served, err := ServedNamespaces(ctx, mgr)
+	if err != nil {
 		return nil, err
 	}
-	if err := RegisterStateCollector(mgr.GetClient(), clock.RealClock{}); err != nil {
+	if err := addControllers(ctx, mgr, options, leading, served); err != nil {
+		return nil, err
+	}
+	if err := registerCollectors(mgr.GetClient(), served); err != nil {
 		return nil, err
 	}
 	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
@@ -191,7 +197,7 @@ func webhookServer(options Options, rotator *webhookcert.Rotator) webhook.Server
 	return webhook.NewServer(serverOptions)
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool, served *namespaces.Cache) error {
 	if err := index.Setup(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -206,9 +212,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 		return fmt.Errorf("add gateway observer: %w", err)
 	}
 	writer, written := kubeclient.WhileLeading(mgr.GetClient(), leading), kubeclient.NewWritten()
-	shared := &term.Term{
-		Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache(), Namespaces: options.Namespaces,
-	}
+	shared := &term.Term{Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache()}
+	shared.Follow(served)
 	bindings := &signaturebinding.Reconciler{
 		Client: writer, Live: mgr.GetAPIReader(), Term: shared, Written: written, Routes: observer, Clock: clock.RealClock{},
 	}

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/namespaces"
 )
 
 // No label of these metrics is the name of an object: the number of series is
@@ -44,16 +45,28 @@ type stateCollector struct {
 }
 
 // RegisterStateCollector adds the counts of keys and bindings to the metrics of
-// this process. It replaces the collector of a manager that ran before.
+// this process.
 func RegisterStateCollector(reader client.Reader, clock clock.PassiveClock) error {
-	collector := &stateCollector{reader: reader, clock: clock}
+	return register(&stateCollector{reader: reader, clock: clock})
+}
+
+// registerCollectors adds what the caches show to the metrics of this process.
+func registerCollectors(reader client.Reader, served *namespaces.Cache) error {
+	return errors.Join(
+		RegisterStateCollector(reader, clock.RealClock{}),
+		register(served.Collector("signet_namespace_served")),
+	)
+}
+
+// register adds a collector. It replaces that of a manager that ran before.
+func register(collector prometheus.Collector) error {
 	err := metrics.Registry.Register(collector)
 	if known := (prometheus.AlreadyRegisteredError{}); errors.As(err, &known) {
 		metrics.Registry.Unregister(known.ExistingCollector)
 		err = metrics.Registry.Register(collector)
 	}
 	if err != nil {
-		return fmt.Errorf("register state collector: %w", err)
+		return fmt.Errorf("register collector: %w", err)
 	}
 	return nil
 }

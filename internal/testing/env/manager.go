@@ -71,9 +71,10 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 		options.Clock = clock.RealClock{}
 	}
 	written := kubeclient.NewWritten()
-	shared := &term.Term{
-		Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache(), Namespaces: options.Namespaces,
-	}
+	served, err := manager.ServedNamespaces(context.Background(), mgr)
+	Expect(err).NotTo(HaveOccurred())
+	shared := &term.Term{Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache()}
+	shared.Follow(served)
 	running.Keys = &signaturekey.Reconciler{Client: mgr.GetClient(), Term: shared, Written: written, Clock: options.Clock, Rand: rand.Reader}
 	Expect(running.Keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnabled, ClusterWide: len(options.Namespaces) == 0, Concurrency: concurrency,
@@ -98,13 +99,14 @@ func (c *Cluster) newManager(options ManagerOptions, requests *RequestLog) ctrl.
 		config.Wrap(options.Transport)
 	}
 	config.Wrap(requests.wrap)
-	caches, err := manager.CacheOptions(options.Namespaces)
+	caches, err := manager.CacheOptions()
 	Expect(err).NotTo(HaveOccurred())
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:  c.Scheme,
-		Cache:   caches,
-		Metrics: metricsserver.Options{BindAddress: "0"},
-		Logger:  ctrl.Log,
+		Scheme:   c.Scheme,
+		Cache:    caches,
+		NewCache: manager.NewCache(options.Namespaces),
+		Metrics:  metricsserver.Options{BindAddress: "0"},
+		Logger:   ctrl.Log,
 		// One process has many managers, and their metrics have the same names.
 		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
 	})
