@@ -14,7 +14,7 @@ const (
 	//   - Unknown, and False after five minutes: SourceNotFound,
 	//     SecretTerminating, NamespaceTerminating, WriteRefused, WriteFailed
 	//   - False: InvalidSpec, InvalidSource, InvalidMaterial, SecretOwnedByOther,
-	//     SecretLost, SecretTerminating, TypeNotEnabled, KeyTerminating
+	//     SecretLost, SecretTerminating, TypeNotEnabled, KeyTerminating, NotServed
 	//
 	// On a SignatureBinding, possible reasons are:
 	//   - True: Bound, Standby, PartlyOffline
@@ -79,6 +79,10 @@ const (
 	// ReasonNamespaceTerminating means that the namespace is being deleted, so
 	// that nothing can be created in it.
 	ReasonNamespaceTerminating = "NamespaceTerminating"
+	// ReasonNotServed means that Signet leaves the namespace, because the RoleBinding
+	// that --namespaces needs there is being deleted. The material stays as it is and is
+	// no longer protected.
+	ReasonNotServed = "NotServed"
 	// ReasonWriteRefused means that the API server has been refusing a write for
 	// more than 30 seconds, for example because of a quota, a policy or a missing
 	// permission. On a SignatureBinding the write is that of the finalizer on its
@@ -143,7 +147,7 @@ const (
 	ReasonPartlyOffline = "PartlyOffline"
 )
 
-// Labels, label values and the finalizer that Signet uses.
+// Labels, label values and the finalizers that Signet uses.
 const (
 	// LabelMaterial marks Secrets and ConfigMaps that hold material. Its value is
 	// MaterialManaged on those that Signet writes and MaterialSource on Secrets
@@ -169,6 +173,10 @@ const (
 	// FinalizerProtection protects a key, its managed Secret and its public ConfigMap
 	// while bindings use the key.
 	FinalizerProtection = "signet.dev/in-use"
+	// FinalizerNamespace is on the RoleBinding that lets the manager work in a namespace
+	// of --namespaces. It keeps the manager's permissions there until Signet's other
+	// finalizers have been removed.
+	FinalizerNamespace = "signet.dev/serves-namespace"
 	// SecretType is the type of managed Secrets.
 	SecretType = "signet.dev/signature-key"
 )

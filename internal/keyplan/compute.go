@@ -13,6 +13,10 @@ import (
 	"github.com/signet-dev/signet/internal/status"
 )
 
+// notServed is the message of a key in a namespace that Signet leaves.
+const notServed = "Signet is leaving the namespace, because its RoleBinding is being deleted. The material stays as it is and is no longer protected. " +
+	"To have the key served again, create the RoleBinding."
+
 var (
 	errSecretNotReadLive = errors.New("the absence of the managed Secret has not been confirmed by a live read")
 	errPublicNotReadLive = errors.New("the absence of the public ConfigMap has not been confirmed by a live read")
@@ -76,7 +80,10 @@ var steps = append(checks[:len(checks):len(checks)],
 // NeedsLiveSecret, NeedsLivePublic or NeedsReleasing was not followed.
 func Compute(observation Observation, now time.Time, random io.Reader) (Plan, error) {
 	p := newPlanner(observation, now, random)
-	if !p.deletable() {
+	switch {
+	case p.Leaving:
+		p.markStalled(signetv1alpha1.ReasonNotServed, notServed)
+	case !p.deletable():
 		if _, err := p.run(steps); err != nil {
 			return Plan{}, err
 		}
@@ -99,7 +106,7 @@ func NeedsLiveSecret(observation Observation) bool {
 	switch {
 	case observation.SecretLive:
 		return false
-	case observation.NamespaceTerminating && observation.Secret == nil && hasRecord(observation.Key):
+	case observation.releasesAll() && observation.Secret == nil && hasRecord(observation.Key):
 		return observation.Answer.Readiness.IsZero()
 	case observation.deletable():
 		return false

@@ -33,7 +33,7 @@ func TestCompute(t *testing.T) {
 	cases := map[string]planCase{}
 	for _, table := range []map[string]planCase{
 		generationCases, sourceCases, conflictCases, lossCases, deletionCases, adoptionCases, ownershipCases,
-		rotationCases, publicCases, protectionCases, metadataCases, repairCases(), refusalCases,
+		rotationCases, publicCases, protectionCases, metadataCases, repairCases(), refusalCases, leavingCases,
 	} {
 		for name, c := range table {
 			if _, twice := cases[name]; twice {

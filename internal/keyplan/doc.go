@@ -21,7 +21,8 @@
 // A problem that a step reports does not end the plan as long as there is
 // material: the material stays in effect, and the first problem becomes Ready. The
 // loss of the Secret alone takes precedence over earlier problems. planProtection
-// decides on finalizers in any case.
+// decides on finalizers in any case. In a namespace that Signet leaves, it is all that
+// is planned.
 //
 // A cache cannot prove that an object, or the Secret on record, does not exist. A
 // step that relies on an absence fails unless a live read has confirmed it, or the

@@ -62,6 +62,9 @@ type Observation struct {
 
 	// NamespaceTerminating reports whether the namespace is being deleted.
 	NamespaceTerminating bool
+	// Leaving reports whether Signet has been told to leave the namespace, which may
+	// stay: finalizers are removed, and nothing else is written.
+	Leaving bool
 	// CreateRefused reports whether the API server has refused a create in this
 	// pass because the namespace is being deleted.
 	CreateRefused bool
@@ -90,8 +93,11 @@ func (o *Observation) terminating() bool { return !o.Key.DeletionTimestamp.IsZer
 
 // deletable reports whether the key is being deleted and nothing prevents that.
 func (o *Observation) deletable() bool {
-	return o.terminating() && (o.NamespaceTerminating || len(o.Users) == 0)
+	return o.terminating() && (o.releasesAll() || len(o.Users) == 0)
 }
+
+// releasesAll reports whether finalizers are removed although bindings use the key.
+func (o *Observation) releasesAll() bool { return o.NamespaceTerminating || o.Leaving }
 
 // firstSeen reports whether the key has no status yet, except for the -1 that
 // its schema sets, and for what is reported while its first write is refused: every

@@ -35,7 +35,7 @@ func (p *planner) planProtection() error {
 // mustRestoreProtection reports whether the key lacks its finalizer although a
 // binding relies on it, or although it is what releases a terminating Secret.
 func (p *planner) mustRestoreProtection() bool {
-	return (p.HasHolder || p.secretProtected()) && !p.terminating() && !p.NamespaceTerminating && !p.keyProtected()
+	return (p.HasHolder || p.secretProtected()) && !p.terminating() && !p.releasesAll() && !p.keyProtected()
 }
 
 // mayRemoveProtection reports whether there are finalizers of Signet and no
@@ -45,7 +45,7 @@ func (p *planner) mayRemoveProtection() bool {
 	switch {
 	case !p.keyProtected() && (!p.releasesSecret() || !hasProtection(p.Secret)) && (!p.releasesPublic() || !hasProtection(p.Public)):
 		return false
-	case p.NamespaceTerminating:
+	case p.releasesAll():
 		return true
 	case len(p.Users) > 0:
 		return false
@@ -82,7 +82,7 @@ func (p *planner) ownsSecret() bool {
 // type.
 func (p *planner) releasesSecret() bool {
 	return p.ownsSecret() ||
-		(p.Secret != nil && hasProtection(p.Secret) && p.NamespaceTerminating && p.Secret.Type == signetv1alpha1.SecretType)
+		(p.Secret != nil && hasProtection(p.Secret) && p.releasesAll() && p.Secret.Type == signetv1alpha1.SecretType)
 }
 
 // releasesPublic reports whether the observed ConfigMap is released with the key: the
@@ -91,14 +91,14 @@ func (p *planner) releasesPublic() bool {
 	if p.Public == nil || p.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
 		return false
 	}
-	return p.ownsPublic() || (hasProtection(p.Public) && p.NamespaceTerminating)
+	return p.ownsPublic() || (hasProtection(p.Public) && p.releasesAll())
 }
 
 // mayReleaseCollected reports whether the finalizer is all that keeps a deleted
 // Secret of an earlier key. No binding relies on its bytes, or the spec consents.
 func (p *planner) mayReleaseCollected() bool {
 	return p.ownership == material.Collected && p.recordIsGone() && p.Secret.Type == signetv1alpha1.SecretType &&
-		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && (!p.HasHolder || p.consents()) && !p.terminating() && !p.NamespaceTerminating
+		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && (!p.HasHolder || p.consents()) && !p.terminating() && !p.releasesAll()
 }
 
 // lossReported reports whether status contains the loss of the Secret, or that it is

@@ -75,6 +75,11 @@ var KeyReady = []Advice{
 		Nothing,
 	},
 	{
+		signetv1alpha1.ReasonNotServed, "False",
+		"the manager runs with `--namespaces` and leaves this namespace, because its RoleBinding is being deleted. Signers keep signing with the material as it is; nothing rotates it or protects it from deletion",
+		"nothing if that is intended. Otherwise create the RoleBinding again (`config/namespaced`): the key is then protected and reconciled again",
+	},
+	{
 		signetv1alpha1.ReasonWriteRefused, waiting,
 		"the API server has been refusing a write for the key for 30 seconds: a quota, a policy, an admission webhook or a missing permission. Nothing that depends on it is done; material that is in effect stays so",
 		"remove the cause that the message quotes. The write is repeated within two minutes",
