@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -59,14 +61,16 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"})
 	r.Routes.Subscribe(r.enqueueForRoute)
-	err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
 		WatchesRawSource(source.Func(r.queue.Start)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		Watches(&signetv1alpha1.SignatureKey{}, r.keyHandler()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kubeclient.NewBackoff()}).
-		Complete(r)
-	if err != nil {
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kubeclient.NewBackoff()})
+	if r.Term.Served != nil {
+		b = b.Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.bindingsOfRoleBinding))
+	}
+	if err := b.Complete(r); err != nil {
 		return fmt.Errorf("set up the SignatureBinding controller: %w", err)
 	}
 	return nil
@@ -95,6 +99,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	if after, ok, err := r.Term.Begin(ctx, request.Namespace); !ok {
 		return ctrl.Result{RequeueAfter: after}, err
+	}
+	if r.Term.Served.IsLeaving(ctx, request.Namespace) {
+		return ctrl.Result{}, nil // nothing is granted; the RoleBinding that ends that wakes all
 	}
 	result, err := r.newSession(ctx, request).reconcile()
 	switch {

@@ -72,6 +72,16 @@ func (r *Reconciler) keyHandler() handler.EventHandler {
 	}
 }
 
+// bindingsOfRoleBinding returns the bindings of a namespace that Signet may enter or
+// leave.
+func (r *Reconciler) bindingsOfRoleBinding(_ context.Context, roleBinding client.Object) []reconcile.Request {
+	var all []reconcile.Request
+	for _, name := range r.claims().Namespace(roleBinding.GetNamespace()).Names() {
+		all = append(all, reconcile.Request{NamespacedName: client.ObjectKey{Namespace: roleBinding.GetNamespace(), Name: name}})
+	}
+	return all
+}
+
 // keyFacet is the part of a key that bindings depend on.
 type keyFacet struct {
 	uid         types.UID

@@ -127,7 +127,7 @@ func (r *Reconciler) beginRelease(request ctrl.Request, o *keyplan.Observation) 
 	o.Users = slices.Compact(slices.Sorted(slices.Values(append(use.Users, use.Unsettled...))))
 	o.HasHolder = use.Granted || use.MayHold
 	o.Unsettled = len(use.Unsettled) > 0
-	if len(o.Users) > 0 && !o.NamespaceTerminating {
+	if len(o.Users) > 0 && !o.NamespaceTerminating && !o.Leaving {
 		return func() {}, true // nothing is removed
 	}
 	claims.SetProtection(o.Key.Name, "", slots.ProtectionReleasing)

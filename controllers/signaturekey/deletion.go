@@ -19,7 +19,8 @@ import (
 )
 
 // orphans are what a key that no longer exists has left: objects that are being deleted
-// and that Signet's finalizer keeps.
+// and that Signet's finalizer keeps. In a namespace that Signet leaves, all with the
+// finalizer are.
 type orphans struct {
 	// secrets are kept for a key that may be restored, but not in a namespace that is
 	// being deleted.
@@ -54,11 +55,11 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 		released = append(released, left.collected...)
 	}
 	if len(left.secrets) > 0 {
-		terminating, err := r.namespaceTerminating(ctx, key.Namespace, true)
+		release, err := r.mayReleaseSecrets(ctx, key.Namespace)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		if waiting = !terminating; terminating {
+		if waiting = !release; release {
 			released = append(released, left.secrets...)
 		}
 	}
@@ -70,6 +71,15 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 		return ctrl.Result{RequeueAfter: keyplan.LiveReadInterval}, nil
 	}
 	return ctrl.Result{}, nil
+}
+
+// mayReleaseSecrets reports whether no key can be restored in the namespace, or whether
+// Signet leaves it.
+func (r *Reconciler) mayReleaseSecrets(ctx context.Context, namespace string) (bool, error) {
+	if r.Term.Served.IsLeaving(ctx, namespace) {
+		return true, nil
+	}
+	return r.namespaceTerminating(ctx, namespace, true)
 }
 
 // releaseOrphans removes the finalizers, unless the caches do not show the key yet.
@@ -108,9 +118,10 @@ func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedNam
 			return left, err
 		}
 	}
+	leaving := r.Term.Served.IsLeaving(ctx, key.Namespace)
 	for i := range secrets.Items {
 		switch secret := &secrets.Items[i]; {
-		case !isOrphan(secret):
+		case !isOrphan(secret, leaving):
 		case metav1.GetControllerOfNoCopy(secret) != nil:
 			left.collected = append(left.collected, secret)
 		default:
@@ -118,7 +129,7 @@ func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedNam
 		}
 	}
 	for i := range configMaps.Items {
-		if isOrphan(&configMaps.Items[i]) {
+		if isOrphan(&configMaps.Items[i], leaving) {
 			left.public = append(left.public, &configMaps.Items[i])
 		}
 	}
@@ -144,6 +155,6 @@ func (r *Reconciler) readUnlabeled(ctx context.Context, name types.NamespacedNam
 	return nil
 }
 
-func isOrphan(object client.Object) bool {
-	return !object.GetDeletionTimestamp().IsZero() && controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection)
+func isOrphan(object client.Object, leaving bool) bool {
+	return (leaving || !object.GetDeletionTimestamp().IsZero()) && controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection)
 }

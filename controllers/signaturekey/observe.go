@@ -25,6 +25,7 @@ import (
 // cannot prove. It reads no more if the caches lag behind.
 func (r *Reconciler) observe(ctx context.Context, key *signetv1alpha1.SignatureKey) (keyplan.Observation, error) {
 	o := keyplan.Observation{Key: key, PublicKeyEnabled: r.PublicKeyEnabled, Watch: r.rotations.watch(key)}
+	o.Leaving = r.Term.Served.IsLeaving(ctx, key.Namespace)
 	o.Answer.Readiness, o.Answer.Left = r.liveReads.lookup(key)
 	o.GoneUID, o.NameTaken = r.liveReads.lookupSecret(key)
 	if err := r.observeCached(ctx, &o); err != nil || o.CacheLag > 0 {

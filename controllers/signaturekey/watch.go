@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -54,6 +55,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	if options.ClusterWide {
 		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysOfNamespace),
 			builder.WithPredicates(terminating()))
+	}
+	if r.Term.Served != nil {
+		b = b.Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.keysOfRoleBinding))
 	}
 	return b.Complete(r)
 }
@@ -141,23 +145,31 @@ func (r *Reconciler) keysOfPublic(ctx context.Context, configMap client.Object) 
 	return requests(configMap.GetNamespace(), names)
 }
 
-// keysOfNamespace returns all keys of a namespace, and those that are gone but
-// have left a Secret.
 func (r *Reconciler) keysOfNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return r.keysIn(ctx, namespace.GetName())
+}
+
+func (r *Reconciler) keysOfRoleBinding(ctx context.Context, roleBinding client.Object) []reconcile.Request {
+	return r.keysIn(ctx, roleBinding.GetNamespace())
+}
+
+// keysIn returns all keys of a namespace, and those that are gone but have left a
+// Secret.
+func (r *Reconciler) keysIn(ctx context.Context, namespace string) []reconcile.Request {
 	names := sets.New[string]()
 	var keys signetv1alpha1.SignatureKeyList
-	err := r.Client.List(ctx, &keys, client.InNamespace(namespace.GetName()), client.UnsafeDisableDeepCopy)
+	err := r.Client.List(ctx, &keys, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	if err != nil {
-		logf.FromContext(ctx).Error(err, "Failed to find the keys of a namespace", "namespace", namespace.GetName())
+		logf.FromContext(ctx).Error(err, "Failed to find the keys of a namespace", "namespace", namespace)
 	}
 	for i := range keys.Items {
 		names.Insert(keys.Items[i].Name)
 	}
 	for _, list := range []client.ObjectList{&corev1.SecretList{}, &corev1.ConfigMapList{}} {
-		r.addKeysOf(ctx, names, namespace.GetName(), list)
+		r.addKeysOf(ctx, names, namespace, list)
 	}
-	r.addUnlabeledOrphans(ctx, names, namespace.GetName())
-	return requests(namespace.GetName(), names)
+	r.addUnlabeledOrphans(ctx, names, namespace)
+	return requests(namespace, names)
 }
 
 // addKeysOf adds the keys that the objects of one kind were written for.

@@ -133,7 +133,7 @@ func TestMetric(t *testing.T) {
 	served, _ := start(t, server, newClock(), "a", "b")
 	served.WaitForCacheSync(t.Context())
 	const want = `
-# HELP signet_namespace_served 1 if the namespace is served, 0 if it or a permission in it is missing. Only with --namespaces.
+# HELP signet_namespace_served 1 if the namespace is served, 0 if it or a permission in it is missing. The namespace * stands for all.
 # TYPE signet_namespace_served gauge
 signet_namespace_served{namespace="a"} 1
 signet_namespace_served{namespace="b"} 0
@@ -142,7 +142,7 @@ signet_namespace_served{namespace="b"} 0
 		t.Error(err)
 	}
 	var everywhere *Cache
-	if !everywhere.IsServed("a") || testutil.CollectAndCount(everywhere.Collector("signet_namespace_served")) != 0 {
+	if !everywhere.IsServed("a") || testutil.CollectAndCount(everywhere.Collector("signet_namespace_served")) != 1 {
 		t.Error("a command that works in all namespaces does not serve each")
 	}
 }

@@ -12,11 +12,12 @@
 //
 // Files:
 //
-//	cache.go     Cache: a cache.Cache over all namespaces that are served
-//	informer.go  informers that deliver the events of all namespaces
-//	member.go    the life of one namespace: check, fill, serve, stop
-//	access.go    what is checked
-//	metric.go    which namespaces are served, as a metric
+//	cache.go         Cache: a cache.Cache over all namespaces that are served
+//	informer.go      informers that deliver the events of all namespaces
+//	member.go        the life of one namespace: check, fill, serve, stop
+//	access.go        what is checked
+//	role_binding.go  the RoleBinding whose deletion tells Signet to leave a namespace
+//	metric.go        which namespaces are served, as a metric
 //
 // Goals: whatever happens to one namespace, the others are served. A namespace that
 // is back is served again without a restart. Nothing waits for a namespace for longer

@@ -6,12 +6,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// allNamespaces stands for all namespaces in the metric.
+const allNamespaces = "*"
+
 // Collector returns the metric of that name: 1 for each namespace of --namespaces that
 // is served, 0 for each that is not. The names are values of a flag, and not of
-// objects that tenants create. A nil Cache has no series.
+// objects that tenants create. A nil Cache has one series, for the namespace "*".
 func (c *Cache) Collector(name string) prometheus.Collector {
 	return &collector{cache: c, served: prometheus.NewDesc(name,
-		"1 if the namespace is served, 0 if it or a permission in it is missing. Only with --namespaces.", []string{"namespace"}, nil)}
+		"1 if the namespace is served, 0 if it or a permission in it is missing. The namespace * stands for all.", []string{"namespace"}, nil)}
 }
 
 type collector struct {
@@ -24,7 +27,11 @@ func (c *collector) Describe(descriptions chan<- *prometheus.Desc) { description
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(samples chan<- prometheus.Metric) {
-	for _, namespace := range c.cache.Namespaces() {
+	names := c.cache.Namespaces()
+	if c.cache == nil {
+		names = []string{allNamespaces}
+	}
+	for _, namespace := range names {
 		value := 0.0
 		if c.cache.IsServed(namespace) {
 			value = 1

@@ -8,15 +8,19 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/rest"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/namespaces"
 )
 
@@ -35,6 +39,7 @@ func CacheOptions() (cache.Options, error) {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: material, &corev1.ConfigMap{}: material,
 			&signetv1alpha1.SignatureKey{}: {Transform: compact}, &signetv1alpha1.SignatureBinding{}: {Transform: compact},
+			&rbacv1.RoleBinding{}: namespaces.RoleBindings(),
 		},
 	}, nil
 }
@@ -51,6 +56,9 @@ func NewCache(names []string) cache.NewCacheFunc {
 	return func(config *rest.Config, options cache.Options) (cache.Cache, error) {
 		check, err := namespaces.NewCheck(config, namespaces.Requirements{
 			Permissions: namespacePermissions(), Existence: true, Remedy: remedy,
+			Optional: map[schema.GroupKind][]kubeclient.Permission{
+				rbacv1.SchemeGroupVersion.WithKind("RoleBinding").GroupKind(): namespaces.RoleBindingPermissions(),
+			},
 		})
 		if err != nil {
 			return nil, err
@@ -68,13 +76,37 @@ func ServedNamespaces(ctx context.Context, mgr ctrl.Manager) (*namespaces.Cache,
 		return nil, nil //nolint:nilnil // stands for all namespaces
 	}
 	for _, object := range []client.Object{
-		&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}, &corev1.ConfigMap{},
+		&signetv1alpha1.SignatureKey{}, &signetv1alpha1.SignatureBinding{}, &corev1.Secret{}, &corev1.ConfigMap{}, &rbacv1.RoleBinding{},
 	} {
 		if _, err := served.GetInformer(ctx, object); err != nil {
 			return nil, fmt.Errorf("follow %T: %w", object, err)
 		}
 	}
-	return served, nil
+	return served, recheckAfterChanges(ctx, served)
+}
+
+// recheckAfterChanges checks a namespace at once when its RoleBinding changes or goes:
+// watches do not end when a permission is lost.
+func recheckAfterChanges(ctx context.Context, served *namespaces.Cache) error {
+	informer, err := served.GetInformer(ctx, &rbacv1.RoleBinding{})
+	if err != nil {
+		return fmt.Errorf("follow RoleBindings: %w", err)
+	}
+	recheck := func(object any) {
+		if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
+			object = last.Obj
+		}
+		if roleBinding, ok := object.(*rbacv1.RoleBinding); ok {
+			served.Recheck(roleBinding.Namespace)
+		}
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		UpdateFunc: func(_, after any) { recheck(after) }, DeleteFunc: recheck,
+	})
+	if err != nil {
+		return fmt.Errorf("follow RoleBindings: %w", err)
+	}
+	return nil
 }
 
 // compact lets objects share the texts that only have a few values: each is decoded

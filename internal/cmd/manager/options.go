@@ -75,7 +75,7 @@ func ownNamespace() string {
 // Bind adds the flags to a set, with the options as defaults.
 func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.Kubeconfig, "kubeconfig", o.Kubeconfig, "kubeconfig `file` (default: KUBECONFIG, else the Pod's ServiceAccount)")
-	flags.StringSliceVar(&o.Namespaces, "namespaces", o.Namespaces, "`namespaces` of keys and bindings, which need only Roles (default: all, which needs a ClusterRole)")
+	flags.StringSliceVar(&o.Namespaces, "namespaces", o.Namespaces, "`namespaces` of keys and bindings, each with a RoleBinding, and each served alone (default: all, which needs a ClusterRoleBinding)")
 	flags.StringSliceVar(&o.GatewayNamespaces, "gateway-namespaces", o.GatewayNamespaces, "additional `namespaces` in which Gateways and ListenerSets are read; requires --namespaces")
 	flags.IntVar(&o.Concurrency, "concurrency", o.Concurrency, "`number` of keys, and of bindings, that are reconciled concurrently")
 	flags.BoolVar(&o.PublicKeyEnable, "public-key-enable", o.PublicKeyEnable, "creation of keys of type PublicKey; existing ones sign without it")

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/controllers/servednamespace"
 	"github.com/signet-dev/signet/controllers/signaturebinding"
 	"github.com/signet-dev/signet/controllers/signaturekey"
 	"github.com/signet-dev/signet/internal/admission"
@@ -214,6 +215,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	writer, written := kubeclient.WhileLeading(mgr.GetClient(), leading), kubeclient.NewWritten()
 	shared := &term.Term{Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache()}
 	shared.Follow(served)
+	if shared.Join, err = addRoleBindings(ctx, mgr, writer, served); err != nil {
+		return err
+	}
 	bindings := &signaturebinding.Reconciler{
 		Client: writer, Live: mgr.GetAPIReader(), Term: shared, Written: written, Routes: observer, Clock: clock.RealClock{},
 	}
@@ -224,6 +228,20 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	return keys.SetupWithManager(mgr, signaturekey.Options{
 		PublicKeyEnabled: options.PublicKeyEnable, ClusterWide: len(options.Namespaces) == 0, Concurrency: options.Concurrency,
 	})
+}
+
+// addRoleBindings adds the controller of the RoleBindings of --namespaces, and returns
+// what lets Signet join a namespace. A manager that works in all namespaces may lack the
+// permission: it only cleans up what a manager with --namespaces has left.
+func addRoleBindings(ctx context.Context, mgr ctrl.Manager, writer client.Client, served *namespaces.Cache) (func(context.Context, string) error, error) {
+	if served == nil {
+		if err := kubeclient.CheckAccess(ctx, mgr.GetConfig(), namespaces.RoleBindingPermissions()); err != nil {
+			mgr.GetLogger().Info("Leaving RoleBindings alone", "reason", err.Error())
+			return nil, nil //nolint:nilnil // only used with --namespaces
+		}
+	}
+	members := &servednamespace.Reconciler{Client: writer, Live: mgr.GetAPIReader(), Served: served}
+	return members.Join, members.SetupWithManager(mgr)
 }
 
 // addChecks makes a replica ready when it can answer admission: caches filled,

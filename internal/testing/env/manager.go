@@ -16,6 +16,7 @@ import (
 	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/signet-dev/signet/controllers/servednamespace"
 	"github.com/signet-dev/signet/controllers/signaturebinding"
 	"github.com/signet-dev/signet/controllers/signaturekey"
 	"github.com/signet-dev/signet/internal/cmd/manager"
@@ -83,6 +84,11 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 		running.Bindings = &signaturebinding.Reconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Term: shared, Written: written,
 			Routes: routes(mgr, options), Clock: options.Clock,
+		}
+		if served != nil {
+			members := &servednamespace.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Served: served}
+			Expect(members.SetupWithManager(mgr)).To(Succeed())
+			shared.Join = members.Join
 		}
 		Expect(running.Bindings.SetupWithManager(mgr, concurrency)).To(Succeed())
 	}
