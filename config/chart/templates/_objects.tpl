@@ -52,8 +52,8 @@ metrics. The context has `root`.
 
 {{/*
 Binds the ServiceAccount `account`, by default the manager's, to the role `name`.
-The context has `root`, and `namespace` for a Role. Without it the role is a
-ClusterRole.
+The context has `root`, and `namespace` to grant it there only. The role is a
+ClusterRole, or of the kind `role`.
 */}}
 {{- define "signet.grant" -}}
 ---
@@ -68,7 +68,7 @@ metadata:
     {{- include "signet.labels" .root | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
-  kind: {{ ternary "Role" "ClusterRole" (hasKey . "namespace") }}
+  kind: {{ .role | default "ClusterRole" }}
   name: {{ .name }}
 subjects:
 - kind: ServiceAccount

@@ -158,6 +158,8 @@ func grantsManager(t *testing.T, admin client.Client, everywhere bool) {
 		"replaces no key":                  {verb: "update", resource: keys, namespace: "team-a"},
 		"replaces no status of a key":      {verb: "update", resource: keys, subresource: "status", namespace: "team-a"},
 		"reads no route by name":           {verb: "get", resource: routes, namespace: "team-a"},
+		"keeps its own RoleBinding":        {verb: "patch", resource: "rolebindings.rbac.authorization.k8s.io", namespace: "team-a", name: "signet-controller-manager", allowed: true},
+		"writes no other RoleBinding":      {verb: "patch", resource: "rolebindings.rbac.authorization.k8s.io", namespace: "team-a", name: "other"},
 		"grants nothing":                   {verb: "create", resource: "rolebindings.rbac.authorization.k8s.io", namespace: "team-a"},
 	}
 	for name, tc := range cases {
@@ -223,14 +225,16 @@ func TestNoRoleHasWildcards(t *testing.T) {
 	}
 }
 
-func TestNamespacedHasTheSameRulesUnderRolesAlone(t *testing.T) {
+func TestNamespacedHasTheSameRulesInItsNamespacesAlone(t *testing.T) {
 	g := NewWithT(t)
 	wide, narrow := rules(t, "rbac"), rules(t, "namespaced")
 	for name := range narrow {
 		g.Expect(name).To(HavePrefix("Role/"))
 	}
+	// A Role would be deleted with its namespace before Signet can leave it.
+	g.Expect(rules(t, "namespaced", "cluster")).To(HaveKeyWithValue("ClusterRole//signet-controller-manager", wide["ClusterRole//signet-controller-manager"]))
 	for _, namespace := range []string{"team-a", "team-b"} {
-		g.Expect(narrow["Role/"+namespace+"/signet-controller-manager"]).To(Equal(wide["ClusterRole//signet-controller-manager"]))
+		g.Expect(narrow).NotTo(HaveKey("Role/" + namespace + "/signet-controller-manager"))
 	}
 	for _, namespace := range []string{"team-a", "team-b", "gateways"} {
 		g.Expect(narrow["Role/"+namespace+"/signet-gateway-reader"]).To(Equal(wide["ClusterRole//signet-gateway-reader"]))

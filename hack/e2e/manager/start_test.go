@@ -18,13 +18,13 @@ var _ = Describe("A manager that cannot begin", func() {
 	It("names the permissions that it lacks, and exits", func(ctx SpecContext) {
 		namespace := env.NewNamespace(ctx, admin)
 		env.Create(ctx, admin, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: env.ManagerAccount}})
-		p := startProcess(ctx, namespace, "--namespaces="+namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
+		p := startProcess(ctx, namespace, "--leader-elect", "--leader-elect-namespace="+namespace)
 		Eventually(p.Ended()).Should(BeClosed())
 		Expect(p.ExitCode()).To(Equal(1))
 		output := p.Output()
 		Expect(output).To(HavePrefix("signet: system:serviceaccount:" + namespace + ":" + env.ManagerAccount + " is not allowed to " +
-			"get, list, watch, patch signaturekeys.signet.dev in namespace " + namespace + "; "))
-		Expect(output).To(ContainSubstring("; get, list, watch, create, patch secrets in namespace " + namespace + "; "))
+			"get, list, watch, patch signaturekeys.signet.dev in the whole cluster; "))
+		Expect(output).To(ContainSubstring("; get, list, watch, create, patch secrets in the whole cluster; "))
 		Expect(output).To(HaveSuffix("get, update leases.coordination.k8s.io signet-controller-manager in namespace " + namespace +
 			": bind it to the roles in Signet's config/\n"))
 	})
