@@ -13,12 +13,9 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
@@ -38,14 +35,14 @@ func NewServer(ctx context.Context, cluster *rest.Config, config Config, now fun
 	store, registry := snapshot.New(), prometheus.NewRegistry()
 	metrics := NewMetrics(registry, store, now)
 	s := &Server{config: config, logger: logger, health: &health{store: store}}
-	scheme := runtime.NewScheme()
-	if err := errors.Join(corev1.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
-		return nil, fmt.Errorf("register API types: %w", err)
-	}
-	objects, err := cache.New(cluster, cacheOptions(scheme, config.Namespaces))
+	objects, err := newCache(cluster, config.Namespaces, logger)
 	if err != nil {
 		return nil, fmt.Errorf("create cache: %w", err)
 	}
+	served, _ := objects.(*namespaces.Cache) // nil stands for all namespaces
+	store.Serve(config.Namespaces)
+	served.Subscribe(store.SetServed)
+	registry.MustRegister(served.Collector("signet_signer_namespace_served"))
 	s.watcher = &watcher{store: store, cache: objects, metrics: metrics, logger: logger, now: now}
 	if config.TLS.Enabled() {
 		if s.certificates, err = newCertificates(config.TLS, metrics, now, logger); err != nil {

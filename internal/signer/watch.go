@@ -4,6 +4,7 @@ package signer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,11 +14,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
@@ -40,22 +45,52 @@ type watcher struct {
 	now     func() time.Time
 }
 
+// remedy is what to do about a namespace in which a permission is missing.
+const remedy = "Create the namespace if it does not exist, and apply the signer's RoleBinding (config/signer/namespaced)"
+
+// Permissions are those to watch the objects that the signer signs with.
+func Permissions() []kubeclient.Permission {
+	group, watch := signetv1alpha1.GroupVersion.Group, []string{"list", "watch"}
+	return []kubeclient.Permission{
+		{Group: group, Resource: "signaturekeys", Verbs: watch},
+		{Group: group, Resource: "signaturebindings", Verbs: watch},
+		{Resource: "secrets", Verbs: watch},
+	}
+}
+
+// newCache returns the cache of all namespaces if none is named, else one of each.
+func newCache(cluster *rest.Config, names []string, logger logr.Logger) (cache.Cache, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(corev1.AddToScheme(scheme), signetv1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("register API types: %w", err)
+	}
+	options := cacheOptions(scheme)
+	if len(names) == 0 {
+		return cache.New(cluster, options)
+	}
+	var err error
+	if options.HTTPClient, err = rest.HTTPClientFor(cluster); err != nil {
+		return nil, fmt.Errorf("create HTTP client: %w", err)
+	}
+	if options.Mapper, err = apiutil.NewDynamicRESTMapper(cluster, options.HTTPClient); err != nil {
+		return nil, fmt.Errorf("create REST mapper: %w", err)
+	}
+	check, err := namespaces.NewCheck(cluster, namespaces.Requirements{Permissions: Permissions(), Remedy: remedy})
+	if err != nil {
+		return nil, err
+	}
+	return namespaces.New(cluster, options, namespaces.Options{Namespaces: names, Check: check, Logger: logger}), nil
+}
+
 // cacheOptions limit what is read and what of it is kept in memory.
-func cacheOptions(scheme *runtime.Scheme, namespaces []string) cache.Options {
+func cacheOptions(scheme *runtime.Scheme) cache.Options {
 	managed := labels.SelectorFromSet(labels.Set{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
-	options := cache.Options{
+	return cache.Options{
 		Scheme:                      scheme,
 		DefaultTransform:            keepLastChange,
 		ReaderFailOnMissingInformer: true,
 		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: managed}},
 	}
-	if len(namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
-		for _, namespace := range namespaces {
-			options.DefaultNamespaces[namespace] = cache.Config{}
-		}
-	}
-	return options
 }
 
 // keepLastChange drops metadata that the signer does not need. Of managedFields it
@@ -87,10 +122,8 @@ func lastChange(object client.Object) time.Time {
 }
 
 // run watches the cluster until the context ends. The store is complete once it
-// contains everything that existed at the start.
+// contains everything that existed at the start, in the namespaces that are served.
 func (w *watcher) run(ctx context.Context) error {
-	ended := make(chan error, 1)
-	go func() { ended <- w.cache.Start(ctx) }()
 	synced, err := w.watch(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -98,7 +131,9 @@ func (w *watcher) run(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	if toolscache.WaitForCacheSync(ctx.Done(), synced...) {
+	ended := make(chan error, 1)
+	go func() { ended <- w.cache.Start(ctx) }()
+	if w.cache.WaitForCacheSync(ctx) && toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		w.store.Complete(w.now())
 		complete := w.store.Snapshot()
 		w.logger.Info("Completed the first snapshot", "slots", complete.Slots(), "secrets", complete.Secrets())

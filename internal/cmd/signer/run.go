@@ -10,7 +10,6 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 
-	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/signer"
 )
@@ -41,13 +40,11 @@ func Run(ctx context.Context, options Options) error {
 	return server.Run(ctx)
 }
 
-// permissions returns what the signer needs to watch the objects that it signs
-// with.
+// permissions returns those that the signer cannot start without. With --namespaces,
+// each namespace is checked alone, and again while the signer runs.
 func (o *Options) permissions() []kubeclient.Permission {
-	group, watch := signetv1alpha1.GroupVersion.Group, []string{"list", "watch"}
-	return kubeclient.ForNamespaces(o.Namespaces,
-		kubeclient.Permission{Group: group, Resource: "signaturekeys", Verbs: watch},
-		kubeclient.Permission{Group: group, Resource: "signaturebindings", Verbs: watch},
-		kubeclient.Permission{Resource: "secrets", Verbs: watch},
-	)
+	if len(o.Namespaces) > 0 {
+		return nil
+	}
+	return signer.Permissions()
 }

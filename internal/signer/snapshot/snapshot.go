@@ -19,6 +19,9 @@ type Snapshot struct {
 	bindings part.Tree[*binding]
 	keys     part.Tree[*key]
 	secrets  part.Tree[*secret]
+	// served has the namespaces whose objects are all in the snapshot; nil stands for
+	// all namespaces.
+	served   map[string]bool
 	complete bool
 	changed  time.Time
 }
@@ -65,6 +68,9 @@ func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	}
 	if !s.complete {
 		return refuse(ReasonIncomplete, "")
+	}
+	if s.served != nil && !s.served[slot.Namespace] {
+		return refuse(ReasonNotServed, "")
 	}
 	var buffer keyBuffer
 	claimants, _ := s.slots.Get(slotKey(buffer[:0], slot))

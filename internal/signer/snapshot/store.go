@@ -3,6 +3,7 @@
 package snapshot
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -59,6 +60,28 @@ func (s *Store) Complete(now time.Time) {
 		next.complete = true
 		return !was
 	})
+}
+
+// Serve restricts the store to these namespaces, none of which is served yet. Without
+// it, or if there are none, all are served.
+func (s *Store) Serve(namespaces []string) {
+	if len(namespaces) == 0 {
+		return
+	}
+	s.change(time.Time{}, func(next *Snapshot) bool {
+		next.served = make(map[string]bool, len(namespaces))
+		return true
+	})
+}
+
+// SetServed records whether the store contains everything of a namespace.
+func (s *Store) SetServed(namespace string, served bool) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	next := *s.current.Load()
+	next.served = maps.Clone(next.served)
+	next.served[namespace] = served
+	s.current.Store(&next)
 }
 
 // SetBinding adds or replaces a binding.

@@ -107,6 +107,17 @@ func TestNothingIsSignedBeforeTheSnapshotIsComplete(t *testing.T) {
 	expectSigned(t, early, now, f.set.Active.ID)
 }
 
+func TestNothingIsSignedForANamespaceThatIsNotServed(t *testing.T) {
+	f := newFixture(t)
+	f.Serve([]string{namespace, "team-b"})
+	f.SetServed("team-b", true)
+	expectRefused(t, f.Store, "orders", now, snapshot.ReasonNotServed)
+	f.SetServed(namespace, true)
+	expectSigned(t, f.Store, now, f.set.Active.ID)
+	f.SetServed(namespace, false)
+	expectRefused(t, f.Store, "orders", now, snapshot.ReasonNotServed)
+}
+
 func TestSignsHeldSlotsInEveryState(t *testing.T) {
 	for _, state := range []signetv1alpha1.APIState{signetv1alpha1.APIBound, signetv1alpha1.APINotPublished, signetv1alpha1.APIOffline} {
 		f := newFixture(t)

@@ -16,6 +16,9 @@ type Reason string
 const (
 	// ReasonIncomplete means that the first snapshot is not complete yet.
 	ReasonIncomplete Reason = "Incomplete"
+	// ReasonNotServed means that the signer does not serve the namespace, or not now,
+	// because it or a permission in it is missing.
+	ReasonNotServed Reason = "NotServed"
 	// ReasonNoBinding means that no binding lists the API in the environment.
 	ReasonNoBinding Reason = "NoBinding"
 	// ReasonNotBound means that bindings list the API, but none holds it yet.

@@ -205,8 +205,12 @@ func TestSignerOnACluster(t *testing.T) {
 		g.Expect(admin.Delete(t.Context(), &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "signet-signer"}})).To(Succeed())
 		install("signer/namespaced")
 		t.Run("missing permissions", func(t *testing.T) { reportsMissingPermissions(t, cluster, identity) })
-		server, stop := start(t, identity, keys, "team-a", "team-b")
+		server, stop := start(t, identity, keys, "team-a", "team-b", "team-c")
 		g.Expect(b.signs(g, server, keys.client("signet://sign/team-b"))).To(Succeed())
+		status, _ := sign(g, server, keys.client("signet://sign/team-c"), "team-c")
+		g.Expect(status).To(Equal(http.StatusServiceUnavailable))
+		_, text := get(g, server.Address("metrics"), "/metrics")
+		g.Expect(text).To(And(ContainSubstring(`signet_signer_namespace_served{namespace="team-b"} 1`), ContainSubstring(`signet_signer_namespace_served{namespace="team-c"} 0`)))
 		g.Expect(stop()).To(Succeed())
 	})
 }
@@ -228,28 +232,22 @@ func waitsForKinds(t *testing.T, identity *rest.Config, keys *testPKI, install f
 	g.Expect(stop()).To(Succeed())
 }
 
-// With Roles for two namespaces, the signer can sign neither for a third nor for
-// all.
+// With Roles for two namespaces, the signer cannot sign for all.
 func reportsMissingPermissions(t *testing.T, cluster *env.Cluster, identity *rest.Config) {
 	g := NewWithT(t)
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	g.Expect(cluster.WriteKubeconfig(identity, kubeconfig)).To(Succeed())
 	const lacks = "system:serviceaccount:signet-system:signet-signer is not allowed to "
-	for namespaces, want := range map[string]string{
-		"": lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
-			"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/",
-		"team-a,team-c": lacks + "list, watch signaturekeys.signet.dev in namespace team-c; list, watch signaturebindings.signet.dev in namespace team-c; " +
-			"list, watch secrets in namespace team-c: bind it to the roles in Signet's config/",
-	} {
-		arguments := []string{"--kubeconfig=" + kubeconfig, "--namespaces=" + namespaces}
-		for _, listener := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
-			arguments = append(arguments, "--"+listener+"-bind-address=127.0.0.1:0")
-		}
-		options, flags := cmdsigner.DefaultOptions(), pflag.NewFlagSet("signer", pflag.ContinueOnError)
-		options.Bind(flags)
-		g.Expect(flags.Parse(arguments)).To(Succeed())
-		g.Expect(cmdsigner.Run(t.Context(), options)).To(MatchError(want))
+	want := lacks + "list, watch signaturekeys.signet.dev in the whole cluster; list, watch signaturebindings.signet.dev in the whole cluster; " +
+		"list, watch secrets in the whole cluster: bind it to the roles in Signet's config/"
+	arguments := []string{"--kubeconfig=" + kubeconfig}
+	for _, listener := range []string{"sign", "envoy", "ext-authz", "verify", "metrics"} {
+		arguments = append(arguments, "--"+listener+"-bind-address=127.0.0.1:0")
 	}
+	options, flags := cmdsigner.DefaultOptions(), pflag.NewFlagSet("signer", pflag.ContinueOnError)
+	options.Bind(flags)
+	g.Expect(flags.Parse(arguments)).To(Succeed())
+	g.Expect(cmdsigner.Run(t.Context(), options)).To(MatchError(want))
 }
 
 func keepsTenantsApart(t *testing.T, server *signer.Server, keys *testPKI, a, b *tenant) {
