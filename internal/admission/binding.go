@@ -4,6 +4,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -20,6 +21,7 @@ import (
 type bindingValidator struct {
 	reader      client.Reader
 	rejectTaken bool
+	stateOf     stateOf
 }
 
 // ValidateCreate checks the rules and warns about what the binding will wait for.
@@ -52,6 +54,9 @@ func (*bindingValidator) ValidateDelete(context.Context, *signetv1alpha1.Signatu
 // checkOthers checks the key and the other claimants of the APIs. A failed lookup
 // is a reason to refuse only with --reject-taken-slots, which is a promise.
 func (v *bindingValidator) checkOthers(ctx context.Context, old, binding *signetv1alpha1.SignatureBinding) (admission.Warnings, error) {
+	if warnings := notServedWarnings(binding.Namespace, v.stateOf); len(warnings) > 0 {
+		return warnings, v.refuseUnchecked(binding)
+	}
 	lookup := newLookup(v.reader, binding)
 	found, err := lookup.taken(ctx)
 	if err != nil && v.rejectTaken {
@@ -77,6 +82,17 @@ func (v *bindingValidator) checkOthers(ctx context.Context, old, binding *signet
 		}
 	}
 	return append(warnings, takenWarnings(found, binding.Spec.Environment)...), nil
+}
+
+// refuseUnchecked refuses a binding in a namespace that is to be served but cannot be
+// read, if taken APIs have to be refused. Where Signet does not work, it gives no API to
+// any binding.
+func (v *bindingValidator) refuseUnchecked(binding *signetv1alpha1.SignatureBinding) error {
+	if known := v.stateOf(binding.Namespace); !v.rejectTaken || !known.Configured {
+		return nil
+	}
+	return apierrors.NewForbidden(signetv1alpha1.GroupVersion.WithResource("signaturebindings").GroupResource(), binding.Name,
+		errors.New("taken APIs are refused (--reject-taken-slots), which cannot be checked: the namespace is not served now"))
 }
 
 // newlyTaken returns the APIs that were not taken before: an existing conflict

@@ -20,6 +20,7 @@ import (
 type keyValidator struct {
 	reader           client.Reader
 	publicKeyEnabled bool
+	stateOf          stateOf
 }
 
 // ValidateCreate checks the rules and the gate for PublicKey.
@@ -32,7 +33,7 @@ func (v *keyValidator) ValidateCreate(ctx context.Context, key *signetv1alpha1.S
 	if len(errs) > 0 {
 		return nil, invalidKey(key, errs)
 	}
-	return keyWarnings(key, v.supplied(ctx, key)), nil
+	return append(notServedWarnings(key.Namespace, v.stateOf), keyWarnings(key, v.supplied(ctx, key))...), nil
 }
 
 // ValidateUpdate checks the rules for what has changed.
@@ -46,7 +47,7 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 	if equality.Semantic.DeepEqual(old.Spec, key.Spec) {
 		return nil, nil // the warnings were given when the spec was written
 	}
-	warnings := keyWarnings(key, v.supplied(ctx, key))
+	warnings := append(notServedWarnings(key.Namespace, v.stateOf), keyWarnings(key, v.supplied(ctx, key))...)
 	if warning := revokeWarning(key, old); warning != "" {
 		warnings = append(warnings, warning)
 	}

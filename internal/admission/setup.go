@@ -9,6 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/signet-dev/signet/internal/namespaces"
 )
 
 // The paths that the webhook configuration names.
@@ -25,6 +27,8 @@ type Options struct {
 	// RejectTakenSlots refuses bindings that list an API which another binding
 	// visibly holds, instead of warning.
 	RejectTakenSlots bool
+	// Served are the namespaces that are served; nil means all.
+	Served *namespaces.Cache
 }
 
 // Setup registers the webhooks with the manager. The indexes of package index
@@ -37,8 +41,8 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		return fmt.Errorf("cache Secrets for the webhooks: %w", err)
 	}
 	reader, scheme, server := mgr.GetClient(), mgr.GetScheme(), mgr.GetWebhookServer()
-	keys := &keyValidator{reader: reader, publicKeyEnabled: options.PublicKeyEnabled}
-	bindings := &bindingValidator{reader: reader, rejectTaken: options.RejectTakenSlots}
+	keys := &keyValidator{reader: reader, publicKeyEnabled: options.PublicKeyEnabled, stateOf: options.Served.State}
+	bindings := &bindingValidator{reader: reader, rejectTaken: options.RejectTakenSlots, stateOf: options.Served.State}
 	server.Register(keyPath, admission.WithValidator(scheme, keys))
 	server.Register(bindingPath, admission.WithValidator(scheme, bindings))
 	server.Register(sourcePath, admission.WithValidator(scheme, &sourceValidator{reader: reader}))

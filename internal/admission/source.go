@@ -16,6 +16,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/validation"
 )
 
@@ -50,6 +51,9 @@ func (v *sourceValidator) validate(ctx context.Context, secret *corev1.Secret) e
 	var keys signetv1alpha1.SignatureKeyList
 	err := v.reader.List(ctx, &keys, client.InNamespace(secret.Namespace),
 		client.MatchingFields{index.KeySource: secret.Name}, client.UnsafeDisableDeepCopy)
+	if namespaces.IsNotServed(err) {
+		return nil // the keys of the namespace are not followed, so that none uses the Secret
+	}
 	if err != nil {
 		return apierrors.NewInternalError(fmt.Errorf("list SignatureKeys that reference the Secret: %w", err))
 	}

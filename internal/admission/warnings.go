@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/status"
 )
@@ -16,6 +17,22 @@ import (
 
 // maxNamed is the number of objects that an answer names.
 const maxNamed = 10
+
+// stateOf returns what is known of a namespace; nil stands for a manager that works in
+// all namespaces.
+type stateOf func(namespace string) namespaces.State
+
+// notServedWarnings warns if nothing happens to what is created in the namespace.
+func notServedWarnings(namespace string, state stateOf) []string {
+	if state == nil {
+		return nil
+	}
+	known := state(namespace)
+	if known.Served {
+		return nil
+	}
+	return []string{fmt.Sprintf("metadata.namespace: Namespace %q is not served by Signet, so nothing happens to this object: %s.", namespace, known.Problem)}
+}
 
 // components records which components of a key's material its source supplies.
 type components struct{ identifier, secret bool }

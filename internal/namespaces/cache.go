@@ -63,6 +63,8 @@ type fieldIndex struct {
 // State is what is known of a namespace.
 type State struct {
 	Served bool
+	// Configured is true if the namespace is to be served.
+	Configured bool
 	// Problem is why the namespace is not served, and what to do; empty if it is.
 	Problem string
 }
@@ -116,10 +118,12 @@ func (c *Cache) Namespaces() []string {
 // State returns what is known of a namespace.
 func (c *Cache) State(namespace string) State {
 	if c == nil {
-		return State{Served: true}
+		return State{Served: true, Configured: true}
 	}
 	if m := c.members[namespace]; m != nil {
-		return m.current()
+		state := m.current()
+		state.Configured = true
+		return state
 	}
 	return State{Problem: "it is not in --namespaces"}
 }

@@ -165,7 +165,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := registerCollectors(mgr.GetClient(), served); err != nil {
 		return nil, err
 	}
-	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots}
+	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots, Served: served}
 	if err := admission.Setup(mgr, webhooks); err != nil { //nolint:contextcheck // each request has a context of its own
 		return nil, err
 	}
