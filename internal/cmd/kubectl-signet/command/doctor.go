@@ -79,7 +79,7 @@ func count(number int, what string) string {
 func (d *doctor) examine(ctx context.Context) *view.Diagnosis {
 	diagnosis := &view.Diagnosis{Findings: []view.Finding{}}
 	for _, check := range []func(context.Context) []view.Finding{
-		d.crds, d.webhooks, d.endpoints, d.admission, d.manager, d.leader, d.managerPermissions, d.policy, d.signer,
+		d.crds, d.webhooks, d.endpoints, d.admission, d.manager, d.leader, d.servedNamespaces, d.managerPermissions, d.policy, d.signer,
 		d.gatewayAPI, d.permissions, d.gatewaySettings, d.callerCertificates,
 	} {
 		diagnosis.Findings = append(diagnosis.Findings, check(ctx)...)

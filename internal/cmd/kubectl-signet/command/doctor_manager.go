@@ -4,13 +4,10 @@ package command
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -35,6 +32,7 @@ func permissionsOfManager(namespace, system string) []kubeclient.Permission {
 		{Namespace: namespace, Group: core, Resource: "configmaps", Verbs: []string{"get", "list", "watch", "create", "patch"}},
 		{Namespace: namespace, Group: "events.k8s.io", Resource: "events", Verbs: []string{"create", "patch"}},
 		{Namespace: namespace, Group: core, Resource: "namespaces", Verbs: []string{"get"}},
+		{Namespace: namespace, Group: "rbac.authorization.k8s.io", Resource: "rolebindings", Name: managerName, Verbs: []string{"list", "watch", "patch"}},
 		{Namespace: namespace, Group: gwapiv1.GroupName, Resource: "httproutes", Verbs: []string{"list", "watch"}},
 		{Namespace: namespace, Group: gwapiv1.GroupName, Resource: "grpcroutes", Verbs: []string{"list", "watch"}},
 		{Namespace: system, Group: "coordination.k8s.io", Resource: "leases", Verbs: []string{"create"}},
@@ -58,7 +56,7 @@ func (d *doctor) managerPermissions(ctx context.Context) []view.Finding {
 		return []view.Finding{failure(check, err, action)}
 	case len(missing.Permissions) == 0:
 		return []view.Finding{fine(check, "as config/rbac grants them")}
-	case granted == 0 && d.isNamespaced(ctx):
+	case granted == 0 && d.worksElsewhere(ctx):
 		return []view.Finding{found(check, view.Warning, "none: nothing is reconciled in this namespace",
 			"add the namespace to --namespaces with its RoleBindings (config/namespaced), or use one that Signet works in (-n)")}
 	default:
@@ -120,18 +118,4 @@ func (d *doctor) refusalsOfManager(ctx context.Context) string {
 		return elsewhere
 	}
 	return ". Refused writes: " + strings.Join(refused, "; ")
-}
-
-// isNamespaced reports whether the manager works in some namespaces only.
-func (d *doctor) isNamespaced(ctx context.Context) bool {
-	deployment := &appsv1.Deployment{}
-	if err := d.Get(ctx, client.ObjectKey{Namespace: d.system, Name: managerName}, deployment); err != nil {
-		return false
-	}
-	for _, container := range deployment.Spec.Template.Spec.Containers {
-		if slices.ContainsFunc(container.Args, func(arg string) bool { return strings.HasPrefix(arg, "--namespaces") }) {
-			return true
-		}
-	}
-	return false
 }
