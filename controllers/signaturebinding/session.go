@@ -100,11 +100,14 @@ func (s *session) result(verdict verdict) (ctrl.Result, error) {
 // decide makes one decision about the binding, in memory: no other one about the
 // namespace is made meanwhile.
 func (s *session) decide() (verdict, error) {
-	_, end, ok := s.Reconciler.claims().Decide(s.request.Namespace, s.waiter())
+	claims, end, ok := s.Reconciler.claims().Decide(s.request.Namespace, s.waiter())
 	if !ok {
 		return verdict{}, errBusy
 	}
 	defer end()
+	if claims != s.claims {
+		return verdict{}, errStale // the namespace was not served for a while
+	}
 	if !s.claims.IsPrimed() {
 		return verdict{}, errBusy // no longer served: reconciled again when it is
 	}

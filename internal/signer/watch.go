@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/namespaces"
 	"github.com/signet-dev/signet/internal/signer/snapshot"
@@ -87,18 +88,21 @@ func cacheOptions(scheme *runtime.Scheme) cache.Options {
 	managed := labels.SelectorFromSet(labels.Set{signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
 	return cache.Options{
 		Scheme:                      scheme,
-		DefaultTransform:            keepLastChange,
+		DefaultTransform:            compact,
 		ReaderFailOnMissingInformer: true,
 		ByObject:                    map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: managed}},
 	}
 }
 
-// keepLastChange drops metadata that the signer does not need. Of managedFields it
-// keeps the time of the last write.
-func keepLastChange(object any) (any, error) {
+// compact keeps a bounded part of each object: any client may label a Secret, and fill
+// it with what it likes. Of managedFields it keeps the time of the last write.
+func compact(object any) (any, error) {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
 		return object, nil //nolint:nilerr // a tombstone has nothing to drop
+	}
+	if secret, ok := object.(*corev1.Secret); ok {
+		keyplan.CompactSecret(secret)
 	}
 	var last *metav1.Time
 	for _, entry := range accessor.GetManagedFields() {

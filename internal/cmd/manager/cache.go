@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/namespaces"
 )
@@ -32,7 +33,7 @@ func CacheOptions() (cache.Options, error) {
 	if err != nil {
 		return cache.Options{}, fmt.Errorf("select objects labeled as material: %w", err)
 	}
-	material := cache.ByObject{Label: labels.NewSelector().Add(*labeled)}
+	material := cache.ByObject{Label: labels.NewSelector().Add(*labeled), Transform: compact}
 	return cache.Options{
 		DefaultTransform:            cache.TransformStripManagedFields(),
 		ReaderFailOnMissingInformer: true,
@@ -109,8 +110,9 @@ func recheckAfterChanges(ctx context.Context, served *namespaces.Cache) error {
 	return nil
 }
 
-// compact lets objects share the texts that only have a few values: each is decoded
-// into memory of its own, and a binding may have a thousand entries.
+// compact keeps a bounded part of each object, and lets objects share the texts that only
+// have a few values: each is decoded into memory of its own, and a binding may have a
+// thousand entries.
 func compact(object any) (any, error) {
 	object, err := cache.TransformStripManagedFields()(object)
 	if err != nil {
@@ -122,12 +124,16 @@ func compact(object any) (any, error) {
 	case *signetv1alpha1.SignatureBinding:
 		compactMeta(&object.ObjectMeta, object.Status.Conditions)
 		compactAPIs(object)
+	case *corev1.Secret:
+		keyplan.CompactSecret(object)
+	case *corev1.ConfigMap:
+		keyplan.CompactConfigMap(object)
 	}
 	return object, nil
 }
 
 func compactMeta(meta *metav1.ObjectMeta, conditions []metav1.Condition) {
-	meta.Namespace = shared(meta.Namespace)
+	meta.Namespace, meta.Annotations = shared(meta.Namespace), nil
 	for i := range meta.Finalizers {
 		meta.Finalizers[i] = shared(meta.Finalizers[i])
 	}
