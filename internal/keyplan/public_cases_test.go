@@ -138,7 +138,7 @@ var publicCases = map[string]planCase{
 		want: Plan{
 			Public: &ConfigMapPlan{BeforeSecret: newPublic(pairFirst)}, Secret: create(newSecret(testKey(), pairFirst)),
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), creating(pairFirst)),
-			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
+			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`)},
 		},
 	},
 	"a version is added to the public ConfigMap before the Secret has it": {
@@ -224,7 +224,7 @@ var publicCases = map[string]planCase{
 		want: Plan{
 			Public: &ConfigMapPlan{Observed: publicOf(pairActive, earlierOwner), BeforeSecret: publicOf(pairFirst)}, Secret: create(newSecret(testKey(), pairFirst)),
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(1)), creating(pairFirst)),
-			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`), readyEvent()},
+			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 01010101010101010101010101010101.`)},
 		},
 	},
 	"a ConfigMap of the key that another object also owns blocks a new key": {

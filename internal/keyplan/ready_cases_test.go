@@ -63,7 +63,7 @@ func created(set *material.Set) Plan {
 	return Plan{
 		Secret: create(newSecret(testKey(), set)),
 		Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(set)),
-		Events: []event{normal(eventGenerated, generatedMessage), readyEvent()},
+		Events: []event{normal(eventGenerated, generatedMessage)},
 	}
 }
 
@@ -221,7 +221,7 @@ var sourceCases = map[string]planCase{
 		want: Plan{
 			Secret: create(newSecret(testKey(), halfSupplied)),
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(halfSupplied)),
-			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
+			Events: []event{normal(eventGenerated, `Generated new material: Secret "orders" has version 04040404040404040404040404040404.`)},
 		},
 	},
 	"both components can be supplied": {
@@ -229,7 +229,7 @@ var sourceCases = map[string]planCase{
 		want: Plan{
 			Secret: create(newSecret(testKey(), wholeSupplied)),
 			Status: statusOf(ready(testNow), notBound(testNow), settled(testNow, drawnID(4)), creating(wholeSupplied)),
-			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 04040404040404040404040404040404.`), readyEvent()},
+			Events: []event{normal(eventMaterialApplied, `Applied the supplied material: Secret "orders" has version 04040404040404040404040404040404.`)},
 		},
 	},
 	"a missing source is waited for":     {observation: Observation{Key: ofOwn()}, want: waitsForSource},

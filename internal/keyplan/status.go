@@ -144,11 +144,22 @@ func rotating(set *material.Set, spec material.RotationSpec) metav1.Condition {
 	return condition
 }
 
+// isReadyAtOnce reports whether a new key becomes Ready in the step that has an event
+// about its material: that event says it all.
+func (p *planner) isReadyAtOnce() bool {
+	ready := meta.FindStatusCondition(p.plan.Status.Conditions, signetv1alpha1.ConditionReady)
+	return p.change != nil && ready != nil && ready.Reason == signetv1alpha1.ReasonReady &&
+		meta.FindStatusCondition(p.Key.Status.Conditions, signetv1alpha1.ConditionReady) == nil
+}
+
 // recordTransitions adds the events about conditions that have changed. That a
 // new key is not in use, or does not rotate, is no news.
 func (p *planner) recordTransitions() {
 	before, after := p.Key.Status.Conditions, p.plan.Status.Conditions
-	types := []string{signetv1alpha1.ConditionReady}
+	var types []string
+	if !p.isReadyAtOnce() {
+		types = append(types, signetv1alpha1.ConditionReady)
+	}
 	if len(p.Users) > 0 || meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil {
 		types = append(types, signetv1alpha1.ConditionInUse)
 	}
