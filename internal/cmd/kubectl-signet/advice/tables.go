@@ -26,8 +26,8 @@ var KeyReady = []Advice{
 	},
 	{
 		signetv1alpha1.ReasonSecretTerminating, "False",
-		"the managed Secret was deleted while the key was bound, and another client removed its protection",
-		"save its content at once and restore it when it is gone",
+		"the managed Secret was deleted while the key was bound, and another client removed its protection; or the Secret of an earlier key of this name is being deleted, and bindings still rely on it",
+		"save its content at once and restore it when it is gone. That of an earlier key is removed, and new material generated, when you set `spec.rotation.trigger` to another value",
 	},
 	{
 		signetv1alpha1.ReasonTypeNotEnabled, "True with material, else False",
