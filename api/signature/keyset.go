@@ -32,9 +32,9 @@ type KeySetOptions struct {
 // arrive, the version expires DefaultWindow later. A KeySet is safe for concurrent
 // use.
 //
-// A KeySet reads a volume through its `..data` link, so that it never mixes the keys
-// of two updates. It reads a directory without that link file by file: replace such
-// a directory by renaming.
+// A KeySet never mixes the keys of two updates: it reads again if the `..data` link of
+// a volume, a link on the path, or the directory itself was replaced meanwhile. It does
+// not notice files whose content is overwritten: replace them by renaming.
 type KeySet struct {
 	options     KeySetOptions
 	directories []*directory

@@ -73,7 +73,7 @@ type directory struct {
 
 // read replaces the versions by the current content if that is valid.
 func (d *directory) read() error {
-	data, err := readVolume(d.path)
+	data, err := readVolume(d.path, readFiles)
 	if err != nil {
 		return err
 	}
@@ -89,46 +89,56 @@ func (d *directory) read() error {
 	return nil
 }
 
-// readVolume reads the files of one update. The kubelet removes the old files after
-// it has renamed the link: if the link is the same before and after, all files were
-// there.
-func readVolume(path string) (map[string][]byte, error) {
+// readVolume reads the files of one update. A volume is updated by renaming a link or
+// a directory, wherever on the path that is, and the old files are removed afterwards:
+// if the same directory is there before and after, all files were in it.
+func readVolume(path string, read func(directory string) (map[string][]byte, error)) (map[string][]byte, error) {
 	for range attempts {
-		before, err := linked(path)
+		before, err := resolve(path)
 		if err != nil {
 			return nil, err
 		}
-		data, err := readFiles(before)
-		after, linkErr := linked(path)
-		if linkErr != nil {
-			return nil, linkErr
+		data, err := read(before.path)
+		after, resolveErr := resolve(path)
+		if resolveErr != nil {
+			return nil, resolveErr
 		}
-		if before == after {
+		if before.isSame(after) {
 			return data, err
 		}
 	}
 	return nil, errors.New("directory keeps changing")
 }
 
-// linked returns the directory that the data link points to, or the directory itself
-// without a link.
-func linked(path string) (string, error) {
-	target, err := os.Readlink(filepath.Join(path, dataLink))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return path, nil
-	case err != nil:
-		return "", err
-	case filepath.IsAbs(target):
-		return target, nil
+// place is the directory that files are in, without links on the way to it.
+type place struct {
+	path string
+	info fs.FileInfo
+}
+
+// isSame also compares the time of the last change: another directory can have the
+// number of one that was removed.
+func (p place) isSame(other place) bool {
+	return p.path == other.path && os.SameFile(p.info, other.info) && p.info.ModTime().Equal(other.info.ModTime())
+}
+
+// resolve follows the data link and all others. In a volume that the kubelet projects,
+// the link can be above the directory: orders -> ..data/orders.
+func resolve(path string) (place, error) {
+	if _, err := os.Lstat(filepath.Join(path, dataLink)); err == nil {
+		path = filepath.Join(path, dataLink)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return place{}, err
 	}
-	return filepath.Join(path, target), nil
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return place{}, err
+	}
+	info, err := os.Stat(resolved)
+	return place{path: resolved, info: info}, err
 }
 
 func readFiles(path string) (map[string][]byte, error) {
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
 	data := map[string][]byte{}
 	for _, name := range files {
 		content, err := readFile(filepath.Join(path, name))
