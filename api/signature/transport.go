@@ -42,7 +42,8 @@ type Transport struct {
 }
 
 // RoundTrip signs a copy of the request and sends it. If the request cannot be
-// signed, the error is a *RefusalError or the error of Keys.
+// signed, the error is a *RefusalError or the error of Keys. It signs what net/http
+// sends: without headers that net/http writes itself or that HTTP/2 does not have.
 //
 // An http.Client also uses it for redirects: with keys of type Basic, prevent
 // redirects to other hosts (CheckRedirect), which would receive the password.
@@ -89,12 +90,20 @@ func (t *Transport) sign(r *http.Request) (*http.Request, error) {
 	if t.Now != nil {
 		now = t.Now
 	}
+	signed.Host = sentHost(r)
 	headers, err := key.Sign(&Request{
-		Method: cmp.Or(r.Method, http.MethodGet), Target: r.URL.RequestURI(), Host: cmp.Or(r.Host, r.URL.Host),
-		Header: signed.Header, SignedHeaders: names, Payload: payload,
+		Method: cmp.Or(r.Method, http.MethodGet), Target: sentTarget(r), Host: signed.Host,
+		Header: sentHeader(r.Header), SignedHeaders: names, Payload: payload,
 	}, now())
 	if err != nil {
 		return nil, err
+	}
+	// The client's headers of these names can be in any case.
+	for name := range signed.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case carrier, HeaderDate, HeaderPayload:
+			delete(signed.Header, name)
+		}
 	}
 	headers.Set(signed.Header, carrier)
 	return signed, nil
