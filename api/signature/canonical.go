@@ -18,8 +18,12 @@ const (
 	namePayload       = "x-sdk-content-sha256"
 )
 
-// maxKept is the maximum size of a buffer that is kept for the next request.
-const maxKept = 64 << 10
+const (
+	// maxKept is the maximum size of the buffers that are kept for the next request.
+	maxKept = 64 << 10
+	// maxKeptParameters is the same for the number of parameters in a query.
+	maxKeptParameters = 1 << 10
+)
 
 // covered is the part of a request that a signature covers.
 type covered struct {
@@ -46,7 +50,7 @@ func borrowCanonical() *canonical { return canonicals.Get().(*canonical) }
 
 // release returns the buffers. Slices of them must not be used afterwards.
 func (c *canonical) release() {
-	if cap(c.text)+cap(c.query.decoded) > maxKept {
+	if cap(c.text)+cap(c.query.decoded) > maxKept || cap(c.query.parameters) > maxKeptParameters {
 		return
 	}
 	// The buffers must not keep strings of a request alive.
@@ -111,15 +115,12 @@ func appendMethod(dst []byte, method string) ([]byte, error) {
 	}
 	for i := range len(method) {
 		b := method[i]
-		if !isToken(b) {
+		// Methods are case-sensitive, and no verifier accepts lower case.
+		if !isToken(b) || 'a' <= b && b <= 'z' {
 			return dst, ErrMethod
 		}
-		if 'a' <= b && b <= 'z' {
-			b -= 'a' - 'A'
-		}
-		dst = append(dst, b)
 	}
-	return dst, nil
+	return append(dst, method...), nil
 }
 
 // appendHeader writes a line for each value of a header. They are sorted, so that
@@ -127,7 +128,7 @@ func appendMethod(dst []byte, method string) ([]byte, error) {
 func (c *canonical) appendHeader(dst []byte, r *covered, name string) ([]byte, error) {
 	switch name {
 	case nameHost:
-		return appendHost(dst, r.request.Host)
+		return appendHost(dst, trim(r.request.Host))
 	case nameDate:
 		return appendLine(dst, name, r.date)
 	case namePayload:
@@ -138,11 +139,11 @@ func (c *canonical) appendHeader(dst []byte, r *covered, name string) ([]byte, e
 	case 0:
 		return dst, because(ErrMissingHeader, name)
 	case 1:
-		return appendLine(dst, name, strings.TrimSpace(values[0]))
+		return appendLine(dst, name, trim(values[0]))
 	}
 	c.values = c.values[:0]
 	for _, value := range values {
-		c.values = append(c.values, strings.TrimSpace(value))
+		c.values = append(c.values, trim(value))
 	}
 	slices.Sort(c.values)
 	for _, value := range c.values {
@@ -176,6 +177,27 @@ func appendLine(dst []byte, name, value string) ([]byte, error) {
 	dst = append(dst, ':')
 	dst = append(dst, value...)
 	return append(dst, '\n'), nil
+}
+
+// trim removes the white space that is not part of a header's value: space and tab,
+// as in RFC 9110, and no other character.
+func trim(value string) string { return strings.Trim(value, " \t") }
+
+// lower is strings.ToLower for ASCII alone. Other letters have a lower case in ASCII,
+// such as the Kelvin sign.
+func lower(text string) string {
+	for i := range len(text) {
+		if 'A' <= text[i] && text[i] <= 'Z' {
+			changed := []byte(text)
+			for ; i < len(changed); i++ {
+				if b := changed[i]; 'A' <= b && b <= 'Z' {
+					changed[i] = b + 'a' - 'A'
+				}
+			}
+			return string(changed)
+		}
+	}
+	return text
 }
 
 // isToken reports whether methods and header names can contain the byte.

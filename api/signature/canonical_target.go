@@ -67,7 +67,7 @@ type parameter struct{ name, value []byte }
 func (q *query) parse(raw string) error {
 	// A decoded query is never longer, so the slices of the buffer stay valid.
 	q.decoded = slices.Grow(q.decoded[:0], len(raw))
-	q.parameters = q.parameters[:0]
+	q.parameters = slices.Grow(q.parameters[:0], strings.Count(raw, "&")+1)
 	for raw != "" {
 		var pair string
 		pair, raw, _ = strings.Cut(raw, "&")

@@ -114,16 +114,16 @@ func TestCompareAsEncoded(t *testing.T) {
 
 func TestCanonicalRequest(t *testing.T) {
 	signed := covered{
-		request: &Request{Method: "post", Target: "/a?b", Host: "h:1", Header: http.Header{
-			"X-Many": {"  b  ", "a\t", "b c  d"}, "X-Empty": {""}, "X-Padded": {"\t p  q "}, "X-Other": {"unsigned"},
+		request: &Request{Method: "POST", Target: "/a?b", Host: "h:1", Header: http.Header{
+			"X-Many": {"  b  ", "a\t", "b c  d"}, "X-Empty": {""}, "X-Padded": {"\t p  q "}, "X-Spaces": {"\u00a0\v\f\u3000\u0085 "}, "X-Other": {"unsigned"},
 		}},
-		names: []string{"host", "x-empty", "x-many", "x-padded", "x-sdk-date"}, date: "20240229T235959Z", payload: "hash",
+		names: []string{"host", "x-empty", "x-many", "x-padded", "x-sdk-date", "x-spaces"}, date: "20240229T235959Z", payload: "hash",
 	}
 	c := &canonical{}
 	if err := c.write(&signed, decodedOrder); err != nil {
 		t.Fatal(err)
 	}
-	want := "POST\n/a/\nb=\nhost:h:1\nx-empty:\nx-many:a\nx-many:b\nx-many:b c  d\nx-padded:p  q\nx-sdk-date:20240229T235959Z\n\nhost;x-empty;x-many;x-padded;x-sdk-date\nhash"
+	want := "POST\n/a/\nb=\nhost:h:1\nx-empty:\nx-many:a\nx-many:b\nx-many:b c  d\nx-padded:p  q\nx-sdk-date:20240229T235959Z\nx-spaces:\u00a0\v\f\u3000\u0085\n\nhost;x-empty;x-many;x-padded;x-sdk-date;x-spaces\nhash"
 	if got := string(c.text); got != want {
 		t.Errorf("canonical request:\n%q, want\n%q", got, want)
 	}
@@ -136,6 +136,10 @@ func TestSignRefusesMalformedRequests(t *testing.T) {
 	}{
 		"no method":               {func(r *Request) { r.Method = "" }, ErrMethod},
 		"a method with a space":   {func(r *Request) { r.Method = "GET /" }, ErrMethod},
+		"a method in lower case":  {func(r *Request) { r.Method = "patch" }, ErrMethod},
+		"one letter of a method":  {func(r *Request) { r.Method = "PATCh" }, ErrMethod},
+		"a Kelvin sign in a name": {func(r *Request) { r.SignedHeaders = []string{"x-\u212Aey"} }, ErrHeaderName},
+		"a long s in a name":      {func(r *Request) { r.SignedHeaders = []string{"ho\u017Ft"} }, ErrHeaderName},
 		"a broken escape":         {func(r *Request) { r.Target = "/%" }, ErrTarget},
 		"a broken query":          {func(r *Request) { r.Target = "/?a=%" }, ErrTarget},
 		"an absolute target":      {func(r *Request) { r.Target = "http://a/b" }, ErrTarget},

@@ -62,6 +62,10 @@ type forgery struct {
 // Basic, which signs nothing.
 var forgeries = map[string]forgery{
 	"another method":            {func(r *http.Request) { r.Method = "PUT" }, ErrMismatch},
+	"a space beyond ASCII":      {setHeader("Content-Type", "application/json\u00a0"), ErrMismatch},
+	"a wide space before":       {setHeader("Content-Type", "\u3000application/json"), ErrMismatch},
+	"a line tab after":          {setHeader("Content-Type", "application/json\v"), ErrMismatch},
+	"Basic with a long s":       {setHeader(DefaultHeader, "Ba\u017Fic b3JkZXJzOnBhc3M="), ErrAlgorithm},
 	"the method in lower":       {func(r *http.Request) { r.Method = "post" }, ErrMethod},
 	"another path":              {func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/orders/a b/c", "" }, ErrMismatch},
 	"dots in the path":          {func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/x/../orders/a b", "" }, ErrMismatch},

@@ -39,7 +39,7 @@ func newBasicKey(m Material) (*Key, error) {
 // case-insensitive (RFC 7617).
 func cutBasic(header string) (credential string, found bool) {
 	name, credential, found := strings.Cut(header, " ")
-	return credential, found && strings.EqualFold(name, schemeBasic)
+	return credential, found && lower(name) == lower(schemeBasic)
 }
 
 // verifyBasic compares with every key, so that the time does not reveal which one

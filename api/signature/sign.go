@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,7 +33,7 @@ const (
 // Request is a request as the backend receives it. Signing and verifying do not
 // change it.
 type Request struct {
-	// Method is signed in upper case.
+	// Method is signed as it is. It must not contain lower-case letters.
 	Method string
 	// Target is the path and the query, escaped as on the wire: "/a%20b?c=d".
 	Target string
@@ -138,7 +137,7 @@ func (c *canonical) namesToSign(r *Request) ([]string, error) {
 	names := c.names[:0]
 	names = append(names, nameHost, nameDate, namePayload)
 	for _, name := range r.SignedHeaders {
-		name = strings.ToLower(name)
+		name = lower(name)
 		if !isLowerToken(name) || name == nameAuthorization {
 			return nil, because(ErrHeaderName, name)
 		}

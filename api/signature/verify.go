@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -70,8 +69,9 @@ type VerifierOptions struct {
 type Verifier struct {
 	keys    Keys
 	options VerifierOptions
-	// header is the canonical name of the header that carries the signature.
-	header string
+	// header is the canonical name of the header that carries the signature, and
+	// carrier the same name in lower case.
+	header, carrier string
 	// required are RequiredHeaders in lower case.
 	required []string
 }
@@ -89,7 +89,7 @@ func NewVerifier(keys Keys, options VerifierOptions) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{keys: keys, options: options, header: header}
+	v := &Verifier{keys: keys, options: options, header: header, carrier: lower(header)}
 	v.options.Window = cmp.Or(options.Window, DefaultWindow)
 	v.options.MaxBody = cmp.Or(options.MaxBody, DefaultMaxBody)
 	if v.options.Now == nil {
@@ -104,8 +104,8 @@ func NewVerifier(keys Keys, options VerifierOptions) (*Verifier, error) {
 // headerName returns the canonical name of the header that carries the signature.
 func headerName(name string) (string, error) {
 	name = cmp.Or(name, DefaultHeader)
-	switch lower := strings.ToLower(name); {
-	case !isLowerToken(lower), lower == nameHost, lower == nameDate, lower == namePayload:
+	switch l := lower(name); {
+	case !isLowerToken(l), l == nameHost, l == nameDate, l == namePayload:
 		return "", fmt.Errorf("%w: %q cannot carry a signature", ErrHeaderName, name)
 	}
 	return http.CanonicalHeaderKey(name), nil
@@ -114,15 +114,15 @@ func headerName(name string) (string, error) {
 // headersToSign returns the names in lower case. The header that carries the
 // signature cannot be signed.
 func headersToSign(names []string, carrier string) ([]string, error) {
-	lower := make([]string, 0, len(names))
+	listed := make([]string, 0, len(names))
 	for _, name := range names {
-		l := strings.ToLower(name)
-		if !isLowerToken(l) || l == nameAuthorization || strings.EqualFold(l, carrier) {
+		l := lower(name)
+		if !isLowerToken(l) || l == nameAuthorization || l == lower(carrier) {
 			return nil, fmt.Errorf("%w: %q", ErrHeaderName, name)
 		}
-		lower = append(lower, l)
+		listed = append(listed, l)
 	}
-	return lower, nil
+	return listed, nil
 }
 
 // Verify verifies a request that a server has received, and returns the key that
@@ -162,12 +162,11 @@ func (v *Verifier) verifyDescribed(r *Request, digest func() (string, error)) (*
 	if credential, found := cutBasic(carried); found {
 		return verifyBasic(credential, v.keys.Accepted(now))
 	}
-	// Methods are signed in upper case, but they are case-sensitive.
-	if r.Method != strings.ToUpper(r.Method) {
-		return nil, refuse(ErrMethod)
-	}
 	c := borrowCanonical()
 	defer c.release()
+	if _, err := appendMethod(c.text[:0], r.Method); err != nil {
+		return nil, refuse(err)
+	}
 	header, err := c.parseHeader(carried)
 	if err != nil {
 		return nil, refuse(err)
@@ -198,7 +197,7 @@ func (v *Verifier) checkNames(r *Request, names []string) error {
 		return because(ErrUnsignedHeader, nameHost)
 	}
 	for _, name := range names {
-		if name == nameAuthorization || strings.EqualFold(name, v.header) {
+		if name == nameAuthorization || name == v.carrier {
 			return because(ErrSignedHeaders, "contains the signature header")
 		}
 	}

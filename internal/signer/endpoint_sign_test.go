@@ -191,6 +191,8 @@ func TestRefusesMalformedRequests(t *testing.T) {
 		"a whole URL":      forwardedRequest(path, "GET", "http://a/x", host),
 		"asterisk":         forwardedRequest(path, "OPTIONS", "*", host),
 		"broken escape":    forwardedRequest(path, "GET", "/%zz", host),
+		"lower case":       forwardedRequest(path, "patch", "/x", host),
+		"one letter of it": forwardedRequest(path, "PATCh", "/x", host),
 		"method no token":  forwardedRequest(path, "G ET", "/x", host),
 		"space in host":    forwardedRequest(path, "GET", "/x", "a b"),
 		"space in target":  forwardedRequest(path, "GET", "/x y", host),
