@@ -114,17 +114,34 @@ func (c *call) httpHeader() http.Header {
 // "no" and the reason.
 func (c *call) result(t *testing.T) string {
 	t.Helper()
-	keys, err := signature.NewKeySet([]string{c.directory}, signature.KeySetOptions{})
-	if err != nil {
+	verifier := c.verifier(t)
+	if verifier == nil {
 		return "no keys"
 	}
+	return c.judgedBy(t, verifier)
+}
+
+// verifier returns the verifier that the call asks for, or nil if the directory has
+// no keys.
+func (c *call) verifier(t *testing.T) *signature.Verifier {
+	t.Helper()
+	keys, err := signature.NewKeySet([]string{c.directory}, signature.KeySetOptions{})
+	if err != nil {
+		return nil
+	}
+	now := c.now
 	verifier, err := signature.NewVerifier(keys, signature.VerifierOptions{
 		Header: c.carrier(), AllowUnsignedPayload: c.unsigned, RequiredHeaders: strings.Fields(c.required),
-		Now: func() time.Time { return c.now },
+		Now: func() time.Time { return now },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return verifier
+}
+
+func (c *call) judgedBy(t *testing.T, verifier *signature.Verifier) string {
+	t.Helper()
 	headers := c.httpHeader()
 	described := signature.Request{Method: c.method, Target: c.target, Header: headers, Payload: signature.Digest([]byte(c.body))}
 	if hosts := headers.Values("Host"); len(hosts) == 1 {

@@ -6,4 +6,6 @@ go 1.26.0
 
 require github.com/signet-dev/signet v0.0.0
 
+require golang.org/x/sys v0.48.0
+
 replace github.com/signet-dev/signet => ../../..

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,6 +25,43 @@ type language struct {
 	// build makes what run needs in the directory %s.
 	build []string
 	run   []string
+}
+
+var (
+	buildsMu sync.Mutex
+	// builds are the directories with what was built, by command.
+	builds = map[string]string{}
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	for _, directory := range builds {
+		_ = os.RemoveAll(directory)
+	}
+	os.Exit(code)
+}
+
+// built returns the directory with what run needs. Each language is built once.
+func (l language) built() (string, error) {
+	if len(l.build) == 0 {
+		return "", nil
+	}
+	buildsMu.Lock()
+	defer buildsMu.Unlock()
+	what := strings.Join(l.build, " ")
+	if directory, there := builds[what]; there {
+		return directory, nil
+	}
+	directory, err := os.MkdirTemp("", "verifiers-")
+	if err != nil {
+		return "", err
+	}
+	builds[what] = directory
+	build := placed(l.build, directory)
+	if out, err := exec.CommandContext(context.Background(), build[0], build[1:]...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(build, " "), err, out)
+	}
+	return directory, nil
 }
 
 // languages are those that run here; the Makefile lists what each one needs, and
@@ -75,17 +113,15 @@ func chosen(t *testing.T) []string {
 type runner struct {
 	in  io.Writer
 	out *bufio.Scanner
+	pid int
 }
 
 func start(t *testing.T, name string) *runner {
 	t.Helper()
 	l := languages[name]
-	directory := t.TempDir()
-	if len(l.build) > 0 {
-		build := placed(l.build, directory)
-		if out, err := exec.CommandContext(t.Context(), build[0], build[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%s: %v\n%s", strings.Join(build, " "), err, out)
-		}
+	directory, err := l.built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	run := placed(l.run, directory)
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), run[0], run[1:]...)
@@ -108,7 +144,7 @@ func start(t *testing.T, name string) *runner {
 			t.Errorf("the verifier ended with %v", err)
 		}
 	})
-	return &runner{in: in, out: bufio.NewScanner(out)}
+	return &runner{in: in, out: bufio.NewScanner(out), pid: command.Process.Pid}
 }
 
 func placed(command []string, directory string) []string {
@@ -119,11 +155,47 @@ func placed(command []string, directory string) []string {
 	return all
 }
 
-// ask has the verifier judge a call. The fields of a line are separated by tabs,
-// all but the first in base64: time, directory, the header that carries the
-// signature, whether unsigned payloads are accepted, required headers, method,
-// target, body, and names and values of headers in turn.
+// ask has the verifier judge a call.
 func (r *runner) ask(t *testing.T, c call) string {
+	t.Helper()
+	return r.exchange(t, c.line(t), 1)[0]
+}
+
+// askAll has the verifier judge the calls of all cases, without waiting for each.
+func (r *runner) askAll(t *testing.T, cases []verifierCase) []string {
+	t.Helper()
+	var lines []byte
+	for _, j := range cases {
+		lines = append(lines, j.call.line(t)...)
+	}
+	return r.exchange(t, lines, len(cases))
+}
+
+func (r *runner) exchange(t *testing.T, lines []byte, count int) []string {
+	t.Helper()
+	written := make(chan error, 1)
+	go func() {
+		_, err := r.in.Write(lines)
+		written <- err
+	}()
+	answers := make([]string, 0, count)
+	for range count {
+		if !r.out.Scan() {
+			t.Fatalf("the verifier ended: %v", r.out.Err())
+		}
+		answers = append(answers, r.out.Text())
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	return answers
+}
+
+// line is a call as runners read it. Its fields are separated by tabs, all but the
+// first in base64: time, directory, the header that carries the signature, whether
+// unsigned payloads are accepted, required headers, method, target, body, and names and
+// values of headers in turn.
+func (c *call) line(t *testing.T) []byte {
 	t.Helper()
 	unsigned := "0"
 	if c.unsigned {
@@ -137,15 +209,9 @@ func (r *runner) ask(t *testing.T, c call) string {
 	for _, h := range c.headers {
 		fields = append(fields, h.name, h.value)
 	}
-	line := strconv.FormatInt(c.now.Unix(), 10)
+	line := strconv.AppendInt(nil, c.now.Unix(), 10)
 	for _, field := range fields {
-		line += "\t" + base64.StdEncoding.EncodeToString([]byte(field))
+		line = base64.StdEncoding.AppendEncode(append(line, '\t'), []byte(field))
 	}
-	if _, err := fmt.Fprintln(r.in, line); err != nil {
-		t.Fatal(err)
-	}
-	if !r.out.Scan() {
-		t.Fatalf("the verifier ended: %v", r.out.Err())
-	}
-	return r.out.Text()
+	return append(line, '\n')
 }

@@ -22,6 +22,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -35,6 +36,8 @@
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <sys/stat.h>
 
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
@@ -70,7 +73,7 @@ inline void demand(bool condition, const char *reason) {
   if (!condition) throw Refusal(reason);
 }
 
-inline bool one_of(unsigned char c, const char *set) { return c != 0 && std::string(set).find(char(c)) != std::string::npos; }
+inline bool one_of(unsigned char c, const char *set) { return c != 0 && std::strchr(set, c) != nullptr; }
 inline bool upper(unsigned char c) { return c >= 'A' && c <= 'Z'; }
 inline bool lower(unsigned char c) { return c >= 'a' && c <= 'z'; }
 inline bool digit(unsigned char c) { return c >= '0' && c <= '9'; }
@@ -104,10 +107,9 @@ inline std::pair<std::string, std::optional<std::string>> cut(const std::string 
 
 inline std::vector<std::string> split(const std::string &text, char separator) {
   std::vector<std::string> parts;
-  for (std::optional<std::string> rest = text; rest;) {
-    auto [part, more] = cut(*rest, separator);
-    parts.push_back(part);
-    rest = more;
+  for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+    end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
   }
   return parts;
 }
@@ -248,12 +250,33 @@ inline std::string read(const std::filesystem::path &file) {
   return content;
 }
 
-// load_keys reads a mounted Secret, or the ConfigMap with public components: active,
-// next and previous. The kubelet replaces all files at once by renaming ..data.
-inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
+// The directory that files are in, without links on the way to it, and what tells it
+// from another one.
+struct Place {
+  std::filesystem::path path;
+  dev_t device;
+  ino_t number;
+  std::filesystem::file_time_type changed;
+  bool operator!=(const Place &other) const {
+    return path != other.path || device != other.device || number != other.number || changed != other.changed;
+  }
+};
+
+inline Place place_of(const std::filesystem::path &directory) {
   auto link = directory / "..data";
-  bool linked = std::filesystem::exists(link);
-  auto place = linked ? std::filesystem::canonical(link) : directory;
+  bool linked = std::filesystem::symlink_status(link).type() != std::filesystem::file_type::not_found;
+  auto path = std::filesystem::canonical(linked ? link : directory);
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) throw std::runtime_error("cannot read " + directory.string());
+  return {path, status.st_dev, status.st_ino, std::filesystem::last_write_time(path)};
+}
+
+// load_keys reads a mounted Secret, or the ConfigMap with public components: active,
+// next and previous. The kubelet replaces all files at once by renaming ..data, which
+// can be in the directory or, for a projected path, above it.
+inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
+  auto before = place_of(directory);
+  auto place = before.path;
   std::vector<Key> keys;
   for (const std::string prefix : {"", "next.", "previous."}) {
     std::string id = read(place / (prefix + "key-id")), key = read(place / (prefix + "key")), secret = read(place / (prefix + "secret"));
@@ -265,19 +288,27 @@ inline std::vector<Key> load_keys(const std::filesystem::path &directory) {
     if (!keys.back().until) throw std::runtime_error("previous.retires: no time in UTC");
     *keys.back().until += window;  // this clock may be ahead of Signet's
   }
-  if (linked && std::filesystem::canonical(link) != place) throw std::runtime_error("the directory changed while it was read");
+  if (place_of(directory) != before) throw std::runtime_error("the directory changed while it was read");
   return keys;
 }
 
-inline std::vector<std::string> values(const Headers &headers, const std::string &name) {
-  std::vector<std::string> found;
-  for (const auto &[header, value] : headers)
-    if (lowered(header) == name) found.push_back(value);
-  return found;
+// The values of each header, by its name in lower case. It is sorted: a client could
+// choose names that collide in a hash map.
+using ByName = std::map<std::string, std::vector<std::string>>;
+
+inline ByName by_name(const Headers &pairs) {
+  ByName headers;
+  for (const auto &[name, value] : pairs) headers[lowered(name)].push_back(value);
+  return headers;
+}
+
+inline std::vector<std::string> values(const ByName &headers, const std::string &name) {
+  auto found = headers.find(name);
+  return found == headers.end() ? std::vector<std::string>{} : found->second;
 }
 
 // single refuses repeated headers, of which two parties could read different values.
-inline std::string single(const Headers &headers, const std::string &name, const char *missing) {
+inline std::string single(const ByName &headers, const std::string &name, const char *missing) {
   auto found = values(headers, name);
   demand(found.size() <= 1, "duplicate header");
   demand(!found.empty() && !found[0].empty(), missing);
@@ -342,12 +373,13 @@ inline std::vector<std::string> canonical_queries(const std::string &target) {
   return {decoded_order, text()};
 }
 
+// trimmed removes the white space of HTTP, which is space and tab.
 inline std::string trimmed(const std::string &value) {
-  auto begin = value.find_first_not_of(" \t\n\v\f\r");
-  return begin == std::string::npos ? "" : value.substr(begin, value.find_last_not_of(" \t\n\v\f\r") - begin + 1);
+  auto begin = value.find_first_not_of(" \t");
+  return begin == std::string::npos ? "" : value.substr(begin, value.find_last_not_of(" \t") - begin + 1);
 }
 
-inline std::string canonical_headers(const Headers &headers, const std::vector<std::string> &names) {
+inline std::string canonical_headers(const ByName &headers, const std::vector<std::string> &names) {
   std::string lines;
   for (const auto &name : names) {
     auto found = values(headers, name);
@@ -397,7 +429,7 @@ inline Fields parse(const std::string &scheme, std::optional<std::string> rest) 
   return fields;
 }
 
-inline std::string check_date(const Headers &headers, std::time_t now) {
+inline std::string check_date(const ByName &headers, std::time_t now) {
   std::string date = single(headers, "x-sdk-date", "a signed header is missing");
   auto at = date_seconds(date, "%Y%m%dT%H%M%SZ");
   demand(at.has_value(), "the date is malformed");
@@ -435,10 +467,12 @@ class Verifier {
     read_at_ = options_.clock();
   }
 
-  // Returns the ID of the key that signed the request, or throws Refusal.
-  std::string verify(const std::string &method, const std::string &target, const Headers &headers, const std::string &body) {
+  // Returns the ID of the key that signed the request, or throws Refusal. All that it does
+  // before it compares signatures takes time in proportion to the request.
+  std::string verify(const std::string &method, const std::string &target, const Headers &pairs, const std::string &body) {
     using namespace detail;
     std::time_t now = options_.clock();
+    ByName headers = by_name(pairs);
     std::string carried = single(headers, options_.header, "no signature");
     auto keys = accepted(now);
     auto [scheme, rest] = cut(carried, ' ');
@@ -479,7 +513,7 @@ class Verifier {
     return all;
   }
 
-  void check_names(const Headers &headers, const std::vector<std::string> &names) const {
+  void check_names(const detail::ByName &headers, const std::vector<std::string> &names) const {
     using namespace detail;
     demand(contains(names, "x-sdk-date") && contains(names, "host"), "a required header is not signed");
     demand(!contains(names, "authorization") && !contains(names, options_.header), "the list of signed headers is malformed");
@@ -488,7 +522,7 @@ class Verifier {
   }
 
   // The header counts only if it is signed and matches the body.
-  std::string check_payload(const Headers &headers, const std::vector<std::string> &names, const std::string &body) const {
+  std::string check_payload(const detail::ByName &headers, const std::vector<std::string> &names, const std::string &body) const {
     using namespace detail;
     static const std::string name = "x-sdk-content-sha256";
     demand(values(headers, name).size() <= 1, "duplicate header");

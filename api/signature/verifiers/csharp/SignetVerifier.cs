@@ -84,8 +84,8 @@ public sealed class Verifier
     public Verifier(IEnumerable<string> directories, Options? options = null)
     {
         this.options = options ?? new Options();
-        header = this.options.Header.ToLowerInvariant();
-        requiredHeaders = this.options.RequiredHeaders.Select(name => name.ToLowerInvariant()).ToArray();
+        header = Lowered(this.options.Header);
+        requiredHeaders = this.options.RequiredHeaders.Select(Lowered).ToArray();
         foreach (var directory in directories)
         {
             keys[directory] = LoadKeys(directory);
@@ -93,17 +93,19 @@ public sealed class Verifier
         readAt = this.options.Clock();
     }
 
-    /// <summary>Returns the ID of the key that signed the request, or throws Refusal.</summary>
-    public string Verify(string method, string target, IReadOnlyList<(string Name, string Value)> headers, byte[] body)
+    /// <summary>Returns the ID of the key that signed the request, or throws Refusal. All that it does before it compares
+    /// signatures takes time in proportion to the request.</summary>
+    public string Verify(string method, string target, IReadOnlyList<(string Name, string Value)> pairs, byte[] body)
     {
         var now = options.Clock();
         // Each character is one byte. Other characters would be ambiguous.
-        var bytes = target.All(c => c <= '\xff') && headers.All(h => (h.Name + h.Value).All(c => c <= '\xff'));
+        var bytes = target.All(c => c <= '\xff') && pairs.All(h => (h.Name + h.Value).All(c => c <= '\xff'));
         Demand(bytes, "the request contains characters that are not bytes");
+        var headers = pairs.ToLookup(h => Lowered(h.Name), h => h.Value);
         var carried = Single(headers, header, "no signature");
         var accepted = Accepted(now);
         var parts = carried.Split(' ', 2);
-        if (parts.Length == 2 && parts[0].Equals("basic", StringComparison.OrdinalIgnoreCase))
+        if (parts.Length == 2 && Lowered(parts[0]) == "basic")
         {
             return VerifyBasic(parts[1], accepted);
         }
@@ -149,7 +151,7 @@ public sealed class Verifier
         }
     }
 
-    private void CheckNames(IReadOnlyList<(string Name, string Value)> headers, string[] names)
+    private void CheckNames(ILookup<string, string> headers, string[] names)
     {
         Demand(names.Contains("x-sdk-date") && names.Contains("host"), "a required header is not signed");
         Demand(!names.Contains("authorization") && !names.Contains(header), "the list of signed headers is malformed");
@@ -160,7 +162,7 @@ public sealed class Verifier
     }
 
     /// <summary>The header counts only if it is signed and matches the body.</summary>
-    private string Payload(IReadOnlyList<(string Name, string Value)> headers, string[] names, byte[] body)
+    private string Payload(ILookup<string, string> headers, string[] names, byte[] body)
     {
         const string name = "x-sdk-content-sha256";
         var actual = Hex(SHA256.HashData(body));
@@ -180,14 +182,26 @@ public sealed class Verifier
         return claimed;
     }
 
-    /// <summary>Reads a mounted Secret, or the ConfigMap with public components: active, next and previous. The kubelet
-    /// replaces all files at once by renaming ..data.</summary>
-    private static List<Key> LoadKeys(string directory)
+    /// <summary>Returns the directory that the files are in, without links on the way to it.</summary>
+    private static string PlaceOf(string directory)
     {
         var link = Path.Combine(directory, "..data");
-        string? Linked() => Directory.ResolveLinkTarget(link, returnFinalTarget: true)?.FullName;
-        var target = Directory.Exists(link) ? Linked() : null;
-        var place = target ?? directory;
+        var place = Path.GetPathRoot(Path.GetFullPath(directory))!;
+        foreach (var part in Path.GetFullPath(Directory.Exists(link) ? link : directory)[place.Length..].Split(Path.DirectorySeparatorChar))
+        {
+            place = Path.Combine(place, part);
+            place = Directory.ResolveLinkTarget(place, returnFinalTarget: true)?.FullName ?? place;
+        }
+        return place;
+    }
+
+    /// <summary>Reads a mounted Secret, or the ConfigMap with public components: active, next and previous. The kubelet
+    /// replaces all files at once by renaming ..data, which can be in the directory or, for a projected path, above
+    /// it.</summary>
+    private static List<Key> LoadKeys(string directory)
+    {
+        var place = PlaceOf(directory);
+        var changed = Directory.GetLastWriteTimeUtc(place);
         byte[] Read(string name) => File.Exists(Path.Combine(place, name)) ? File.ReadAllBytes(Path.Combine(place, name)) : [];
         List<Key> loaded = [];
         foreach (var prefix in new[] { "", "next.", "previous." })
@@ -201,7 +215,7 @@ public sealed class Verifier
             var retires = prefix == "previous." ? Text(Read("previous.retires")) : "";
             loaded.Add(retires == "" ? version : version with { Until = DateTimeOffset.Parse(retires, CultureInfo.InvariantCulture) + Window }); // this clock may be ahead of Signet's
         }
-        if (target is not null && Linked() != target)
+        if (PlaceOf(directory) != place || Directory.GetLastWriteTimeUtc(place) != changed)
         {
             throw new IOException("the directory changed while it was read");
         }
@@ -309,7 +323,7 @@ public sealed class Verifier
         return (fields.Groups[1].Value, names, fields.Groups[3].Value);
     }
 
-    private static string CheckDate(IReadOnlyList<(string Name, string Value)> headers, DateTimeOffset now)
+    private static string CheckDate(ILookup<string, string> headers, DateTimeOffset now)
     {
         var date = Single(headers, "x-sdk-date", "a signed header is missing");
         var read = DateTimeOffset.TryParseExact(date, "yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at);
@@ -362,12 +376,12 @@ public sealed class Verifier
     private static string Joined(IEnumerable<(string Name, string Value)> pairs) =>
         string.Join('&', pairs.Select(pair => pair.Name + "=" + pair.Value));
 
-    private static string CanonicalHeaders(IReadOnlyList<(string Name, string Value)> headers, string[] names)
+    private static string CanonicalHeaders(ILookup<string, string> headers, string[] names)
     {
         var lines = new StringBuilder();
         foreach (var name in names)
         {
-            var found = Values(headers, name).Select(value => value.Trim(' ', '\t', '\n', '\v', '\f', '\r')).Order(StringComparer.Ordinal).ToList();
+            var found = Values(headers, name).Select(value => value.Trim(' ', '\t')).Order(StringComparer.Ordinal).ToList();
             Demand(name != "host" || (found.Count == 1 && Host.IsMatch(found[0])), "the host is missing or malformed");
             Demand(found.Count > 0, "a signed header is missing");
             foreach (var value in found)
@@ -406,11 +420,13 @@ public sealed class Verifier
     private static string Escape(string text) =>
         string.Concat(text.Select(c => char.IsAsciiLetterOrDigit(c) || "-_.~".Contains(c) ? c.ToString() : $"%{(int)c:X2}"));
 
-    private static List<string> Values(IReadOnlyList<(string Name, string Value)> headers, string name) =>
-        headers.Where(h => h.Name.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value).ToList();
+    private static List<string> Values(ILookup<string, string> headers, string name) => headers[name].ToList();
+
+    /// <summary>For ASCII alone, as HTTP is: there are other letters whose lower case is in ASCII.</summary>
+    private static string Lowered(string text) => string.Concat(text.Select(c => c is >= 'A' and <= 'Z' ? (char)(c - 'A' + 'a') : c));
 
     /// <summary>Refuses repeated headers, of which two parties could read different values.</summary>
-    private static string Single(IReadOnlyList<(string Name, string Value)> headers, string name, string missing)
+    private static string Single(ILookup<string, string> headers, string name, string missing)
     {
         var found = Values(headers, name);
         Demand(found.Count <= 1, "duplicate header");

@@ -3,7 +3,9 @@
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.security.GeneralSecurityException;
 import java.security.InvalidKeyException;
 import java.security.KeyFactory;
@@ -122,34 +124,34 @@ public final class SignetVerifier {
   /** Accepts the keys in the directories. */
   public SignetVerifier(List<Path> directories, Options options) throws IOException, GeneralSecurityException {
     this.options = options;
-    this.header = options.header.toLowerCase(Locale.ROOT);
-    this.required = options.requiredHeaders.stream().map(name -> name.toLowerCase(Locale.ROOT)).toList();
+    this.header = lowered(options.header);
+    this.required = options.requiredHeaders.stream().map(SignetVerifier::lowered).toList();
     for (Path directory : directories) {
       keys.put(directory, loadKeys(directory));
     }
     readAt = options.clock.instant();
   }
 
-  /** Returns the ID of the key that signed the request. */
+  /**
+   * Returns the ID of the key that signed the request. All that it does before it compares signatures takes time in
+   * proportion to the request.
+   */
   public String verify(String method, String target, List<Header> headers, byte[] body) throws Refusal {
     try {
-      return check(method, target, headers, body);
+      checkBytes(target);
+      return check(method, target, byName(headers), body);
     } catch (GeneralSecurityException e) {
       throw new Refusal("the signature does not match");
     }
   }
 
-  private String check(String method, String target, List<Header> headers, byte[] body)
+  private String check(String method, String target, Map<String, List<String>> headers, byte[] body)
       throws Refusal, GeneralSecurityException {
     Instant now = options.clock.instant();
-    checkBytes(target);
-    for (Header h : headers) {
-      checkBytes(h.name + h.value);
-    }
     String carried = single(headers, header, "no signature");
     List<Key> accepted = accepted(now);
     String[] parts = carried.split(" ", 2);
-    if (parts.length == 2 && parts[0].equalsIgnoreCase("basic")) {
+    if (parts.length == 2 && lowered(parts[0]).equals("basic")) {
       return verifyBasic(parts[1], accepted);
     }
     demand(METHOD.matcher(method).matches(), "the method is not a token");
@@ -194,7 +196,7 @@ public final class SignetVerifier {
     demand(text.chars().allMatch(c -> c <= 0xff), "the request contains characters that are not bytes");
   }
 
-  private void checkNames(List<Header> headers, List<String> names) throws Refusal {
+  private void checkNames(Map<String, List<String>> headers, List<String> names) throws Refusal {
     demand(names.contains(DATE) && names.contains("host"), "a required header is not signed");
     demand(!names.contains("authorization") && !names.contains(header), "the list of signed headers is malformed");
     for (String name : required) {
@@ -203,7 +205,7 @@ public final class SignetVerifier {
   }
 
   /** The header counts only if it is signed and matches the body. */
-  private String payload(List<Header> headers, List<String> names, byte[] body)
+  private String payload(Map<String, List<String>> headers, List<String> names, byte[] body)
       throws Refusal, GeneralSecurityException {
     String actual = hex(sha256(body));
     demand(values(headers, PAYLOAD).size() <= 1, "duplicate header");
@@ -222,11 +224,11 @@ public final class SignetVerifier {
 
   /**
    * Reads a mounted Secret, or the ConfigMap with public components: active, next and previous. The kubelet replaces all
-   * files at once by renaming ..data.
+   * files at once by renaming ..data, which can be in the directory or, for a projected path, above it.
    */
   private static List<Key> loadKeys(Path directory) throws IOException, GeneralSecurityException {
-    Path link = directory.resolve("..data");
-    Path place = Files.exists(link) ? link.toRealPath() : directory;
+    Path place = placeOf(directory);
+    List<Object> identity = identityOf(place);
     String type = string(read(place, "type"));
     String algorithm = string(read(place, "algorithm"));
     List<Key> loaded = new ArrayList<>();
@@ -242,10 +244,22 @@ public final class SignetVerifier {
       // This clock may be ahead of Signet's.
       loaded.add(retires.isEmpty() ? version : version.until(OffsetDateTime.parse(retires).toInstant().plusSeconds(WINDOW)));
     }
-    if (Files.exists(link) && !link.toRealPath().equals(place)) {
+    if (!identityOf(placeOf(directory)).equals(identity)) {
       throw new IOException("the directory changed while it was read");
     }
     return loaded;
+  }
+
+  /** Returns the directory that the files are in, without links on the way to it. */
+  private static Path placeOf(Path directory) throws IOException {
+    Path link = directory.resolve("..data");
+    return (Files.exists(link, LinkOption.NOFOLLOW_LINKS) ? link : directory).toRealPath();
+  }
+
+  /** Returns what tells a directory from another one at its place. */
+  private static List<Object> identityOf(Path place) throws IOException {
+    var attributes = Files.readAttributes(place, BasicFileAttributes.class);
+    return List.of(place, String.valueOf(attributes.fileKey()), attributes.lastModifiedTime());
   }
 
   private static byte[] read(Path place, String name) throws IOException {
@@ -337,7 +351,7 @@ public final class SignetVerifier {
     return new Fields(fields.group(1), names, fields.group(3));
   }
 
-  private static String checkDate(List<Header> headers, Instant now) throws Refusal {
+  private static String checkDate(Map<String, List<String>> headers, Instant now) throws Refusal {
     String date = single(headers, DATE, "a signed header is missing");
     try {
       demand(date.matches("[0-9]{8}T[0-9]{6}Z"), "the date is malformed");
@@ -395,7 +409,7 @@ public final class SignetVerifier {
     return String.join("&", pairs.stream().map(pair -> pair[0] + "=" + pair[1]).toList());
   }
 
-  private static String canonicalHeaders(List<Header> headers, List<String> names) throws Refusal {
+  private static String canonicalHeaders(Map<String, List<String>> headers, List<String> names) throws Refusal {
     StringBuilder lines = new StringBuilder();
     for (String name : names) {
       List<String> found = values(headers, name).stream().map(SignetVerifier::trimmed).sorted().toList();
@@ -412,8 +426,33 @@ public final class SignetVerifier {
     return lines.toString();
   }
 
+  /** Removes the white space of HTTP, which is space and tab. A regular expression for it would take quadratic time. */
   private static String trimmed(String value) {
-    return value.replaceAll("\\A[ \\t-\\r]+|[ \\t-\\r]+\\z", "");
+    int begin = 0;
+    int end = value.length();
+    while (begin < end && isSpace(value.charAt(begin))) {
+      begin++;
+    }
+    while (begin < end && isSpace(value.charAt(end - 1))) {
+      end--;
+    }
+    return value.substring(begin, end);
+  }
+
+  private static boolean isSpace(char c) {
+    return c == ' ' || c == '\t';
+  }
+
+  /** For ASCII alone, as HTTP is: there are other letters whose lower case is in ASCII. */
+  private static String lowered(String text) {
+    StringBuilder lower = new StringBuilder(text);
+    for (int i = 0; i < lower.length(); i++) {
+      char c = lower.charAt(i);
+      if (c >= 'A' && c <= 'Z') {
+        lower.setCharAt(i, (char) (c - 'A' + 'a'));
+      }
+    }
+    return lower.toString();
   }
 
   /** Refuses broken escapes, which two parties could read in two ways. */
@@ -445,12 +484,23 @@ public final class SignetVerifier {
     return encoded.toString();
   }
 
-  private static List<String> values(List<Header> headers, String name) {
-    return headers.stream().filter(h -> h.name.equalsIgnoreCase(name)).map(Header::value).toList();
+  /** Maps each name, in lower case, to the values of the header. */
+  private static Map<String, List<String>> byName(List<Header> headers) throws Refusal {
+    Map<String, List<String>> found = new HashMap<>();
+    for (Header h : headers) {
+      checkBytes(h.name);
+      checkBytes(h.value);
+      found.computeIfAbsent(lowered(h.name), name -> new ArrayList<>()).add(h.value);
+    }
+    return found;
+  }
+
+  private static List<String> values(Map<String, List<String>> headers, String name) {
+    return headers.getOrDefault(name, List.of());
   }
 
   /** Refuses repeated headers, of which two parties could read different values. */
-  private static String single(List<Header> headers, String name, String missing) throws Refusal {
+  private static String single(Map<String, List<String>> headers, String name, String missing) throws Refusal {
     List<String> found = values(headers, name);
     demand(found.size() <= 1, "duplicate header");
     demand(!found.isEmpty() && !found.get(0).isEmpty(), missing);

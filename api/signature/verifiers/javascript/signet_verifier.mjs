@@ -17,7 +17,7 @@
 // nonce: a captured request can be replayed for 15 minutes, so keep TLS between
 // gateway and backend.
 import { createCipheriv, createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from 'node:crypto'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 
 export const PUBLIC_TEXT = "invalid request signature"
@@ -39,8 +39,12 @@ export class Refusal extends Error {
 }
 
 // pairs makes [name, value] pairs of Node's rawHeaders, which keep repeated headers.
+// In HTTP/2, the host is in :authority; a Host that differs from it is a second one.
 export function pairs (rawHeaders) {
-  return rawHeaders.flatMap((name, i) => i % 2 ? [] : [[name, rawHeaders[i + 1]]])
+  const all = rawHeaders.flatMap((name, i) => i % 2 ? [] : [[name, rawHeaders[i + 1]]])
+  const authority = all.find(([name]) => name === ':authority')
+  const others = all.filter(([name, value]) => !name.startsWith(':') && !(authority && lowered(name) === 'host' && value === authority[1]))
+  return authority ? [['host', authority[1]], ...others] : others
 }
 
 // Verifier accepts the keys in the directories. header carries the signature;
@@ -48,24 +52,26 @@ export function pairs (rawHeaders) {
 // requiredHeaders must be signed if a request has them.
 export class Verifier {
   constructor (directories, { header = 'authorization', allowUnsignedPayload = false, requiredHeaders = [], clock = () => Date.now() / 1000 } = {}) {
-    this.header = header.toLowerCase()
+    this.header = lowered(header)
     this.allowUnsignedPayload = allowUnsignedPayload
-    this.required = requiredHeaders.map(name => name.toLowerCase())
+    this.required = requiredHeaders.map(lowered)
     this.clock = clock
     this.keys = new Map(directories.map(directory => [directory, loadKeys(directory)]))
     this.readAt = clock()
   }
 
-  // verify returns the ID of the key that signed the request, or throws Refusal.
-  verify (method, target, headers, body) {
+  // verify returns the ID of the key that signed the request, or throws Refusal. All
+  // that it does before it compares signatures takes time in proportion to the request.
+  verify (method, target, pairs, body) {
     const now = this.clock()
     // Node maps each byte to one character. Other characters would be ambiguous.
-    if (/[^\0-\xff]/.test(target + headers.flat().join(''))) throw new Refusal('the request contains characters that are not bytes')
+    if (/[^\0-\xff]/.test(target + pairs.flat().join(''))) throw new Refusal('the request contains characters that are not bytes')
+    const headers = byName(pairs)
     const carried = single(headers, this.header, 'no signature')
     const keys = this.#accepted(now)
     const space = carried.indexOf(' ')
     const [scheme, rest] = [carried.slice(0, space), carried.slice(space + 1)]
-    if (space >= 0 && scheme.toLowerCase() === 'basic') return verifyBasic(rest, keys)
+    if (space >= 0 && lowered(scheme) === 'basic') return verifyBasic(rest, keys)
     if (!METHOD.test(method)) throw new Refusal('the method is not a token')
     if (space < 0) throw new Refusal("the signature header is malformed")
     const { access, names, signature } = parse(scheme, rest)
@@ -124,11 +130,20 @@ export class Verifier {
   }
 }
 
-// loadKeys reads a mounted Secret, or the ConfigMap with public components: active,
-// next and previous. The kubelet replaces all files at once by renaming ..data.
-export function loadKeys (directory) {
+// placeOf returns the directory that the files are in, and what tells it from another
+// one.
+function placeOf (directory) {
   const link = join(directory, '..data')
-  const place = existsSync(link) ? realpathSync(link) : directory
+  const path = realpathSync(existsSync(link) ? link : directory)
+  const { dev, ino, mtimeNs } = statSync(path, { bigint: true })
+  return { path, identity: [path, dev, ino, mtimeNs].join() }
+}
+
+// loadKeys reads a mounted Secret, or the ConfigMap with public components: active,
+// next and previous. The kubelet replaces all files at once by renaming ..data, which
+// can be in the directory or, for a projected path, above it.
+export function loadKeys (directory) {
+  const { path: place, identity } = placeOf(directory)
   const read = name => existsSync(join(place, name)) ? readFileSync(join(place, name)) : Buffer.alloc(0)
   const keys = []
   for (const prefix of ['', 'next.', 'previous.']) {
@@ -140,7 +155,7 @@ export function loadKeys (directory) {
     if (Number.isNaN(made.until)) throw new Error('previous.retires: no RFC 3339 time')
     keys.push(made)
   }
-  if (existsSync(link) && realpathSync(link) !== place) throw new Error('the directory has changed meanwhile')
+  if (placeOf(directory).identity !== identity) throw new Error('the directory has changed meanwhile')
   return keys
 }
 
@@ -266,7 +281,7 @@ function byPair ([nameA, valueA], [nameB, valueB]) {
 
 function canonicalHeaders (headers, names) {
   return names.map(name => {
-    const found = values(headers, name).map(value => value.replace(/^[ \t-\r]+|[ \t-\r]+$/g, '')).sort()
+    const found = values(headers, name).map(trimmed).sort()
     if (name === 'host' && (found.length !== 1 || !/^[!-~]+$/.test(found[0]) || /[/@?#]/.test(found[0]))) {
       throw new Refusal('the host is missing or malformed')
     }
@@ -287,8 +302,31 @@ function escape (text) {
   return text.replace(/[^A-Za-z0-9._~-]/gs, c => '%' + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'))
 }
 
-function values (headers, name) {
-  return headers.filter(([header]) => header.toLowerCase() === name).map(([, value]) => value)
+// byName maps each name, in lower case, to the values of the header.
+function byName (pairs) {
+  const headers = new Map()
+  for (const [name, value] of pairs) {
+    const key = lowered(name)
+    if (headers.has(key)) headers.get(key).push(value)
+    else headers.set(key, [value])
+  }
+  return headers
+}
+
+function values (headers, name) { return headers.get(name) ?? [] }
+
+// lowered is for ASCII alone, as HTTP is: there are other letters whose lower case
+// is in ASCII.
+function lowered (text) { return text.replace(/[A-Z]+/g, letters => letters.toLowerCase()) }
+
+// trimmed removes the white space of HTTP, which is space and tab. A regular
+// expression for it would take quadratic time.
+function trimmed (value) {
+  const isSpace = at => value[at] === ' ' || value[at] === '\t'
+  let [begin, end] = [0, value.length]
+  while (begin < end && isSpace(begin)) begin++
+  while (begin < end && isSpace(end - 1)) end--
+  return value.slice(begin, end)
 }
 
 // single refuses repeated headers, of which two parties could read different values.

@@ -160,7 +160,8 @@ final class Verifier
     }
 
     /**
-     * Returns the ID of the key that signed the request.
+     * Returns the ID of the key that signed the request. All that it does before it
+     * compares signatures takes time in proportion to the request.
      *
      * @param list<array{string, string}> $headers names and values
      * @throws Refusal
@@ -168,6 +169,7 @@ final class Verifier
     public function verify(string $method, string $target, array $headers, string $body): string
     {
         $now = ($this->clock)();
+        $headers = byName($headers);
         $carried = single($headers, $this->header, 'no signature');
         $keys = $this->accepted($now);
         [$scheme, $rest] = explode(' ', $carried, 2) + [1 => null];
@@ -268,16 +270,14 @@ function pairs(array $headers): array
 
 /**
  * Reads a mounted Secret, or the ConfigMap with public components: active, next and
- * previous. The kubelet replaces all files at once by renaming ..data.
+ * previous. The kubelet replaces all files at once by renaming ..data, which can be in
+ * the directory or, for a projected path, above it.
  *
  * @return list<Key>
  */
 function loadKeys(string $directory): array
 {
-    $link = "$directory/..data";
-    clearstatcache(true); // It caches the target of the link.
-    $place = is_link($link) ? readlink($link) : '.';
-    $at = str_starts_with($place, '/') ? $place : "$directory/$place";
+    [$at] = $place = placeOfFiles($directory);
     $read = fn (string $name): string => is_file("$at/$name") ? (string) file_get_contents("$at/$name") : '';
     $keys = [];
     foreach (['', 'next.', 'previous.'] as $prefix) {
@@ -289,11 +289,27 @@ function loadKeys(string $directory): array
         $until = $retires === '' ? null : (new \DateTimeImmutable($retires))->getTimestamp() + WINDOW; // this clock may be ahead of Signet's
         $keys[] = new Key($read('type'), $read('algorithm'), $id, $key, $secret, $until);
     }
-    clearstatcache(true);
-    if (is_link($link) && readlink($link) !== $place) {
+    if (placeOfFiles($directory) !== $place) {
         throw new \RuntimeException('the directory has changed meanwhile');
     }
     return $keys;
+}
+
+/**
+ * Returns the directory that the files are in, and what tells it from another one.
+ *
+ * @return array{string, int, int, int}
+ */
+function placeOfFiles(string $directory): array
+{
+    clearstatcache(true); // It caches the targets of links.
+    $link = "$directory/..data";
+    $path = realpath(is_link($link) || is_dir($link) ? $link : $directory);
+    $status = $path === false ? false : stat($path);
+    if ($status === false) {
+        throw new \RuntimeException("$directory: there is no such directory");
+    }
+    return [$path, $status['dev'], $status['ino'], $status['mtime']];
 }
 
 /** @return array{string, list<string>, string} access, signed headers, signature */
@@ -380,26 +396,22 @@ function canonicalQueries(string $target): array
     // Do not compare strings that look like numbers as numbers.
     $byPair = fn (array $a, array $b): int => strcmp($a[0], $b[0]) ?: strcmp($a[1], $b[1]);
     $text = fn (array $pairs): string => implode('&', array_map(fn (array $pair) => implode('=', $pair), $pairs));
-    usort($decoded, $byPair);
-    $encoded = array_map(fn (array $pair) => array_map('rawurlencode', $pair), $decoded);
-    $sorted = $encoded;
-    usort($sorted, $byPair);
-    return [$text($encoded), $text($sorted)];
+    $encoded = array_map(fn (array $pair) => array_map('rawurlencode', $pair), sorted($decoded, $byPair));
+    return [$text($encoded), $text(sorted($encoded, $byPair))];
 }
 
 function canonicalHeaders(array $headers, array $names): string
 {
     $lines = '';
     foreach ($names as $name) {
-        $found = array_map(fn (string $value) => trim($value, " \t\n\v\f\r"), values($headers, $name));
+        $found = array_map(fn (string $value) => trim($value, " \t"), values($headers, $name));
         if ($name === 'host' && (count($found) !== 1 || !preg_match('/^[!-~]+$/D', $found[0]) || preg_match('#[/@?\#]#', $found[0]))) {
             throw new Refusal('the host is missing or malformed');
         }
         if (!$found) {
             throw new Refusal('a signed header is missing');
         }
-        sort($found, SORT_STRING);
-        foreach ($found as $value) {
+        foreach (sorted($found, strcmp(...)) as $value) {
             if (preg_match('/[\r\n\0]/', $value)) {
                 throw new Refusal("the header value contains a line break or NUL");
             }
@@ -418,10 +430,40 @@ function unescape(string $text, string $plus = '+'): string
     return rawurldecode(str_replace('+', $plus, $text));
 }
 
+/**
+ * Maps each name to the values of the header.
+ *
+ * @param list<array{string, string}> $pairs
+ * @return array<string, list<string>>
+ */
+function byName(array $pairs): array
+{
+    $headers = [];
+    foreach ($pairs as [$name, $value]) {
+        $headers[placeOf(strtolower($name))][] = $value;
+    }
+    return $headers;
+}
+
+/** Returns the key of a name in an array. PHP's own hash has no secret, so a client could choose names that collide. */
+function placeOf(string $name): string
+{
+    static $salt = null;
+    return hash_hmac('sha256', $name, $salt ??= random_bytes(16), true);
+}
+
 /** @return list<string> */
 function values(array $headers, string $name): array
 {
-    return array_values(array_column(array_filter($headers, fn (array $pair) => strtolower($pair[0]) === $name), 1));
+    return $headers[placeOf($name)] ?? [];
+}
+
+/** Sorts with PHP's quicksort, for which a client could choose an order that takes quadratic time. */
+function sorted(array $list, \Closure $compare): array
+{
+    shuffle($list);
+    usort($list, $compare);
+    return $list;
 }
 
 /** Refuses repeated headers, of which two parties could read different values. */

@@ -40,7 +40,8 @@ NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
-SPACE = " \t\n\v\f\r"
+SPACE = " \t"  # the white space of HTTP
+LOWER = {letter: letter + 32 for letter in range(ord("A"), ord("Z") + 1)}
 
 
 class Refusal(Exception):
@@ -118,13 +119,13 @@ def public_key(key):
 
 def load_keys(directory):
     """Reads a mounted Secret, or the ConfigMap with public components: active, next
-    and previous. The kubelet replaces all files at once by renaming ..data."""
-    link = os.path.join(directory, "..data")
-    place = os.path.realpath(link) if os.path.islink(link) else directory
+    and previous. The kubelet replaces all files at once by renaming ..data, which can
+    be in the directory or, for a projected path, above it."""
+    place = place_of(directory)
 
     def read(name):
         try:
-            with open(os.path.join(place, name), "rb") as file:
+            with open(os.path.join(place[0], name), "rb") as file:
                 return file.read()
         except FileNotFoundError:
             return b""
@@ -138,9 +139,17 @@ def load_keys(directory):
         # This clock may be ahead of Signet's.
         until = datetime.fromisoformat(retires.replace("Z", "+00:00")).timestamp() + WINDOW if retires else None
         keys.append(Key(read("type"), read("algorithm"), key_id, key, secret, until))
-    if os.path.islink(link) and os.path.realpath(link) != place:
+    if place_of(directory) != place:
         raise OSError("the directory changed while it was read")
     return keys
+
+
+def place_of(directory):
+    """Returns the directory that the files are in, and what tells it from another one."""
+    link = os.path.join(directory, "..data")
+    path = os.path.realpath(link if os.path.lexists(link) else directory)
+    status = os.stat(path)
+    return path, status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 class Verifier:
@@ -150,9 +159,9 @@ class Verifier:
 
     def __init__(self, directories, header="authorization", allow_unsigned_payload=False,
                  required_headers=(), clock=time.time):
-        self.header, self.clock = header.lower(), clock
+        self.header, self.clock = lowered(header), clock
         self.allow_unsigned_payload = allow_unsigned_payload
-        self.required = [name.lower() for name in required_headers]
+        self.required = [lowered(name) for name in required_headers]
         self.keys = {directory: load_keys(directory) for directory in directories}
         self.read_at = clock()
 
@@ -169,13 +178,15 @@ class Verifier:
                 if key.until is None or now <= key.until]
 
     def verify(self, method, target, headers, body):
-        """Returns the ID of the key that signed the request, or raises Refusal."""
+        """Returns the ID of the key that signed the request, or raises Refusal. All that it
+        does before it compares signatures takes time in proportion to the request."""
         now = self.clock()
         check_bytes([target, *(text for pair in headers for text in pair)])
+        headers = by_name(headers)
         carried = single(headers, self.header, "no signature")
         keys = self.accepted(now)
         scheme, space, rest = carried.partition(" ")
-        if space and scheme.lower() == "basic":
+        if space and lowered(scheme) == "basic":
             return verify_basic(rest, keys)
         if not METHOD.fullmatch(method):
             raise Refusal("the method is not a token")
@@ -318,11 +329,25 @@ def unescape(text, plus="+"):
 
 
 def escape(data, keep=b""):
-    return "".join(chr(byte) if byte in UNRESERVED + keep else "%%%02X" % byte for byte in data)
+    kept = UNRESERVED + keep
+    return "".join(chr(byte) if byte in kept else "%%%02X" % byte for byte in data)
+
+
+def by_name(pairs):
+    """Maps each name, in lower case, to the values of the header."""
+    headers = {}
+    for name, value in pairs:
+        headers.setdefault(lowered(name), []).append(value)
+    return headers
 
 
 def values(headers, name):
-    return [value for header, value in headers if header.lower() == name]
+    return headers.get(name, [])
+
+
+def lowered(text):
+    """For ASCII alone, as HTTP is: there are other letters whose lower case is in ASCII."""
+    return text.translate(LOWER)
 
 
 def single(headers, name, missing):

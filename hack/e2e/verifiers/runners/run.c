@@ -7,7 +7,7 @@
 
 static signet_verifier *verifier;
 
-enum { max_fields = 64, max_required = 8, settings = 4 };
+enum { max_fields = 1 << 15, max_required = 8, settings = 4 };
 
 /* Copies live as long as the process; the list keeps them from being leaks. */
 typedef struct copy {
@@ -47,8 +47,9 @@ static signet_verifier *opened(const signet_text *fields, time_t now) {
 
 static void judge(signet_text line) {
   static char *configured[settings];
-  signet_text time_field, fields[max_fields];
-  signet_header headers[max_fields];
+  static signet_text fields[max_fields];
+  static signet_header headers[max_fields];
+  signet_text time_field;
   size_t count = 0;
   signet_cut(&line, '\t', &time_field);
   time_t now = strtol(time_field.data, NULL, 10);
