@@ -181,6 +181,24 @@ test-verifiers: ## Run the verifiers in other languages; VERIFIERS="python java"
 verifiers-packages: ## Print the Debian packages for test-verifiers.
 	@echo $(sort $(foreach language,$(verifiers),$(packages_$(language))))
 
+# What test-servers needs in addition to the toolchains of the verifiers.
+packages_servers = nginx-light php-fpm libmicrohttpd-dev maven npm python3-pip
+
+.PHONY: test-servers
+test-servers: ## Run the examples of the verifiers under the servers that they name.
+	$(require) $(foreach language,$(verifiers),"$(needs_$(language))" "the toolchain of $(language) is missing: apt-get install $(packages_$(language))") \
+		"nginx -v" "nginx is missing: apt-get install nginx-light" "compgen -G '/usr/sbin/php-fpm*'" "php-fpm is missing: apt-get install php-fpm" \
+		"gcc -include microhttpd.h -E -x c /dev/null" "libmicrohttpd is missing: apt-get install libmicrohttpd-dev" \
+		"mvn --version" "Maven is missing: apt-get install maven" "npm --version" "npm is missing: apt-get install npm" "python3 -m pip --version" "pip is missing: apt-get install python3-pip"
+	cd $(call packages,servers) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
+	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --upgrade --target cache/python -r requirements.txt && \
+	mvn --quiet --batch-mode dependency:copy-dependencies -DoutputDirectory=cache/java && \
+	go test -count=1 -timeout 10m .
+
+.PHONY: servers-packages
+servers-packages: verifiers-packages ## Print the Debian packages for test-servers.
+	@echo $(packages_servers)
+
 .PHONY: controlplane
 controlplane: ## Find or build etcd, kube-apiserver, kube-controller-manager and kubectl.
 	@go run ./internal/testing/controlplane/cmd/assets >/dev/null

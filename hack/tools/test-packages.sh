@@ -25,7 +25,7 @@ group_of() {
   case $1 in
     hack/e2e/metrics) echo prometheus ;;
     hack/e2e/upgrade/history) echo upgrade ;;
-    hack/e2e/argocd | hack/e2e/gateways | hack/e2e/interop | hack/e2e/verifiers) basename "$1" ;;
+    hack/e2e/argocd | hack/e2e/gateways | hack/e2e/interop | hack/e2e/servers | hack/e2e/verifiers) basename "$1" ;;
     *) echo system ;;
   esac
 }

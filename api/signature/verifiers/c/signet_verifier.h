@@ -3,23 +3,31 @@
 /* Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this header into your backend and include
  * it in one file, before all others. It needs C11, OpenSSL's libcrypto 1.1.1 or
- * later (-lcrypto), and glibc or musl. Signet's tests run this file.
+ * later (-lcrypto), and glibc or musl. Signet's tests run this file, and the example
+ * with libmicrohttpd:
  *
- *   const char *directories[] = {"/etc/signet/orders"};        // the mounted Secret
- *   signet_options options = {.directories = directories, .directory_count = 1};
- *   signet_verifier *verifier = signet_open(&options, time(NULL));
+ *   static signet_verifier *verifier;
  *
- *   const char *reason = signet_verify(verifier, &request, time(NULL), key_id);
- *   if (reason != NULL) {
- *     log_warning("refused: %s", reason);       // only for the log
- *     respond(401, SIGNET_PUBLIC_TEXT);
+ *   static bool open_verifier(void) {
+ *     static const char *const directories[] = {"/etc/signet/orders"};     // the mounted Secret
+ *     signet_options options = {.directories = directories, .directory_count = 1,
+ *                               .allow_unsigned_payload = true};  // bindings with payload: Unsigned, the default
+ *     verifier = signet_open(&options, time(NULL));
+ *     return verifier != NULL;
  *   }
  *
- * The target is path and query as they arrived, still escaped. The headers include
- * host, with one entry for each occurrence. Limit the size of the body while you
- * read it. Threads that share a verifier need a lock around signet_verify. There is
- * no nonce: a captured request can be replayed for 15 minutes, so keep TLS between
- * gateway and backend. */
+ *   static bool verified(const signet_request *request, char key_id[SIGNET_FILE_SIZE]) {
+ *     const char *reason = signet_verify(verifier, request, time(NULL), key_id);
+ *     if (reason != NULL) fprintf(stderr, "refused: %s\n", reason);  // only for the log
+ *     return reason == NULL;  // otherwise respond with 401 and SIGNET_PUBLIC_TEXT
+ *   }
+ *
+ * With payload: Signed, omit allow_unsigned_payload. The target is path and query as
+ * they arrived, still escaped (libmicrohttpd passes them to the callback of
+ * MHD_OPTION_URI_LOG_CALLBACK). The headers include host, with one entry for each
+ * occurrence. Limit the size of the body while you read it. Threads that share a
+ * verifier need a lock around signet_verify. There is no nonce: a captured request can
+ * be replayed for 15 minutes, so keep TLS between gateway and backend. */
 #ifndef SIGNET_VERIFIER_H
 #define SIGNET_VERIFIER_H
 

@@ -3,21 +3,27 @@
 // Verifies requests that a gateway signed with a Signet signature key: types
 // HMAC, Basic, AES and PublicKey. Copy this header into your backend. It needs
 // C++17, OpenSSL's libcrypto 1.1.1 or later (-lcrypto) and POSIX. Signet's tests run
-// this file.
+// this file, and the example with libmicrohttpd:
 //
-//   signet::Verifier verifier({"/etc/signet/orders"});     // the mounted Secret
-//   try {
-//     key_id = verifier.verify(method, target, headers, body);
-//   } catch (const signet::Refusal &refusal) {
-//     log(refusal.reason);                       // only for the log
-//     respond(401, signet::public_text);
+//   signet::Verifier verifier({"/etc/signet/orders"},       // the mounted Secret
+//                             signet::unsigned_payload());  // bindings with payload: Unsigned, the default
+//
+//   std::optional<std::string> verified(const std::string &method, const std::string &target,
+//                                       const signet::Headers &headers, const std::string &body) {
+//     try {
+//       return verifier.verify(method, target, headers, body);
+//     } catch (const signet::Refusal &refusal) {
+//       std::cerr << refusal.reason << std::endl;  // only for the log
+//       return std::nullopt;                       // respond with 401 and signet::public_text
+//     }
 //   }
 //
-// The target is path and query as they arrived, still escaped. Headers are names
-// and values, including host, one pair for each occurrence. Limit the size of the
-// body while you read it. Threads can share a Verifier. There is no nonce: a
-// captured request can be replayed for 15 minutes, so keep TLS between gateway and
-// backend.
+// With payload: Signed, omit the options. The target is path and query as they arrived,
+// still escaped (libmicrohttpd passes them to the callback of
+// MHD_OPTION_URI_LOG_CALLBACK). Headers are names and values, including host, one pair
+// for each occurrence. Limit the size of the body while you read it. Threads can share a
+// Verifier. There is no nonce: a captured request can be replayed for 15 minutes, so keep
+// TLS between gateway and backend.
 #pragma once
 
 #include <algorithm>
@@ -63,6 +69,13 @@ struct Options {
   std::vector<std::string> required_headers;  // must be signed if a request has them
   std::function<std::time_t()> clock = [] { return std::time(nullptr); };
 };
+
+// The options for bindings with `payload: Unsigned`.
+inline Options unsigned_payload() {
+  Options options;
+  options.allow_unsigned_payload = true;
+  return options;
+}
 
 namespace detail {
 

@@ -5,7 +5,8 @@
 // .NET 8 or later. Signet's tests neither run nor compile this file, because they
 // have no .NET SDK: test it with your gateway first.
 //
-//   var verifier = new Signet.Verifier(["/etc/signet/orders"]);   // the mounted Secret
+//   var verifier = new Signet.Verifier(["/etc/signet/orders"],    // the mounted Secret
+//       new Signet.Options { AllowUnsignedPayload = true });      // bindings with payload: Unsigned, the default
 //   try {
 //     keyId = verifier.Verify(method, target, headers, body);
 //   } catch (Signet.Refusal refusal) {
@@ -13,8 +14,8 @@
 //     return Results.Text(Signet.Verifier.PublicText, statusCode: 401);
 //   }
 //
-// The target is path and query as they arrived, still escaped (ASP.NET Core:
-// IHttpRequestFeature.RawTarget). Headers are names and values, including host, one
+// With payload: Signed, omit the options. The target is path and query as they arrived,
+// still escaped (ASP.NET Core: IHttpRequestFeature.RawTarget). Headers are names and values, including host, one
 // pair for each occurrence, with one character for each byte
 // (RequestHeaderEncodingSelector: Latin1). Limit the size of the body while you read
 // it. Threads can share a Verifier. There is no nonce: a captured request can be

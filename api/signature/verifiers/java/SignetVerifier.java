@@ -42,23 +42,51 @@ import javax.crypto.spec.SecretKeySpec;
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
- * Java 17 or later. Signet's tests run this file.
+ * Java 17 or later. Signet's tests run this file, and the example in a servlet of
+ * Jetty:
  *
- * <pre>
- * var verifier = new SignetVerifier(List.of(Path.of("/etc/signet/orders")), SignetVerifier.Options.DEFAULT);
- * try {
- *   keyId = verifier.verify(method, target, headers, body);
- * } catch (SignetVerifier.Refusal refusal) {
- *   log.warn(refusal.reason);                       // only for the log
- *   response.sendError(401, SignetVerifier.PUBLIC_TEXT);
+ * <pre>{@code
+ * private final SignetVerifier verifier = new SignetVerifier(
+ *     List.of(Path.of("/etc/signet/orders")),     // the mounted Secret
+ *     SignetVerifier.Options.UNSIGNED_PAYLOAD);   // bindings with payload: Unsigned, the default
+ *
+ * private boolean verified(HttpServletRequest request, HttpServletResponse response) throws IOException {
+ *   String query = request.getQueryString();
+ *   String target = request.getRequestURI() + (query == null ? "" : "?" + query);
+ *   List<SignetVerifier.Header> headers = new ArrayList<>();
+ *   for (String name : Collections.list(request.getHeaderNames())) {
+ *     for (String value : Collections.list(request.getHeaders(name))) {
+ *       headers.add(new SignetVerifier.Header(name, value));
+ *     }
+ *   }
+ *   if (request.getHeader("Host") == null) {   // HTTP/2 has it in :authority
+ *     int port = request.getServerPort();
+ *     boolean usual = port == (request.isSecure() ? 443 : 80);
+ *     headers.add(new SignetVerifier.Header("Host", request.getServerName() + (usual ? "" : ":" + port)));
+ *   }
+ *   byte[] body = request.getInputStream().readAllBytes();   // before getParameter and getParts
+ *   request.setAttribute("body", body);
+ *   try {
+ *     request.setAttribute("keyId", verifier.verify(request.getMethod(), target, headers, body));
+ *     return true;
+ *   } catch (SignetVerifier.Refusal refusal) {
+ *     System.err.println(refusal.reason);   // only for the log
+ *     response.setStatus(401);
+ *     response.getWriter().print(SignetVerifier.PUBLIC_TEXT);
+ *     return false;
+ *   }
  * }
- * </pre>
+ * }</pre>
  *
- * The target is path and query as they arrived, still escaped (servlets:
- * getRequestURI, "?", getQueryString). The headers include host, with one entry for
- * each occurrence (getHeaders, not getHeader). Limit the size of the body while you
- * read it. Threads can share a verifier. There is no nonce: a captured request can
- * be replayed for 15 minutes, so keep TLS between gateway and backend.
+ * With {@code payload: Signed}, use Options.DEFAULT. The target is path and query as
+ * they arrived, still escaped. The headers include host, with one entry for each
+ * occurrence, and one character for each byte (Latin-1). Jetty refuses paths with an
+ * escaped slash, unless its UriCompliance allows them. Over HTTP/2 it does not pass the
+ * bytes of values beyond ASCII: a request that has them in a signed header is refused.
+ *
+ * <p>Limit the size of the body while you read it. Threads can share a verifier. There
+ * is no nonce: a captured request can be replayed for 15 minutes, so keep TLS between
+ * gateway and backend.
  */
 public final class SignetVerifier {
   public static final String PUBLIC_TEXT = "invalid request signature";
@@ -100,6 +128,8 @@ public final class SignetVerifier {
    */
   public record Options(String header, boolean allowUnsignedPayload, List<String> requiredHeaders, Clock clock) {
     public static final Options DEFAULT = new Options("authorization", false, List.of(), Clock.systemUTC());
+    /** For bindings with {@code payload: Unsigned}. */
+    public static final Options UNSIGNED_PAYLOAD = new Options("authorization", true, List.of(), Clock.systemUTC());
   }
 
   private interface Scheme {

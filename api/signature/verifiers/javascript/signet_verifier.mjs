@@ -2,20 +2,30 @@
 
 // Verifies requests that a gateway signed with a Signet signature key: types
 // HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
-// Node.js 18 or later. Signet's tests run this file.
+// Node.js 18 or later. Signet's tests run this file, and the example under node:http,
+// node:http2 and Express (before express.json and other readers of the body):
 //
-//   const verifier = new Verifier(['/etc/signet/orders'])   // the mounted Secret
-//   try {
-//     keyID = verifier.verify(req.method, req.url, pairs(req.rawHeaders), body)
-//   } catch (refusal) {                     // refuse in any case
-//     log.warn(refusal.reason ?? refusal)   // only for the log
-//     return res.writeHead(401).end(PUBLIC_TEXT)
+//   const verifier = new Verifier(['/etc/signet/orders'],   // the mounted Secret
+//     { allowUnsignedPayload: true })                        // bindings with payload: Unsigned, the default
+//
+//   async function verified (req, res, next) {
+//     try {
+//       const parts = []
+//       for await (const part of req) parts.push(part)
+//       req.body = Buffer.concat(parts)
+//       req.keyID = verifier.verify(req.method, req.originalUrl ?? req.url, pairs(req.rawHeaders), req.body)
+//     } catch (refusal) {                          // refuse in any case
+//       console.warn(refusal.reason ?? refusal)    // only for the log
+//       return res.writeHead(401).end(PUBLIC_TEXT)
+//     }
+//     next()
 //   }
 //
-// The target is path and query as they arrived, still escaped (in Express:
-// originalUrl). The body is a Buffer: limit its size while you read it. There is no
-// nonce: a captured request can be replayed for 15 minutes, so keep TLS between
-// gateway and backend.
+// With payload: Signed, omit allowUnsignedPayload. The target is path and query as they
+// arrived, still escaped. The body is a Buffer: limit its size while you read it.
+//
+// There is no nonce: a captured request can be replayed for 15 minutes, so keep TLS
+// between gateway and backend.
 import { createCipheriv, createHash, createHmac, createPublicKey, timingSafeEqual, verify as verifySignature } from 'node:crypto'
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,28 +1,35 @@
 <?php
 // SPDX-License-Identifier: Apache-2.0
 
-// SPDX-License-Identifier: Apache-2.0
-
 /**
  * Verifies requests that a gateway signed with a Signet signature key: types
  * HMAC, Basic, AES and PublicKey. Copy this file into your backend. It needs only
- * PHP 8.2 or later with the extension openssl. Signet's tests run this file.
+ * PHP 8.2 or later with the extension openssl. Signet's tests run this file, and the
+ * example under PHP's own server, and under php-fpm behind nginx:
  *
- *     $verifier = new Signet\Verifier(['/etc/signet/orders']);  // the mounted Secret
+ *     $verifier = new Signet\Verifier(['/etc/signet/orders'],  // the mounted Secret
+ *         allowUnsignedPayload: true);                         // bindings with payload: Unsigned, the default
  *     try {
+ *         $body = file_get_contents('php://input');
  *         $keyId = $verifier->verify($_SERVER['REQUEST_METHOD'], $_SERVER['REQUEST_URI'],
- *             Signet\pairs(getallheaders()), file_get_contents('php://input'));
+ *             Signet\pairs(getallheaders()), $body);
  *     } catch (Signet\Refusal $refusal) {
  *         error_log($refusal->reason);        // only for the log
  *         http_response_code(401);
  *         exit(Signet\PUBLIC_TEXT);
  *     }
  *
- * The target is path and query as they arrived, still escaped. PHP joins or drops
- * repeated headers before code can see them, so refuse repeated signed headers in
- * the web server. Limit the size of the body there, too. There is no nonce: a
- * captured request can be replayed for 15 minutes, so keep TLS between gateway and
- * backend.
+ * With payload: Signed, omit allowUnsignedPayload, and set enable_post_data_reading = Off
+ * in php.ini or in the pool of php-fpm: otherwise PHP reads forms of type
+ * multipart/form-data itself, php://input is empty, and the request is refused. $_POST
+ * and $_FILES are then empty (PHP 8.4 has request_parse_body). The target is path and
+ * query as they arrived, still escaped. Debian's fastcgi_params pass the host without its
+ * port: add `fastcgi_param HTTP_HOST $http_host;` after them in nginx.
+ *
+ * PHP joins or drops repeated headers before code can see them: a request that repeats a
+ * signed header is refused. Limit the size of bodies in the web server. There is no
+ * nonce: a captured request can be replayed for 15 minutes, so keep TLS between gateway
+ * and backend.
  */
 
 declare(strict_types=1);

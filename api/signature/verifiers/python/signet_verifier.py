@@ -2,26 +2,41 @@
 """Verifies requests that a gateway signed with a Signet signature key.
 
 Copy this file into your backend. HMAC and Basic need only the standard library;
-AES and PublicKey need the package `cryptography`. Signet's tests run this file.
+AES and PublicKey need the package `cryptography`. Signet's tests run this file, and
+the example as WSGI middleware of gunicorn and waitress:
 
-    verifier = Verifier(["/etc/signet/orders"])      # the mounted Secret
-    try:
-        key_id = verifier.verify(method, target, headers, body)
-    except Refusal as refusal:
-        log.warning("refused: %s", refusal.reason)   # only for the log
-        return 401, PUBLIC_TEXT
+    verifier = Verifier(["/etc/signet/orders"],       # the mounted Secret
+                        allow_unsigned_payload=True)  # bindings with payload: Unsigned, the default
 
-target is path and query as they arrived, still escaped (gunicorn: RAW_URI);
-headers are (name, value) pairs, including host, one for each occurrence. Limit
-the size of the body before you read it. Threads can share a verifier. There is
-no nonce: a captured request can be replayed for 15 minutes, so keep TLS between
-gateway and backend.
+    def verified(application):
+        def respond(environ, start_response):
+            try:
+                environ["signet.key_id"] = verifier.verify(*wsgi_request(environ))
+            except Refusal as refusal:
+                logging.warning("refused: %s", refusal.reason)  # only for the log
+                start_response("401 Unauthorized", [("Content-Type", "text/plain")])
+                return [PUBLIC_TEXT.encode()]
+            return application(environ, start_response)
+        return respond
+
+With payload: Signed, omit allow_unsigned_payload. Without WSGI, verify takes method,
+target, headers and body. target is path and query as they arrived, still escaped;
+headers are (name, value) pairs, including host, one for each occurrence; text has one
+character for each byte (Latin-1).
+
+WSGI joins repeated headers: a request that repeats a signed header is refused. So is
+every request if the server passes neither RAW_URI nor REQUEST_URI.
+
+Limit the size of bodies in the server. Threads can share a verifier. There is no nonce:
+a captured request can be replayed for 15 minutes, so keep TLS between gateway and
+backend.
 """
 
 import base64
 import calendar
 import hashlib
 import hmac
+import io
 import os
 import re
 import time
@@ -234,6 +249,24 @@ class Verifier:
         if not equal(claimed, actual):
             raise Refusal("the body does not match the signed digest")
         return claimed
+
+
+def wsgi_request(environ):
+    """Returns method, target, headers and body of a WSGI request, whose body the
+    application can still read."""
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if not target:
+        raise Refusal("the server passes neither RAW_URI nor REQUEST_URI")
+    if environ.get("wsgi.input_terminated"):
+        body = environ["wsgi.input"].read()
+    elif "HTTP_TRANSFER_ENCODING" in environ:
+        raise Refusal("the server passes no body without a length")
+    else:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    headers = [(name[5:].replace("_", "-"), value) for name, value in environ.items() if name.startswith("HTTP_")]
+    headers += [(name.replace("_", "-"), environ[name]) for name in ("CONTENT_TYPE", "CONTENT_LENGTH") if environ.get(name)]
+    return environ["REQUEST_METHOD"], target, headers, body
 
 
 def check_bytes(texts):
