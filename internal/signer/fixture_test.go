@@ -273,6 +273,11 @@ func (p *testPKI) files() TLSFiles {
 // client returns a configuration with a certificate for the URIs, or without one.
 func (p *testPKI) client(uris ...string) *tls.Config {
 	p.t.Helper()
+	return p.clientUntil(time.Hour, uris...)
+}
+
+func (p *testPKI) clientUntil(validity time.Duration, uris ...string) *tls.Config {
+	p.t.Helper()
 	config := &tls.Config{RootCAs: p.pool, MinVersion: tls.VersionTLS12}
 	if len(uris) == 0 {
 		return config
@@ -285,7 +290,7 @@ func (p *testPKI) client(uris ...string) *tls.Config {
 		}
 		subject.URIs = append(subject.URIs, uri)
 	}
-	issued, err := p.authority.Issue(subject, time.Now(), time.Hour)
+	issued, err := p.authority.Issue(subject, time.Now(), validity)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -4,14 +4,17 @@ package signer
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/net/http2"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -21,8 +24,9 @@ import (
 
 const (
 	// idleTimeout is longer than gateways keep idle connections, so that they
-	// close them first: a request sent while the signer closes would fail.
-	idleTimeout = 10 * time.Minute
+	// close them first: a request sent while the signer closes would fail. Envoy
+	// keeps them for an hour.
+	idleTimeout = 65 * time.Minute
 	// headerTimeout limits how long the headers of a request may take.
 	headerTimeout = 5 * time.Second
 	// writeSlack is the time to write a response, in addition to the time to read
@@ -51,10 +55,12 @@ type listener struct {
 	// plain is true for listeners that never have TLS: metrics and probes.
 	plain bool
 	name  string
-	// serve returns when the listener is closed. stop closes it and finishes
-	// requests in progress until the context ends.
-	serve func(net.Listener) error
-	stop  func(context.Context) error
+	// serve returns when the listener is closed. retire asks all clients to leave,
+	// while they are still served. stop closes the listener and finishes requests in
+	// progress until the context ends.
+	serve  func(net.Listener) error
+	retire func()
+	stop   func(context.Context) error
 }
 
 // listen opens an address. Without TLS it has to be a loopback address. That is
@@ -98,9 +104,24 @@ func httpServer(handler http.Handler, limits Limits, certificates *certificates,
 		DisableGeneralOptionsHandler: true,
 	}
 	if certificates != nil {
-		server.TLSConfig, server.ConnContext = certificates.config(), withTrackedConn
+		server.TLSConfig, server.ConnContext, server.ConnState = certificates.config(), withTrackedConn, noteState
+		serveHTTP2(server)
 	}
 	return server
+}
+
+// serveHTTP2 lets connections of HTTP/2 retire. The rest is as net/http has it.
+func serveHTTP2(server *http.Server) {
+	h2 := &http2.Server{IdleTimeout: server.IdleTimeout} //nolint:staticcheck // net/http cannot wrap connections of HTTP/2
+	// The error is about ciphers that the configuration does not set.
+	_ = http2.ConfigureServer(server, h2) //nolint:staticcheck // see above
+	server.TLSNextProto["h2"] = func(hs *http.Server, conn *tls.Conn, handler http.Handler) {
+		options := &http2.ServeConnOpts{Handler: handler, BaseConfig: hs} //nolint:staticcheck // see above
+		if based, ok := handler.(interface{ BaseContext() context.Context }); ok {
+			options.Context = based.BaseContext()
+		}
+		h2.ServeConn(goAwayOf(conn), options) //nolint:staticcheck // see above
+	}
 }
 
 func httpListener(name string, opened net.Listener, server *http.Server) *listener {
@@ -108,8 +129,20 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 	if server.TLSConfig != nil {
 		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
+	leaving := &atomic.Bool{}
+	handler := server.Handler
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaving.Load() && r.ProtoMajor == 1 || trackedConnOf(r.Context()).mustClose(r) {
+			w.Header().Set("Connection", "close")
+		}
+		handler.ServeHTTP(w, r)
+	})
 	return &listener{
 		Listener: opened, name: name,
+		retire: func() {
+			leaving.Store(true)
+			retireConnections(opened)
+		},
 		serve: func(l net.Listener) error {
 			if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err
@@ -122,6 +155,13 @@ func httpListener(name string, opened net.Listener, server *http.Server) *listen
 			}
 			return nil
 		},
+	}
+}
+
+// retireConnections retires the connections of a listener that tracks them.
+func retireConnections(opened net.Listener) {
+	if tracking, ok := opened.(*trackingListener); ok {
+		tracking.retire()
 	}
 }
 
@@ -156,7 +196,9 @@ func (c connCredentials) ServerHandshake(opened net.Conn) (net.Conn, credentials
 	if err != nil {
 		return nil, nil, err
 	}
-	return secured, peerAuthInfo{info, conn}, nil
+	wrapped := &grpcGoAwayConn{Conn: secured, away: &goAway{to: secured}}
+	conn.setGoAway(wrapped.away)
+	return wrapped, peerAuthInfo{info, conn}, nil
 }
 
 // Clone implements credentials.TransportCredentials.
@@ -174,7 +216,9 @@ func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Li
 		grpc.InTapHandle(withDeadline(limits.ReadTimeout)),
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionIdle: idleTimeout, MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: limits.ReadTimeout + writeSlack,
+		}),
 	}
 	if certificates != nil {
 		options = append(options, grpc.Creds(connCredentials{credentials.NewTLS(certificates.config())}))
@@ -182,7 +226,7 @@ func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Li
 	server := grpc.NewServer(options...)
 	server.RegisterService(&extAuthzService, service)
 	return &listener{
-		Listener: opened, name: name, serve: server.Serve,
+		Listener: opened, name: name, serve: server.Serve, retire: func() { retireConnections(opened) },
 		stop: func(ctx context.Context) error {
 			done := make(chan struct{})
 			go func() { server.GracefulStop(); close(done) }()

@@ -137,6 +137,11 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) drain(failed context.Context) error {
 	s.health.drain()
 	s.logger.Info("Shutting down", "delay", s.config.ShutdownDelay.String())
+	// Callers move while this signer still serves: a request that arrives while its
+	// connection is closed would fail.
+	for _, l := range s.listeners {
+		l.retire()
+	}
 	select {
 	case <-failed.Done():
 	case <-time.After(s.config.ShutdownDelay):

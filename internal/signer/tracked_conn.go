@@ -41,10 +41,16 @@ type trackingListener struct {
 	mu sync.Mutex
 	// unauthenticated lists the connections without a certificate, oldest first.
 	unauthenticated *list.List
+	// admitted has the others. It is for retire, which sets retiring.
+	admitted map[*trackedConn]struct{}
+	retiring bool
 }
 
 func newTrackingListener(opened net.Listener, connections int, reject func(caller) error) *trackingListener {
-	return &trackingListener{Listener: opened, quota: newFairLimiter(connections), reject: reject, unauthenticated: list.New()}
+	return &trackingListener{
+		Listener: opened, quota: newFairLimiter(connections), reject: reject,
+		unauthenticated: list.New(), admitted: map[*trackedConn]struct{}{},
+	}
 }
 
 // Accept waits for the next connection.
@@ -73,9 +79,10 @@ type trackedConn struct {
 	listener *trackingListener
 	// pending is the element in the listener's unauthenticated connections. It is
 	// nil once the connection counts toward its caller's quota. The listener's
-	// mutex guards pending and closed.
-	pending *list.Element
-	closed  bool
+	// mutex guards pending, closed and retirement.
+	pending    *list.Element
+	closed     bool
+	retirement retirement
 
 	// The handshake sets these.
 	caller        caller
@@ -108,17 +115,19 @@ func (c *trackedConn) acceptPeer(state tls.ConnectionState, current *certificate
 	} else if err := c.verifyPeer(authorities, current.now()); err != nil {
 		return err
 	}
-	return c.admit()
+	return c.admit(current.now())
 }
 
 // admit counts the connection toward the caller's quota.
-func (c *trackedConn) admit() error {
+func (c *trackedConn) admit(now time.Time) error {
 	c.listener.mu.Lock()
 	closed := c.closed
 	admitted := !closed && c.listener.quota.acquire(c.caller.identity)
 	if admitted {
 		c.listener.unauthenticated.Remove(c.pending)
 		c.pending = nil
+		c.listener.admitted[c] = struct{}{}
+		c.scheduleRetirement(now)
 	}
 	c.listener.mu.Unlock()
 	switch {
@@ -139,6 +148,10 @@ func (c *trackedConn) Close() error {
 		c.listener.unauthenticated.Remove(c.pending)
 	default:
 		c.listener.quota.release(c.caller.identity)
+		delete(c.listener.admitted, c)
+		if c.retirement.timer != nil {
+			c.retirement.timer.Stop()
+		}
 	}
 	c.closed = true
 	c.listener.mu.Unlock()
@@ -198,8 +211,8 @@ type connKey struct{}
 
 // withTrackedConn is the ConnContext of an HTTP server.
 func withTrackedConn(ctx context.Context, conn net.Conn) context.Context {
-	if secured, ok := conn.(*tls.Conn); ok {
-		return context.WithValue(ctx, connKey{}, secured.NetConn())
+	if c := trackedConnUnder(conn); c != nil {
+		return context.WithValue(ctx, connKey{}, c)
 	}
 	return ctx
 }
