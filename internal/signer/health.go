@@ -11,8 +11,6 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
-
 	"github.com/signet-dev/signet/internal/signer/snapshot"
 )
 
@@ -20,8 +18,10 @@ const (
 	listenerMetrics = "metrics"
 	listenerProbes  = "probes"
 
-	probeMaxHeader   = 4 << 10
-	probeTimeout     = 10 * time.Second
+	probeMaxHeader = 4 << 10
+	probeTimeout   = 10 * time.Second
+	// probeConnections is the maximum number of connections. The newest replaces the
+	// oldest, so that no client can keep others from a probe.
 	probeConnections = 64
 )
 
@@ -52,7 +52,10 @@ func (h *health) open(ctx context.Context, config Config, registry *prometheus.R
 		if err != nil {
 			return err
 		}
-		l := httpListener(at.name, netutil.LimitListener(opened, probeConnections), httpServer(at.handler, limits, nil, logger))
+		server := httpServer(at.handler, limits, nil, logger)
+		// Kubelet and Prometheus open a connection for each request at no cost.
+		server.SetKeepAlivesEnabled(false)
+		l := httpListener(at.name, newReplacingListener(opened, probeConnections), server)
 		l.plain = true
 		h.listeners = append(h.listeners, l)
 	}
