@@ -44,8 +44,12 @@ func (s *Signer) handler(at endpoint, local bool, handle handleFunc) http.Handle
 		w.Header().Set("Cache-Control", "no-store")
 		switch {
 		case refused != nil:
-			if refused.status == http.StatusTooManyRequests {
+			switch refused.status {
+			case http.StatusTooManyRequests:
 				w.Header().Set("Retry-After", "1")
+			case http.StatusUnauthorized:
+				// RFC 9110 requires a challenge; the same as Verifier.Handler.
+				w.Header().Set("WWW-Authenticate", "Signature")
 			}
 			http.Error(w, refused.text, refused.status)
 		case result != nil:

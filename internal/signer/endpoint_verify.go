@@ -3,6 +3,7 @@
 package signer
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/signet-dev/signet/api/signature"
@@ -51,7 +52,11 @@ func (s *Signer) handleVerify(w http.ResponseWriter, r *http.Request, c *call) (
 		return nil, internalError(err)
 	}
 	if _, err := verifier.VerifyRequest(request); err != nil {
-		s.failures.add(key, now)
+		// Only a signature or password that was compared can have been a guess. Anyone
+		// can send other requests, and must not use up the failures of this caller.
+		if errors.Is(err, signature.ErrMismatch) {
+			s.failures.add(key, now)
+		}
 		return nil, unverified(err)
 	}
 	return nil, nil //nolint:nilnil // success without a signature

@@ -121,8 +121,9 @@ func TestFailureLimitPerCallerAndSlot(t *testing.T) {
 		return recorder.Code
 	}
 	const one, other = "signet://verify/team-a", "signet://verify/team-a signet://verify/team-b"
+	wrong := slices.Concat([]string{strings.Replace(good[0], "Signature=", "Signature=0", 1)}, good[1:])
 	for range testLimits().FailureBurst {
-		if status := serve(one, slotPath, good[1:]); status != http.StatusUnauthorized {
+		if status := serve(one, slotPath, wrong); status != http.StatusUnauthorized {
 			t.Fatalf("status %d", status)
 		}
 	}
@@ -131,7 +132,7 @@ func TestFailureLimitPerCallerAndSlot(t *testing.T) {
 		headers      []string
 		want         int
 	}{
-		"invalid again":             {one, slotPath, good[1:], http.StatusTooManyRequests},
+		"invalid again":             {one, slotPath, wrong, http.StatusTooManyRequests},
 		"valid":                     {one, slotPath, good, http.StatusTooManyRequests},
 		"other caller":              {other, slotPath, good, http.StatusNoContent},
 		"other slot":                {one, "team-a/RELEASE/API/payments", good, http.StatusUnauthorized},
@@ -141,6 +142,41 @@ func TestFailureLimitPerCallerAndSlot(t *testing.T) {
 		if status := serve(tc.caller, tc.slot, tc.headers); status != tc.want {
 			t.Errorf("%s: %d, want %d", name, status, tc.want)
 		}
+	}
+}
+
+// TestOnlyGuessesCount sends what strangers can send without a guess, far beyond the
+// limit: right requests are accepted all the same.
+func TestOnlyGuessesCount(t *testing.T) {
+	f := newFixture(t)
+	address := f.serve(f.signer.VerifyHandler(true))
+	good := f.signFor("/x", "", time.Now())
+	_, fields, _ := strings.Cut(good[0], " Access=")
+	for name, headers := range map[string][]string{
+		"nothing":             nil,
+		"no signature":        good[1:],
+		"another scheme":      append([]string{"Authorization: Bearer nothing"}, good[1:]...),
+		"an unknown key":      append([]string{"Authorization: SDK-HMAC-SHA256 Access=x" + fields}, good[1:]...),
+		"a password":          append([]string{"Authorization: Basic YTpi"}, good[1:]...),
+		"not base64":          append([]string{"Authorization: Basic a"}, good[1:]...),
+		"no date":             append(good[:1:1], good[2:]...),
+		"an old date":         f.signFor("/x", "", time.Now().Add(-time.Hour)),
+		"two dates":           append([]string{good[1]}, good...),
+		"a digest of nothing": slices.Concat(good[:2], []string{"X-Sdk-Content-Sha256: 0"}, good[3:]),
+		"two signatures":      append([]string{good[0]}, good...),
+	} {
+		for range 2 * testLimits().FailureBurst {
+			if status := f.verifyStatus(address, "/x", "", headers); status != http.StatusUnauthorized {
+				t.Fatalf("%s: %d", name, status)
+			}
+		}
+		if status := f.verifyStatus(address, "/x", "", good); status != http.StatusNoContent {
+			t.Fatalf("after %s, a right request: %d", name, status)
+		}
+	}
+	response := sendRaw(t, address, forwardedRequest("/verify/"+slotPath, "POST", "/x", host))
+	if got := response.Header.Get("WWW-Authenticate"); got != "Signature" {
+		t.Errorf("WWW-Authenticate %q", got)
 	}
 }
 
@@ -163,11 +199,13 @@ func TestFailureLimitWhileBodiesArrive(t *testing.T) {
 	f := newFixture(t)
 	now := time.Now()
 	f.signer.now = func() time.Time { return now }
+	good := f.signFor("/x", "", now)
+	wrong := slices.Concat([]string{strings.Replace(good[0], "Signature=", "Signature=0", 1)}, good[1:4])
 	handler := f.signer.VerifyHandler(true)
 	read := make(chan struct{}, testLimits().FailureBurst*together)
 	begin := func() (end chan<- struct{}, status <-chan int) {
 		ended, statuses := make(chan struct{}), make(chan int, 1)
-		recorder, request := recordRequest(forwardedRequest("/verify/"+slotPath, "POST", "/x", host))
+		recorder, request := recordRequest(forwardedRequest("/verify/"+slotPath, "POST", "/x", host, wrong...))
 		request.Body = io.NopCloser(slowBody{read, ended})
 		go func() { handler.ServeHTTP(recorder, request); statuses <- recorder.Code }()
 		return ended, statuses

@@ -16,9 +16,9 @@ import (
 // dropped.
 const maxFailureKeys = 16_384
 
-// failures counts failed verifications for each caller and slot, so that no
-// client can try out signatures or passwords without end. Beyond the limit, no
-// request of the two is verified for a while, valid or not.
+// failures counts wrong signatures and passwords for each caller and slot, so that no
+// client can try them out without end. Beyond the limit, no request of the two is
+// verified for a while, valid or not.
 type failures struct {
 	rate  rate.Limit
 	burst int
