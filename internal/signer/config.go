@@ -28,6 +28,11 @@ type Config struct {
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 
+	// MaxDataAge is how long the API server may not be heard from before the signer
+	// reports not ready. Zero means forever: requests are still answered with what was
+	// read before.
+	MaxDataAge time.Duration
+
 	// ShutdownDelay is how long the server still accepts requests after its
 	// context has ended, while it is not ready.
 	ShutdownDelay time.Duration

@@ -27,9 +27,12 @@ const (
 
 // health serves metrics and probes.
 type health struct {
-	store     *snapshot.Store
-	draining  atomic.Bool
-	listeners []*listener
+	store    *snapshot.Store
+	contacts *contacts
+	// maxDataAge is Config.MaxDataAge.
+	maxDataAge time.Duration
+	draining   atomic.Bool
+	listeners  []*listener
 }
 
 // open opens the listeners of metrics and probes. They have no TLS: neither
@@ -73,6 +76,8 @@ func (h *health) unreadyReason() string {
 		return "shutting down"
 	case !h.store.Snapshot().Complete():
 		return "first snapshot not complete"
+	case h.maxDataAge > 0 && h.contacts.maxAge() > h.maxDataAge:
+		return "API server not heard from for too long"
 	}
 	return ""
 }

@@ -63,6 +63,17 @@ func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func(
 	return m
 }
 
+// registerContacts registers the metric of when the API server was last heard from.
+func registerContacts(registry prometheus.Registerer, c *contacts) {
+	for _, resource := range watchedResources {
+		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "signet_signer_data_age_seconds",
+			Help:        "Time since the API server was last heard from, by resource. It sends something about once a minute. A signer that is cut off uses what it has read before.",
+			ConstLabels: prometheus.Labels{"resource": resource},
+		}, func() float64 { return c.age(resource).Seconds() }))
+	}
+}
+
 func age(s *snapshot.Snapshot, now time.Time) float64 {
 	if s.Changed().IsZero() {
 		return 0

@@ -34,7 +34,11 @@ type Server struct {
 func NewServer(ctx context.Context, cluster *rest.Config, config Config, now func() time.Time, logger logr.Logger) (*Server, error) {
 	store, registry := snapshot.New(), prometheus.NewRegistry()
 	metrics := NewMetrics(registry, store, now)
-	s := &Server{config: config, logger: logger, health: &health{store: store}}
+	heard := newContacts(now)
+	registerContacts(registry, heard)
+	cluster = rest.CopyConfig(cluster)
+	cluster.Wrap(heard.wrap)
+	s := &Server{config: config, logger: logger, health: &health{store: store, contacts: heard, maxDataAge: config.MaxDataAge}}
 	objects, err := newCache(cluster, config.Namespaces, logger)
 	if err != nil {
 		return nil, fmt.Errorf("create cache: %w", err)

@@ -21,6 +21,8 @@ const (
 	maxMaxBody   = 1 << 30
 	maxMaxHeader = 1 << 20
 	minMaxHeader = 4 << 10
+	// minMaxDataAge is more than the time between two signs of life.
+	minMaxDataAge = 2 * time.Minute
 )
 
 // Options are the flags of the command.
@@ -65,6 +67,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.IntVar(&o.Limits.FailureBurst, "verify-failure-burst", o.Limits.FailureBurst, "allowed `number` of wrong signatures and passwords at once for each caller and slot")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` to serve /metrics on, without TLS (0 disables)")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
+	flags.DurationVar(&o.MaxDataAge, "max-data-age", o.MaxDataAge, "time without anything from the API server after which the signer is not ready; at least 2m, since it sends something about once a minute (0 disables)")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the signer is not ready but still accepts requests, until gateways have noticed")
 	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that requests in progress may take after that")
 	o.Options.Bind(flags)
@@ -87,6 +90,7 @@ func (o *Options) Validate() error {
 	refuse(o.Limits.MaxConnections < 1, "--max-connections is %d, but must be at least 1", o.Limits.MaxConnections)
 	refuse(o.Limits.FailureRate < 0, "--verify-failure-rate is %g, but must not be negative", o.Limits.FailureRate)
 	refuse(o.Limits.FailureRate > 0 && o.Limits.FailureBurst < 1, "--verify-failure-burst is %d, but must be at least 1", o.Limits.FailureBurst)
+	refuse(o.MaxDataAge != 0 && o.MaxDataAge < minMaxDataAge, "--max-data-age is %s, but must be 0 or at least %s", o.MaxDataAge, minMaxDataAge)
 	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s, but must not be negative", o.ShutdownDelay)
 	refuse(o.GracefulShutdown < 0, "--graceful-shutdown-timeout is %s, but must not be negative", o.GracefulShutdown)
 	if err := o.Options.Validate(); err != nil {

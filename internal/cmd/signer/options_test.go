@@ -29,6 +29,8 @@ func TestInvalidFlags(t *testing.T) {
 		withTLS + "--verify-failure-rate -1":        "--verify-failure-rate is -1, but must not be negative",
 		withTLS + "--verify-failure-burst 0":        "--verify-failure-burst is 0, but must be at least 1",
 		withTLS + "--namespaces a,,b":               "--namespaces must be comma-separated names, none of them empty",
+		withTLS + "--max-data-age 1m":               "--max-data-age is 1m0s, but must be 0 or at least 2m0s",
+		withTLS + "--max-data-age -1m":              "--max-data-age is -1m0s, but must be 0 or at least 2m0s",
 		withTLS + "--shutdown-delay -1s":            "--shutdown-delay is -1s, but must not be negative",
 		withTLS + "--graceful-shutdown-timeout -1s": "--graceful-shutdown-timeout is -1s, but must not be negative",
 		"--sign-bind-address 0 --envoy-bind-address 0 --ext-authz-bind-address 0 --verify-bind-address 0": "at least one of --sign-bind-address, --envoy-bind-address, --ext-authz-bind-address and --verify-bind-address must not be 0",

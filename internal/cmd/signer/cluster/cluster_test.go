@@ -302,6 +302,7 @@ func exposesMetrics(t *testing.T, server *signer.Server) {
 		`signet_signer_change_effect_seconds_count{kind="Secret"} 6`, `signet_signer_change_effect_seconds_count{kind="SignatureBinding"} 2`,
 		`signet_signer_requests_total{endpoint="verify",result="ok"} 0`, `signet_signer_unusable_total{endpoint="sign",reason="NoBinding"}`,
 		`signet_signer_certificate_expiry_timestamp_seconds{certificate="serving"}`,
+		`signet_signer_data_age_seconds{resource="secrets"}`,
 	} {
 		g.Expect(text).To(ContainSubstring("\n" + line))
 	}
