@@ -46,8 +46,9 @@ run: ## Run the manager against the cluster of the current kubeconfig, with ARGS
 	go run . manager --leader-elect --webhook-bind-address=127.0.0.1:9443 --webhook-cert-dir=bin/certs/server --health-probe-bind-address=127.0.0.1:8081 $(ARGS)
 
 .PHONY: generate
-generate: ## Generate deep copies and CRDs from the Go types, the PrometheusRule from the plain rules.
+generate: ## Generate deep copies and CRDs from the Go types, the PrometheusRule from the plain rules, the files of nginx.
 	go tool controller-gen object crd paths=./api/... output:crd:dir=config/crd/bases
+	UPDATE_GATEWAYS=1 go test -count=1 -run TestPrintedTextIsTheShippedOne ./internal/cmd/kubectl-signet/view >/dev/null
 	hack/tools/prometheus-rule.sh <config/prometheus/alerts.yaml >config/prometheus/prometheus_rule.yaml
 
 .PHONY: fmt
@@ -94,7 +95,7 @@ lint-workflows: ## Check .github/workflows.
 
 .PHONY: verify-generated
 verify-generated: generate ## Fail if generated files are not current.
-	@git diff --exit-code -- api config/crd config/prometheus || { echo "run make generate and commit the result" >&2; exit 1; }
+	@git diff --exit-code -- api config/crd config/prometheus config/gateways || { echo "run make generate and commit the result" >&2; exit 1; }
 
 .PHONY: verify-tests
 verify-tests: ## Fail if a package with tests is not run by exactly one target.

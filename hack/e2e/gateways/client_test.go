@@ -5,6 +5,7 @@ package gateways_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,13 +25,21 @@ type raw struct {
 	header         []string
 	body           []byte
 	chunked        bool
+	// chunk is the size of chunks. Defaults to 4000.
+	chunk int
+	// old is set for HTTP/1.0 without Host.
+	old bool
 	// api selects the keys of the backend.
 	api string
 }
 
 func (r raw) bytes() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n", r.method, r.target, host, headerAPI, r.api)
+	if r.old {
+		fmt.Fprintf(&b, "%s %s HTTP/1.0\r\n%s: %s\r\n", r.method, r.target, headerAPI, r.api)
+	} else {
+		fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n%s: %s\r\n", r.method, r.target, host, headerAPI, r.api)
+	}
 	for _, line := range r.header {
 		b.WriteString(line + "\r\n")
 	}
@@ -38,7 +47,7 @@ func (r raw) bytes() []byte {
 	case r.chunked:
 		b.WriteString("Transfer-Encoding: chunked\r\n\r\n")
 		for rest := r.body; len(rest) > 0; {
-			part := rest[:min(len(rest), 4000)]
+			part := rest[:min(len(rest), cmp.Or(r.chunk, 4000))]
 			fmt.Fprintf(&b, "%x\r\n%s\r\n", len(part), part)
 			rest = rest[len(part):]
 		}

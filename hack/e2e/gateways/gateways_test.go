@@ -3,6 +3,7 @@
 package gateways_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,22 +19,34 @@ func TestGateways(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	t.Run("nginx", func(t *testing.T) { testNginx(t, f) })
+	t.Run("nginx, limits", func(t *testing.T) { testNginxLimits(t, f) })
 	t.Run("Caddy", func(t *testing.T) { testCaddy(t, f) })
 	t.Run("Traefik", func(t *testing.T) { testTraefik(t, f) })
 }
 
 func testNginx(t *testing.T, f *fixture) {
+	plain, signed := startNginx(t, f, nil)
+	story(t, f, gateway{
+		plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body", exact: true, repeated: 400,
+	})
+}
+
+// startNginx starts nginx with both files, in which a user may have changed lines.
+func startNginx(t *testing.T, f *fixture, changed map[string]string) (plain, signed string) {
+	t.Helper()
 	program, err := gateways.Nginx()
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	plain, signed := proc.FreeAddress(t), proc.FreeAddress(t)
+	plain, signed = proc.FreeAddress(t), proc.FreeAddress(t)
 	addresses := func(listen, to string) map[string]string {
-		return map[string]string{
+		all := map[string]string{
 			"server signet-signer.signet-system.svc:8443": "server " + f.signAddress, "orders.shop.svc:8080": f.backend.address,
 			"listen " + listen: "listen " + to, "/etc/nginx/signet": f.clientCertificate(shop),
 		}
+		maps.Copy(all, changed)
+		return all
 	}
 	write(t, filepath.Join(dir, "signed.conf"), f.shown(t, "nginx/signed.conf", addresses("8080", plain)))
 	write(t, filepath.Join(dir, "signed-body.conf"), f.shown(t, "nginx/signed-body.conf", addresses("8081", signed)))
@@ -47,9 +60,7 @@ func testNginx(t *testing.T, f *fixture) {
 		Program: program, Dir: dir, Log: filepath.Join(dir, "nginx.log"),
 		Args: []string{"-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", filepath.Join(dir, "error.log")},
 	})
-	story(t, f, gateway{
-		plain: plain, plainAPI: "API/orders", signed: signed, signedAPI: "API/orders-body", exact: true, repeated: 400,
-	})
+	return plain, signed
 }
 
 func testCaddy(t *testing.T, f *fixture) {

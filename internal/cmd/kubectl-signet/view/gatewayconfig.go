@@ -165,6 +165,10 @@ func (c *checker) body(setting string, binding *signetv1alpha1.SignatureBinding,
 // response, in addition to the one that carries the signature.
 var alwaysCopied = []string{"X-Sdk-Date", "X-Sdk-Content-Sha256"}
 
+// copiedHeaders are all headers of the signer's response that a gateway copies, and
+// whose values from the client it drops.
+func copiedHeaders(header string) []string { return append([]string{header}, alwaysCopied...) }
+
 func headerOf(binding *signetv1alpha1.SignatureBinding) string {
 	if binding == nil {
 		return signetv1alpha1.DefaultSignatureHeader

@@ -47,8 +47,10 @@ type gatewayAPI struct {
 	// Signer is the host name of the signer.
 	Signer string
 	// Slot is the end of the signer's paths.
-	Slot          string
-	Header, Host  string
+	Slot         string
+	Header, Host string
+	// Copied are the headers of the signer's response that replace the client's.
+	Copied        []string
 	Signed        bool
 	SignedHeaders []string
 }
@@ -78,7 +80,36 @@ func GatewayConfig(gateway string, api API, environment string, bindings []signe
 	if err := gatewayTemplates.ExecuteTemplate(&text, gateway+".tmpl", shown); err != nil {
 		return "", fmt.Errorf("render configuration of %s: %w", gateway, err)
 	}
+	if gateway == GatewayNginx && shown.Signed {
+		script, err := renderScript(shown)
+		if err != nil {
+			return "", err
+		}
+		text.WriteString("\n# /etc/nginx/signet/signet.js:\n#\n" + commentOut(script))
+	}
 	return text.String(), nil
+}
+
+// NginxScript returns signet.js for bindings with the header.
+func NginxScript(header string) (string, error) {
+	return renderScript(gatewayAPI{Copied: copiedHeaders(header)})
+}
+
+func renderScript(shown gatewayAPI) (string, error) {
+	var text strings.Builder
+	if err := gatewayTemplates.ExecuteTemplate(&text, "signet.js.tmpl", shown); err != nil {
+		return "", fmt.Errorf("render signet.js: %w", err)
+	}
+	return text.String(), nil
+}
+
+// commentOut puts # before each line.
+func commentOut(text string) string {
+	var commented strings.Builder
+	for line := range strings.Lines(text) {
+		commented.WriteString("#" + strings.TrimRight(" "+line, " \n") + "\n")
+	}
+	return commented.String()
 }
 
 // chosen returns the environments in which bindings list the API: all, or the
@@ -103,7 +134,7 @@ func shownAPI(slot signerPath, binding *signetv1alpha1.SignatureBinding, system 
 		Name: "sign-" + nameOf(slot.api.Name), Upstream: nameOf(slot.api.Name),
 		Signer: signerName + "." + system + ".svc",
 		Slot:   strings.Join([]string{slot.namespace, slot.environment, string(slot.api.Kind), slot.api.Name}, "/"),
-		Header: headerOf(binding),
+		Header: headerOf(binding), Copied: copiedHeaders(headerOf(binding)),
 	}
 	if slot.api.Kind != signetv1alpha1.APIKindAPI {
 		shown.Route = slot.api.Name

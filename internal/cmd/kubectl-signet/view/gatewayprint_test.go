@@ -55,9 +55,11 @@ func documents(t *testing.T, text string) map[string]*unstructured.Unstructured 
 	return found
 }
 
+const shippedFiles = "../../../../config/gateways"
+
 func shown(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "config", "gateways", path))
+	text, err := os.ReadFile(filepath.Join(shippedFiles, path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +112,6 @@ func TestPrintedLinesAreTheShownOnes(t *testing.T) {
 		only    string
 		renamed []string
 	}{
-		"nginx":            {view.GatewayNginx, "nginx/signed.conf", nil, "", nil},
-		"nginx with body":  {view.GatewayNginx, "nginx/signed-body.conf", signed, "", []string{"orders_body", "orders", "orders-body", "orders", "signet_body", "signet", "8081", "8080"}},
 		"Caddy":            {view.GatewayCaddy, "caddy/Caddyfile", nil, "http://orders.example.com:8080", nil},
 		"Caddy, with body": {view.GatewayCaddy, "caddy/Caddyfile", signed, "http://orders.example.com:8081", []string{"orders-body", "orders", "8081", "8080"}},
 	} {
@@ -145,18 +145,34 @@ func siteOf(t *testing.T, text, site string) string {
 	return ""
 }
 
-func TestPrintedScriptIsTheShownOne(t *testing.T) {
-	text, _ := printed(t, view.GatewayNginx, signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders"), signed)
-	_, script, found := strings.Cut(text, "signet.js:\n#\n")
+// TestPrintedTextIsTheShippedOne compares whole files. UPDATE_GATEWAYS=1 writes them:
+// `make generate` sets it.
+func TestPrintedTextIsTheShippedOne(t *testing.T) {
+	api := func(name string) signetv1alpha1.APIReference {
+		return signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, name)
+	}
+	plain, _ := printed(t, view.GatewayNginx, api("orders"), nil)
+	both, _ := printed(t, view.GatewayNginx, api("orders-body"), signed)
+	body, _, found := strings.Cut(both, "\n# /etc/nginx/signet/signet.js:\n")
 	if !found {
 		t.Fatal("there is no script")
 	}
-	var lines []string
-	for line := range strings.Lines(script) {
-		lines = append(lines, strings.TrimPrefix(strings.TrimPrefix(line, "#"), " "))
+	// Both files can be included at once, in front of one backend.
+	body = strings.NewReplacer("listen 8080", "listen 8081", "orders-body.shop.svc", "orders.shop.svc",
+		"orders-body.example.com", "orders.example.com").Replace(body)
+	script, err := view.NginxScript(signetv1alpha1.DefaultSignatureHeader)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(instructions(shown(t, "nginx/signet.js")), instructions(strings.Join(lines, ""))); diff != "" {
-		t.Errorf("shown (-), printed (+):\n%s", diff)
+	for file, text := range map[string]string{"nginx/signed.conf": plain, "nginx/signed-body.conf": body, "nginx/signet.js": script} {
+		if os.Getenv("UPDATE_GATEWAYS") != "" {
+			if err := os.WriteFile(filepath.Join(shippedFiles, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(shown(t, file), text); diff != "" {
+			t.Errorf("%s: shipped (-), printed (+); make generate writes it:\n%s", file, diff)
+		}
 	}
 }
 
@@ -191,7 +207,7 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 	for gateway, lines := range map[string][]string{
 		view.GatewayTraefik:      {"authResponseHeaders: [X-Signature, X-Sdk-Date, X-Sdk-Content-Sha256]", "forwardBody: true", "urlRewrite: {hostname: orders.internal}"},
 		view.GatewayEnvoyGateway: {"headersToBackend: [x-signature, x-sdk-date, x-sdk-content-sha256]", "headersToExtAuth: [content-type, x-tenant]", "bodyToExtAuth:", "urlRewrite: {hostname: orders.internal}", "NOT RUN"},
-		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_signature;", "proxy_set_header Host orders.internal;", "response.headersOut['X-Signature']"},
+		view.GatewayNginx:        {"proxy_set_header X-Signature $signet_x_signature;", "proxy_set_header Host orders.internal;", "const names = ['X-Signature', 'X-Sdk-Date', 'X-Sdk-Content-Sha256'];"},
 		view.GatewayCaddy:        {"request_header -X-Signature", "request_header X-Signature {rp.header.X-Signature}", "header_up Host orders.internal"},
 	} {
 		text, _ := printed(t, gateway, route, others)
@@ -206,7 +222,7 @@ func TestPrintedSettingsAreTheBindings(t *testing.T) {
 		}
 	}
 	text, _ := printed(t, view.GatewayNginx, route, func(spec *signetv1alpha1.SignatureBindingSpec) { spec.SignatureHeader = "X-Signature" })
-	if want := "auth_request_set $signet_signature $upstream_http_x_signature;"; !strings.Contains(text, want) {
+	if want := "auth_request_set $signet_x_signature $upstream_http_x_signature;"; !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }
