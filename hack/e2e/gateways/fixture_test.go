@@ -42,7 +42,9 @@ type fixture struct {
 	signAddress    string
 	verifyAddress  string
 	metricsAddress string
-	backend        *backend
+	// envoyAddress and extAuthzAddress are those of Envoy's endpoints.
+	envoyAddress, extAuthzAddress string
+	backend                       *backend
 }
 
 // newFixture installs no webhooks: they are not under test here.
@@ -95,6 +97,7 @@ func (f *fixture) startManager(tb testing.TB) {
 func (f *fixture) startSigner(tb testing.TB) {
 	tb.Helper()
 	f.signAddress, f.verifyAddress, f.metricsAddress = proc.FreeAddress(tb), proc.FreeAddress(tb), proc.FreeAddress(tb)
+	f.envoyAddress, f.extAuthzAddress = proc.FreeAddress(tb), proc.FreeAddress(tb)
 	f.restartSigner(tb)
 }
 
@@ -102,8 +105,11 @@ func (f *fixture) startSigner(tb testing.TB) {
 func (f *fixture) restartSigner(tb testing.TB) {
 	tb.Helper()
 	s, err := f.StartSignerProcess(tb.Context(), env.SignerOptions{
-		ProcessOptions: env.ProcessOptions{Binary: f.binary}, Certificates: f.certs,
-		Sign: f.signAddress, Verify: f.verifyAddress, Metrics: f.metricsAddress,
+		ProcessOptions: env.ProcessOptions{
+			Binary: f.binary, Flags: []string{"--envoy-bind-address=" + f.envoyAddress, "--ext-authz-bind-address=" + f.extAuthzAddress},
+		},
+		Certificates: f.certs,
+		Sign:         f.signAddress, Verify: f.verifyAddress, Metrics: f.metricsAddress,
 	})
 	NewWithT(tb).Expect(err).NotTo(HaveOccurred())
 	proc.StopWith(f.tb, s.Process)

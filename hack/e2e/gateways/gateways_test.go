@@ -21,6 +21,7 @@ func TestGateways(t *testing.T) {
 	t.Run("nginx", func(t *testing.T) { testNginx(t, f) })
 	t.Run("nginx, limits", func(t *testing.T) { testNginxLimits(t, f) })
 	t.Run("Caddy", func(t *testing.T) { testCaddy(t, f) })
+	t.Run("Envoy", func(t *testing.T) { testEnvoy(t, f) })
 	t.Run("Traefik", func(t *testing.T) { testTraefik(t, f) })
 }
 

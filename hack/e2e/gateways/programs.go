@@ -5,7 +5,9 @@ package gateways
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 
@@ -33,6 +35,19 @@ func Traefik(ctx context.Context, out io.Writer) (string, error) { return find(c
 func find(ctx context.Context, set proc.Set, out io.Writer) (string, error) {
 	dir, err := set.Find(ctx, out)
 	return filepath.Join(dir, set.Programs[0].Name), err
+}
+
+// Envoy returns the path of the program that the Makefile installs.
+func Envoy() (string, error) {
+	root, err := proc.Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, "hack", "e2e", "gateways", "cache", "envoy", "envoy", "_bin", "envoy")
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("find Envoy, which make test-gateways installs: %w", err)
+	}
+	return path, nil
 }
 
 // Nginx returns the path of the distribution's nginx.
