@@ -27,6 +27,7 @@ func (s *session) write(verdict verdict) error {
 	if err := s.writeStatus(verdict.after); err != nil {
 		return err
 	}
+	s.Written.Store(verdict.after)
 	s.Reconciler.claims().Confirm(verdict.after)
 	s.emitEvents(verdict.binding, verdict.after)
 	if !s.refusal.IsZero() {

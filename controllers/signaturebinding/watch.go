@@ -20,12 +20,14 @@ import (
 )
 
 // bindingHandler enqueues the binding and updates the claims, which tell what the change
-// concerns.
+// concerns. Its own write is no news to the binding.
 func (r *Reconciler) bindingHandler() handler.EventHandler {
 	update := func(object client.Object, q kubeclient.Queue) {
 		if binding, ok := object.(*signetv1alpha1.SignatureBinding); ok {
 			r.claims().Update(binding)
-			q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
+			if !r.Written.Seen(binding) {
+				q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
+			}
 		}
 	}
 	return handler.Funcs{
@@ -33,6 +35,7 @@ func (r *Reconciler) bindingHandler() handler.EventHandler {
 		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q kubeclient.Queue) { update(e.ObjectNew, q) },
 		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q kubeclient.Queue) {
 			if binding, ok := e.Object.(*signetv1alpha1.SignatureBinding); ok {
+				r.Written.Seen(binding)
 				r.claims().Delete(binding)
 				q.Add(reconcile.Request{NamespacedName: client.ObjectKeyFromObject(binding)})
 			}

@@ -35,20 +35,17 @@ import (
 // SetupWithManager completes the reconciler from the manager and registers it. The
 // manager's caches must be those of manager.CacheOptions, and the indexes of
 // package index must be registered.
-//
-// Signet's own writes wake the key again. Such a reconcile costs no request, and
-// it notices a status or Secret that another client has changed.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Live = mgr.GetAPIReader()
 	r.Options = options
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"})
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
-		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keyItself)).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSecret)).
+		Watches(&signetv1alpha1.SignatureKey{}, r.changeHandler(keyItself)).
+		Watches(&corev1.Secret{}, r.changeHandler(r.keysOfSecret)).
 		Watches(&signetv1alpha1.SignatureKey{}, handler.EnqueueRequestsFromMapFunc(r.keysOfSameSource),
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.keysOfPublic)).
+		Watches(&corev1.ConfigMap{}, r.changeHandler(r.keysOfPublic)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		WatchesRawSource(source.Func(r.queue.Start)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency, RateLimiter: kubeclient.NewBackoff()})
@@ -93,16 +90,47 @@ func (r *Reconciler) bindingHandler() handler.EventHandler {
 	}
 }
 
-// keyItself returns the key.
-func (r *Reconciler) keyItself(_ context.Context, key client.Object) []reconcile.Request {
-	r.Written.Seen(key)
+// changeHandler enqueues the keys that a change concerns. A write of Signet is no news to
+// the key that it was made for: that reconcile has seen to what follows.
+func (r *Reconciler) changeHandler(concerned handler.MapFunc) handler.EventHandler {
+	enqueue := func(ctx context.Context, q kubeclient.Queue, known bool, objects ...client.Object) {
+		for _, object := range objects {
+			for _, request := range concerned(ctx, object) {
+				if !known || request.Name != keyOf(object) {
+					q.Add(request)
+				}
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q kubeclient.Queue) {
+			enqueue(ctx, q, r.Written.Seen(e.Object), e.Object)
+		},
+		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q kubeclient.Queue) {
+			enqueue(ctx, q, r.Written.Seen(e.ObjectNew), e.ObjectOld, e.ObjectNew)
+		},
+		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q kubeclient.Queue) {
+			r.Written.Seen(e.Object)
+			enqueue(ctx, q, false, e.Object)
+		},
+	}
+}
+
+// keyOf returns the name of the key that the object is, or was written for.
+func keyOf(object client.Object) string {
+	if key, ok := object.(*signetv1alpha1.SignatureKey); ok {
+		return key.Name
+	}
+	return object.GetLabels()[signetv1alpha1.LabelKey]
+}
+
+func keyItself(_ context.Context, key client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKeyFromObject(key)}}
 }
 
 // keysOfSecret returns the key in the Secret's label, and the keys that name the
 // Secret as their managed or source Secret.
 func (r *Reconciler) keysOfSecret(ctx context.Context, secret client.Object) []reconcile.Request {
-	r.Written.Seen(secret)
 	names := sets.New(secret.GetLabels()[signetv1alpha1.LabelKey])
 	for _, field := range []string{index.KeySecretName, index.KeySource} {
 		r.addKeysBy(ctx, names, field, secret.GetNamespace(), secret.GetName())
@@ -137,7 +165,6 @@ func (r *Reconciler) keysOfSameSource(ctx context.Context, object client.Object)
 // keysOfPublic returns the key in the ConfigMap's label, and the keys whose public
 // ConfigMap has this name: one that belongs to another owner blocks them.
 func (r *Reconciler) keysOfPublic(ctx context.Context, configMap client.Object) []reconcile.Request {
-	r.Written.Seen(configMap)
 	names := sets.New(configMap.GetLabels()[signetv1alpha1.LabelKey])
 	if secret, named := strings.CutSuffix(configMap.GetName(), signetv1alpha1.PublicConfigMapSuffix); named {
 		r.addKeysBy(ctx, names, index.KeySecretName, configMap.GetNamespace(), secret)

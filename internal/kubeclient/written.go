@@ -36,13 +36,22 @@ func (w *Written) Store(object client.Object) {
 	w.objects[writtenNameOf(object)] = object
 }
 
-// Seen drops what is kept of an object if a watch has shown it in that version or a
-// newer one.
-func (w *Written) Seen(object client.Object) {
+// Seen reports whether a version of an object that a watch shows is that of the last
+// write, or older: then it is no news. What is kept is dropped once a watch has shown it
+// or a newer version.
+func (w *Written) Seen(object client.Object) (old bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if written, known := w.objects[writtenNameOf(object)]; known && !isBefore(object, written) {
-		delete(w.objects, writtenNameOf(object))
+	name := writtenNameOf(object)
+	written, known := w.objects[name]
+	switch {
+	case !known:
+		return false
+	case isBefore(object, written):
+		return true
+	default:
+		delete(w.objects, name)
+		return written.GetUID() == object.GetUID() && written.GetResourceVersion() == object.GetResourceVersion()
 	}
 }
 

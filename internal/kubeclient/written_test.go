@@ -30,13 +30,17 @@ func TestNewest(t *testing.T) {
 		"the cache shows another object":     {cached: version("b", "10")},
 		"a watch has shown the response":     {cached: version("a", "10"), seen: version("a", "20")},
 		"a watch has shown another object":   {cached: version("b", "30"), seen: version("b", "30")},
+		"a watch has shown a newer version":  {cached: version("a", "10"), seen: version("a", "25")},
 		"a watch has shown an older version": {cached: version("a", "10"), seen: version("a", "15"), written: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			written := kubeclient.NewWritten()
 			written.Store(response)
 			if c.seen != nil {
-				written.Seen(c.seen)
+				isOld := c.seen.UID == response.UID && c.seen.ResourceVersion <= response.ResourceVersion
+				if got := written.Seen(c.seen); got != isOld {
+					t.Errorf("Seen = %t, want %t", got, isOld)
+				}
 			}
 			if got := kubeclient.Newest(written, c.cached); (got == response) != c.written || (!c.written && got != c.cached) {
 				t.Errorf("Newest is version %s of %s", got.ResourceVersion, got.UID)

@@ -16,7 +16,7 @@ import (
 // walks is how many walks the test takes, of so many steps each. SIGNET_WALKS overrides
 // it.
 const (
-	walks = 400
+	walks = 150
 	steps = 120
 )
 
