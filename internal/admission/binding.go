@@ -15,11 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/validation"
 )
 
 type bindingValidator struct {
 	reader      client.Reader
+	claims      Claims
 	rejectTaken bool
 	stateOf     stateOf
 }
@@ -57,8 +59,7 @@ func (v *bindingValidator) checkOthers(ctx context.Context, old, binding *signet
 	if warnings := notServedWarnings(binding.Namespace, v.stateOf); len(warnings) > 0 {
 		return warnings, v.refuseUnchecked(binding)
 	}
-	lookup := newLookup(v.reader, binding)
-	found, err := lookup.taken(ctx)
+	found, err := v.claims.taken(binding)
 	if err != nil && v.rejectTaken {
 		return nil, apierrors.NewInternalError(err)
 	}
@@ -67,13 +68,14 @@ func (v *bindingValidator) checkOthers(ctx context.Context, old, binding *signet
 		return nil, nil
 	}
 	var warnings admission.Warnings
-	if key, err := lookup.key(ctx, binding.Spec.KeyRef.Name); err == nil {
+	name := client.ObjectKey{Namespace: binding.Namespace, Name: binding.Spec.KeyRef.Name}
+	if key, err := kubeclient.GetOrNil[signetv1alpha1.SignatureKey](ctx, v.reader, name); err == nil {
 		if warning := keyStateWarning(binding, key); warning != "" {
 			warnings = append(warnings, warning)
 		}
 	}
 	if v.rejectTaken {
-		before, err := newLookup(v.reader, old).taken(ctx)
+		before, err := v.claims.taken(old)
 		if err != nil {
 			return nil, apierrors.NewInternalError(err)
 		}

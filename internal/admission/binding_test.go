@@ -24,7 +24,7 @@ const (
 	warnTaken       = "spec.apis[0]: " + takenByHolder + adviseTaken
 	invalidBy       = `SignatureBinding.signet.dev "late" is invalid: `
 	refuseTaken     = invalidBy + "spec.apis[0]: Forbidden: " + takenByHolder + refuseAdvice
-	refuseBlindness = `Internal error occurred: list bindings for HTTPRoute "orders": the cache cannot be read`
+	refuseBlindness = "Internal error occurred: the other bindings are not known yet, try again in a few seconds"
 )
 
 // late is a binding of two hours after the beginning, which signs in another way
@@ -115,10 +115,10 @@ var bindingCreations = map[string]struct {
 func TestBindingIsCreated(t *testing.T) {
 	for name, tc := range bindingCreations {
 		t.Run(name, func(t *testing.T) {
-			reader := newReader(t, tc.others...)
-			warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), tc.binding)
+			reader, claims := newReader(t, tc.others...), newClaims(tc.others...)
+			warnings, err := (&bindingValidator{reader: reader, claims: claims}).ValidateCreate(t.Context(), tc.binding)
 			expectAnswer(t, warnings, err, tc.warnings, "")
-			warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateCreate(t.Context(), tc.binding)
+			warnings, err = (&bindingValidator{reader: reader, claims: claims, rejectTaken: true}).ValidateCreate(t.Context(), tc.binding)
 			expectAnswer(t, warnings, err, untaken(tc.warnings), tc.rejection)
 		})
 	}
@@ -139,7 +139,7 @@ func TestBindingThatBreaksARule(t *testing.T) {
 	const refusal = invalidBy + `spec.environment: Invalid value: "x": must have at least 3 characters`
 	old := late()
 	broken := late(gen.WithEnvironment("x"))
-	validator := &bindingValidator{reader: newReader(t)}
+	validator := &bindingValidator{reader: newReader(t), claims: newClaims()}
 	warnings, err := validator.ValidateCreate(t.Context(), broken)
 	expectAnswer(t, warnings, err, nil, refusal)
 	warnings, err = validator.ValidateUpdate(t.Context(), old, broken)
@@ -156,7 +156,8 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 		names[i] = fmt.Sprintf("api-%02d", i)
 	}
 	binding := late(gen.ReplacingAPIs(gen.WithAPIs(names...)))
-	reader := newReader(t, existingKey("orders"), existingBinding("holder", gen.ReplacingAPIs(gen.WithAPIs(names...)), holding))
+	objects := []client.Object{existingKey("orders"), existingBinding("holder", gen.ReplacingAPIs(gen.WithAPIs(names...)), holding)}
+	reader, claims := newReader(t, objects...), newClaims(objects...)
 	var warned, refused []string
 	for i, name := range names[:10] {
 		taken := fmt.Sprintf(`API %q in environment "RELEASE" is taken by SignatureBinding "holder"`, name)
@@ -166,9 +167,9 @@ func TestMoreTakenThanAreNamed(t *testing.T) {
 	warned = append(warned, "spec.apis: 2 more APIs are taken by other SignatureBindings. See status.apis.")
 	refused = append(refused, "spec.apis: Forbidden: 2 more APIs are taken by other SignatureBindings")
 
-	warnings, err := (&bindingValidator{reader: reader}).ValidateCreate(t.Context(), binding)
+	warnings, err := (&bindingValidator{reader: reader, claims: claims}).ValidateCreate(t.Context(), binding)
 	expectAnswer(t, warnings, err, warned, "")
-	warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateCreate(t.Context(), binding)
+	warnings, err = (&bindingValidator{reader: reader, claims: claims, rejectTaken: true}).ValidateCreate(t.Context(), binding)
 	expectAnswer(t, warnings, err, nil, invalidBy+"["+strings.Join(refused, ", ")+"]")
 }
 
@@ -207,10 +208,11 @@ func TestBindingIsUpdated(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			reader := newReader(t, existingKey("orders"), existingBinding("holder", both, holding))
-			warnings, err := (&bindingValidator{reader: reader}).ValidateUpdate(t.Context(), tc.old, tc.binding)
+			objects := []client.Object{existingKey("orders"), existingBinding("holder", both, holding)}
+			reader, claims := newReader(t, objects...), newClaims(objects...)
+			warnings, err := (&bindingValidator{reader: reader, claims: claims}).ValidateUpdate(t.Context(), tc.old, tc.binding)
 			expectAnswer(t, warnings, err, tc.warnings, "")
-			warnings, err = (&bindingValidator{reader: reader, rejectTaken: true}).ValidateUpdate(t.Context(), tc.old, tc.binding)
+			warnings, err = (&bindingValidator{reader: reader, claims: claims, rejectTaken: true}).ValidateUpdate(t.Context(), tc.old, tc.binding)
 			want := tc.warnings
 			if tc.rejection != "" {
 				want = untaken(want)
@@ -223,13 +225,13 @@ func TestBindingIsUpdated(t *testing.T) {
 // --reject-taken-slots is a promise: what cannot be looked up is refused.
 // Without it, it is not worth a refusal.
 func TestBindingWithoutACache(t *testing.T) {
-	warnings, err := (&bindingValidator{reader: newBlind(t)}).ValidateCreate(t.Context(), late())
+	warnings, err := (&bindingValidator{reader: newBlind(t), claims: noClaims()}).ValidateCreate(t.Context(), late())
 	expectAnswer(t, warnings, err, nil, "")
-	warnings, err = (&bindingValidator{reader: newBlind(t), rejectTaken: true}).ValidateCreate(t.Context(), late())
+	warnings, err = (&bindingValidator{reader: newBlind(t), claims: noClaims(), rejectTaken: true}).ValidateCreate(t.Context(), late())
 	expectAnswer(t, warnings, err, nil, refuseBlindness)
 }
 
 func TestBindingIsDeleted(t *testing.T) {
-	warnings, err := (&bindingValidator{reader: newBlind(t)}).ValidateDelete(t.Context(), late())
+	warnings, err := (&bindingValidator{reader: newBlind(t), claims: noClaims()}).ValidateDelete(t.Context(), late())
 	expectAnswer(t, warnings, err, nil, "")
 }

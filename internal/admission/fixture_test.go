@@ -19,6 +19,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
+	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
@@ -53,6 +54,23 @@ func newReader(t *testing.T, objects ...client.Object) client.Reader {
 	t.Helper()
 	return newBuilder(t).WithObjects(objects...).Build()
 }
+
+// newClaims has the bindings among these objects, and knows which keys are being deleted.
+func newClaims(objects ...client.Object) Claims {
+	claims := slots.NewClaimCache()
+	for _, object := range objects {
+		switch object := object.(type) {
+		case *signetv1alpha1.SignatureKey:
+			claims.ObserveKey(object.Namespace, object.Name, object)
+		case *signetv1alpha1.SignatureBinding:
+			claims.Update(object)
+		}
+	}
+	return Claims{claims, func() bool { return true }}
+}
+
+// noClaims are not known yet.
+func noClaims() Claims { return Claims{slots.NewClaimCache(), func() bool { return false }} }
 
 // newBlind is a cache that cannot be read.
 func newBlind(t *testing.T) client.Reader {

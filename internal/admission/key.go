@@ -4,6 +4,7 @@ package admission
 
 import (
 	"context"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -13,12 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/validation"
 )
 
 type keyValidator struct {
 	reader           client.Reader
+	claims           Claims
 	publicKeyEnabled bool
 	stateOf          stateOf
 }
@@ -54,19 +55,13 @@ func (v *keyValidator) ValidateUpdate(ctx context.Context, old, key *signetv1alp
 	return warnings, nil
 }
 
-// ValidateDelete warns if bindings still use the key. A failed lookup drops the
-// warning: it is not worth a refusal.
-func (v *keyValidator) ValidateDelete(ctx context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
-	var bindings signetv1alpha1.SignatureBindingList
-	err := v.reader.List(ctx, &bindings, client.InNamespace(key.Namespace),
-		client.MatchingFields{index.BindingKeys: key.Name}, client.UnsafeDisableDeepCopy)
-	if err != nil || len(bindings.Items) == 0 {
-		return nil, nil //nolint:nilerr // see above
+// ValidateDelete warns if bindings still use the key.
+func (v *keyValidator) ValidateDelete(_ context.Context, key *signetv1alpha1.SignatureKey) (admission.Warnings, error) {
+	names := v.claims.Namespace(key.Namespace).UsersOf(key.Name)
+	if len(names) == 0 {
+		return nil, nil
 	}
-	names := make([]string, 0, len(bindings.Items))
-	for i := range bindings.Items {
-		names = append(names, bindings.Items[i].Name)
-	}
+	slices.Sort(names)
 	return admission.Warnings{boundWarning(key.Name, names)}, nil
 }
 

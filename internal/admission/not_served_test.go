@@ -34,7 +34,7 @@ func TestObjectsInANamespaceThatIsNotServed(t *testing.T) {
 			return namespaces.State{Configured: configured, Problem: "it is not in --namespaces"}
 		}
 	}
-	keys := &keyValidator{reader: unread{}, stateOf: state(false)}
+	keys := &keyValidator{reader: unread{}, claims: newClaims(), stateOf: state(false)}
 	warned := []string{outside}
 	for name, tc := range map[string]struct {
 		validate  func(context.Context) (admission.Warnings, error)
@@ -51,16 +51,16 @@ func TestObjectsInANamespaceThatIsNotServed(t *testing.T) {
 			return keys.ValidateDelete(ctx, existingKey("orders"))
 		}, nil, ""},
 		"a binding": {func(ctx context.Context) (admission.Warnings, error) {
-			return (&bindingValidator{reader: unread{}, stateOf: state(false)}).ValidateCreate(ctx, late())
+			return (&bindingValidator{reader: unread{}, claims: newClaims(), stateOf: state(false)}).ValidateCreate(ctx, late())
 		}, warned, ""},
 		"a binding, where taken APIs are refused": {func(ctx context.Context) (admission.Warnings, error) {
-			return (&bindingValidator{reader: unread{}, stateOf: state(false), rejectTaken: true}).ValidateCreate(ctx, late())
+			return (&bindingValidator{reader: unread{}, claims: newClaims(), stateOf: state(false), rejectTaken: true}).ValidateCreate(ctx, late())
 		}, warned, ""},
 		"a binding that cannot be checked": {func(ctx context.Context) (admission.Warnings, error) {
-			return (&bindingValidator{reader: unread{}, stateOf: state(true), rejectTaken: true}).ValidateCreate(ctx, late())
+			return (&bindingValidator{reader: unread{}, claims: newClaims(), stateOf: state(true), rejectTaken: true}).ValidateCreate(ctx, late())
 		}, warned, refused},
 		"an update of a binding": {func(ctx context.Context) (admission.Warnings, error) {
-			return (&bindingValidator{reader: unread{}, stateOf: state(false)}).ValidateUpdate(ctx, late(), late(gen.WithEnvironment("staging")))
+			return (&bindingValidator{reader: unread{}, claims: newClaims(), stateOf: state(false)}).ValidateUpdate(ctx, late(), late(gen.WithEnvironment("staging")))
 		}, warned, ""},
 		"a source": {func(ctx context.Context) (admission.Warnings, error) {
 			source := gen.SourceSecret("own", map[string]string{"secret": "no"}, gen.InNamespace(namespace))

@@ -29,6 +29,8 @@ type Options struct {
 	RejectTakenSlots bool
 	// Served are the namespaces that are served; nil means all.
 	Served *namespaces.Cache
+	// Claims are those of all bindings.
+	Claims Claims
 }
 
 // Setup registers the webhooks with the manager. The indexes of package index
@@ -41,8 +43,8 @@ func Setup(mgr ctrl.Manager, options Options) error {
 		return fmt.Errorf("cache Secrets for the webhooks: %w", err)
 	}
 	reader, scheme, server := mgr.GetClient(), mgr.GetScheme(), mgr.GetWebhookServer()
-	keys := &keyValidator{reader: reader, publicKeyEnabled: options.PublicKeyEnabled, stateOf: options.Served.State}
-	bindings := &bindingValidator{reader: reader, rejectTaken: options.RejectTakenSlots, stateOf: options.Served.State}
+	keys := &keyValidator{reader: reader, claims: options.Claims, publicKeyEnabled: options.PublicKeyEnabled, stateOf: options.Served.State}
+	bindings := &bindingValidator{reader: reader, claims: options.Claims, rejectTaken: options.RejectTakenSlots, stateOf: options.Served.State}
 	server.Register(keyPath, admission.WithValidator(scheme, keys))
 	server.Register(bindingPath, admission.WithValidator(scheme, bindings))
 	server.Register(sourcePath, admission.WithValidator(scheme, &sourceValidator{reader: reader}))

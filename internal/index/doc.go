@@ -4,7 +4,7 @@
 // functions that compute their values.
 //
 // Controllers and webhooks look up related objects with them instead of listing a
-// namespace: the bindings of a slot (BindingSlots) or of a key (BindingKeys), the
-// keys of a source Secret (KeySource) or of a managed Secret (KeySecretName).
+// namespace: the keys of a source Secret (KeySource) or of a managed Secret
+// (KeySecretName). The bindings of a slot or of a key are in the claims (package slots).
 // KeyNames is the only place that decides which keys a binding names.
 package index

@@ -10,17 +10,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Names of the indexes. None of them is a field selector of the API server.
 const (
-	// BindingSlots finds SignatureBindings by the slots that they list or hold. The
-	// value is slots.Slot.String.
-	BindingSlots = "signet.slots"
-	// BindingKeys finds SignatureBindings by the keys that they name in spec or
-	// status (KeyNames).
-	BindingKeys = "signet.keys"
 	// KeySource finds SignatureKeys by the name of their source Secret.
 	KeySource = "signet.source"
 	// KeySecretName finds SignatureKeys by the name of their managed Secret.
@@ -34,8 +27,6 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		name   string
 		values client.IndexerFunc
 	}{
-		{&signetv1alpha1.SignatureBinding{}, BindingSlots, slotsOf},
-		{&signetv1alpha1.SignatureBinding{}, BindingKeys, keysOf},
 		{&signetv1alpha1.SignatureKey{}, KeySource, sourceOf},
 		{&signetv1alpha1.SignatureKey{}, KeySecretName, secretOf},
 	} {
@@ -44,26 +35,6 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
-}
-
-func slotsOf(object client.Object) []string {
-	binding, ok := object.(*signetv1alpha1.SignatureBinding)
-	if !ok {
-		return nil
-	}
-	values := make([]string, 0, len(binding.Spec.APIs))
-	for _, slot := range append(slots.ListedBy(binding), slots.HeldBy(binding)...) {
-		values = append(values, slot.String())
-	}
-	return distinct(values)
-}
-
-func keysOf(object client.Object) []string {
-	binding, ok := object.(*signetv1alpha1.SignatureBinding)
-	if !ok {
-		return nil
-	}
-	return KeyNames(binding)
 }
 
 // KeyNames returns the names of the keys that a binding names, each once: the

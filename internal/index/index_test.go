@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
@@ -34,21 +33,5 @@ func TestKeyNames(t *testing.T) {
 				t.Errorf("KeyNames (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// A binding that moves to another environment is found by the slots that it lists
-// and by those that it still holds.
-func TestSlotsOf(t *testing.T) {
-	binding := &signetv1alpha1.SignatureBinding{}
-	binding.Namespace, binding.Spec.Environment, binding.Status.Environment = "shop", "RELEASE", "STAGING"
-	binding.Spec.APIs = []signetv1alpha1.APIReference{signetv1alpha1.NewAPIReference(signetv1alpha1.APIKindAPI, "orders")}
-	binding.Status.APIs = []signetv1alpha1.APIStatus{
-		{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "held", BoundAt: &metav1.Time{}},
-		{Kind: signetv1alpha1.APIKindHTTPRoute, Name: "lost"},
-	}
-	want := []string{"shop/RELEASE/API/orders", "shop/STAGING/HTTPRoute/held"}
-	if diff := cmp.Diff(want, slotsOf(binding)); diff != "" {
-		t.Errorf("slotsOf (-want +got):\n%s", diff)
 	}
 }

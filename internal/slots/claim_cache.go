@@ -13,11 +13,15 @@ import (
 // ClaimCache has a NamespaceCache for each namespace, and admits one decision at a time
 // about each, and one writer at a time of the objects of each key.
 type ClaimCache struct {
+	// dropping is held to drop a namespace, and for reading while one is changed.
+	dropping sync.RWMutex
+
 	mu      sync.Mutex
 	entries map[string]*namespaceEntry
-	// primed is true if the leader's own list of all namespaces is complete.
-	primed      bool
-	listVersion string
+	// listing is true while the leader's own list of all namespaces is read, and primed
+	// when it is complete.
+	listing, primed bool
+	listVersion     string
 	// subscribers are told what changes for others.
 	subscribers []func(namespace string, change Change)
 }
@@ -84,22 +88,61 @@ func (c *ClaimCache) Subscribe(changed func(namespace string, change Change)) {
 
 // Update adds a binding that a list or watch has shown.
 func (c *ClaimCache) Update(binding *signetv1alpha1.SignatureBinding) {
-	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Update(binding))
+	c.change(binding.Namespace, func(cache *NamespaceCache) Change { return cache.Update(binding) })
 }
 
 // Confirm adds a binding from the API server's response to a write of its status.
 func (c *ClaimCache) Confirm(binding *signetv1alpha1.SignatureBinding) {
-	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Confirm(binding))
+	c.change(binding.Namespace, func(cache *NamespaceCache) Change { return cache.Confirm(binding) })
 }
 
 // Delete removes a binding that has been deleted.
 func (c *ClaimCache) Delete(binding *signetv1alpha1.SignatureBinding) {
-	c.notify(binding.Namespace, c.Namespace(binding.Namespace).Delete(binding))
+	c.change(binding.Namespace, func(cache *NamespaceCache) Change { return cache.Delete(binding) })
+	c.dropEmpty(binding.Namespace)
 }
 
 // ObserveKey records whether the key is being deleted; nil if none has the name.
 func (c *ClaimCache) ObserveKey(namespace, name string, key *signetv1alpha1.SignatureKey) {
-	c.notify(namespace, c.Namespace(namespace).ObserveKey(name, key))
+	c.change(namespace, func(cache *NamespaceCache) Change { return cache.ObserveKey(name, key) })
+	if key == nil {
+		c.dropEmpty(namespace)
+	}
+}
+
+// dropEmpty drops the cache of a namespace in which nothing is left, so that one that
+// has gone costs nothing. A new one begins as it did: the term's list covers all
+// namespaces. With a list for each, it stays until the namespace is forgotten.
+func (c *ClaimCache) dropEmpty(namespace string) {
+	c.dropping.Lock()
+	defer c.dropping.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if entry := c.entries[namespace]; entry != nil && c.primed && entry.isIdle() {
+		delete(c.entries, namespace)
+	}
+}
+
+// isIdle reports whether nothing is known about the namespace and nobody is at a gate.
+func (e *namespaceEntry) isIdle() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.keys) == 0 && e.cache.isEmpty()
+}
+
+// change changes the cache of a namespace, which is not dropped meanwhile.
+func (c *ClaimCache) change(namespace string, do func(*NamespaceCache) Change) {
+	for {
+		entry := c.entry(namespace)
+		c.dropping.RLock()
+		if c.entry(namespace) == entry {
+			change := do(entry.cache)
+			c.dropping.RUnlock()
+			c.notify(namespace, change)
+			return
+		}
+		c.dropping.RUnlock()
+	}
 }
 
 func (c *ClaimCache) notify(namespace string, change Change) {
@@ -114,9 +157,27 @@ func (c *ClaimCache) notify(namespace string, change Change) {
 	}
 }
 
+// Preview returns the positions that a binding would have in the slots that it lists.
+func (c *ClaimCache) Preview(binding *signetv1alpha1.SignatureBinding) []Evaluation {
+	return c.Namespace(binding.Namespace).Preview(binding)
+}
+
 // Prime adds a binding that the leader's own list has shown.
 func (c *ClaimCache) Prime(binding *signetv1alpha1.SignatureBinding) {
-	c.Namespace(binding.Namespace).Prime(binding)
+	c.change(binding.Namespace, func(cache *NamespaceCache) Change {
+		cache.Prime(binding)
+		return Change{}
+	})
+}
+
+// BeginList precedes the leader's own list of all namespaces.
+func (c *ClaimCache) BeginList() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listing = true
+	for _, entry := range c.entries {
+		entry.cache.BeginList()
+	}
 }
 
 // MarkPrimed records that the leader's own list of all namespaces, which has this
@@ -124,7 +185,7 @@ func (c *ClaimCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 func (c *ClaimCache) MarkPrimed(listVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.primed, c.listVersion = true, listVersion
+	c.listing, c.primed, c.listVersion = false, true, listVersion
 	for _, entry := range c.entries {
 		entry.cache.MarkPrimed(listVersion)
 	}
@@ -151,6 +212,9 @@ func (c *ClaimCache) entry(namespace string) *namespaceEntry {
 	entry := c.entries[namespace]
 	if entry == nil {
 		entry = &namespaceEntry{cache: NewNamespaceCache(namespace), keys: map[string]*gate{}}
+		if c.listing {
+			entry.cache.BeginList()
+		}
 		if c.primed {
 			entry.cache.MarkPrimed(c.listVersion)
 		}

@@ -79,6 +79,32 @@ func (c *claim) evaluate() Evaluation {
 	return evaluation
 }
 
+// Preview returns the positions that a binding would have if it were in the cache, in
+// the order of spec.apis: it is admitted, and other claimants are as they are.
+func (c *NamespaceCache) Preview(binding *signetv1alpha1.SignatureBinding) []Evaluation {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := &entry{binding: binding, fenced: true, ineligible: c.isIneligible(binding)}
+	e.signs, e.wants = effectiveOptions(binding), optionsWith(binding, binding.Spec.KeyRef.Name)
+	held := assumedHolds([]*signetv1alpha1.SignatureBindingStatus{&binding.Status})
+	evaluations := make([]Evaluation, len(binding.Spec.APIs))
+	for i, api := range binding.Spec.APIs {
+		key := listedSlot(binding, api).key()
+		preview := &slotClaims{}
+		if slot := c.slots[key]; slot != nil {
+			for _, other := range []*claim{slot.holder, slot.nextInLine} {
+				if other != nil && other.entry.binding.Name != binding.Name {
+					preview.add(&claim{entry: other.entry, listed: true, apiStatus: other.apiStatus, assumed: other.assumed})
+				}
+			}
+		}
+		own := claim{entry: e, listed: true, apiStatus: held[key]}
+		preview.add(&own)
+		evaluations[i] = own.evaluate()
+	}
+	return evaluations
+}
+
 // position describes the two claims before this one.
 func (c *claim) position() (holder, nextInLine contender) {
 	describe := func(other *claim) contender {

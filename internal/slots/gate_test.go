@@ -54,3 +54,20 @@ func TestGates(t *testing.T) {
 		})
 	}
 }
+
+// A namespace from which all bindings and keys have gone costs nothing.
+func TestEmptyNamespaceIsDropped(t *testing.T) {
+	claims := slots.NewClaimCache()
+	claims.MarkPrimed("1")
+	first := binding("first", 1, 10, "")
+	claims.Update(first)
+	claims.Namespace("shop").SetProtection("orders", "uid", slots.ProtectionProtected)
+	claims.Delete(first)
+	if len(claims.Namespaces()) != 1 {
+		t.Error("the protection of a key is forgotten")
+	}
+	claims.ObserveKey("shop", "orders", nil)
+	if got := claims.Namespaces(); len(got) != 0 {
+		t.Errorf("the namespaces %v are kept", got)
+	}
+}

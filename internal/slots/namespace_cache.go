@@ -33,8 +33,8 @@ type NamespaceCache struct {
 	deletedKeys map[string]*signetv1alpha1.SignatureKey
 	// protections of keys, by name; a key without one is Unknown.
 	protections map[string]protection
-	// deleted are the bindings whose deletion was seen before MarkPrimed; nil
-	// after it.
+	// deleted are the bindings whose deletion was seen since BeginList; nil if no list is
+	// being read.
 	deleted map[types.UID]struct{}
 	// primed is true after MarkPrimed, and listVersion is the resourceVersion of the
 	// leader's own list.
@@ -50,8 +50,16 @@ func NewNamespaceCache(namespace string) *NamespaceCache {
 		namespace: namespace,
 		entries:   map[string]*entry{}, slots: map[slotKey]*slotClaims{}, environments: map[string]int{},
 		users: map[string][]*entry{}, deletedKeys: map[string]*signetv1alpha1.SignatureKey{},
-		protections: map[string]protection{}, deleted: map[types.UID]struct{}{},
+		protections: map[string]protection{},
 	}
+}
+
+// BeginList precedes the leader's own list: deletions have to be remembered until it is
+// complete.
+func (c *NamespaceCache) BeginList() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deleted = map[types.UID]struct{}{}
 }
 
 // Update adds a binding that a list or watch has shown, unless a newer version is
@@ -208,6 +216,9 @@ func (c *NamespaceCache) ObserveKey(name string, key *signetv1alpha1.SignatureKe
 	known := c.deletedKeys[name]
 	switch {
 	case key == nil || key.DeletionTimestamp.IsZero():
+		if key == nil {
+			delete(c.protections, name)
+		}
 		if known == nil {
 			return Change{}
 		}
@@ -232,6 +243,13 @@ func (c *NamespaceCache) ObserveKey(name string, key *signetv1alpha1.SignatureKe
 func (c *NamespaceCache) isIneligible(binding *signetv1alpha1.SignatureBinding) bool {
 	key := c.deletedKeys[binding.Spec.KeyRef.Name]
 	return key != nil && CreatedAfterDeletion(binding, key)
+}
+
+// isEmpty reports whether the cache has neither bindings nor keys.
+func (c *NamespaceCache) isEmpty() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries)+len(c.deletedKeys)+len(c.protections) == 0
 }
 
 // Binding returns the newest known state of a binding, or nil. The object is
@@ -280,6 +298,8 @@ func (c *NamespaceCache) ClaimantsOf(api signetv1alpha1.APIReference) []string {
 func (c *NamespaceCache) put(binding *signetv1alpha1.SignatureBinding) Change {
 	next, e := &entry{binding: binding, fenced: c.primed}, c.entries[binding.Name]
 	switch {
+	case e != nil && e.binding == binding:
+		return Change{} // another handler of the same event
 	case c.primed && (e == nil || e.binding.UID != binding.UID) && c.precedesList(binding):
 		return Change{} // a watch that lags
 	case e == nil, e.binding.UID != binding.UID && !isOlder(binding, e.binding):

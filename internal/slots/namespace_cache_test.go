@@ -52,6 +52,7 @@ func expect(t *testing.T, cache *slots.NamespaceCache, name string, want slots.E
 // newCache returns the cache of a leader whose list has shown the bindings.
 func newCache(listed ...*signetv1alpha1.SignatureBinding) *slots.NamespaceCache {
 	cache := slots.NewNamespaceCache("shop")
+	cache.BeginList()
 	for _, binding := range listed {
 		cache.Prime(binding)
 	}
@@ -358,6 +359,7 @@ func TestDeletedBindingDoesNotComeBack(t *testing.T) {
 	})
 	t.Run("by a late page of a list", func(t *testing.T) {
 		claims := slots.NewClaimCache()
+		claims.BeginList()
 		gone := binding("first", 1, 10, signetv1alpha1.APIBound)
 		claims.Namespace("shop").Delete(gone)
 		claims.Prime(gone)

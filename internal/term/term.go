@@ -10,6 +10,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -115,6 +117,7 @@ func (t *Term) beginNamespace(ctx context.Context, namespace string) error {
 		}
 	}
 	claims := t.Claims.Namespace(namespace) // later ones are of a later list
+	claims.BeginList()
 	version, err := t.list(ctx, namespace, claims.Prime)
 	if err == nil {
 		claims.MarkPrimed(version)
@@ -129,6 +132,7 @@ func (t *Term) beginAll(ctx context.Context) error {
 	if listed.done.Load() {
 		return nil
 	}
+	t.Claims.BeginList()
 	version, err := t.list(ctx, metav1.NamespaceAll, t.Claims.Prime)
 	if err != nil {
 		return err
@@ -136,6 +140,50 @@ func (t *Term) beginAll(ctx context.Context) error {
 	t.Claims.MarkPrimed(version)
 	listed.done.Store(true)
 	return nil
+}
+
+// Watch fills the claims from the caches, in each replica: admission reads them, too. It
+// returns whether they have all that existed at the start.
+func (t *Term) Watch(ctx context.Context, informers cache.Informers) (synced func() bool, err error) {
+	bindings, err := watch(ctx, informers, t.Claims.Update, t.Claims.Delete)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := watch(ctx, informers,
+		func(key *signetv1alpha1.SignatureKey) { t.Claims.ObserveKey(key.Namespace, key.Name, key) },
+		func(key *signetv1alpha1.SignatureKey) { t.Claims.ObserveKey(key.Namespace, key.Name, nil) })
+	if err != nil {
+		return nil, err
+	}
+	return func() bool { return bindings.HasSynced() && keys.HasSynced() }, nil
+}
+
+// watch calls functions with the objects of one kind that appear or change, and that go.
+func watch[T any, P interface {
+	*T
+	client.Object
+}](ctx context.Context, informers cache.Informers, changed, gone func(P)) (toolscache.ResourceEventHandlerRegistration, error) {
+	informer, err := informers.GetInformer(ctx, P(new(T)))
+	if err != nil {
+		return nil, fmt.Errorf("follow %T: %w", P(new(T)), err)
+	}
+	call := func(do func(P)) func(any) {
+		return func(object any) {
+			if last, missed := object.(toolscache.DeletedFinalStateUnknown); missed {
+				object = last.Obj
+			}
+			if object, ok := object.(P); ok {
+				do(object)
+			}
+		}
+	}
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: call(changed), UpdateFunc: func(_, object any) { call(changed)(object) }, DeleteFunc: call(gone),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("follow %T: %w", P(new(T)), err)
+	}
+	return registration, nil
 }
 
 // list passes each binding to add and returns the resourceVersion of the list: all pages

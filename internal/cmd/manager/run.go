@@ -159,13 +159,22 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, leading, served); err != nil {
+	shared := &term.Term{Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache()}
+	shared.Follow(served)
+	synced, err := shared.Watch(ctx, mgr.GetCache())
+	if err != nil {
+		return nil, err
+	}
+	if err := addControllers(ctx, mgr, options, leading, shared); err != nil {
 		return nil, err
 	}
 	if err := registerCollectors(mgr.GetClient(), served); err != nil {
 		return nil, err
 	}
-	webhooks := admission.Options{PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots, Served: served}
+	webhooks := admission.Options{
+		PublicKeyEnabled: options.PublicKeyEnable, RejectTakenSlots: options.RejectTakenSlots, Served: served,
+		Claims: admission.Claims{ClaimCache: shared.Claims, Synced: synced},
+	}
 	if err := admission.Setup(mgr, webhooks); err != nil { //nolint:contextcheck // each request has a context of its own
 		return nil, err
 	}
@@ -198,7 +207,7 @@ func webhookServer(options Options, rotator *webhookcert.Rotator) webhook.Server
 	return webhook.NewServer(serverOptions)
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool, served *namespaces.Cache) error {
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool, shared *term.Term) error {
 	if err := index.Setup(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -213,9 +222,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 		return fmt.Errorf("add gateway observer: %w", err)
 	}
 	writer, written := kubeclient.WhileLeading(mgr.GetClient(), leading), kubeclient.NewWritten()
-	shared := &term.Term{Cache: mgr.GetClient(), Live: mgr.GetAPIReader(), Claims: slots.NewClaimCache()}
-	shared.Follow(served)
-	if shared.Join, err = addRoleBindings(ctx, mgr, writer, served); err != nil {
+	if shared.Join, err = addRoleBindings(ctx, mgr, writer, shared.Served); err != nil {
 		return err
 	}
 	bindings := &signaturebinding.Reconciler{
