@@ -58,7 +58,6 @@ var _ = Describe("Material of a SignatureKey", func() {
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(
 				"Normal Generated: Generated new material: Secret \"orders\" has version "+key.Status.KeyID+".",
-				`Normal Ready: The material is in Secret "orders".`,
 			))
 		}).Should(Succeed())
 	})

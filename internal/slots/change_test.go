@@ -75,6 +75,18 @@ func TestChangeWakesOtherClaimants(t *testing.T) {
 	}
 }
 
+// A grant that has been assumed wakes the others when it is acknowledged: what a binding
+// on Standby reports depends on that.
+func TestAcknowledgedGrantWakesOtherClaimants(t *testing.T) {
+	cache := newCache()
+	cache.Update(binding("first", 1, 10, ""))
+	cache.Update(binding("second", 2, 11, ""))
+	cache.Assume(binding("first", 1, 10, signetv1alpha1.APIBound))
+	if got := cache.Confirm(binding("first", 1, 12, signetv1alpha1.APIBound)).Bindings; !slices.Equal(got, []string{"second"}) {
+		t.Errorf("the acknowledgment wakes %v, want second", got)
+	}
+}
+
 // The holder is woken when the last binding that keeps it from the slot is fenced.
 func TestUnblockedHolderIsWoken(t *testing.T) {
 	cache := newCache(binding("first", 1, 1, ""), binding("second", 2, 2, ""), binding("third", 3, 3, ""))

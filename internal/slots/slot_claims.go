@@ -128,6 +128,8 @@ func (s *slotClaims) isBlockedFor(c *claim) bool {
 // outcome is what the claimants of a slot report or act upon.
 type outcome struct {
 	holder, nextInLine, recorded string
+	// acknowledged is true if what is recorded is not only assumed.
+	acknowledged bool
 	// blocked is true if the holder cannot be granted the slot yet.
 	blocked bool
 }
@@ -135,6 +137,7 @@ type outcome struct {
 func (s *slotClaims) outcome() outcome {
 	return outcome{
 		holder: nameOf(s.holder), nextInLine: nameOf(s.nextInLine), recorded: nameOf(s.recorded),
-		blocked: s.holder != nil && s.isBlockedFor(s.holder),
+		acknowledged: s.recorded != nil && !s.recorded.boundAt().IsZero(),
+		blocked:      s.holder != nil && s.isBlockedFor(s.holder),
 	}
 }
