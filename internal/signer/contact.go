@@ -4,8 +4,10 @@ package signer
 
 import (
 	"io"
+	"maps"
 	"net/http"
 	"path"
+	"strings"
 	"sync"
 	"time"
 )
@@ -103,6 +105,14 @@ func (c *contacts) forget(at string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.last, at)
+}
+
+// leave drops what is known of a namespace that is no longer watched: the age of the
+// others' data does not depend on it.
+func (c *contacts) leave(namespace string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.last, func(at string, _ time.Time) bool { return strings.Contains(at, "/namespaces/"+namespace+"/") })
 }
 
 type recordedBody struct {

@@ -94,3 +94,20 @@ func TestAgeOfDataIsAMetric(t *testing.T) {
 		t.Errorf("%d series, %v", count, err)
 	}
 }
+
+func TestAgeOfDataWithoutANamespaceThatIsLeft(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := newContacts(func() time.Time { return now })
+	server := newAPIServer(t, c)
+	server.get("/api/v1/namespaces/team-a/secrets")
+	server.get("/api/v1/namespaces/team-ab/secrets")
+	now = now.Add(time.Minute)
+	server.get("/api/v1/namespaces/team-ab/secrets")
+	if got := c.age("secrets"); got != time.Minute {
+		t.Errorf("age %v, want that of team-a", got)
+	}
+	c.leave("team-a")
+	if got := c.age("secrets"); got != 0 {
+		t.Errorf("age %v, want that of team-ab", got)
+	}
+}

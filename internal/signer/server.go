@@ -46,6 +46,11 @@ func NewServer(ctx context.Context, cluster *rest.Config, config Config, now fun
 	served, _ := objects.(*namespaces.Cache) // nil stands for all namespaces
 	store.Serve(config.Namespaces)
 	served.Subscribe(store.SetServed)
+	served.Subscribe(func(namespace string, served bool) {
+		if !served {
+			heard.leave(namespace)
+		}
+	})
 	registry.MustRegister(served.Collector("signet_signer_namespace_served"))
 	s.watcher = &watcher{store: store, cache: objects, metrics: metrics, logger: logger, now: now}
 	if config.TLS.Enabled() {
