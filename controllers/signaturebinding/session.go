@@ -155,11 +155,11 @@ func (s *session) decideAbout(binding *signetv1alpha1.SignatureBinding) (*decisi
 }
 
 // mustWrite reports whether a late write of an earlier leader may still grant the
-// binding an API, and that matters: it keeps the API from another binding, or its key
-// from being released.
+// binding an API or move it to the key that it names, and that matters: it keeps the API
+// from another binding, or the key from being released.
 func (s *session) mustWrite(seen *observation) bool {
 	blocks := slices.ContainsFunc(seen.apis, func(api apiObservation) bool { return api.evaluation.Blocks })
-	return blocks || (seen.key != nil && slots.CreatedAfterDeletion(seen.binding, seen.key) && !s.claims.IsFenced(seen.binding.Name))
+	return blocks || (seen.key != nil && !slots.UsesKey(seen.binding, seen.key) && !s.claims.IsFenced(seen.binding.Name))
 }
 
 // isProtected reports whether the key may sign for the binding without another write

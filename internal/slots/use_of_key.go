@@ -58,10 +58,13 @@ func (c *NamespaceCache) UsersOf(key string) []string {
 }
 
 // mayBeGranted reports whether a late write of an earlier leader may still grant the
-// binding an API with the key that it names, whatever the binding's age.
+// binding an API with the key that it names, or move it to that key, whatever the
+// binding's age.
 func (e *entry) mayBeGranted(key string) bool {
 	return !e.fenced && e.binding.Spec.KeyRef.Name == key && e.binding.DeletionTimestamp.IsZero() &&
-		slices.ContainsFunc(e.claims, func(c claim) bool { return c.listed && c.boundAt().IsZero() })
+		slices.ContainsFunc(e.claims, func(c claim) bool {
+			return c.listed && (c.boundAt().IsZero() || e.binding.Status.KeyName != key)
+		})
 }
 
 func (c *NamespaceCache) addUses(e *entry) {

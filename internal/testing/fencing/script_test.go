@@ -190,6 +190,26 @@ var scripts = map[string]func(*script){
 		s.takeOver()
 		s.delete(objectOf("b1"))
 	},
+	"a binding that may be moving to a key uses it until it is fenced": func(s *script) {
+		s.keys(signetv1alpha1.DeletionPolicyDelete)
+		s.holder()
+		s.delete(objectOf("k1"))
+		s.create("b2")
+		s.edit("b2", func(binding *signetv1alpha1.SignatureBinding) {
+			toggleAPI(binding)
+			binding.Spec.KeyRef.Name = "k2"
+		})
+		s.leader.seeAll()
+		s.complete("b2")
+		s.edit("b2", func(binding *signetv1alpha1.SignatureBinding) { binding.Spec.KeyRef.Name = "k1" })
+		s.leader.seeAll()
+		s.until("b2", "record") // that it moves
+		s.delete(objectOf("b1"))
+		s.catchUp()
+		s.takeOver()
+		s.complete("k1")
+		s.arrive()
+	},
 	"a Secret is written before its key is released": func(s *script) {
 		s.keys(signetv1alpha1.DeletionPolicyRetain)
 		s.create("b1")
