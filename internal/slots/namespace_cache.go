@@ -74,11 +74,12 @@ func (c *NamespaceCache) Update(binding *signetv1alpha1.SignatureBinding) Change
 // Prime adds a binding that the leader's own list has shown, unless a watch has
 // shown the same or a newer version: the informers hold that object already, and a
 // second copy would only cost memory. A paginated list shows the state at its
-// start: bindings that have been deleted since do not come back.
+// start: bindings that have been deleted since do not come back. After MarkPrimed it
+// does nothing: another list was faster, and the watch shows what is newer.
 func (c *NamespaceCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, deleted := c.deleted[binding.UID]; deleted {
+	if _, deleted := c.deleted[binding.UID]; deleted || c.primed {
 		return
 	}
 	e := c.entries[binding.Name]
@@ -93,10 +94,14 @@ func (c *NamespaceCache) Prime(binding *signetv1alpha1.SignatureBinding) {
 
 // MarkPrimed records that the leader's own list, which has this resourceVersion, is
 // complete. A binding that it has not shown was created later, when no earlier leader
-// could write it, or was gone already, and a watch that lags has shown it.
+// could write it, or was gone already, and a watch that lags has shown it. Only the first
+// list counts.
 func (c *NamespaceCache) MarkPrimed(listVersion string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.primed {
+		return
+	}
 	c.deleted, c.primed, c.listVersion = nil, true, listVersion
 	for name, e := range c.entries {
 		switch {

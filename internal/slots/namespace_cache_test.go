@@ -385,3 +385,17 @@ func TestDeletedBindingDoesNotComeBack(t *testing.T) {
 		}
 	})
 }
+
+// A worker whose list of a namespace was slow adds it after another one's: what has
+// changed since does not come back, and what is new stays.
+func TestSecondListIsIgnored(t *testing.T) {
+	deleted, created := binding("deleted", 1, 5, ""), binding("created", 2, 15, "")
+	cache := slots.NewNamespaceCache("shop")
+	cache.MarkPrimed("10")
+	cache.Update(created)
+	cache.Prime(deleted)
+	cache.MarkPrimed("20")
+	if cache.Binding("deleted") != nil || cache.Binding("created") == nil || !cache.IsFenced("created") {
+		t.Errorf("the cache has %v", cache.Names())
+	}
+}
