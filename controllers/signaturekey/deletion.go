@@ -5,6 +5,7 @@ package signaturekey
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,8 +15,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/index"
 	"github.com/signet-dev/signet/internal/keyplan"
 	"github.com/signet-dev/signet/internal/kubeclient"
+	"github.com/signet-dev/signet/internal/material"
 )
 
 // orphans are what a key that no longer exists has left: objects that are being deleted
@@ -120,16 +123,22 @@ func (r *Reconciler) observeOrphans(ctx context.Context, key types.NamespacedNam
 	}
 	leaving := r.Term.Served.IsLeaving(ctx, key.Namespace)
 	for i := range secrets.Items {
-		switch secret := &secrets.Items[i]; {
-		case !isOrphan(secret, leaving):
-		case metav1.GetControllerOfNoCopy(secret) != nil:
+		secret := &secrets.Items[i]
+		if orphan, err := r.isOrphan(ctx, secret, leaving); err != nil {
+			return left, err
+		} else if !orphan {
+			continue
+		}
+		if metav1.GetControllerOfNoCopy(secret) != nil {
 			left.collected = append(left.collected, secret)
-		default:
+		} else {
 			left.secrets = append(left.secrets, secret)
 		}
 	}
 	for i := range configMaps.Items {
-		if isOrphan(&configMaps.Items[i], leaving) {
+		if orphan, err := r.isOrphan(ctx, &configMaps.Items[i], leaving); err != nil {
+			return left, err
+		} else if orphan {
 			left.public = append(left.public, &configMaps.Items[i])
 		}
 	}
@@ -155,6 +164,39 @@ func (r *Reconciler) readUnlabeled(ctx context.Context, name types.NamespacedNam
 	return nil
 }
 
-func isOrphan(object client.Object, leaving bool) bool {
-	return (leaving || !object.GetDeletionTimestamp().IsZero()) && controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection)
+// isOrphan reports whether Signet's finalizer keeps the object for no key. The label
+// names the key that it was written for, but any writer can have changed that: an object
+// that a key has on record is that key's.
+func (r *Reconciler) isOrphan(ctx context.Context, object client.Object, leaving bool) (bool, error) {
+	if !controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection) || (!leaving && object.GetDeletionTimestamp().IsZero()) {
+		return false, nil
+	}
+	name := object.GetName()
+	if _, isPublic := object.(*corev1.ConfigMap); isPublic {
+		name = strings.TrimSuffix(name, signetv1alpha1.PublicConfigMapSuffix)
+	}
+	var keys signetv1alpha1.SignatureKeyList
+	err := r.Client.List(ctx, &keys, client.InNamespace(object.GetNamespace()),
+		client.MatchingFields{index.KeySecretName: name}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return false, fmt.Errorf("find the key of %s: %w", client.ObjectKeyFromObject(object), err)
+	}
+	for i := range keys.Items {
+		if isObjectOf(object, kubeclient.Newest(r.Written, &keys.Items[i])) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// isObjectOf reports whether the object is the key's managed Secret or public ConfigMap.
+func isObjectOf(object client.Object, key *signetv1alpha1.SignatureKey) bool {
+	switch object := object.(type) {
+	case *corev1.Secret:
+		return material.IsOwnedBy(object, key)
+	case *corev1.ConfigMap:
+		return object.Name == key.PublicConfigMapName() && key.Spec.Type == signetv1alpha1.KeyTypePublicKey && keyplan.OwnsPublic(object, key)
+	default:
+		return false
+	}
 }

@@ -387,3 +387,26 @@ func TestLostResponseToACreate(t *testing.T) {
 		})
 	}
 }
+
+// What a key has on record is no orphan, whatever the label says: the finalizer is all
+// that keeps the bytes of a bound key.
+func TestObjectsWithAnotherLabelAreNoOrphans(t *testing.T) {
+	key := testKey(gen.WithFinalizers(protection), gen.WithKeyID("v1"), gen.WithType(signetv1alpha1.KeyTypePublicKey))
+	key.Status.SecretUID = "secret-uid"
+	secret := testSecretOf(t, key, gen.DeletedAt(deletionTime), gen.WithFinalizers(protection))
+	public := &corev1.ConfigMap{ObjectMeta: *secret.ObjectMeta.DeepCopy()}
+	public.Name = key.PublicConfigMapName()
+	for _, object := range []client.Object{secret, public} {
+		object.SetLabels(map[string]string{signetv1alpha1.LabelKey: "gone", signetv1alpha1.LabelMaterial: signetv1alpha1.MaterialManaged})
+	}
+	store := newStore(t, interceptor.Funcs{}, key, secret, public, holder())
+	f := newFixture(t, store, store)
+	if _, err := f.Reconcile(t.Context(), reconcile.Request{NamespacedName: types.NamespacedName{Namespace: "shop", Name: "gone"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range []client.Object{secret, public} {
+		if err := store.Get(t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
+			t.Errorf("the object of a bound key is lost: %v", err)
+		}
+	}
+}

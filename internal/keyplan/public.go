@@ -5,6 +5,7 @@ package keyplan
 import (
 	"maps"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -68,8 +69,11 @@ func (p *planner) refusePublic(conflict status.Readiness) (decided bool) {
 	return true
 }
 
-// ownsPublic reports whether the ConfigMap is the key's: its name is, once the key
-// has a version on record. It is only written, and never read for material.
-func (p *planner) ownsPublic() bool {
-	return p.hasRecord() || material.IsPublicOwnedBy(p.Public, p.Key)
+func (p *planner) ownsPublic() bool { return OwnsPublic(p.Public, p.Key) }
+
+// OwnsPublic reports whether the ConfigMap with the name of the key's public one is the
+// key's: its name is, once the key has a version on record. It is only written, and
+// never read for material.
+func OwnsPublic(public *corev1.ConfigMap, key *signetv1alpha1.SignatureKey) bool {
+	return hasRecord(key) || material.IsPublicOwnedBy(public, key)
 }
