@@ -119,7 +119,7 @@ func (r *Reconciler) patchPublic(ctx context.Context, after *corev1.ConfigMap, d
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, done.public, done.observedSecrets()...)
 	}
-	r.Written.Store(after)
+	r.keepWritten(after)
 	done.public = after
 	return nil
 }
@@ -155,8 +155,23 @@ func (r *Reconciler) patchSecret(ctx context.Context, before, after *corev1.Secr
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, after, before)
 	}
-	r.Written.Store(after)
+	r.keepWritten(after)
 	return nil
+}
+
+// keepWritten keeps the response to the write of a Secret or ConfigMap, unless it has
+// ended the object: then no watch may follow that drops it.
+func (r *Reconciler) keepWritten(object client.Object) {
+	if isGone(object) {
+		r.Written.Forget(object)
+	} else {
+		r.Written.Store(object)
+	}
+}
+
+// isGone reports whether the object was being deleted when it lost its last finalizer.
+func isGone(object client.Object) bool {
+	return !object.GetDeletionTimestamp().IsZero() && len(object.GetFinalizers()) == 0
 }
 
 // isCreateRefused reports whether the API server has refused to create an object

@@ -75,9 +75,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	case key == nil:
 		return r.reconcileDeleted(ctx, request.NamespacedName)
-	default:
-		return r.reconcileKey(ctx, request, kubeclient.Newest(r.Written, key))
 	}
+	if key = kubeclient.Newest(r.Written, key); isGone(key) {
+		return ctrl.Result{}, nil // released by this process: the watch that shows it wakes the key
+	}
+	return r.reconcileKey(ctx, request, key)
 }
 
 // reconcileKey observes, plans, applies and patches the status. If the plan removes

@@ -42,6 +42,7 @@ func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedN
 	r.rotations.forget(key)
 	r.refusedWrites.Forget(key)
 	r.refusedStatuses.Forget(key)
+	r.Written.Forget(&signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})
 	left, err := r.observeOrphans(ctx, key)
 	if err != nil || len(left.secrets)+len(left.collected)+len(left.public) == 0 {
 		return ctrl.Result{}, err

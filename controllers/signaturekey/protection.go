@@ -96,7 +96,7 @@ func (r *Reconciler) removeKeyProtection(ctx context.Context, done *outcome) err
 		return nil
 	}
 	err := r.patchKey(ctx, after, done)
-	done.gone = apierrors.IsNotFound(err) || (err == nil && !after.DeletionTimestamp.IsZero() && len(after.Finalizers) == 0)
+	done.gone = apierrors.IsNotFound(err) || (err == nil && isGone(after))
 	return client.IgnoreNotFound(err)
 }
 

@@ -488,3 +488,50 @@ func TestOrphanedSecretGetsNoOwner(t *testing.T) {
 		})
 	}
 }
+
+// A key that has just been released is written no more, even if the caches still show it.
+func TestReleasedKeyIsNotWritten(t *testing.T) {
+	key := testKey(gen.WithFinalizers(protection), gen.WithKeyID("v1"), gen.DeletedAt(deletionTime))
+	key.Status.SecretUID = "secret-uid"
+	secret := testSecret(t, gen.WithFinalizers(protection))
+	live, writes := newStore(t, interceptor.Funcs{}, key, secret), 0
+	f := newFixture(t, newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, _ client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			writes++
+			return live.Patch(ctx, object, patch, options...)
+		},
+		SubResourcePatch: func(ctx context.Context, _ client.Client, sub string, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+			writes++
+			return live.SubResource(sub).Patch(ctx, object, patch, options...)
+		},
+	}, key, secret), live)
+	for range 2 {
+		if _, err := f.reconcile(t); err != nil || writes != 2 {
+			t.Errorf("%d writes, want those of two finalizers: %v", writes, err)
+		}
+	}
+}
+
+// A watch may show that a write has ended an object before the response arrives. What is
+// kept of responses does not outlive the objects.
+func TestNothingIsKeptOfReleasedObjects(t *testing.T) {
+	var f *fixture
+	store := newStore(t, interceptor.Funcs{
+		Patch: func(ctx context.Context, store client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+			err := store.Patch(ctx, object, patch, options...)
+			f.keyItself(ctx, object)
+			f.keysOfSecret(ctx, object)
+			return err
+		},
+	}, testKey(gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)), testSecret(t, gen.WithFinalizers(protection), gen.DeletedAt(deletionTime)))
+	f = newFixture(t, store, store)
+	key, secret := f.key(t), f.liveSecret(t)
+	for range 2 {
+		if _, err := f.reconcile(t); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kubeclient.Newest(f.Written, key) != key || kubeclient.Newest(f.Written, secret) != secret {
+		t.Error("the responses to the last writes are kept")
+	}
+}

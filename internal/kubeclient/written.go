@@ -55,6 +55,14 @@ func (w *Written) Seen(object client.Object) (old bool) {
 	}
 }
 
+// Forget drops what is kept of an object that is gone: the watch may have shown that
+// before the response was stored.
+func (w *Written) Forget(object client.Object) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.objects, writtenNameOf(object))
+}
+
 // Newest returns the response to the last write of the object that a cache has, if
 // that is newer, else the object. It is not nil: whether an object exists that a cache
 // does not show, only the API server knows.
