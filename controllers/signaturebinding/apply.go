@@ -17,9 +17,7 @@ import (
 // It reads nothing. The binding's own reconcile is the only one that writes it, so that
 // one write at most is on its way.
 func (s *session) write(verdict verdict) error {
-	if s.refusal.IsZero() {
-		s.refusedWrites.Forget(s.request.NamespacedName)
-	}
+	s.tellRivals(verdict.binding)
 	if verdict.after == nil {
 		s.refusedStatuses.Forget(s.request.NamespacedName)
 		return nil
@@ -30,11 +28,6 @@ func (s *session) write(verdict verdict) error {
 	s.Written.Store(verdict.after)
 	s.Reconciler.claims().Confirm(verdict.after)
 	s.emitEvents(verdict.binding, verdict.after)
-	if !s.refusal.IsZero() {
-		for _, name := range s.claims.Rivals(s.request.Name) {
-			s.queue.Add(s.request.Namespace, name) // they no longer take it for the holder
-		}
-	}
 	return nil
 }
 

@@ -22,6 +22,24 @@ func (s *session) isPersisting(binding *signetv1alpha1.SignatureBinding, failure
 	return !s.refusal.IsZero()
 }
 
+// tellRivals wakes the other claimants when it begins that the key of the binding cannot
+// be protected, and when it ends: only meanwhile they do not take it for the holder. That
+// is memory of this process, so its status may report it already.
+func (s *session) tellRivals(binding *signetv1alpha1.SignatureBinding) {
+	var changed bool
+	if s.refusal.IsZero() {
+		changed = s.refusedWrites.Forget(s.request.NamespacedName)
+	} else {
+		changed = s.refusedWrites.Announce(binding)
+	}
+	if !changed {
+		return
+	}
+	for _, name := range s.claims.Rivals(s.request.Name) {
+		s.queue.Add(s.request.Namespace, name)
+	}
+}
+
 // isInEffect reports whether the binding has the status that was decided.
 func (s *session) isInEffect(binding *signetv1alpha1.SignatureBinding, decided *decision) bool {
 	return s.claims.IsSettled(binding.Name) && !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status)

@@ -211,6 +211,62 @@ func (f *fixture) expectRival(t *testing.T, holder, message string) {
 	}
 }
 
+// refuseProtection lets a binding report that its Secret cannot be protected, and its
+// rival that it does not hold the API.
+func (f *fixture) refuseProtection(t *testing.T) {
+	t.Helper()
+	f.refuses = func(object client.Object, _ bool) error {
+		if _, isSecret := object.(*corev1.Secret); isSecret {
+			return forbidden("no")
+		}
+		return nil
+	}
+	f.refuseForHalfAMinute(t)
+}
+
+// refuseForHalfAMinute lets a while pass in which the Secret cannot be protected.
+func (f *fixture) refuseForHalfAMinute(t *testing.T) {
+	t.Helper()
+	_ = f.reconcile("rival")
+	for _, after := range []time.Duration{0, 31 * time.Second} {
+		if _, err := f.reconcileAfter(after, "orders"); err == nil {
+			t.Fatal("the Secret is protected")
+		}
+	}
+	if got := f.read("rival").Status; len(got.APIs) != 1 || got.APIs[0].Holder != "" {
+		t.Errorf("the rival reports %+v", got)
+	}
+}
+
+// The next leader finds out again that the key cannot be protected. The status reports it
+// already, but the rivals have been told nothing.
+func TestRivalsOfAnUnprotectedKeyUnderTheNextLeader(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour), claimant("rival", time.Minute, gen.WithSignatureHeader("X-Signature")))...)
+	f.refuseProtection(t)
+	f.nextLeader().refuseForHalfAMinute(t)
+}
+
+// A binding that no longer needs the protection that is refused is the holder again for
+// its rivals.
+func TestRivalsAreToldThatARefusalEnds(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour), claimant("rival", time.Minute, gen.WithSignatureHeader("X-Signature")))...)
+	f.refuseProtection(t)
+	key := &signetv1alpha1.SignatureKey{}
+	if err := f.store.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "orders"}, key); err != nil {
+		t.Fatal(err)
+	}
+	key.Status.KeyID = ""
+	if err := f.store.Status().Update(t.Context(), key); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.reconcileAfter(0, "orders"); err != nil || readyOf(got).Reason != "KeyNotReady" {
+		t.Fatalf("the binding reports %+v, %v", got, err)
+	}
+	if got := f.read("rival").Status; len(got.APIs) != 1 || got.APIs[0].Holder != "orders" {
+		t.Errorf("the rival reports %+v", got)
+	}
+}
+
 // A refused status cannot report that; an event does, once.
 func TestRefusedStatusOfABindingIsReportedByAnEvent(t *testing.T) {
 	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)

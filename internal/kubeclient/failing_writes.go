@@ -79,7 +79,7 @@ func (f *FailingWrites) Persisting(owner client.Object) status.Refusal {
 	return known.refusal
 }
 
-// Announce reports whether an event about the failing write of the owner is due: once,
+// Announce reports whether others must be told of the failing write of the owner: once,
 // when it is first to be reported.
 func (f *FailingWrites) Announce(owner client.Object) bool {
 	f.mu.Lock()
@@ -93,9 +93,11 @@ func (f *FailingWrites) Announce(owner client.Object) bool {
 }
 
 // Forget records that all writes on behalf of the owner have succeeded, or that it is
-// gone.
-func (f *FailingWrites) Forget(owner types.NamespacedName) {
+// gone. It reports whether others have been told that one fails.
+func (f *FailingWrites) Forget(owner types.NamespacedName) (announced bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	known := f.owners[owner]
 	delete(f.owners, owner)
+	return known != nil && known.announced
 }
