@@ -3,6 +3,8 @@
 package signaturebinding
 
 import (
+	"fmt"
+
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -75,33 +77,26 @@ func (s *session) protect(namespace, name string) error {
 // the finalizer, nor a key that has lost its material since the decision.
 func (s *session) observeUnprotected(namespace, name string) (*protectionTarget, error) {
 	key, err := s.readKey(namespace, name)
-	if err != nil || key == nil {
-		return nil, orStale(err)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil || key.Status.KeyID == "" {
+		return nil, errStale
 	}
 	target := &protectionTarget{key: key.DeepCopy(), fence: !s.claims.Use(key).Granted}
 	at := client.ObjectKey{Namespace: namespace, Name: key.EffectiveTargetName()}
-	if target.secret, err = readObject[corev1.Secret](s, at); err != nil || target.secret == nil {
-		return nil, orStale(err)
+	if target.secret, err = readObject[corev1.Secret](s, at); err != nil {
+		return nil, err
 	}
-	if key.Status.KeyID == "" || !material.IsOwnedBy(target.secret, key) {
+	if !material.IsOwnedBy(target.secret, key) {
 		return nil, errStale
 	}
 	if key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
 		return target, nil
 	}
 	at.Name = key.PublicConfigMapName()
-	if target.public, err = readObject[corev1.ConfigMap](s, at); err != nil || target.public == nil {
-		return nil, orStale(err) // the controller of keys restores it
-	}
-	return target, nil
-}
-
-// orStale returns the error, or errStale for an object that does not exist.
-func orStale(err error) error {
-	if err == nil {
-		return errStale
-	}
-	return err
+	target.public, err = readObject[corev1.ConfigMap](s, at)
+	return target, err
 }
 
 // readKey returns the newest known version of a key; nil if it does not exist.
@@ -115,19 +110,37 @@ func (s *session) readKey(namespace, name string) (*signetv1alpha1.SignatureKey,
 
 // readObject returns a copy of the newest known version of an object of a key. One that
 // the caches do not show is read from the API server: they exclude objects without
-// Signet's label, and may lag.
+// Signet's label, and may lag. One that does not exist fails like the write of the
+// finalizer would: if the controller of keys cannot restore it, that is reported.
 func readObject[T any, P interface {
 	*T
 	client.Object
 }](s *session, at client.ObjectKey) (P, error) {
 	object, err := kubeclient.GetOrNil[T, P](s.ctx, s.Client, at)
 	if err == nil && object == nil {
-		return kubeclient.GetOrNil[T, P](s.ctx, s.Live, at)
+		return readLive[T, P](s, at)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return kubeclient.Newest(s.Written, object).DeepCopyObject().(P), nil //nolint:forcetypeassert // a copy has the type of the original
+}
+
+func readLive[T any, P interface {
+	*T
+	client.Object
+}](s *session, at client.ObjectKey) (P, error) {
+	object := P(new(T))
+	err := s.Live.Get(s.ctx, at, object)
+	if apierrors.IsNotFound(err) {
+		object.SetNamespace(at.Namespace)
+		object.SetName(at.Name)
+		return nil, kubeclient.FailedWrite(kubeclient.VerbPatch, err, object)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %T %s: %w", object, at, err)
+	}
+	return object, nil
 }
 
 // addFinalizer adds the finalizer to an object. The data of the Secret must not appear

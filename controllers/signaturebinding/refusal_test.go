@@ -267,6 +267,31 @@ func TestRivalsAreToldThatARefusalEnds(t *testing.T) {
 	}
 }
 
+// A key whose Secret or ConfigMap is gone, and cannot be restored, does not keep the
+// binding busy and silent.
+func TestMissingObjectOfAKeyIsReported(t *testing.T) {
+	key := gen.SignatureKey("orders", gen.InNamespace("shop"), gen.WithUID("key-uid"), gen.WithKeyID("v1"), gen.WithType(signetv1alpha1.KeyTypePublicKey))
+	for name, c := range map[string]struct {
+		objects []client.Object
+		want    string
+	}{
+		"the Secret":    {[]client.Object{key}, `Secret "orders" cannot be written`},
+		"the ConfigMap": {[]client.Object{key, gen.ManagedSecret(key, nil)}, `ConfigMap "orders-public" cannot be written`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, append(c.objects, claimant("orders", time.Hour))...)
+			for _, after := range []time.Duration{0, 31 * time.Second} {
+				if _, err := f.reconcileAfter(after, "orders"); err == nil {
+					t.Error("it is not tried again with a back-off")
+				}
+			}
+			if ready := readyOf(f.read("orders").Status); ready.Reason != "WriteRefused" || !strings.HasPrefix(ready.Message, c.want) {
+				t.Errorf("Ready is %+v", ready)
+			}
+		})
+	}
+}
+
 // A refused status cannot report that; an event does, once.
 func TestRefusedStatusOfABindingIsReportedByAnEvent(t *testing.T) {
 	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
