@@ -151,10 +151,6 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, fmt.Errorf("create manager: %w", err)
 	}
-	leading := lock.Leading
-	if !options.LeaderElect {
-		leading = func() bool { return true }
-	}
 	served, err := ServedNamespaces(ctx, mgr)
 	if err != nil {
 		return nil, err
@@ -165,7 +161,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	if err := addControllers(ctx, mgr, options, leading, shared); err != nil {
+	if err := addControllers(ctx, mgr, options, lock.Leading, shared); err != nil {
 		return nil, err
 	}
 	if err := registerCollectors(mgr.GetClient(), served); err != nil {
@@ -220,6 +216,9 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, lead
 	}
 	if err := mgr.Add(observer); err != nil {
 		return fmt.Errorf("add gateway observer: %w", err)
+	}
+	if !options.LeaderElect {
+		leading = func() bool { return true }
 	}
 	writer, written := kubeclient.WhileLeading(mgr.GetClient(), leading), kubeclient.NewWritten()
 	if shared.Join, err = addRoleBindings(ctx, mgr, writer, shared.Served); err != nil {
