@@ -26,6 +26,8 @@ type Options struct {
 	// ControllerManager starts kube-controller-manager too: garbage collector,
 	// namespaces, ServiceAccounts, aggregated roles.
 	ControllerManager bool
+	// KeepHistory keeps every revision in etcd, for watches that must miss none.
+	KeepHistory bool
 	// Out receives the progress of building and starting. Defaults to standard error.
 	Out io.Writer
 }
@@ -42,6 +44,7 @@ type ControlPlane struct {
 	Dir string
 
 	env     *envtest.Environment
+	assets  string
 	manager *proc.Process
 }
 
@@ -58,7 +61,9 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the control plane: %w", err)
 	}
-	cp := &ControlPlane{Dir: dir, Kubectl: filepath.Join(assets, "kubectl"), Kubeconfig: filepath.Join(dir, "admin.kubeconfig")}
+	cp := &ControlPlane{
+		Dir: dir, Kubectl: filepath.Join(assets, "kubectl"), Kubeconfig: filepath.Join(dir, "admin.kubeconfig"), assets: assets,
+	}
 	cp.env = &envtest.Environment{
 		BinaryAssetsDirectory:    assets,
 		ControlPlaneStartTimeout: 2 * time.Minute,
@@ -67,17 +72,24 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 	cp.env.ControlPlane.GetAPIServer().Configure().
 		Append("service-account-lookup", "true").
 		Set("endpoint-reconciler-type", "none")
-	if err := cp.start(ctx, assets, options.ControllerManager); err != nil {
+	if err := cp.keepFolders(); err != nil {
+		cp.Stop()
+		return nil, err
+	}
+	if options.KeepHistory {
+		cp.env.ControlPlane.GetAPIServer().Configure().Set("etcd-compaction-interval", "0")
+	}
+	if err := cp.start(ctx, options.ControllerManager); err != nil {
 		cp.Stop()
 		return nil, err
 	}
 	return cp, nil
 }
 
-func (cp *ControlPlane) start(ctx context.Context, assets string, manager bool) error {
+func (cp *ControlPlane) start(ctx context.Context, manager bool) error {
 	config, err := cp.env.Start()
 	if err != nil {
-		return fmt.Errorf("start etcd and kube-apiserver from %s: %w", assets, err)
+		return fmt.Errorf("start etcd and kube-apiserver from %s: %w", cp.assets, err)
 	}
 	cp.Config = config
 	if err := cp.WriteKubeconfig(config, cp.Kubeconfig); err != nil {
@@ -86,8 +98,16 @@ func (cp *ControlPlane) start(ctx context.Context, assets string, manager bool) 
 	if !manager {
 		return nil
 	}
+	return cp.StartControllerManager(ctx)
+}
+
+// StartControllerManager starts kube-controller-manager, for callers that have not
+// asked Start for it. Its garbage collector knows the kinds that are installed by
+// now, and learns others every 30 seconds only.
+func (cp *ControlPlane) StartControllerManager(ctx context.Context) error {
+	var err error
 	cp.manager, err = proc.Start(proc.Command{
-		Program: filepath.Join(assets, "kube-controller-manager"),
+		Program: filepath.Join(cp.assets, "kube-controller-manager"),
 		Log:     filepath.Join(cp.Dir, "kube-controller-manager.log"),
 		Args: []string{
 			"--kubeconfig=" + cp.Kubeconfig,

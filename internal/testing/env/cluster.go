@@ -35,6 +35,8 @@ const (
 type Options struct {
 	// ControllerManager starts kube-controller-manager as well.
 	ControllerManager bool
+	// KeepHistory keeps every revision in etcd.
+	KeepHistory bool
 	// GatewayAPI installs all kinds of the Gateway API.
 	GatewayAPI bool
 	// Install are the folders of config/ to install, in this order.
@@ -64,7 +66,9 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	plane, err := controlplane.Start(ctx, controlplane.Options{ControllerManager: options.ControllerManager, Out: options.Out})
+	plane, err := controlplane.Start(ctx, controlplane.Options{
+		ControllerManager: options.ControllerManager, KeepHistory: options.KeepHistory, Out: options.Out,
+	})
 	if err != nil {
 		return nil, err
 	}
