@@ -165,6 +165,9 @@ func (j *Judge) observeKey(n *namespace, r Revision, key *signetv1alpha1.Signatu
 		j.checkRecord(n, before, after)
 	}
 	noteDamage(j, n, damagedPart{kindKey, r.Name}, before, after)
+	if after != nil && isProtected(after) {
+		delete(n.killed, r.Name)
+	}
 }
 
 func (j *Judge) observeSecret(n *namespace, r Revision, secret *corev1.Secret) {
@@ -181,6 +184,9 @@ func (j *Judge) observeSecret(n *namespace, r Revision, secret *corev1.Secret) {
 		return // it was a source
 	}
 	j.checkMaterial(n, before, after)
+	if after == nil {
+		delete(n.killed, keyOf(before))
+	}
 	for _, key := range n.keysOf(r.Name) {
 		noteDamage(j, n, damagedPart{kindSecret, key}, before, after)
 	}

@@ -87,9 +87,9 @@ func (j *Judge) checkCause(n *namespace, subject string, asked *requests, before
 	}
 	supplied := j.ledger.supplied[n.name]
 	switch {
+	case next.key != base.key && supplied[next.key], next.secret != base.secret && supplied[next.secret]:
 	case before.Trigger != after.Trigger:
 		j.checkTrigger(subject, asked, after.Trigger, "stages a version")
-	case next.key != base.key && supplied[next.key], next.secret != base.secret && supplied[next.secret]:
 	default:
 		j.report(ruleMaterial, subject, "version %s is staged, but no user has asked for it", after.Next.ID)
 	}

@@ -3,6 +3,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -150,13 +151,13 @@ func (n *namespace) unsettledKey(key *signetv1alpha1.SignatureKey) string {
 // lacks its labels. What a key leaves that a user has released by force is kept for
 // a restore.
 func (n *namespace) unsettledSecret(secret *corev1.Secret) string {
-	name := secret.Labels[signetv1alpha1.LabelKey]
+	name := keyOf(secret)
 	key := n.keys[name]
 	switch {
 	case key == nil && !isProtected(secret):
 		return "" // retained, or being collected
-	case key == nil && n.killed[name]:
-		return ""
+	case n.killed[name] && (key == nil || !isProtected(key)):
+		return "" // its next key adopts it with the finalizer
 	case key == nil:
 		return "it is protected without a key"
 	case isProtected(secret) && !isProtected(key):
@@ -164,6 +165,12 @@ func (n *namespace) unsettledSecret(secret *corev1.Secret) string {
 	default:
 		return ""
 	}
+}
+
+// keyOf returns the name of the key that the Secret is for. The workload gives a
+// Secret the name of its key, and takes labels away.
+func keyOf(secret *corev1.Secret) string {
+	return cmp.Or(secret.Labels[signetv1alpha1.LabelKey], secret.Name)
 }
 
 // Objects returns the keys and bindings that exist, and what remains of keys that is
