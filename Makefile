@@ -129,6 +129,10 @@ test-integration: ## Run the tests of packages on a real API server.
 test-system: ## Test the installation, the binary and the plugin as users have them.
 	$(assets) && go test -p 2 -timeout 30m $(call packages,system)
 
+.PHONY: chaos
+chaos: ## Run two managers under FAULTS random faults (default: 10000), over SEEDS (default: four new ones), and judge every revision.
+	$(assets) && FAULTS="$(or $(FAULTS),10000)" SEEDS="$(SEEDS)" go test -count=1 -v -timeout 6h -run '^TestChaos$$' ./hack/e2e/chaos
+
 .PHONY: test-gateways
 test-gateways: ## Test the signer behind nginx, Caddy, Traefik and Envoy.
 	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js" \
