@@ -162,3 +162,23 @@ func TestLateRemovalOfProtection(t *testing.T) {
 	}
 	next.expectHolders("first", "second", "third")
 }
+
+// A binding on Standby that was reconciled before the holder was granted the API is
+// woken by that.
+func TestStandbyIsWokenByTheGrant(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
+	if _, _, err := f.Term.Begin(t.Context(), "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.store.Create(t.Context(), claimant("standby", time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	f.watch("standby") // wakes the other one
+	if err := f.reconcile("standby"); err != nil {
+		t.Fatal(err)
+	}
+	f.expectHolders("orders")
+	if ready := readyOf(f.read("standby").Status); ready.Reason != "Standby" {
+		t.Errorf("the binding on Standby reports %+v", ready)
+	}
+}

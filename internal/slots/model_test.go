@@ -95,6 +95,29 @@ type history struct {
 	cache   *slots.NamespaceCache
 	model   *model
 	version int
+	// acted is what each binding acted upon when it was last woken or changed.
+	acted map[string][]slots.Evaluation
+}
+
+// expectWoken checks that a step has woken each other binding for which it has changed
+// what that acts upon.
+func (h *history) expectWoken(t *testing.T, changed string, woken []string) {
+	t.Helper()
+	for name, b := range h.model.bindings {
+		acts := slices.Clone(h.cache.Evaluate(b))
+		for i := range acts {
+			acts[i].Blocks = false // that it blocks the holder is found by the holder
+			if acts[i].HolderStatus != nil {
+				acts[i].HolderStatus = &signetv1alpha1.APIStatus{}
+			}
+		}
+		if name != changed && !slices.Contains(woken, name) {
+			if diff := cmp.Diff(h.acted[name], acts); diff != "" {
+				t.Fatalf("the change of %q has not woken %s (-before +after):\n%s", changed, name, diff)
+			}
+		}
+		h.acted[name] = acts
+	}
 }
 
 func (h *history) binding(name string) *signetv1alpha1.SignatureBinding {
@@ -135,36 +158,46 @@ func (h *history) isHeld(except, api string) bool {
 	return false
 }
 
-func (h *history) step() {
+// step makes one change, and returns the binding that it is about and those that it
+// wakes.
+func (h *history) step() (changed string, woken []string) {
 	name := []string{"b1", "b2", "b3", "b4", "b5"}[h.IntN(5)]
 	switch h.IntN(10) {
 	case 0:
 		if known := h.model.bindings[name]; known != nil {
-			h.cache.Delete(known)
+			woken = h.cache.Delete(known).Bindings
 			delete(h.model.bindings, name)
 			delete(h.model.fenced, name)
 		}
 	case 1:
 		key := gen.SignatureKey("k1", gen.InNamespace("shop"), gen.DeletedAt(at(3)))
-		h.cache.ObserveKey("k1", key)
+		woken = h.cache.ObserveKey("k1", key).Bindings
 		h.model.deleted["k1"] = key
 	case 2:
-		h.cache.ObserveKey("k1", nil)
+		woken = h.cache.ObserveKey("k1", nil).Bindings
 		delete(h.model.deleted, "k1")
 	default:
 		b := h.binding(name)
-		h.cache.Update(b)
+		if known := h.model.bindings[name]; known != nil && h.IntN(2) == 0 { // the leader's own write
+			written := known.DeepCopy()
+			written.Status = b.Status
+			h.cache.Assume(written)
+		}
+		woken = h.cache.Update(b).Bindings
 		h.model.bindings[name], h.model.fenced[name] = b, true
 	}
+	return name, woken
 }
 
-// What the cache derives with each change is what looking at everything would find.
+// What the cache derives with each change is what looking at everything would find, and
+// the change wakes all for which that is another answer.
 func TestCacheAgreesWithItsModel(t *testing.T) {
 	for seed := range uint64(200) {
 		h := &history{
 			Rand:  rand.New(rand.NewPCG(seed, 0)),
 			cache: slots.NewNamespaceCache("shop"), version: 10,
 			model: &model{bindings: map[string]*signetv1alpha1.SignatureBinding{}, fenced: map[string]bool{}, deleted: map[string]*signetv1alpha1.SignatureKey{}},
+			acted: map[string][]slots.Evaluation{},
 		}
 		for _, name := range []string{"b1", "b2", "b3"} {
 			b := h.binding(name)
@@ -172,8 +205,10 @@ func TestCacheAgreesWithItsModel(t *testing.T) {
 			h.model.bindings[name] = b
 		}
 		h.cache.MarkPrimed("")
+		h.expectWoken(t, "", []string{"b1", "b2", "b3"})
 		for step := range 40 {
-			h.step()
+			changed, woken := h.step()
+			h.expectWoken(t, changed, woken)
 			for name, b := range h.model.bindings {
 				got := h.cache.Evaluate(b)
 				for i, at := range slots.ListedBy(b) {
