@@ -91,8 +91,8 @@ func (s *slotClaims) remove(c *claim) {
 		}
 	}
 	if c.mayHold() {
-		s.recordedCount--
 		s.recorded = s.recordedBesides(c)
+		s.recordedCount--
 	}
 	if c.isUnfenced() {
 		s.unfenced--
@@ -100,12 +100,12 @@ func (s *slotClaims) remove(c *claim) {
 }
 
 // recordedBesides returns a claim of another binding that holds the slot, or may hold
-// it; nil if there is none.
+// it; nil if there is none. It looks at all claims only if several may hold the slot.
 func (s *slotClaims) recordedBesides(c *claim) *claim {
 	if s.recorded == nil || s.recorded.entry != c.entry {
 		return s.recorded
 	}
-	if s.recordedCount > 0 {
+	if s.recordedCount > 1 {
 		for other := range s.all() {
 			if other.entry != c.entry && other.mayHold() {
 				return other
