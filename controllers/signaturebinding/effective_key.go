@@ -41,8 +41,11 @@ func newEffectiveKey(seen *observation) effectiveKey {
 		return effectiveKey{name: seen.key.Name, hasMaterial: true, displayName: seen.key.Status.DisplayName}
 	}
 	key := effectiveKey{name: binding.Status.KeyName, displayName: binding.Status.DisplayName, problem: problem}
-	if key.name == "" || key.name == binding.Spec.KeyRef.Name {
+	switch {
+	case key.name == binding.Spec.KeyRef.Name:
 		return key
+	case !slots.HoldsWith(binding, key.name):
+		return effectiveKey{problem: problem} // the key before has signed nothing
 	}
 	if before := seen.keyBefore; before != nil && before.Status.KeyID != "" {
 		key.hasMaterial, key.displayName = true, before.Status.DisplayName
@@ -67,7 +70,7 @@ func moveProblem(seen *observation) status.Readiness {
 // spec.keyRef names.
 func isMove(seen *observation) bool {
 	before := seen.binding.Status.KeyName
-	return before != "" && before != seen.key.Name
+	return before != seen.key.Name && slots.HoldsWith(seen.binding, before)
 }
 
 // remainingKeys returns the entries of status.previousKeys that are still needed

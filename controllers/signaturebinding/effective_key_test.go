@@ -79,6 +79,11 @@ func TestMoveToAnotherKey(t *testing.T) {
 			observed(moving(keyWithMaterial("old")), holdingNothing, withAPI("a", mine)),
 			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(now)), ready("Bound", boundMessage), grants),
 		},
+		"holding nothing, to a key that does not exist": {
+			observed(moving(keyWithMaterial("old")), holdingNothing, withKey(nil), withAPI("a", mine)),
+			wanted(withoutKey, entry(kindAPI, signetv1alpha1.APIPending, message("not held; waiting for the key")),
+				waiting("KeyNotFound", `SignatureKey "orders" does not exist in this namespace. Create it or fix spec.keyRef.name.`)),
+		},
 		"a move back": {
 			observed(moving(keyWithMaterial("old")), holds, had("orders", now.Add(20*time.Second))),
 			wanted(bound, ready("Bound", boundMessage), grants, previous("old", now.Add(time.Minute)), again(time.Minute)),

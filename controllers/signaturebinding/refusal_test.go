@@ -53,9 +53,7 @@ func TestDecisionWithoutProtection(t *testing.T) {
 			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)), pending, named("b"), waiting("WriteRefused", unprotectedKey)),
 		},
 		"a move to another key": {
-			observed(withRefusal, withAPI("a", heldMine, recorded(nil)),
-				withStatus(func(s *signetv1alpha1.SignatureBindingStatus) { s.KeyName = "old" }),
-				func(seen *observation) { seen.keyBefore = keyWithMaterial("old") }),
+			observed(withRefusal, moving(keyWithMaterial("old")), withAPI("a", heldMine, recorded(nil))),
 			wanted(entry(kindAPI, signetv1alpha1.APIBound, boundAt(before)),
 				func(d *decision) { d.status.KeyName, d.status.DisplayName = "old", "old_signature" },
 				waiting("WriteRefused", unprotectedKey+` Until then, SignatureKey "old" keeps signing.`)),
