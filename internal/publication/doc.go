@@ -7,8 +7,9 @@
 // looks up Gateways and ListenerSets, and State combines both with the last known
 // number of Gateways. A parent that is stale or cannot be read keeps its last state,
 // so that a controller that rewrites conditions, or a failing watch, takes no API
-// offline.
+// offline. What does not exist, what is not read and what is not understood are three
+// different causes of a route that is not published.
 //
-// Files: publication.go extracts a Route, state.go computes its State, rewrites.go
-// finds the filters that rewrite path or host.
+// Files: publication.go extracts a Route, state.go computes its State, cause.go finds
+// out why it is not published, rewrites.go finds the filters that rewrite path or host.
 package publication

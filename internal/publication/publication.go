@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	gwapiv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -31,6 +32,18 @@ const (
 	Present
 )
 
+// Finding returns what the presence of a route or of a parent means.
+func (p Presence) Finding() Finding {
+	switch p {
+	case Present:
+		return Serving
+	case Absent:
+		return NotFound
+	default:
+		return NotRead
+	}
+}
+
 // ParentKey names a Gateway or a ListenerSet.
 type ParentKey struct {
 	// Kind is KindGateway or KindListenerSet.
@@ -48,33 +61,39 @@ type Parent struct {
 }
 
 // Route is the part of a route that its publication depends on. Two routes that are
-// Equal have the same State in every environment.
+// Equal have the same State and Cause in every environment.
 type Route struct {
 	// Parents through which the route is or may be accepted, each once. Parents that
 	// have refused it, or have no condition for it yet, are omitted.
 	Parents []Parent
+	// Unsupported are the kinds of other parents that the route lists, each once, with
+	// their group as in Service or XListenerSet.gateway.networking.x-k8s.io.
+	Unsupported []string
 	// Rewrites are the filters that rewrite path or host.
 	Rewrites []Rewrite
 }
 
 // Equal reports whether both routes have the same parents and rewrites.
 func (r Route) Equal(other Route) bool {
-	return slices.Equal(r.Parents, other.Parents) && slices.Equal(r.Rewrites, other.Rewrites)
+	return slices.Equal(r.Parents, other.Parents) && slices.Equal(r.Unsupported, other.Unsupported) &&
+		slices.Equal(r.Rewrites, other.Rewrites)
 }
 
 // OfHTTPRoute extracts the Route from an HTTPRoute.
 func OfHTTPRoute(route *gwapiv1.HTTPRoute) Route {
 	return Route{
-		Parents:  parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
-		Rewrites: httpRewrites(route.Spec.Rules),
+		Parents:     parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
+		Unsupported: unsupported(route.Spec.ParentRefs),
+		Rewrites:    httpRewrites(route.Spec.Rules),
 	}
 }
 
 // OfGRPCRoute extracts the Route from a GRPCRoute.
 func OfGRPCRoute(route *gwapiv1.GRPCRoute) Route {
 	return Route{
-		Parents:  parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
-		Rewrites: grpcRewrites(route.Spec.Rules),
+		Parents:     parents(&route.ObjectMeta, route.Spec.ParentRefs, route.Status.Parents),
+		Unsupported: unsupported(route.Spec.ParentRefs),
+		Rewrites:    grpcRewrites(route.Spec.Rules),
 	}
 }
 
@@ -115,6 +134,18 @@ func newReference(namespace string, ref gwapiv1.ParentReference) reference {
 
 func (r reference) isSupported() bool {
 	return r.group == gwapiv1.GroupName && (r.Kind == KindGateway || r.Kind == KindListenerSet)
+}
+
+// unsupported returns the kinds of parents that parents skips.
+func unsupported(refs []gwapiv1.ParentReference) []string {
+	var kinds []string
+	for _, parentRef := range refs {
+		if ref := newReference("", parentRef); !ref.isSupported() {
+			kinds = append(kinds, schema.GroupKind{Group: string(ref.group), Kind: ref.Kind}.String())
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }
 
 // acceptance is the answer of a parent. The values are in ascending order of

@@ -7,14 +7,18 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// Topology looks up the parents of routes. Both functions must be set.
+// Topology looks up the parents of routes. Environment and Gateway must be set, and
+// Reason for a Cause.
 type Topology struct {
 	// Environment returns the value of the Gateway's environment label, empty if it
 	// has none.
 	Environment func(gateway types.NamespacedName) (string, Presence)
-	// Gateway returns the Gateway that the ListenerSet is attached to. A ListenerSet
-	// whose parent is not a Gateway counts as Absent.
+	// Gateway returns the Gateway that the ListenerSet is attached to, without a name
+	// if its parent is not a Gateway.
 	Gateway func(listenerSet types.NamespacedName) (types.NamespacedName, Presence)
+	// Reason returns why objects of the kind are not read in the namespace: a reason of
+	// the API server or of this package, empty before the first answer.
+	Reason func(kind, namespace string) string
 }
 
 // State is the publication of a route in an environment.
@@ -55,10 +59,10 @@ func newState(last *int32, gateways int32, restsOnLast bool) State {
 func (r Route) State(environment string, topology Topology, last *int32) State {
 	certain := map[ParentKey]bool{}
 	for _, parent := range r.Parents {
-		gateway, known := resolve(parent.ParentKey, environment, topology)
+		gateway, finding := resolve(parent.ParentKey, environment, topology)
 		switch {
-		case known == Absent:
-		case known == Present && !parent.Stale:
+		case finding != Serving && finding != NotRead:
+		case finding == Serving && !parent.Stale:
 			certain[gateway] = true
 		case !certain[gateway]:
 			certain[gateway] = false
@@ -76,21 +80,24 @@ func (r Route) State(environment string, topology Topology, last *int32) State {
 	return newState(last, gateways, unknown > 0)
 }
 
-// resolve returns the Gateway of a parent: Present if it belongs to the environment,
-// Absent if not. If it is Unknown, the key is that of the object that cannot be read.
-func resolve(parent ParentKey, environment string, topology Topology) (ParentKey, Presence) {
+// resolve returns the Gateway of a parent that has accepted a route. If the Gateway was
+// not found, the key is that of the object that was looked up last.
+func resolve(parent ParentKey, environment string, topology Topology) (ParentKey, Finding) {
 	name := types.NamespacedName{Namespace: parent.Namespace, Name: parent.Name}
 	if parent.Kind == KindListenerSet {
-		gateway, known := topology.Gateway(name)
-		if known != Present {
-			return parent, known
+		gateway, presence := topology.Gateway(name)
+		switch {
+		case presence != Present:
+			return parent, presence.Finding()
+		case gateway.Name == "":
+			return parent, NotUnderstood
 		}
 		name = gateway
 	}
 	key := ParentKey{Kind: KindGateway, Namespace: name.Namespace, Name: name.Name}
-	label, known := topology.Environment(name)
-	if known == Present && label != environment {
-		return key, Absent
+	label, presence := topology.Environment(name)
+	if presence == Present && label != environment {
+		return key, NotAccepted
 	}
-	return key, known
+	return key, presence.Finding()
 }

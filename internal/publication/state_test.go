@@ -79,7 +79,8 @@ func httpRoute(refs []gwapiv1.ParentReference, statuses []gwapiv1.RouteParentSta
 
 // testTopology has, in the namespace of the route, the Gateways "one" and "two" of
 // RELEASE, "staging", "bare" without a label, and "dark", which cannot be read; and
-// "one" of RELEASE in infra. ListenerSets are named after their Gateway.
+// "one" of RELEASE in infra. ListenerSets are named after their Gateway; that of set-odd
+// is of another kind.
 func testTopology() Topology {
 	environments := map[string]string{
 		"shop/one": "RELEASE", "shop/two": "RELEASE", "shop/staging": "staging", "shop/bare": "", "infra/one": "RELEASE",
@@ -89,6 +90,7 @@ func testTopology() Topology {
 		"shop/set-two":     {Namespace: "shop", Name: "two"},
 		"shop/set-staging": {Namespace: "shop", Name: "staging"},
 		"shop/set-nowhere": {Namespace: "shop", Name: "nowhere"},
+		"shop/set-odd":     {},
 		"shop/set-unread":  {Namespace: "shop", Name: "dark"},
 		"infra/set-one":    {Namespace: "infra", Name: "one"},
 	}
@@ -112,6 +114,9 @@ func testTopology() Topology {
 				return types.NamespacedName{}, Absent
 			}
 			return gateway, Present
+		},
+		Reason: func(_, namespace string) string {
+			return map[string]string{"shop": "Forbidden", "infra": ReasonNotWatched, "bare": ReasonNotInstalled}[namespace]
 		},
 	}
 }
@@ -199,6 +204,7 @@ var stateCases = map[string]struct {
 	"ListenerSets of two Gateways":      {refs: refs{listenerSet("set-one"), listenerSet("set-two")}, statuses: statuses{acceptedBy(listenerSet("set-one")), acceptedBy(listenerSet("set-two"))}, want: published(2)},
 	"ListenerSet of other environment":  {refs: refs{listenerSet("set-staging")}, statuses: statuses{acceptedBy(listenerSet("set-staging"))}, want: never},
 	"ListenerSet without its Gateway":   {refs: refs{listenerSet("set-nowhere")}, statuses: statuses{acceptedBy(listenerSet("set-nowhere"))}, last: ptr.To(int32(1)), want: offline},
+	"ListenerSet of no Gateway":         {refs: refs{listenerSet("set-odd")}, statuses: statuses{acceptedBy(listenerSet("set-odd"))}, last: ptr.To(int32(1)), want: offline},
 	"ListenerSet gone":                  {refs: refs{listenerSet("set-gone")}, statuses: statuses{acceptedBy(listenerSet("set-gone"))}, last: ptr.To(int32(1)), want: offline},
 	"Gateway named like a ListenerSet":  {refs: refs{listenerSet("one")}, statuses: statuses{acceptedBy(one)}, want: never},
 
@@ -281,6 +287,9 @@ func TestRouteEqual(t *testing.T) {
 		}, equal: true},
 		"also accepted by the other": {change: func(r *gwapiv1.HTTPRoute) {
 			r.Status.Parents[1].Conditions[1].Status = metav1.ConditionTrue
+		}},
+		"parents of another kind": {change: func(r *gwapiv1.HTTPRoute) {
+			r.Spec.ParentRefs = append(r.Spec.ParentRefs, ref("one", ofKind("", "Service")))
 		}},
 		"spec changed": {change: func(r *gwapiv1.HTTPRoute) { r.Generation++ }},
 		"rewrites": {change: func(r *gwapiv1.HTTPRoute) {
