@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package gatewayapi observes the routes, Gateways and ListenerSets of a cluster and
-// answers queries about them from memory: is a route published in an environment, and
-// does it rewrite requests?
+// answers queries about them from memory: is a route published in an environment, if
+// not, why, and does it rewrite requests?
 //
 // Goals: the operator runs without the CRDs of the Gateway API, and notices when each
 // kind is installed or removed. A namespace or kind that cannot be read delays nothing,

@@ -324,16 +324,29 @@ func (c *closer) Close() error {
 
 // faults responds to requests in place of the API server.
 type faults struct {
-	mu   sync.Mutex
-	path string
-	hits int
+	mu     sync.Mutex
+	path   string
+	status int
+	hits   int
+	// cut ends the requests for path that were let through.
+	cut map[string][]context.CancelFunc
 }
 
 // fail responds with 503 to requests for paths with this suffix; empty disables it.
 func (f *faults) fail(suffix string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.path, f.hits = suffix, 0
+	f.path, f.status, f.hits = suffix, http.StatusServiceUnavailable, 0
+}
+
+// forbid ends the watches of this path, and responds with 403 from now on.
+func (f *faults) forbid(path string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.path, f.status, f.hits = path, http.StatusForbidden, 0
+	for _, cut := range f.cut[path] {
+		cut()
+	}
 }
 
 func (f *faults) count() int {
@@ -346,25 +359,31 @@ func (f *faults) wrap(config *rest.Config) *rest.Config {
 	config = rest.CopyConfig(config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return env.RoundTripper(func(request *http.Request) (*http.Response, error) {
-			if f.hit(request.URL.Path) {
-				return &http.Response{
-					StatusCode: http.StatusServiceUnavailable, Request: request, Body: http.NoBody, Header: http.Header{},
-				}, nil
+			ctx, status := f.admit(request)
+			if status != 0 {
+				return &http.Response{StatusCode: status, Request: request, Body: http.NoBody, Header: http.Header{}}, nil
 			}
-			return next.RoundTrip(request)
+			return next.RoundTrip(request.WithContext(ctx))
 		})
 	})
 	return config
 }
 
-func (f *faults) hit(path string) bool {
+// admit returns the status to respond with, or zero and the context of the request.
+func (f *faults) admit(request *http.Request) (context.Context, int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.path == "" || !strings.HasSuffix(path, f.path) {
-		return false
+	path := request.URL.Path
+	if f.path != "" && strings.HasSuffix(path, f.path) {
+		f.hits++
+		return nil, f.status
 	}
-	f.hits++
-	return true
+	ctx, cancel := context.WithCancel(request.Context())
+	if f.cut == nil {
+		f.cut = map[string][]context.CancelFunc{}
+	}
+	f.cut[path] = append(f.cut[path], cancel)
+	return ctx, 0
 }
 
 func newNamespace(name string) *corev1.Namespace {

@@ -52,8 +52,8 @@ type RouteRef struct {
 // notices when each of its kinds is installed or removed.
 //
 // It keeps only the parts of an object that publication depends on. An object that
-// cannot be read now (discovery fails, or a list is forbidden) is unknown, not absent:
-// the last state of a route then stands.
+// cannot be read (discovery fails, a list is forbidden, or its namespace is not
+// observed) is unknown, not absent: the last state of a route then stands.
 type Observer struct {
 	client    client.WithWatch
 	discovery rest.Interface
@@ -175,7 +175,7 @@ func (o *Observer) Publication(kind signetv1alpha1.APIKind, namespace, name, env
 	route, presence := o.Route(kind, namespace, name)
 	switch presence {
 	case publication.Present:
-		return route.State(environment, publication.Topology{Environment: o.environmentOf, Gateway: o.gatewayOf}, last)
+		return route.State(environment, o.topology(), last)
 	case publication.Absent:
 		return publication.NotThere(last)
 	default:
@@ -183,11 +183,27 @@ func (o *Observer) Publication(kind signetv1alpha1.APIKind, namespace, name, env
 	}
 }
 
+// Cause returns why a route is not published in an environment: it or one of its
+// parents is not there, not read or not understood, or no Gateway of the environment
+// has accepted it.
+func (o *Observer) Cause(kind signetv1alpha1.APIKind, namespace, name, environment string) publication.Cause {
+	route, presence := o.Route(kind, namespace, name)
+	if presence == publication.Present {
+		return route.Cause(environment, o.topology())
+	}
+	object := publication.ParentKey{Kind: string(kind), Namespace: namespace, Name: name}
+	return publication.NewCause(presence.Finding(), object, o.reason)
+}
+
 // Rewrites returns the filters of the route that rewrite path or host; none for a
 // route that does not exist or is unknown.
 func (o *Observer) Rewrites(kind signetv1alpha1.APIKind, namespace, name string) []publication.Rewrite {
 	route, _ := o.Route(kind, namespace, name)
 	return route.Rewrites
+}
+
+func (o *Observer) topology() publication.Topology {
+	return publication.Topology{Environment: o.environmentOf, Gateway: o.gatewayOf, Reason: o.reason}
 }
 
 func (o *Observer) environmentOf(gateway types.NamespacedName) (string, publication.Presence) {
@@ -200,18 +216,37 @@ func (o *Observer) environmentOf(gateway types.NamespacedName) (string, publicat
 
 func (o *Observer) gatewayOf(listenerSet types.NamespacedName) (types.NamespacedName, publication.Presence) {
 	found, presence := o.find(resourceListenerSets, listenerSet.Namespace, listenerSet.Name)
-	record, ok := found.(*listenerSetRecord)
-	switch {
-	case !ok:
-		return types.NamespacedName{}, presence
-	case record.gateway.Name == "":
-		return types.NamespacedName{}, publication.Absent
-	default:
+	if record, ok := found.(*listenerSetRecord); ok {
 		return record.gateway, presence
 	}
+	return types.NamespacedName{}, presence
 }
 
-// find looks up a record. In a namespace that is not observed, no object exists.
+// reason returns why objects of the kind are not read in the namespace, empty before the
+// first answer.
+func (o *Observer) reason(kind, namespace string) string {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	for _, resource := range o.resources {
+		if resource.kind != kind {
+			continue
+		}
+		watch := resource.watchFor(namespace)
+		switch {
+		case resource.served == publication.Absent:
+			return publication.ReasonNotInstalled
+		case resource.served == publication.Unknown:
+			return o.discoverErr
+		case watch == nil:
+			return publication.ReasonNotWatched
+		default:
+			return watch.failure
+		}
+	}
+	return ""
+}
+
+// find looks up a record. In a namespace that is not observed, nothing is known.
 func (o *Observer) find(resource, namespace, name string) (any, publication.Presence) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
@@ -224,13 +259,13 @@ func (o *Observer) find(resource, namespace, name string) (any, publication.Pres
 	}
 	watch := observed.watchFor(namespace)
 	if watch == nil {
-		return nil, publication.Absent
+		return nil, publication.Unknown
 	}
 	key := types.NamespacedName{Namespace: namespace, Name: name}.String()
 	if record, exists, err := watch.informer.GetIndexer().GetByKey(key); err == nil && exists {
 		return record, publication.Present
 	}
-	if !watch.informer.HasSynced() {
+	if watch.limit() != "" || !watch.informer.HasSynced() {
 		return nil, publication.Unknown
 	}
 	return nil, publication.Absent

@@ -41,6 +41,10 @@ func restingOn(state publication.State) publication.State {
 	return state
 }
 
+func notRead(kind, namespace, reason string) publication.Cause {
+	return publication.Cause{Finding: publication.NotRead, Kind: kind, Namespace: namespace, Reason: reason}
+}
+
 func count32(n int32) *int32 { return &n }
 
 // TestObserver shares one API server. Each case installs the CRDs that it needs and
@@ -61,6 +65,7 @@ func TestObserver(t *testing.T) {
 		{"a failing list delays nothing", survivesFailingList},
 		{"namespaces under Roles", observesNamespaces},
 		{"forbidden kinds", survivesForbiddenKinds},
+		{"a permission that is lost", noticesLostPermissions},
 	}
 	for _, tc := range cases {
 		t.Run(tc.name, func(t *testing.T) { tc.run(t, server) })
@@ -104,12 +109,17 @@ func observesInstalledKinds(t *testing.T, server *testServer) {
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(neverPublished))
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", count32(2))).To(Equal(offlineNow))
 	g.Expect(o.Publication(signetv1alpha1.APIKindAPI, "shop", "orders", "RELEASE", nil)).To(Equal(publication.State{Published: true}))
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(publication.Cause{
+		Finding: publication.NotFound, Kind: "HTTPRoute", Reason: publication.ReasonNotInstalled,
+	}))
 	g.Expect(o.requests.watches()).To(BeEmpty())
 
 	for range 2 {
 		before := o.count(allHTTP)
 		server.install(t, httpRoutes, gateways)
 		o.expectNotified(t, allHTTP, before)
+		g.Eventually(func() publication.Cause { return o.Cause(httpKind, "shop", "orders", "RELEASE") }, proc.Soon, proc.Poll).
+			Should(Equal(publication.Cause{Finding: publication.NotFound, Kind: "HTTPRoute"}))
 		server.create(t, gatewayIn("infra", "public", "RELEASE"))
 		route := httpRouteIn("shop", "orders", parentRef("Gateway", "infra", "public"))
 		server.create(t, route)
@@ -263,6 +273,7 @@ func keepsStateAcrossRestarts(t *testing.T, server *testServer) {
 
 	notStarted, err := gatewayapi.New(server.Config, gatewayapi.Options{})
 	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(notStarted.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(notRead("HTTPRoute", "shop", "")))
 	g.Expect(notStarted.Publication(httpKind, "shop", "orders", "RELEASE", count32(1))).To(Equal(restingOn(publishedBy(1))))
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -306,6 +317,7 @@ func survivesFailingList(t *testing.T, server *testServer) {
 	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(restingOn(neverPublished)))
 	o.expectState(t, restingOn(publishedBy(1)), count32(1))
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways: ServiceUnavailable"}))
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(notRead("Gateway", "shop", "ServiceUnavailable")))
 
 	before := o.count(allGRPC)
 	fault.fail("")
@@ -337,11 +349,13 @@ func observesNamespaces(t *testing.T, server *testServer) {
 	})
 	g.Expect(o.Unreadable()).To(BeEmpty())
 	g.Eventually(o.requests.watches, proc.Soon, proc.Poll).Should(Equal(map[string]int{httpRoutes: 1, grpcRoutes: 1, gateways: 2, listenerSets: 2}))
-	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(publishedBy(3)))
-	g.Expect(o.Publication(httpKind, "infra", "orders", "RELEASE", nil)).To(Equal(neverPublished))
+	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(restingOn(publishedBy(3))))
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(notRead("Gateway", "default", publication.ReasonNotWatched)))
+	g.Expect(o.Publication(httpKind, "infra", "orders", "RELEASE", nil)).To(Equal(restingOn(neverPublished)))
+	g.Expect(o.Cause(httpKind, "infra", "orders", "RELEASE")).To(Equal(notRead("HTTPRoute", "infra", publication.ReasonNotWatched)))
 	before := o.count(ordersRef)
 	server.change(t, public, func() { public.Labels = nil })
-	o.expectState(t, publishedBy(2), nil)
+	o.expectState(t, restingOn(publishedBy(2)), nil)
 	o.expectNotified(t, ordersRef, before)
 }
 
@@ -354,6 +368,7 @@ func survivesForbiddenKinds(t *testing.T, server *testServer) {
 	server.accept(t, route, metav1.ConditionTrue, "")
 	o := observe(t, server.as("limited"), gatewayapi.Options{Namespaces: []string{"shop"}})
 	g.Expect(o.Unreadable()).To(Equal([]string{"gateways in namespace shop: Forbidden", "listenersets in namespace shop: Forbidden"}))
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(notRead("Gateway", "shop", "Forbidden")))
 	_, presence := o.Route(httpKind, "shop", "orders")
 	g.Expect(presence).To(Equal(publication.Present))
 	o.expectState(t, restingOn(neverPublished), nil)
@@ -366,4 +381,31 @@ func survivesForbiddenKinds(t *testing.T, server *testServer) {
 	g.Expect(o.Unreadable()).To(Equal([]string{"listenersets in namespace shop: Forbidden"}))
 	g.Expect(o.logs("Not allowed to list and watch")).To(Equal(2), "once for each kind")
 	g.Expect(o.logs("Watching again")).To(Equal(1))
+}
+
+// A watch that was established loses its permission: what was read stands, and what is
+// created later is not absent.
+func noticesLostPermissions(t *testing.T, server *testServer) {
+	g := NewWithT(t)
+	server.install(t, httpRoutes, gateways)
+	early, late := gwapiv1.ParentReference{Name: "early"}, gwapiv1.ParentReference{Name: "late"}
+	read, unread := httpRouteIn("shop", "read", early), httpRouteIn("shop", "orders", late)
+	server.create(t, gatewayIn("shop", "early", "RELEASE"), read, unread)
+	server.accept(t, read, metav1.ConditionTrue, "")
+	server.accept(t, unread, metav1.ConditionTrue, "")
+	var fault faults
+	o := observe(t, fault.wrap(server.Config), gatewayapi.Options{})
+	o.expectState(t, neverPublished, nil)
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(publication.Cause{Finding: publication.NotFound, Kind: "Gateway"}))
+
+	before := o.count(allHTTP)
+	fault.forbid("/apis/gateway.networking.k8s.io/v1/gateways")
+	o.expectNotified(t, allHTTP, before)
+	server.create(t, gatewayIn("shop", "late", "RELEASE"))
+	g.Expect(o.Publication(httpKind, "shop", "orders", "RELEASE", nil)).To(Equal(restingOn(neverPublished)))
+	g.Expect(o.Cause(httpKind, "shop", "orders", "RELEASE")).To(Equal(notRead("Gateway", "shop", "Forbidden")))
+	g.Expect(o.Publication(httpKind, "shop", "read", "RELEASE", nil)).To(Equal(publishedBy(1)))
+
+	fault.fail("")
+	o.expectState(t, publishedBy(1), nil)
 }

@@ -85,7 +85,8 @@ func newObservedResources(opts Options) map[string]*observedResource {
 	return resources
 }
 
-// watchFor returns the watch that covers the namespace, or nil.
+// watchFor returns the watch that covers the namespace, or nil. The caller holds the
+// mutex.
 func (r *observedResource) watchFor(namespace string) *resourceWatch {
 	if watch, ok := r.watches[metav1.NamespaceAll]; ok {
 		return watch

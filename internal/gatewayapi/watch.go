@@ -147,13 +147,28 @@ func (o *Observer) watchRecovered(w *resourceWatch) {
 	}
 }
 
-// setFailure records the failure and reports whether it differs from the last one.
+// setFailure records the failure and reports whether it differs from the last one. It
+// notifies if that changes what is known of objects that were never read.
 func (o *Observer) setFailure(w *resourceWatch, failure string) bool {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	changed := w.failure != failure
+	changed, limit := w.failure != failure, w.limit()
 	w.failure = failure
+	limited := w.limit() != limit
+	o.mu.Unlock()
+	if limited {
+		o.notifyAll(w.resource, w.namespace)
+	}
 	return changed
+}
+
+// limit returns the failure that makes an object without a record unknown, empty if
+// there is none. Once the watch has synced, only a missing permission does: other
+// failures are short. The caller holds the observer's mutex.
+func (w *resourceWatch) limit() string {
+	if w.failure == string(metav1.StatusReasonForbidden) || !w.informer.HasSynced() {
+		return w.failure
+	}
+	return ""
 }
 
 // isOrdinaryEnd reports whether a watch has ended without a failure.
