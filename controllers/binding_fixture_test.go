@@ -42,6 +42,10 @@ func (r *scriptedRoutes) Publication(_ signetv1alpha1.APIKind, _, name, _ string
 	return publication.State{Gateways: &served, Published: true}
 }
 
+func (*scriptedRoutes) Cause(signetv1alpha1.APIKind, string, string, string) publication.Cause {
+	return publication.Cause{Finding: publication.NotAccepted}
+}
+
 func (*scriptedRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []publication.Rewrite {
 	return nil
 }

@@ -3,6 +3,7 @@
 package signaturebinding
 
 import (
+	"cmp"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +24,9 @@ const (
 	messageUnprotected     = "not held; the key cannot be protected"
 	messageUnheld          = "goes to another binding, whose key cannot be protected"
 	messageNoMaterial      = "held, but the key has no material"
-	messageNotPublished    = "no Gateway of the environment has accepted the route yet"
-	messageOffline         = "no longer served by a Gateway of the environment"
+	// For these two, causeMessage has more precise ones.
+	messageNotPublished = "no Gateway of the environment has accepted the route yet"
+	messageOffline      = "no longer served by a Gateway of the environment"
 )
 
 // addAPI decides about one API and adds it to the status.
@@ -96,7 +98,7 @@ func (d *draft) setStandby(apiStatus *signetv1alpha1.APIStatus, seen *apiObserva
 	case seen.evaluation.HolderStatus == nil:
 		d.unheld++
 	case apiStatus.Kind != signetv1alpha1.APIKindAPI && seen.publication.Gateways == nil:
-		d.unpublished = append(d.unpublished, apiName(apiStatus))
+		d.unpublished = append(d.unpublished, unpublishedAPI{apiName(apiStatus), seen.cause})
 	}
 }
 
@@ -125,9 +127,13 @@ func (d *draft) setPublication(apiStatus *signetv1alpha1.APIStatus, seen *apiObs
 		apiStatus.State = signetv1alpha1.APIBound
 		d.status.BoundAPIs++
 	case seen.publication.Gateways == nil:
-		apiStatus.State, apiStatus.Message = signetv1alpha1.APINotPublished, messageNotPublished
+		apiStatus.State = signetv1alpha1.APINotPublished
+		apiStatus.Message = cmp.Or(causeMessage(seen.cause), messageNotPublished)
+		d.unpublished = append(d.unpublished, unpublishedAPI{apiName(apiStatus), seen.cause})
 	default:
-		apiStatus.State, apiStatus.Message = signetv1alpha1.APIOffline, messageOffline
+		apiStatus.State = signetv1alpha1.APIOffline
+		apiStatus.Message = cmp.Or(causeMessage(seen.cause), messageOffline)
+		d.offline = append(d.offline, unpublishedAPI{apiName(apiStatus), seen.cause})
 	}
 }
 

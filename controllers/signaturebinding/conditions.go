@@ -25,8 +25,6 @@ func (d *draft) setConditions() {
 func (d *draft) setReadiness() {
 	environment, total := d.seen.binding.Spec.Environment, len(d.status.APIs)
 	conflicted, standby := d.inState(signetv1alpha1.APIConflicted), d.inState(signetv1alpha1.APIStandby)
-	offline := d.inState(signetv1alpha1.APIOffline)
-	unpublished := slices.Concat(d.unpublished, namesOf(d.inState(signetv1alpha1.APINotPublished)))
 	unheld := d.unheld + len(d.inState(signetv1alpha1.APIPending))
 	switch {
 	case !d.readiness.IsZero(): // the spec is invalid
@@ -40,15 +38,12 @@ func (d *draft) setReadiness() {
 		d.readiness = status.Waiting(signetv1alpha1.ReasonKeyNotReady, fmt.Sprintf(
 			"Waiting for other bindings to acknowledge that they do not hold %d of %d APIs. This resolves without action.",
 			unheld, total))
-	case len(unpublished) > 0:
-		d.readiness = status.Waiting(signetv1alpha1.ReasonNotPublished, fmt.Sprintf(
-			"%d of %d APIs were never published in environment %q: %s. The key signs for them already. "+
-				"Attach each to a Gateway that has the label %s: %s and accepts it.",
-			len(unpublished), total, environment, status.Enumerate(unpublished), signetv1alpha1.LabelEnvironment, environment))
-	case len(offline) > 0:
+	case len(d.unpublished) > 0:
+		d.readiness = status.Waiting(signetv1alpha1.ReasonNotPublished, d.unpublishedMessage())
+	case len(d.offline) > 0:
 		d.readiness = status.Ready(signetv1alpha1.ReasonPartlyOffline, fmt.Sprintf(
 			"%d of %d APIs are offline in environment %q: %s. They keep their key and are Bound again when a Gateway serves them.",
-			len(offline), total, environment, status.Enumerate(namesOf(offline))))
+			len(d.offline), total, environment, enumerateCauses(d.offline)))
 	case len(standby) > 0:
 		d.readiness = status.Ready(signetv1alpha1.ReasonStandby, fmt.Sprintf(
 			"SignatureKey %q signs for all %d APIs, %d of which other bindings hold: %s. "+
@@ -129,12 +124,4 @@ func holdersOf(apis []*signetv1alpha1.APIStatus) []string {
 		held = append(held, fmt.Sprintf("%s by SignatureBinding %q", apiName(api), api.Holder))
 	}
 	return held
-}
-
-func namesOf(apis []*signetv1alpha1.APIStatus) []string {
-	names := make([]string, 0, len(apis))
-	for _, api := range apis {
-		names = append(names, apiName(api))
-	}
-	return names
 }

@@ -29,6 +29,7 @@ type Routes interface {
 	WaitForSync(ctx context.Context) error
 	Subscribe(changed func(gatewayapi.RouteRef))
 	Publication(kind signetv1alpha1.APIKind, namespace, name, environment string, last *int32) publication.State
+	Cause(kind signetv1alpha1.APIKind, namespace, name, environment string) publication.Cause
 	Rewrites(kind signetv1alpha1.APIKind, namespace, name string) []publication.Rewrite
 }
 

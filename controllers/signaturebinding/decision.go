@@ -56,8 +56,9 @@ type draft struct {
 	// unprotected are the APIs that go to other bindings whose key cannot be protected,
 	// with these bindings.
 	unprotected []string
-	// unpublished are the APIs on Standby whose route was never published.
-	unpublished []string
+	// unpublished are the APIs, held or on Standby, whose route was never published, and
+	// offline those that are held and no longer are.
+	unpublished, offline []unpublishedAPI
 }
 
 // decide is pure: the same observation leads to the same decision.

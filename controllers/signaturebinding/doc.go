@@ -39,6 +39,7 @@
 //	  environment, totalAPIs            decision.go
 //	status.keyName, displayName         effective_key.go
 //	status.previousKeys                 decision.go
-//	status.apis, boundAPIs              api_status.go
+//	status.apis, boundAPIs              api_status.go; messages of routes
+//	  that are not published            unpublished.go
 //	status.fencingToken                 apply.go
 package signaturebinding

@@ -35,6 +35,8 @@ type apiObservation struct {
 	// publication is the state of the route, where it matters: if the binding is the
 	// holder, or is on Standby for one that is recorded.
 	publication publication.State
+	// cause is why the route is not published, if publication says that it is not.
+	cause publication.Cause
 	// rewrites are those of the route, if the binding is the holder.
 	rewrites []publication.Rewrite
 	// unprotected is true if the holder is another binding that cannot be granted the
@@ -89,6 +91,9 @@ func (s *session) observeAPI(binding *signetv1alpha1.SignatureBinding, slot slot
 		return seen
 	}
 	seen.publication = s.Routes.Publication(slot.Kind, slot.Namespace, slot.Name, slot.Environment, last)
+	if !seen.publication.Published {
+		seen.cause = s.Routes.Cause(slot.Kind, slot.Namespace, slot.Name, slot.Environment)
+	}
 	if evaluation.Holder == binding.Name {
 		seen.rewrites = s.Routes.Rewrites(slot.Kind, slot.Namespace, slot.Name)
 	}

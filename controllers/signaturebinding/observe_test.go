@@ -30,6 +30,10 @@ func (r *lastRoutes) Publication(_ signetv1alpha1.APIKind, _, _, _ string, last 
 	return publication.KeepLast(last)
 }
 
+func (*lastRoutes) Cause(_ signetv1alpha1.APIKind, _, _, environment string) publication.Cause {
+	return publication.Cause{Finding: publication.NotRead, Kind: "Gateway", Namespace: environment}
+}
+
 func (*lastRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []publication.Rewrite {
 	return []publication.Rewrite{{Field: "spec.rules[0].filters[0]", Path: true}}
 }
@@ -72,6 +76,9 @@ func TestObserveAPI(t *testing.T) {
 			want := apiObservation{
 				api: test.slot.API(), evaluation: test.evaluation, recorded: test.recorded,
 				publication: test.want, rewrites: test.rewrites,
+			}
+			if !want.publication.Published {
+				want.cause = routes.Cause("", "", "", test.slot.Environment)
 			}
 			if diff := cmp.Diff(want, got, cmp.AllowUnexported(apiObservation{})); diff != "" {
 				t.Errorf("observation (-want +got):\n%s", diff)

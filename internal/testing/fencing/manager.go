@@ -309,6 +309,9 @@ type noRoutes struct{}
 func (noRoutes) WaitForSync(context.Context) error                                     { return nil }
 func (noRoutes) Subscribe(func(gatewayapi.RouteRef))                                   {}
 func (noRoutes) Rewrites(signetv1alpha1.APIKind, string, string) []publication.Rewrite { return nil }
+func (noRoutes) Cause(signetv1alpha1.APIKind, string, string, string) publication.Cause {
+	return publication.Cause{}
+}
 func (noRoutes) Publication(signetv1alpha1.APIKind, string, string, string, *int32) publication.State {
 	return publication.State{}
 }
