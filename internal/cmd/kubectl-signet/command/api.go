@@ -38,6 +38,7 @@ func (c *cluster) api(ctx context.Context, reference signetv1alpha1.APIReference
 	for _, parent := range route.Parents {
 		api.Gateways = append(api.Gateways, c.gateway(ctx, parent.ParentKey))
 	}
+	api.Unsupported = route.Unsupported
 	for _, rewrite := range route.Rewrites {
 		api.Rewrites = append(api.Rewrites, rewrite.String())
 	}
@@ -67,7 +68,7 @@ func (c *cluster) gateway(ctx context.Context, parent publication.ParentKey) vie
 		}
 		gateway, found := publication.GatewayOfListenerSet(set)
 		if !found {
-			return view.Gateway{Name: "of ListenerSet " + name.String(), Problem: "its parent is no Gateway"}
+			return view.Gateway{Name: "of ListenerSet " + name.String(), Problem: "its parent is not understood: attach the ListenerSet to a Gateway"}
 		}
 		name = gateway
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 )
 
@@ -31,6 +33,8 @@ type API struct {
 	Problem string
 	// Gateways that have accepted the route.
 	Gateways []Gateway
+	// Unsupported are the kinds of parents that are not understood.
+	Unsupported []string
 	// Rewrites are the places where the route rewrites path or host.
 	Rewrites []string
 }
@@ -90,6 +94,9 @@ func notesOn(api *API) []string {
 	case api.Kind != signetv1alpha1.APIKindAPI && len(api.Gateways) == 0:
 		notes = append(notes, "no Gateway has accepted the route: see its status.parents")
 	}
+	for _, kind := range api.Unsupported {
+		notes = append(notes, fmt.Sprintf("parents of kind %s are not understood: attach the route to a Gateway or a ListenerSet", kind))
+	}
 	for _, gateway := range api.Gateways {
 		switch {
 		case gateway.Problem != "":
@@ -138,7 +145,7 @@ func signedIn(api *API, environment string, bindings []signetv1alpha1.SignatureB
 		case found && environmentOf(&binding) == environment && Holds(status):
 			signed.hold(api, &binding, status, keys)
 		case found && environmentOf(&binding) == environment:
-			signed.wait(&binding, status)
+			signed.wait(&binding, status, keys)
 		case !found && binding.Spec.Environment == environment && slices.Contains(binding.Spec.APIs, api.APIReference):
 			signed.Waiting = append(signed.Waiting, binding.Name)
 			signed.Why = append(signed.Why, fmt.Sprintf("binding %q has not been reconciled yet", binding.Name))
@@ -166,20 +173,14 @@ func (s *Signed) hold(api *API, binding *signetv1alpha1.SignatureBinding, status
 	path := strings.Join([]string{api.Namespace, s.Environment, string(api.Kind), api.Name}, "/")
 	s.SignPath, s.VerifyPath = "/sign/"+path, "/verify/"+path
 	s.Verifier = verifierOf(binding, keys)
-	for i := range keys {
-		if keys[i].Name != s.Key {
-			continue
-		}
-		for _, problem := range problemsOfKey(&keys[i]) {
-			s.Why = append(s.Why, fmt.Sprintf("key %q is %s: %s", s.Key, problem.Reason, problem.Message))
-		}
-		return
+	s.Why = append(s.Why, problemsOfNamedKey(s.Key, keys)...)
+	if binding.Spec.KeyRef.Name != s.Key {
+		s.Why = append(s.Why, waitsFor(binding, keys)...)
 	}
-	s.Why = append(s.Why, fmt.Sprintf("key %q does not exist", s.Key))
 }
 
 // wait adds a binding that does not hold the slot.
-func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus) {
+func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1alpha1.APIStatus, keys []signetv1alpha1.SignatureKey) {
 	s.Waiting = append(s.Waiting, binding.Name)
 	if s.State == NotSeen {
 		s.State = string(status.State)
@@ -193,4 +194,42 @@ func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1
 	}
 	_, reason := readiness(binding.Status.Conditions)
 	s.Why = append(s.Why, why+" ("+cmp.Or(status.Message, reason)+")")
+	s.Why = append(s.Why, waitsFor(binding, keys)...)
+}
+
+// reasonsOfKeys are the reasons of a binding that waits for its key.
+var reasonsOfKeys = []string{
+	signetv1alpha1.ReasonKeyNotFound, signetv1alpha1.ReasonKeyNotReady, signetv1alpha1.ReasonKeyTerminating, signetv1alpha1.ReasonSecretLost,
+	signetv1alpha1.ReasonTypeNotEnabled, signetv1alpha1.ReasonWriteRefused, signetv1alpha1.ReasonWriteFailed,
+}
+
+// waitsFor lists why the key that the spec names does not sign for the binding yet: as
+// Ready says, or, if a worse state hides that, as the key is seen.
+func waitsFor(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.SignatureKey) []string {
+	var why []string
+	wanted, before := binding.Spec.KeyRef.Name, binding.Status.KeyName
+	if before != "" && before != wanted {
+		why = append(why, fmt.Sprintf("binding %q waits to move from key %q to key %q", binding.Name, before, wanted))
+	}
+	ready := meta.FindStatusCondition(binding.Status.Conditions, signetv1alpha1.ConditionReady)
+	if ready != nil && slices.Contains(reasonsOfKeys, ready.Reason) {
+		why = append(why, fmt.Sprintf("binding %q is %s: %s", binding.Name, ready.Reason, ready.Message))
+		if ready.Reason == signetv1alpha1.ReasonKeyNotFound {
+			return why
+		}
+	}
+	return append(why, problemsOfNamedKey(wanted, keys)...)
+}
+
+// problemsOfNamedKey lists what is wrong with the key of that name.
+func problemsOfNamedKey(name string, keys []signetv1alpha1.SignatureKey) []string {
+	i := slices.IndexFunc(keys, func(key signetv1alpha1.SignatureKey) bool { return key.Name == name })
+	if i < 0 {
+		return []string{fmt.Sprintf("key %q does not exist", name)}
+	}
+	var why []string
+	for _, problem := range problemsOfKey(&keys[i]) {
+		why = append(why, fmt.Sprintf("key %q is %s: %s", name, problem.Reason, problem.Message))
+	}
+	return why
 }
