@@ -12,6 +12,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -57,6 +58,10 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
+	server, err := APIServer(ctx, assets, options.Out)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "signet-controlplane-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the control plane: %w", err)
@@ -69,6 +74,7 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 		ControlPlaneStartTimeout: 2 * time.Minute,
 		ControlPlaneStopTimeout:  time.Minute,
 	}
+	cp.env.ControlPlane.GetAPIServer().Path = server
 	cp.env.ControlPlane.GetAPIServer().Configure().
 		Append("service-account-lookup", "true").
 		Set("endpoint-reconciler-type", "none")
@@ -135,6 +141,19 @@ func (cp *ControlPlane) waitForServiceAccounts(ctx context.Context) error {
 		_, err := clients.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
+}
+
+// Version returns the version of Kubernetes that the API server reports.
+func (cp *ControlPlane) Version() (*version.Version, error) {
+	clients, err := kubernetes.NewForConfig(cp.Config)
+	if err != nil {
+		return nil, fmt.Errorf("make a client: %w", err)
+	}
+	info, err := clients.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("read the version of the API server: %w", err)
+	}
+	return version.ParseSemantic(info.GitVersion)
 }
 
 // Stop ends every program that Start has started.

@@ -5,6 +5,7 @@ package controlplane_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -23,6 +24,25 @@ func TestAssetsNamesWhatIsMissing(t *testing.T) {
 	t.Setenv("KUBEBUILDER_ASSETS", dir)
 	_, err := controlplane.Assets(t.Context(), os.Stderr)
 	g.Expect(err).To(MatchError(ContainSubstring("lacks kubectl, kube-apiserver, kube-controller-manager")))
+}
+
+func TestOlderVersionsArePinned(t *testing.T) {
+	for minor, release := range controlplane.OlderVersions {
+		t.Run(minor, func(t *testing.T) {
+			g := NewWithT(t)
+			text, err := os.ReadFile(filepath.Join("binaries", minor, "go.mod"))
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(release).To(HavePrefix("v" + minor + "."))
+			g.Expect(string(text)).To(ContainSubstring("k8s.io/kubernetes " + release + " // indirect\n"))
+			g.Expect(string(text)).To(ContainSubstring("k8s.io/apiserver => k8s.io/apiserver v0" + strings.TrimPrefix(release, "v1") + "\n"))
+		})
+	}
+}
+
+func TestAPIServerNamesWhatThereIs(t *testing.T) {
+	t.Setenv(controlplane.KubernetesVariable, "1.2")
+	_, err := controlplane.APIServer(t.Context(), t.TempDir(), os.Stderr)
+	NewWithT(t).Expect(err).To(MatchError(HavePrefix(`no kube-apiserver of Kubernetes "1.2" is pinned, only of 1.30`)))
 }
 
 func TestControlPlane(t *testing.T) {

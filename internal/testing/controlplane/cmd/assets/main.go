@@ -14,6 +14,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	dir, err := controlplane.Assets(ctx, os.Stderr)
+	if err == nil {
+		_, err = controlplane.APIServer(ctx, dir, os.Stderr)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
