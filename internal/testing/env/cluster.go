@@ -9,9 +9,11 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/version"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -31,13 +33,20 @@ const (
 	SignerAccount = "signet-signer"
 )
 
+var (
+	// SelectableFieldsNeed is the oldest Kubernetes that keeps selectableFields in CRDs.
+	SelectableFieldsNeed = version.MustParseSemantic("v1.31.0")
+	// tlsRouteNeeds is the oldest Kubernetes that accepts the CRD of TLSRoute.
+	tlsRouteNeeds = version.MustParseSemantic("v1.31.0")
+)
+
 // Options configure a cluster.
 type Options struct {
 	// ControllerManager starts kube-controller-manager as well.
 	ControllerManager bool
 	// KeepHistory keeps every revision in etcd.
 	KeepHistory bool
-	// GatewayAPI installs all kinds of the Gateway API.
+	// GatewayAPI installs the kinds of the Gateway API, as InstallGatewayAPI does.
 	GatewayAPI bool
 	// Install are the folders of config/ to install, in this order.
 	Install []string
@@ -112,14 +121,27 @@ func (c *Cluster) InstallConfig(ctx context.Context, folder, webhooks string) er
 	return c.Install(ctx, filepath.Join(c.Root, "config", folder), options)
 }
 
-// InstallGatewayAPI installs all kinds of the Gateway API.
+// InstallGatewayAPI installs the kinds of the Gateway API: all but TLSRoute where
+// Kubernetes is older than 1.31, which is what the rules of that CRD need. Signet does
+// not use it.
 func (c *Cluster) InstallGatewayAPI(ctx context.Context) error {
 	folder, err := controlplane.GatewayAPICRDs(ctx)
 	if err != nil {
 		return err
 	}
+	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil {
+		return fmt.Errorf("list the kinds of the Gateway API: %w", err)
+	}
+	server, err := c.Version()
+	if err != nil {
+		return err
+	}
+	if server.LessThan(tlsRouteNeeds) {
+		files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_tlsroutes.yaml") })
+	}
 	_, err = envtest.InstallCRDs(c.Config, envtest.CRDInstallOptions{
-		Paths: []string{folder}, MaxTime: proc.Soon, PollInterval: proc.Poll, ErrorIfPathMissing: true,
+		Paths: files, MaxTime: proc.Soon, PollInterval: proc.Poll, ErrorIfPathMissing: true,
 	})
 	if err != nil {
 		return fmt.Errorf("install the kinds of the Gateway API: %w", err)
