@@ -34,6 +34,7 @@ const (
 	otherLabels  = denied + "only Signet changes its labels on what it manages"
 	ownData      = denied + "only Signet changes data, type and immutable of what it manages."
 	ofType       = "ValidatingAdmissionPolicy 'signet-secret-creation' with binding 'signet-secret-creation' denied request: only Signet creates Secrets of type signet.dev/signature-key."
+	eitherPolicy = "denied request: only Signet" // the API server evaluates policies in any order
 	finalizer    = denied + "only Signet removes its finalizer signet.dev/in-use"
 	keyFinalizer = "ValidatingAdmissionPolicy 'signet-key-protection' with binding 'signet-key-protection' denied request: only Signet removes its finalizer signet.dev/in-use"
 	editor       = "policy:editor"
@@ -134,7 +135,7 @@ func attacks() map[string]attack {
 		"creates one":                               {createForged(func(*corev1.Secret) {}), ownLabel},
 		"creates one with an empty label":           {createForged(setLabel(signetv1alpha1.LabelKey, "")), ownLabel},
 		"creates one without data":                  {createForged(func(s *corev1.Secret) { s.Data = nil }), ownLabel},
-		"creates one of the type":                   {createForged(func(s *corev1.Secret) { s.Type = signetv1alpha1.SecretType }), "denied request: only Signet"},
+		"creates one of the type":                   {createForged(func(s *corev1.Secret) { s.Type = signetv1alpha1.SecretType }), eitherPolicy},
 		"creates one of the type without the label": {createForged(func(s *corev1.Secret) { s.Type, s.Labels = signetv1alpha1.SecretType, nil }), ofType},
 		"creates one that names the key as its owner": {func(ctx context.Context, u *user, secret *corev1.Secret) error {
 			return createForged(func(s *corev1.Secret) { s.Type, s.Labels, s.OwnerReferences = secret.Type, nil, secret.OwnerReferences })(ctx, u, secret)
@@ -142,7 +143,7 @@ func attacks() map[string]attack {
 		"creates one with a generated name": {createForged(func(s *corev1.Secret) { s.Name, s.GenerateName = "", "forged-" }), ownLabel},
 		"applies one that is not there": {apply(func(s *corev1apply.SecretApplyConfiguration) {
 			s.WithName("forged").WithLabels(map[string]string{signetv1alpha1.LabelKey: "other"})
-		}), ownLabel},
+		}), eitherPolicy},
 		"labels one of their own":           {labelLater(patch(types.MergePatchType, `{"metadata":{"labels":{"signet.dev/signature-key":"other"}}}`)), ownLabel},
 		"labels one of their own by update": {labelLater(update(setLabel(signetv1alpha1.LabelKey, "other"))), ownLabel},
 	}
