@@ -133,6 +133,11 @@ test-system: ## Test the installation, the binary and the plugin as users have t
 chaos: ## Run two managers under FAULTS random faults (default: 10000), over SEEDS (default: four new ones), and judge every revision.
 	$(assets) && FAULTS="$(or $(FAULTS),10000)" SEEDS="$(SEEDS)" go test -count=1 -v -timeout 6h -run '^TestChaos$$' ./hack/e2e/chaos
 
+.PHONY: test-kubernetes
+test-kubernetes: export SIGNET_KUBERNETES = $(VERSION)
+test-kubernetes: ## Test on the API server of an older Kubernetes: VERSION=1.30, 1.33 or 1.35.
+	$(assets) && go test -count=1 -p 2 -timeout 30m ./internal/validation/apiserver $(addprefix ./hack/e2e/,admission install kubernetes)
+
 .PHONY: test-gateways
 test-gateways: ## Test the signer behind nginx, Caddy, Traefik and Envoy.
 	$(require) "nginx -v" "nginx is missing: apt-get install nginx-light libnginx-mod-http-js" \
