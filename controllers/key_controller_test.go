@@ -57,7 +57,7 @@ var _ = Describe("Material of a SignatureKey", func() {
 		expectWrites(manager, namespace, 0, "create secrets", "patch signaturekeys/orders/status")
 		Eventually(func(g Gomega) {
 			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(
-				"Normal Generated: Generated new material: Secret \"orders\" has version "+key.Status.KeyID+".",
+				"Normal Generated: Generated new material: Secret \"orders\" has version " + key.Status.KeyID + ".",
 			))
 		}).Should(Succeed())
 	})
