@@ -302,7 +302,7 @@ func TestStopsCostNoRequest(t *testing.T) {
 // TestCertificatesEndWithoutARefusal has callers keep their connections while their
 // certificates end and are renewed.
 func TestCertificatesEndWithoutARefusal(t *testing.T) {
-	const validity = 4 * time.Second
+	const validity = 8 * time.Second
 	for name, protocol := range fleets {
 		if name == "HTTP/1.1" {
 			continue // without TLS
