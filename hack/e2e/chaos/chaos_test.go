@@ -18,7 +18,7 @@ import (
 
 const (
 	// A run without FAULTS is part of `make test`.
-	shortFaults, shortRounds, shortSeed = 400, 3, 1
+	shortFaults, shortRounds, shortSeed = 300, 3, 1
 	// The long form has as many seeds, unless SEEDS names them, and rounds of this
 	// size.
 	longSeeds, roundFaults = 4, 125

@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -135,11 +136,11 @@ func deliverLate(c *call) {
 	if first {
 		c.shadows.Store(c.fingerprint(), true)
 	}
-	if c.dice.below(handOvers) == 0 && c.isStatus() {
-		c.handOver()
-	}
-	if binding, found := c.bindingStatus(); found {
-		c.lateStatus(c.namespace, binding)
+	if binding, grants := c.grant(); grants {
+		c.lateGrant(c.namespace, binding)
+		if c.dice.below(handOvers) == 0 {
+			c.handOver()
+		}
 	}
 	ctx := context.WithoutCancel(c.r.Context())
 	c.late.Add(1)
@@ -156,9 +157,9 @@ func deliverLate(c *call) {
 	reset(c.w)
 }
 
-// handOvers is how many late writes of a status there are for one after which the manager ends, so
-// that the other one leads while the write is on its way.
-const handOvers = 5
+// handOvers is how many late grants there are for one after which the manager ends, so
+// that the other one leads while the grant is on its way.
+const handOvers = 3
 
 // fingerprint identifies a request by what it asks for. A status is another one as
 // soon as its times are, so that all writes of it count as the same.
@@ -169,10 +170,12 @@ func (c *call) fingerprint() string {
 	return c.r.Method + c.r.URL.Path + string(c.body)
 }
 
-// bindingStatus returns the name of the binding whose status the request writes.
-func (c *call) bindingStatus() (name string, found bool) {
+// grant returns the name of the binding to which the request gives an API, or leaves
+// it.
+func (c *call) grant() (binding string, grants bool) {
 	_, rest, _ := strings.Cut(c.r.URL.Path, "/signaturebindings/")
-	return strings.CutSuffix(rest, "/status")
+	binding, isStatus := strings.CutSuffix(rest, "/status")
+	return binding, isStatus && bytes.Contains(c.body, []byte(`"boundAt"`))
 }
 
 func (c *call) isStatus() bool { return strings.HasSuffix(c.r.URL.Path, "/status") }

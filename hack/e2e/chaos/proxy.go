@@ -37,8 +37,8 @@ type proxy struct {
 
 	// handOver ends the manager as an update does.
 	handOver func()
-	// lateStatus is called when the status of a binding is on its way.
-	lateStatus func(namespace, binding string)
+	// lateGrant is called when a grant to a binding is on its way.
+	lateGrant func(namespace, binding string)
 	// active is true while faults are injected.
 	active atomic.Bool
 	// down is true while the manager is cut off from the API server.

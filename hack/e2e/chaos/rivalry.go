@@ -15,13 +15,10 @@ import (
 )
 
 // dropForMoment lets a holder that has a rival drop all its APIs and list them again
-// soon: a grant to the rival may be on its way then. If no holder has a rival, one of
-// them gets one.
+// soon, or as soon as a grant to the rival is on its way. If no holder has a rival, one
+// of them gets one.
 func (t *tenant) dropForMoment(ctx context.Context) error {
-	chosen, wait := t.dice.below(bindingCount), t.dice.between(0, 400*time.Millisecond)
-	if t.dice.below(3) == 0 {
-		wait *= 8
-	}
+	chosen, wait := t.dice.below(bindingCount), t.dice.between(0, 2*time.Second)
 	var bindings signetv1alpha1.SignatureBindingList
 	if err := t.client.List(ctx, &bindings, client.InNamespace(t.namespace)); err != nil {
 		return err
@@ -76,14 +73,20 @@ func (t *tenant) dropAndReturn(ctx context.Context, holder *signetv1alpha1.Signa
 	if err := t.client.Patch(ctx, dropped, client.MergeFrom(holder)); err != nil {
 		return err
 	}
-	pause(ctx, wait)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.hints:
+	case <-timer.C:
+	}
 	returned := dropped.DeepCopy()
 	returned.Spec.APIs = holder.Spec.APIs
 	return t.client.Patch(ctx, returned, client.MergeFrom(dropped))
 }
 
-// contend lets an older binding list what another one lists, while the status of that
-// one is on its way.
+// contend lets an older binding list what another one lists, while a grant to that one
+// is on its way.
 func (t *tenant) contend(ctx context.Context, name string) error {
 	var bindings signetv1alpha1.SignatureBindingList
 	if err := t.client.List(ctx, &bindings, client.InNamespace(t.namespace)); err != nil {

@@ -119,10 +119,15 @@ func (r *run) startTenants() error {
 	}
 	step := &atomic.Int64{}
 	for i := range r.options.Namespaces {
-		r.tenants = append(r.tenants, &tenant{
+		t := &tenant{
 			client: user, dice: newDice(r.options.Seed, 100+uint64(i)), journal: r.journal,
 			namespace: fmt.Sprintf("%s%d", tenantPrefix, i), step: step, hints: make(chan string, 1),
-		})
+			operations: operations, apiNames: apiCount,
+		}
+		if i%rivalryEvery == 0 {
+			t.operations, t.apiNames = rivalries, rivalCount
+		}
+		r.tenants = append(r.tenants, t)
 	}
 	return nil
 }
@@ -141,7 +146,7 @@ func (r *run) prepareReplicas(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.lateStatus = r.hint
+		p.lateGrant = r.hint
 		replica, err := newReplica(ctx, r.cluster, binary, p, r.journal)
 		if err != nil {
 			return err
@@ -152,7 +157,7 @@ func (r *run) prepareReplicas(ctx context.Context) error {
 	return nil
 }
 
-// hint tells a tenant of a binding whose status is on its way. It is lost if the
+// hint tells a tenant of a binding that a grant is on its way to. It is lost if the
 // tenant is busy.
 func (r *run) hint(namespace, binding string) {
 	for _, t := range r.tenants {

@@ -20,6 +20,9 @@ const (
 	keyCount     = 4
 	bindingCount = 5
 	apiCount     = 6
+	rivalCount   = 2
+	// rivalryEvery is the number of tenants of which one contends.
+	rivalryEvery = 3
 	// mostAPIs is how many APIs a binding has at most.
 	mostAPIs = 4
 )
@@ -36,8 +39,11 @@ type tenant struct {
 	dice      *dice
 	journal   *journal
 	namespace string
-	// hints are bindings whose status is on its way: the time for a rival.
-	hints chan string
+	// hints are bindings that a grant is on its way to: the time for a rival.
+	hints      chan string
+	operations []choice[operation]
+	// apiNames is the number of names of APIs.
+	apiNames int
 	// step makes triggers, marks and material unique.
 	step *atomic.Int64
 }
@@ -46,6 +52,16 @@ type tenant struct {
 type operation struct {
 	name string
 	run  func(*tenant, context.Context) error
+}
+
+// rivalries are the operations of tenants who mostly contend for a few APIs.
+var rivalries = []choice[operation]{
+	{10, operation{"create key", (*tenant).createKey}},
+	{20, operation{"create binding", (*tenant).createBinding}},
+	{5, operation{"delete binding", (*tenant).deleteBinding}},
+	{5, operation{"change APIs", (*tenant).changeAPIs}},
+	{5, operation{"move binding", (*tenant).moveBinding}},
+	{40, operation{"drop APIs for a moment", (*tenant).dropForMoment}},
 }
 
 var operations = []choice[operation]{
@@ -88,8 +104,8 @@ func (t *tenant) work(ctx context.Context) {
 
 // doAny runs one operation.
 func (t *tenant) doAny(ctx context.Context) {
-	chosen := choose(t.dice, operations)
-	deletes := t.dice.below(400) == 0
+	chosen := choose(t.dice, t.operations)
+	deletes := t.dice.below(400) == 0 && !t.isRivalry()
 	switch {
 	case !t.ensureNamespace(ctx):
 	case deletes:
@@ -130,12 +146,14 @@ func (t *tenant) binding() string { return fmt.Sprintf("b%d", t.dice.below(bindi
 
 func (t *tenant) apis() []string {
 	var names []string
-	first := t.dice.below(apiCount)
-	for i := range 1 + t.dice.below(mostAPIs) {
-		names = append(names, fmt.Sprintf("a%d", (first+i)%apiCount))
+	first := t.dice.below(t.apiNames)
+	for i := range 1 + t.dice.below(min(mostAPIs, t.apiNames)) {
+		names = append(names, fmt.Sprintf("a%d", (first+i)%t.apiNames))
 	}
 	return names
 }
+
+func (t *tenant) isRivalry() bool { return t.apiNames == rivalCount }
 
 func (t *tenant) environment() string { return environments[t.dice.below(5)/4] }
 

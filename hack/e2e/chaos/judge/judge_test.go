@@ -302,6 +302,17 @@ var cleanHistories = map[string]telling{
 		shop.key.Status.KeyID, shop.key.Status.SecretUID, shop.key.Status.ObservedTrigger = set.Active.ID, "secret-2", "t"
 		s.put(shop.key)
 	},
+	"a trigger lets the Secret of an earlier key go": func(_ *testing.T, s *story, shop *shop) {
+		s.put(shop.objects()...)
+		gen.DeletedAt(began)(shop.secret)
+		s.put(shop.secret)
+		shop.key.Spec.Rotation.Trigger = "t"
+		shop.key.Status.Conditions = []metav1.Condition{{
+			Type: signetv1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: signetv1alpha1.ReasonSecretTerminating,
+		}}
+		s.put(shop.key)
+		s.remove(shop.secret)
+	},
 	"a namespace goes": func(_ *testing.T, s *story, shop *shop) {
 		s.put(shop.objects()...)
 		s.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", DeletionTimestamp: &metav1.Time{Time: began}}})

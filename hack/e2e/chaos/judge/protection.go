@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -39,7 +41,7 @@ func noteDamage[T client.Object](j *Judge, n *namespace, part damagedPart, befor
 	if existed {
 		marked := exists && before.GetUID() == after.GetUID() && markOf(before) != markOf(after)
 		loses := isProtected(before) && (!exists || !isProtected(after))
-		if loses && (marked || !exists && n.goesByUser(before)) {
+		if loses && (marked || !exists && n.goesByUser(part, before)) {
 			j.noteLoss(n, part, !exists)
 		}
 		delete(n.marked, before.GetUID())
@@ -69,9 +71,21 @@ func (j *Judge) noteLoss(n *namespace, part damagedPart, gone bool) {
 // goesByUser reports whether an object that is gone was a user's to end. Signet
 // deletes nothing, so one that was not being deleted went by a user's request that
 // the API server had read it for before the finalizer came: it does not compare
-// versions (measured with kube-apiserver 1.37).
-func (n *namespace) goesByUser(before client.Object) bool {
-	return n.marked[before.GetUID()] || before.GetDeletionTimestamp().IsZero()
+// versions (measured with kube-apiserver 1.37). The Secret of an earlier key that is
+// being deleted goes with the consent of a trigger.
+func (n *namespace) goesByUser(part damagedPart, before client.Object) bool {
+	return n.marked[before.GetUID()] || before.GetDeletionTimestamp().IsZero() || part.kind == kindSecret && n.consents(part.key)
+}
+
+// consents reports whether the spec of a key has it replace the Secret of an earlier
+// key.
+func (n *namespace) consents(name string) bool {
+	key := n.keys[name]
+	if key == nil || key.Trigger() == "" || key.Trigger() == key.Status.ObservedTrigger {
+		return false
+	}
+	ready := meta.FindStatusCondition(key.Status.Conditions, signetv1alpha1.ConditionReady)
+	return ready != nil && ready.Reason == signetv1alpha1.ReasonSecretTerminating && ready.Status == metav1.ConditionFalse
 }
 
 // checkProtection checks that the key of each holder, and its Secret, exist with the
