@@ -194,7 +194,9 @@ func (s *Signed) wait(binding *signetv1alpha1.SignatureBinding, status *signetv1
 	}
 	_, reason := readiness(binding.Status.Conditions)
 	s.Why = append(s.Why, why+" ("+cmp.Or(status.Message, reason)+")")
-	s.Why = append(s.Why, waitsFor(binding, keys)...)
+	if status.State != signetv1alpha1.APIConflicted { // whatever its key, it does not get the API
+		s.Why = append(s.Why, waitsFor(binding, keys)...)
+	}
 }
 
 // reasonsOfKeys are the reasons of a binding that waits for its key.
