@@ -30,6 +30,7 @@ const KubernetesVariable = "SIGNET_KUBERNETES"
 // is pinned by binaries/<minor>/go.mod.
 var OlderVersions = map[string]string{
 	"1.30": "v1.30.14",
+	"1.33": "v1.33.13",
 }
 
 const module = "internal/testing/controlplane/binaries"
