@@ -31,6 +31,7 @@ const KubernetesVariable = "SIGNET_KUBERNETES"
 var OlderVersions = map[string]string{
 	"1.30": "v1.30.14",
 	"1.33": "v1.33.13",
+	"1.35": "v1.35.1",
 }
 
 const module = "internal/testing/controlplane/binaries"
@@ -95,7 +96,7 @@ func APIServer(ctx context.Context, assets string, out io.Writer) (string, error
 		Name:        "kube-apiserver-" + version,
 		Module:      module + "/" + minor,
 		LinkerFlags: reportVersion(version),
-		Patience:    "about 5 minutes on two cores, once",
+		Patience:    "about 10 minutes on two cores, once",
 		Programs:    []proc.Program{apiServer},
 	}
 	dir, err := set.Find(ctx, out)
