@@ -57,7 +57,7 @@ func TestRotationComesBackForTheNextStep(t *testing.T) {
 		{time.Minute, 15 * time.Minute, signetv1alpha1.ReasonRetiring},
 		{0, 15 * time.Minute, signetv1alpha1.ReasonRetiring},
 		{14 * time.Minute, time.Minute, signetv1alpha1.ReasonRetiring},
-		{time.Minute, 0, signetv1alpha1.ReasonSettled}, // its own write wakes it
+		{time.Minute, time.Millisecond, signetv1alpha1.ReasonSettled}, // its own write wakes nobody
 		{0, 90*day - 15*time.Minute, signetv1alpha1.ReasonSettled},
 	} {
 		again, reason := f.after(t, step.passed)
@@ -65,6 +65,26 @@ func TestRotationComesBackForTheNextStep(t *testing.T) {
 			t.Fatalf("%s after %s: again after %s, %s; want %s, %s", f.clock.Now(), step.passed, again, reason, step.again, step.reason)
 		}
 	}
+}
+
+// A write of the key's own is no news to it: what follows one does not wait for a watch.
+func TestStepsFollowWithoutAWatch(t *testing.T) {
+	store := newStore(t, interceptor.Funcs{}, testKey(gen.WithRotation(signetv1alpha1.Rotation{IntervalDays: new(int32(90))})))
+	f := newFixture(t, store, store)
+	expect := func(what string, again time.Duration) {
+		t.Helper()
+		if result, err := f.reconcile(t); err != nil || result.RequeueAfter != again {
+			t.Errorf("%s: %v, %v, want %s", what, result, err, again)
+		}
+	}
+	expect("new material", time.Millisecond)
+	expect("its schedule", 90*24*time.Hour)
+	if err := store.Delete(t.Context(), f.liveSecret(t)); err != nil {
+		t.Fatal(err)
+	}
+	expect("the end of the record", time.Millisecond)
+	expect("new material", time.Millisecond)
+	expect("its schedule", 90*24*time.Hour)
 }
 
 // A stage is watched from the acknowledgment of its write on, not from the next

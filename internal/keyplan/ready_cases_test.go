@@ -87,7 +87,7 @@ var generationCases = map[string]planCase{
 	},
 	"an unbound key whose Secret is gone forgets it first": {
 		observation: Observation{Key: readyKey(activeSet), SecretLive: true},
-		want:        Plan{Status: statusOf(ready(earlier), notBound(earlier), observed("", ""))},
+		want:        Plan{Status: statusOf(ready(earlier), notBound(earlier), observed("", "")), RequeueAfter: stepInterval},
 	},
 	"an unbound key whose Secret is gone gets new material": {
 		observation: Observation{Key: testKey(withStatus(ready(earlier), notBound(earlier)))},
@@ -457,9 +457,10 @@ var lossCases = map[string]planCase{
 			o.Users, o.HasHolder, o.SecretLive, o.Releasing = nil, false, true, true
 		}),
 		want: Plan{
-			Protection: RemoveKeyProtection,
-			Status:     statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(testNow), observed("before", "")),
-			Events:     []event{unusedEvent},
+			Protection:   RemoveKeyProtection,
+			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(testNow), observed("before", "")),
+			Events:       []event{unusedEvent},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"forgotten material is generated again": {
@@ -575,7 +576,8 @@ var deletionCases = map[string]planCase{
 				testSecret(testKey(), renamedSet, deletedBefore, gen.WithFinalizers("example.com/slow"))),
 			Status: statusOf(readyWith(renamedSet), stalled(testNow, signetv1alpha1.ReasonSecretTerminating, secretUnprotects),
 				settled(earlier, drawnID(1)), boundToShop(earlier)),
-			Events: []event{warning(eventMaterialModified, modifiedMessage), warning(signetv1alpha1.ReasonSecretTerminating, secretUnprotects)},
+			Events:       []event{warning(eventMaterialModified, modifiedMessage), warning(signetv1alpha1.ReasonSecretTerminating, secretUnprotects)},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"an unprotected Secret of a bound key that is deleted must be saved": {
@@ -662,17 +664,19 @@ var adoptionCases = map[string]planCase{
 	"bytes that another client has written become a version": {
 		observation: Observation{Key: readyKey(activeSet), Secret: testSecret(testKey(), activeSet, modified)},
 		want: Plan{
-			Secret: write(testSecret(testKey(), activeSet, modified), testSecret(testKey(), renamedSet)),
-			Status: statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
-			Events: []event{warning(eventMaterialModified, modifiedMessage)},
+			Secret:       write(testSecret(testKey(), activeSet, modified), testSecret(testKey(), renamedSet)),
+			Status:       statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
+			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"modified bytes are followed even if their checksum is right": {
 		observation: Observation{Key: readyKey(activeSet), Secret: testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) }))},
 		want: Plan{
-			Secret: write(testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) })), testSecret(testKey(), renamedSet)),
-			Status: statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
-			Events: []event{warning(eventMaterialModified, modifiedMessage)},
+			Secret:       write(testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) })), testSecret(testKey(), renamedSet)),
+			Status:       statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
+			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"modified bytes are not adopted": {

@@ -182,8 +182,9 @@ var rotationCases = map[string]planCase{
 		},
 		want: Plan{
 			RotationState: overSet.RotationState(), Secret: write(secretOf(overSet), secretOf(droppedSet)),
-			Status: statusOf(readyWith(droppedSet), settled(testNow, "active-id")),
-			Events: []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
+			Status:       statusOf(readyWith(droppedSet), settled(testNow, "active-id")),
+			Events:       []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"a new revoke trigger replaces everything at once": {
@@ -199,6 +200,7 @@ var rotationCases = map[string]planCase{
 					"and no other version is accepted. Requests may fail until backends have read it."),
 				normal(signetv1alpha1.ReasonSettled, "Version 04040404040404040404040404040404 signs. No other version is accepted."),
 			},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"a trigger has nothing to renew if both components are supplied": {
@@ -207,8 +209,9 @@ var rotationCases = map[string]planCase{
 		},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Secret: write(secretOf(activeSet), secretOf(testSet(noting("again", "")))),
-			Status: statusOf(readyWith(testSet(noting("again", ""))), notRotating(earlier, signetv1alpha1.ReasonNothingToRotate, bothSupplied)),
-			Events: []event{warning(signetv1alpha1.ReasonNothingToRotate, bothSupplied)},
+			Status:       statusOf(readyWith(testSet(noting("again", ""))), notRotating(earlier, signetv1alpha1.ReasonNothingToRotate, bothSupplied)),
+			Events:       []event{warning(signetv1alpha1.ReasonNothingToRotate, bothSupplied)},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"a schedule has nothing to renew if both components are supplied": {
@@ -270,9 +273,10 @@ var rotationCases = map[string]planCase{
 			Watch: watched(dueSet, stage),
 		},
 		want: Plan{
-			Secret: write(testSecret(testKey(), dueSet, modifiedNext), secretOf(renamedNext)),
-			Status: statusOf(readyWith(renamedNext), rotatingAs(earlier, signetv1alpha1.ReasonStaged, renamedMessage)),
-			Events: []event{warning(eventMaterialModified, modifiedMessage)},
+			Secret:       write(testSecret(testKey(), dueSet, modifiedNext), secretOf(renamedNext)),
+			Status:       statusOf(readyWith(renamedNext), rotatingAs(earlier, signetv1alpha1.ReasonStaged, renamedMessage)),
+			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
+			RequeueAfter: stepInterval,
 		},
 	},
 	"a supplied component that changes back calls the rotation off": {
@@ -282,8 +286,9 @@ var rotationCases = map[string]planCase{
 		},
 		want: Plan{
 			RotationState: dueSet.RotationState(), Secret: write(secretOf(dueSet), secretOf(activeSet)),
-			Status: statusOf(readyWith(activeSet), settled(testNow, "active-id")),
-			Events: []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
+			Status:       statusOf(readyWith(activeSet), settled(testNow, "active-id")),
+			Events:       []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
+			RequeueAfter: stepInterval,
 		},
 	},
 }
