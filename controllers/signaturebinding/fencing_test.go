@@ -3,6 +3,7 @@
 package signaturebinding
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
@@ -180,5 +182,39 @@ func TestStandbyIsWokenByTheGrant(t *testing.T) {
 	f.expectHolders("orders")
 	if ready := readyOf(f.read("standby").Status); ready.Reason != "Standby" {
 		t.Errorf("the binding on Standby reports %+v", ready)
+	}
+}
+
+// A binding that goes while its key is being protected leaves a key that nothing uses.
+// The key's controller has seen to the end of the binding before, and takes the write of
+// the finalizer for no news.
+func TestKeyThatWasProtectedForNothingIsWoken(t *testing.T) {
+	for name, refused := range map[string]error{"key and Secret": nil, "the key alone": forbidden("no")} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
+			f.refuses = func(object client.Object, _ bool) error {
+				if _, isSecret := object.(*corev1.Secret); isSecret {
+					return refused
+				}
+				return nil
+			}
+			binding, woken := f.read("orders"), []string(nil)
+			f.claims().Subscribe(func(_ string, change slots.Change) { woken = append(woken, change.Keys...) })
+			f.Client = interceptor.NewClient(f.store, interceptor.Funcs{
+				Get: func(ctx context.Context, store client.WithWatch, name client.ObjectKey, object client.Object, options ...client.GetOption) error {
+					f.claims().Decide("shop", slots.Waiter{ID: "end", Retry: func() { // when the decision has been made
+						f.claims().Delete(binding)
+						woken = nil
+					}})
+					return store.Get(ctx, name, object, options...)
+				},
+			})
+			if err := f.reconcile("orders"); (err != nil) != (refused != nil) {
+				t.Fatal(err)
+			}
+			if !slices.Contains(woken, "orders") {
+				t.Error("the key is not woken")
+			}
+		})
 	}
 }

@@ -64,6 +64,11 @@ type verdict struct {
 	unprotected bool
 }
 
+// grantsWith reports whether the verdict grants the binding an API with the key.
+func (v *verdict) grantsWith(key string) bool {
+	return v.binding != nil && v.grants && v.status.KeyName == key
+}
+
 // reconcile decides, protects the key if the decision needs that, decides again, and
 // writes. A key that cannot be protected does not keep the binding from its status:
 // then the decision grants nothing.
@@ -74,20 +79,37 @@ func (s *session) reconcile() (ctrl.Result, error) {
 	}
 	var refused error
 	if verdict.unprotected {
-		if refused = s.protect(verdict.binding.Namespace, verdict.status.KeyName); refused != nil && !s.isPersisting(verdict.binding, refused) {
-			return ctrl.Result{}, refused
-		}
-		if verdict, err = s.decide(); err != nil || verdict.binding == nil {
+		if verdict, refused, err = s.decideProtected(verdict); err != nil || verdict.binding == nil {
 			return ctrl.Result{}, err
-		}
-		if verdict.unprotected {
-			return ctrl.Result{}, errStale // released since, or another key of the name
 		}
 	}
 	if err := s.write(verdict); err != nil || refused != nil {
 		return ctrl.Result{}, errors.Join(err, refused)
 	}
 	return s.result(verdict)
+}
+
+// decideProtected protects the key of a decision and decides again. It returns why the key
+// cannot be protected if that is to be reported.
+func (s *session) decideProtected(before verdict) (after verdict, refused, err error) {
+	key := before.status.KeyName
+	refused = s.protect(s.request.Namespace, key)
+	if errors.Is(refused, errBusy) {
+		return verdict{}, nil, refused
+	}
+	defer func() {
+		if !after.grantsWith(key) {
+			// Perhaps it is protected for nothing, and nothing follows that wakes it.
+			s.Reconciler.claims().WakeKey(s.request.Namespace, key)
+		}
+	}()
+	if refused != nil && !s.isPersisting(before.binding, refused) {
+		return verdict{}, nil, refused
+	}
+	if after, err = s.decide(); err == nil && after.unprotected {
+		err = errStale // released since, or another key of the name
+	}
+	return after, refused, err
 }
 
 func (s *session) result(verdict verdict) (ctrl.Result, error) {

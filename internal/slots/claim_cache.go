@@ -145,6 +145,11 @@ func (c *ClaimCache) change(namespace string, do func(*NamespaceCache) Change) {
 	}
 }
 
+// WakeKey tells the subscribers that the key must be reconciled.
+func (c *ClaimCache) WakeKey(namespace, key string) {
+	c.notify(namespace, Change{Keys: []string{key}})
+}
+
 func (c *ClaimCache) notify(namespace string, change Change) {
 	if len(change.Bindings) == 0 && len(change.Keys) == 0 {
 		return
