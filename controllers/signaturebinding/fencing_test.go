@@ -218,3 +218,17 @@ func TestKeyThatWasProtectedForNothingIsWoken(t *testing.T) {
 		})
 	}
 }
+
+// The watch may show the end of a binding before the response to its last write arrives:
+// what is kept of that does not outlive the binding.
+func TestNothingIsKeptOfADeletedBinding(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
+	before := f.read("orders")
+	if err := f.reconcile("orders"); err != nil || !f.Written.Seen(before) {
+		t.Fatalf("the response is not kept: %v", err)
+	}
+	f.claims().Delete(before)
+	if err := f.reconcile("orders"); err != nil || f.Written.Seen(before) {
+		t.Errorf("the response is still kept: %v", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -137,6 +138,7 @@ func (s *session) decide() (verdict, error) {
 	if binding == nil {
 		s.refusedWrites.Forget(s.request.NamespacedName)
 		s.refusedStatuses.Forget(s.request.NamespacedName)
+		s.Written.Forget(&signetv1alpha1.SignatureBinding{ObjectMeta: metav1.ObjectMeta{Namespace: s.request.Namespace, Name: s.request.Name}})
 		return verdict{}, nil
 	}
 	decided, err := s.decideAbout(binding)
