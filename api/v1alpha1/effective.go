@@ -3,8 +3,11 @@
 package v1alpha1
 
 import (
+	"slices"
 	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Fields omitted from a spec get their defaults here, which status shows; nothing
@@ -148,4 +151,9 @@ func (b *SignatureBinding) EffectiveSignatureHeader() string {
 		return b.Spec.SignatureHeader
 	}
 	return DefaultSignatureHeader
+}
+
+// IsProtected reports whether the finalizer keeps an object that bindings use.
+func IsProtected(object metav1.Object) bool {
+	return slices.Contains(object.GetFinalizers(), FinalizerProtection)
 }

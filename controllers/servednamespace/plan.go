@@ -43,12 +43,12 @@ func plan(roleBinding *rbacv1.RoleBinding, everywhere bool) action {
 // planLeave decides from what remains in a namespace that Signet leaves.
 func planLeave(keys []signetv1alpha1.SignatureKey, others []metav1.ObjectMeta) action {
 	for i := range keys {
-		if isProtected(&keys[i]) || !reportsNotServed(&keys[i]) {
+		if signetv1alpha1.IsProtected(&keys[i]) || !reportsNotServed(&keys[i]) {
 			return keep
 		}
 	}
 	for i := range others {
-		if isProtected(&others[i]) {
+		if signetv1alpha1.IsProtected(&others[i]) {
 			return keep
 		}
 	}
@@ -62,8 +62,4 @@ func reportsNotServed(key *signetv1alpha1.SignatureKey) bool {
 
 func joined(roleBinding *rbacv1.RoleBinding) bool {
 	return slices.Contains(roleBinding.Finalizers, signetv1alpha1.FinalizerNamespace)
-}
-
-func isProtected(object metav1.Object) bool {
-	return slices.Contains(object.GetFinalizers(), signetv1alpha1.FinalizerProtection)
 }

@@ -141,7 +141,7 @@ func TestLateRemovalOfProtection(t *testing.T) {
 	if keyAfter == keyBefore || secretAfter == secretBefore {
 		t.Errorf("the first grant has left key (%t) or Secret (%t) as it was", keyAfter == keyBefore, secretAfter == secretBefore)
 	}
-	if !isProtected(key) || !isProtected(secret) || !material.IsOwnedBy(secret, key) {
+	if !signetv1alpha1.IsProtected(key) || !signetv1alpha1.IsProtected(secret) || !material.IsOwnedBy(secret, key) {
 		t.Error("key or Secret is not protected")
 	}
 	if err := f.reconcile("second"); err != nil {

@@ -56,7 +56,7 @@ func (s *session) protect(namespace, name string) error {
 	for _, object := range target.objects() {
 		var err error
 		switch {
-		case !isProtected(object):
+		case !signetv1alpha1.IsProtected(object):
 			err = s.addFinalizer(object, target.secret)
 		case target.fence:
 			err = s.moveFence(object, target.secret)
@@ -178,8 +178,4 @@ func (s *session) written(err error, object client.Object, secret *corev1.Secret
 		return errStale // nothing has been granted
 	}
 	return err
-}
-
-func isProtected(object client.Object) bool {
-	return controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection)
 }

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
@@ -169,7 +168,7 @@ func (r *Reconciler) readUnlabeled(ctx context.Context, name types.NamespacedNam
 // names the key that it was written for, but any writer can have changed that: an object
 // that a key has on record is that key's.
 func (r *Reconciler) isOrphan(ctx context.Context, object client.Object, leaving bool) (bool, error) {
-	if !controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection) || (!leaving && object.GetDeletionTimestamp().IsZero()) {
+	if !signetv1alpha1.IsProtected(object) || (!leaving && object.GetDeletionTimestamp().IsZero()) {
 		return false, nil
 	}
 	name := object.GetName()

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/index"
@@ -136,7 +135,7 @@ func (r *Reconciler) readSecret(ctx context.Context, o *keyplan.Observation) err
 // observeReleasing completes the observation of a key that is Releasing: live reads
 // show what the caches may lack, such as a finalizer that has just been added.
 func (r *Reconciler) observeReleasing(ctx context.Context, o *keyplan.Observation) error {
-	protected := o.Secret != nil && controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection)
+	protected := o.Secret != nil && signetv1alpha1.IsProtected(o.Secret)
 	if !o.SecretLive && (!protected || !material.IsOwnedBy(o.Secret, o.Key)) {
 		if err := r.readSecret(ctx, o); err != nil {
 			return err

@@ -21,13 +21,13 @@ import (
 // removed a finalizer since: the next grant adds it again.
 func (r *Reconciler) correctProtection(o keyplan.Observation) {
 	var missing slots.ProtectedVersions
-	if !controllerutil.ContainsFinalizer(o.Key, signetv1alpha1.FinalizerProtection) {
+	if !signetv1alpha1.IsProtected(o.Key) {
 		missing.Key = o.Key.ResourceVersion
 	}
-	if o.Secret != nil && !controllerutil.ContainsFinalizer(o.Secret, signetv1alpha1.FinalizerProtection) {
+	if o.Secret != nil && !signetv1alpha1.IsProtected(o.Secret) {
 		missing.Secret = o.Secret.ResourceVersion
 	}
-	if o.Public != nil && !controllerutil.ContainsFinalizer(o.Public, signetv1alpha1.FinalizerProtection) {
+	if o.Public != nil && !signetv1alpha1.IsProtected(o.Public) {
 		missing.Public = o.Public.ResourceVersion
 	}
 	r.claims().Namespace(o.Key.Namespace).Unprotected(o.Key.Name, o.Key.UID, missing)

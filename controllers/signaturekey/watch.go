@@ -17,7 +17,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	logf "sigs.k8s.io/controller-runtime/pkg/log"
@@ -230,7 +229,7 @@ func (r *Reconciler) addUnlabeled(ctx context.Context, names sets.Set[string], n
 	}
 	_ = meta.EachListItem(list, func(item runtime.Object) error {
 		object, ok := item.(client.Object)
-		if ok && object.GetLabels()[signetv1alpha1.LabelKey] == "" && controllerutil.ContainsFinalizer(object, signetv1alpha1.FinalizerProtection) {
+		if ok && object.GetLabels()[signetv1alpha1.LabelKey] == "" && signetv1alpha1.IsProtected(object) {
 			r.liveReads.storeOrphan(client.ObjectKeyFromObject(object))
 			names.Insert(object.GetName())
 		}

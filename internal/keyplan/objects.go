@@ -49,7 +49,7 @@ func (p *planner) desiredSecret() *corev1.Secret {
 // protect adds the finalizer to an object of a key that holds APIs. The API server
 // accepts none for an object that is being deleted.
 func (p *planner) protect(object metav1.Object) {
-	if p.HasHolder && object.GetDeletionTimestamp().IsZero() && !p.NamespaceTerminating && !hasProtection(object) {
+	if p.HasHolder && object.GetDeletionTimestamp().IsZero() && !p.NamespaceTerminating && !signetv1alpha1.IsProtected(object) {
 		object.SetFinalizers(append(object.GetFinalizers(), signetv1alpha1.FinalizerProtection))
 	}
 }

@@ -3,8 +3,6 @@
 package keyplan
 
 import (
-	"slices"
-
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -43,7 +41,7 @@ func (p *planner) mustRestoreProtection() bool {
 // kept even if no binding uses it: a stray deletion must not destroy bytes.
 func (p *planner) mayRemoveProtection() bool {
 	switch {
-	case !p.keyProtected() && (!p.releasesSecret() || !hasProtection(p.Secret)) && (!p.releasesPublic() || !hasProtection(p.Public)):
+	case !p.keyProtected() && (!p.releasesSecret() || !signetv1alpha1.IsProtected(p.Secret)) && (!p.releasesPublic() || !signetv1alpha1.IsProtected(p.Public)):
 		return false
 	case p.releasesAll():
 		return true
@@ -61,12 +59,12 @@ func (p *planner) mustKeepMaterial() bool {
 	return p.HasHolder || (len(p.Users) > 0 && p.keyProtected())
 }
 
-func (p *planner) keyProtected() bool { return hasProtection(p.Key) }
+func (p *planner) keyProtected() bool { return signetv1alpha1.IsProtected(p.Key) }
 
 // secretProtected reports whether the managed Secret is being deleted and
 // Signet's finalizer keeps it.
 func (p *planner) secretProtected() bool {
-	return p.ownsSecret() && !p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret)
+	return p.ownsSecret() && !p.Secret.DeletionTimestamp.IsZero() && signetv1alpha1.IsProtected(p.Secret)
 }
 
 // ownsSecret reports whether the observed Secret is the key's. One without material
@@ -82,7 +80,7 @@ func (p *planner) ownsSecret() bool {
 // type.
 func (p *planner) releasesSecret() bool {
 	return p.ownsSecret() ||
-		(p.Secret != nil && hasProtection(p.Secret) && p.releasesAll() && p.Secret.Type == signetv1alpha1.SecretType)
+		(p.Secret != nil && signetv1alpha1.IsProtected(p.Secret) && p.releasesAll() && p.Secret.Type == signetv1alpha1.SecretType)
 }
 
 // releasesPublic reports whether the observed ConfigMap is released with the key: the
@@ -91,14 +89,14 @@ func (p *planner) releasesPublic() bool {
 	if p.Public == nil || p.Key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
 		return false
 	}
-	return p.ownsPublic() || (hasProtection(p.Public) && p.releasesAll())
+	return p.ownsPublic() || (signetv1alpha1.IsProtected(p.Public) && p.releasesAll())
 }
 
 // mayReleaseCollected reports whether the finalizer is all that keeps a deleted
 // Secret of an earlier key. No binding relies on its bytes, or the spec consents.
 func (p *planner) mayReleaseCollected() bool {
 	return p.ownership == material.Collected && p.recordIsGone() && p.Secret.Type == signetv1alpha1.SecretType &&
-		!p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret) && (!p.HasHolder || p.consents()) && !p.terminating() && !p.releasesAll()
+		!p.Secret.DeletionTimestamp.IsZero() && signetv1alpha1.IsProtected(p.Secret) && (!p.HasHolder || p.consents()) && !p.terminating() && !p.releasesAll()
 }
 
 // lossReported reports whether status contains the loss of the Secret, or that it is
@@ -114,8 +112,4 @@ func (p *planner) lossReported() bool {
 func (p *planner) consents() bool {
 	trigger := p.Key.Trigger()
 	return p.lossReported() && trigger != "" && trigger != p.Key.Status.ObservedTrigger && !p.terminating()
-}
-
-func hasProtection(object metav1.Object) bool {
-	return slices.Contains(object.GetFinalizers(), signetv1alpha1.FinalizerProtection)
 }

@@ -99,7 +99,7 @@ func (p *planner) classifyCollected() (decided bool) {
 // keptByHolder reports whether bindings are all that prevents the release of a deleted
 // Secret of an earlier key.
 func (p *planner) keptByHolder() bool {
-	return p.HasHolder && !p.Secret.DeletionTimestamp.IsZero() && hasProtection(p.Secret)
+	return p.HasHolder && !p.Secret.DeletionTimestamp.IsZero() && signetv1alpha1.IsProtected(p.Secret)
 }
 
 // recordTriggers records the triggers that are present when a loss is first reported:
@@ -194,7 +194,7 @@ func (p *planner) classifyDeletion() (decided bool) {
 	name := p.Secret.Name
 	switch {
 	case p.Secret.DeletionTimestamp.IsZero():
-	case hasProtection(p.Secret):
+	case signetv1alpha1.IsProtected(p.Secret):
 		p.setFallback(status.Ready(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
 			"Secret %q is being deleted but is protected. It keeps working and is removed with the key. "+
 				"To replace it, move the bindings to another key and delete this one.", name)))

@@ -63,5 +63,5 @@ func isYoungerThanDeletion(binding *signetv1alpha1.SignatureBinding, key *signet
 // TerminatingUnprotected reports whether the key is being deleted and can no longer
 // be protected: an object that is being deleted accepts no new finalizer.
 func TerminatingUnprotected(key *signetv1alpha1.SignatureKey) bool {
-	return !key.DeletionTimestamp.IsZero() && !slices.Contains(key.Finalizers, signetv1alpha1.FinalizerProtection)
+	return !key.DeletionTimestamp.IsZero() && !signetv1alpha1.IsProtected(key)
 }

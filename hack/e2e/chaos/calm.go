@@ -137,7 +137,7 @@ func (t *tenant) makeWay(ctx context.Context, key *signetv1alpha1.SignatureKey, 
 	}
 	t.journal.note(t.namespace, "user: deletes Secret %s, which blocks its key", secret.Name)
 	deletes := secret.DeletionTimestamp.IsZero()
-	if isProtected(secret) {
+	if signetv1alpha1.IsProtected(secret) {
 		return client.IgnoreNotFound(t.strip(ctx, secret, deletes))
 	}
 	return client.IgnoreNotFound(t.client.Delete(ctx, secret))

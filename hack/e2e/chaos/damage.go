@@ -69,7 +69,7 @@ func (t *tenant) stripKey(ctx context.Context) error {
 // stripOne strips one of the objects that have the finalizer.
 func (t *tenant) stripOne(ctx context.Context, objects []client.Object) error {
 	chosen, deletes := t.dice.below(keyCount), t.dice.below(2) == 0
-	objects = slices.DeleteFunc(objects, func(object client.Object) bool { return !isProtected(object) })
+	objects = slices.DeleteFunc(objects, func(object client.Object) bool { return !signetv1alpha1.IsProtected(object) })
 	if len(objects) == 0 {
 		return nil
 	}
@@ -102,10 +102,6 @@ func (t *tenant) strip(ctx context.Context, object client.Object, deletes bool) 
 		return err
 	}
 	return t.client.Delete(ctx, object)
-}
-
-func isProtected(object client.Object) bool {
-	return slices.Contains(object.GetFinalizers(), signetv1alpha1.FinalizerProtection)
 }
 
 // edit writes a change, if the object is still as it was read.

@@ -56,7 +56,7 @@ func describeBinding(binding *signetv1alpha1.SignatureBinding) string {
 // lifeOf describes protection, deletion, owner and mark.
 func lifeOf(object client.Object) string {
 	text := ""
-	if isProtected(object) {
+	if signetv1alpha1.IsProtected(object) {
 		text += " +"
 	}
 	if !object.GetDeletionTimestamp().IsZero() {

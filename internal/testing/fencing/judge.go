@@ -42,11 +42,11 @@ func (j *judge) check(s *store, before, after client.Object) {
 
 func (j *judge) checkProtection(s *store, binding *signetv1alpha1.SignatureBinding) {
 	key := get[*signetv1alpha1.SignatureKey](s.objects, binding.Status.KeyName)
-	if key == nil || !isProtected(key) {
+	if key == nil || !signetv1alpha1.IsProtected(key) {
 		j.report("%s holds an API with key %s, which is gone or unprotected", binding.Name, binding.Status.KeyName)
 		return
 	}
-	if secret := get[*corev1.Secret](s.objects, key.EffectiveTargetName()); secret == nil || !isProtected(secret) {
+	if secret := get[*corev1.Secret](s.objects, key.EffectiveTargetName()); secret == nil || !signetv1alpha1.IsProtected(secret) {
 		j.report("%s holds an API with Secret %s, which is gone or unprotected", binding.Name, key.EffectiveTargetName())
 	}
 }
@@ -90,7 +90,7 @@ func (j *judge) checkRest(s *store) {
 // checkLeft checks that nothing is protected without a user.
 func (j *judge) checkLeft(s *store) {
 	for _, key := range all[*signetv1alpha1.SignatureKey](s.objects) {
-		if (isProtected(key) || key.DeletionTimestamp != nil) && !isUsed(s, key) {
+		if (signetv1alpha1.IsProtected(key) || key.DeletionTimestamp != nil) && !isUsed(s, key) {
 			// A Secret that was deleted while its key exists is kept with the key.
 			if secret := get[*corev1.Secret](s.objects, key.EffectiveTargetName()); secret == nil || secret.DeletionTimestamp == nil {
 				j.report("at rest, key %s is protected or being deleted without a user", key.Name)
@@ -98,7 +98,7 @@ func (j *judge) checkLeft(s *store) {
 		}
 	}
 	for _, secret := range all[*corev1.Secret](s.objects) {
-		if key := get[*signetv1alpha1.SignatureKey](s.objects, secret.Name); key == nil && isProtected(secret) {
+		if key := get[*signetv1alpha1.SignatureKey](s.objects, secret.Name); key == nil && signetv1alpha1.IsProtected(secret) {
 			j.report("at rest, Secret %s is protected without a key", secret.Name)
 		}
 	}
@@ -114,8 +114,4 @@ func isUsed(s *store, key *signetv1alpha1.SignatureKey) bool {
 	return slices.ContainsFunc(all[*signetv1alpha1.SignatureBinding](s.objects), func(binding *signetv1alpha1.SignatureBinding) bool {
 		return slots.UsesKey(binding, key)
 	})
-}
-
-func isProtected(object client.Object) bool {
-	return slices.Contains(object.GetFinalizers(), signetv1alpha1.FinalizerProtection)
 }
