@@ -107,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	result, err := r.newSession(ctx, request).reconcile()
 	switch {
 	case errors.Is(err, errBusy):
-		return ctrl.Result{}, nil // whoever is at work wakes the binding
+		return ctrl.Result{}, nil // the end of the work in progress wakes the binding
 	case errors.Is(err, errStale):
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	default:

@@ -237,7 +237,7 @@ func (f *fixture) refuseForHalfAMinute(t *testing.T) {
 }
 
 // The next leader finds out again that the key cannot be protected. The status reports it
-// already, but the rivals have been told nothing.
+// already, but nothing has woken the rivals.
 func TestRivalsOfAnUnprotectedKeyUnderTheNextLeader(t *testing.T) {
 	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour), claimant("rival", time.Minute, gen.WithSignatureHeader("X-Signature")))...)
 	f.refuseProtection(t)

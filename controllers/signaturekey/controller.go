@@ -97,7 +97,7 @@ func (r *Reconciler) reconcileKey(ctx context.Context, request ctrl.Request, key
 	if keyplan.NeedsReleasing(observation) {
 		endRelease, ok := r.beginRelease(request, &observation)
 		if !ok {
-			return ctrl.Result{}, nil // whoever decides now wakes the key
+			return ctrl.Result{}, nil // the end of the decision in progress wakes the key
 		}
 		defer endRelease()
 		if err := r.observeReleasing(ctx, &observation); err != nil {

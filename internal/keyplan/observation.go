@@ -62,8 +62,8 @@ type Observation struct {
 
 	// NamespaceTerminating reports whether the namespace is being deleted.
 	NamespaceTerminating bool
-	// Leaving reports whether Signet has been told to leave the namespace, which may
-	// stay: finalizers are removed, and nothing else is written.
+	// Leaving reports whether Signet is to leave the namespace, which may stay:
+	// finalizers are removed, and nothing else is written.
 	Leaving bool
 	// CreateRefused reports whether the API server has refused a create in this
 	// pass because the namespace is being deleted.

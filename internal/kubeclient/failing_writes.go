@@ -79,8 +79,8 @@ func (f *FailingWrites) Persisting(owner client.Object) status.Refusal {
 	return known.refusal
 }
 
-// Announce reports whether others must be told of the failing write of the owner: once,
-// when it is first to be reported.
+// Announce reports whether the failing write of the owner must be announced to others:
+// once, when it is first to be reported.
 func (f *FailingWrites) Announce(owner client.Object) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,7 +93,7 @@ func (f *FailingWrites) Announce(owner client.Object) bool {
 }
 
 // Forget records that all writes on behalf of the owner have succeeded, or that it is
-// gone. It reports whether others have been told that one fails.
+// gone. It reports whether the failing write was announced.
 func (f *FailingWrites) Forget(owner types.NamespacedName) (announced bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -132,8 +132,8 @@ func (c *Cache) State(namespace string) State {
 func (c *Cache) IsServed(namespace string) bool { return c.State(namespace).Served }
 
 // Subscribe adds a function that is called when a namespace is served and the event
-// handlers have been told of its objects, and when it is no longer served: before and
-// after they are told that its objects are gone. It must not block.
+// handlers have received its objects, and when it is no longer served: before and after
+// they receive the deletion of its objects. It must not block.
 func (c *Cache) Subscribe(changed func(namespace string, served bool)) {
 	if c == nil {
 		return

@@ -39,7 +39,7 @@ func TestServesWhatCanBeServed(t *testing.T) {
 		t.Fatal("the cache has not started")
 	}
 	if !told.isServed("a") || !told.has("a/orders") {
-		t.Error("the handlers have not been told of namespace a")
+		t.Error("the handlers have not received the objects of namespace a")
 	}
 	var found signetv1alpha1.SignatureKeyList
 	if err := served.List(t.Context(), &found); err != nil {
@@ -79,7 +79,7 @@ func TestTakesUpANamespaceThatIsBack(t *testing.T) {
 		t.Error(diff)
 	}
 	if !told.has("b/orders") || !told.has("b/payments") {
-		t.Error("the handlers have not been told of namespace b")
+		t.Error("the handlers have not received the objects of namespace b")
 	}
 }
 
@@ -91,7 +91,7 @@ func TestLeavesANamespaceThatIsLost(t *testing.T) {
 	served.Recheck("b")
 	eventually(t, "namespace b is not served", func() bool { return !told.isServed("b") })
 	if told.has("b/orders") || told.has("b/payments") || !told.has("a/orders") {
-		t.Error("the handlers have not been told that the objects of namespace b, and only these, are gone")
+		t.Error("the handlers have not received the deletion of the objects of namespace b, and of no others")
 	}
 	if got := served.State("b"); got.Served || got.Problem != "its RoleBinding is gone" {
 		t.Errorf("state %+v", got)
@@ -99,7 +99,7 @@ func TestLeavesANamespaceThatIsLost(t *testing.T) {
 	server.set(func(c *fakeCluster) { delete(c.problems, "b") })
 	eventually(t, "namespace b is served again", func() bool { clock.Step(maxRetryInterval); return told.isServed("b") })
 	if !told.has("b/invoices") || told.has("b/orders") {
-		t.Error("the handlers have not been told what is in namespace b now")
+		t.Error("the handlers have not received what is in namespace b now")
 	}
 }
 

@@ -75,8 +75,8 @@ func (c *fakeCluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-// recorder records the keys that a handler has been told of, and what subscribers are
-// told.
+// recorder records the keys that a handler has received, and what subscribers are
+// called with.
 type recorder struct {
 	mu     sync.Mutex
 	keys   map[string]bool

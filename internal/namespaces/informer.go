@@ -46,7 +46,7 @@ func (i *informer) AddEventHandler(handler toolscache.ResourceEventHandler) (too
 	return i.AddEventHandlerWithOptions(handler, toolscache.HandlerOptions{})
 }
 
-// AddEventHandlerWithResyncPeriod adds a handler that is told of all objects
+// AddEventHandlerWithResyncPeriod adds a handler that receives all objects
 // repeatedly.
 func (i *informer) AddEventHandlerWithResyncPeriod(handler toolscache.ResourceEventHandler, period time.Duration) (toolscache.ResourceEventHandlerRegistration, error) {
 	return i.AddEventHandlerWithOptions(handler, toolscache.HandlerOptions{ResyncPeriod: &period})
@@ -131,7 +131,7 @@ func (r *registration) attach(of *instance) error {
 	return nil
 }
 
-// HasSynced reports whether the handler has been told of all objects in the namespaces
+// HasSynced reports whether the handler has received all objects in the namespaces
 // that are served.
 func (r *registration) HasSynced() bool {
 	r.informer.mu.Lock()
@@ -150,7 +150,7 @@ func (r *registration) HasSyncedChecker() toolscache.DoneChecker {
 }
 
 // connect adds the handlers to a namespace that is served now, and returns what
-// reports whether they have been told of its objects.
+// reports whether they have received its objects.
 func (i *informer) connect(of *instance) ([]toolscache.InformerSynced, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

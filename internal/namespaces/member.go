@@ -242,8 +242,8 @@ func (m *member) fill(ctx context.Context, created *instance) string {
 	}
 }
 
-// publish lets the namespace be read, and waits until the event handlers have been
-// told of its objects.
+// publish lets the namespace be read, and waits until the event handlers have
+// received its objects.
 func (m *member) publish(ctx context.Context, created *instance) string {
 	m.mu.Lock()
 	m.served, m.state = created, State{Served: true}

@@ -45,7 +45,7 @@ func (c *Cache) RoleBinding(ctx context.Context, namespace string) *rbacv1.RoleB
 	return found
 }
 
-// IsLeaving reports whether Signet has been told to leave the namespace.
+// IsLeaving reports whether Signet is to leave the namespace: its RoleBinding is being deleted.
 func (c *Cache) IsLeaving(ctx context.Context, namespace string) bool {
 	found := c.RoleBinding(ctx, namespace)
 	return found != nil && !found.DeletionTimestamp.IsZero()

@@ -67,7 +67,7 @@ func (c *ClaimCache) WriteKey(namespace, key string, waiter Waiter) (end func(),
 	}
 	return func() {
 		entry.mu.Lock()
-		delete(entry.keys, key) // whoever comes next gets another gate
+		delete(entry.keys, key) // the next writer gets another gate
 		entry.mu.Unlock()
 		leave()
 	}, true

@@ -8,8 +8,8 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// The gates of decisions and of keys admit one at a time, and call once whoever found
-// them closed.
+// The gates of decisions and of keys admit one at a time, and call exactly once a
+// waiter that found them closed.
 func TestGates(t *testing.T) {
 	for name, enter := range map[string]func(*slots.ClaimCache, string, slots.Waiter) (func(), bool){
 		"decisions about a namespace": func(c *slots.ClaimCache, name string, waiter slots.Waiter) (func(), bool) {

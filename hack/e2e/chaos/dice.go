@@ -9,7 +9,7 @@ import (
 )
 
 // dice are a seeded source of decisions for several goroutines. The same seed gives
-// the same decisions in the same order, whoever takes them.
+// the same decisions in the same order, whichever goroutine asks.
 type dice struct {
 	mu   sync.Mutex
 	rand *rand.Rand
