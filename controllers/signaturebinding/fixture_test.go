@@ -118,7 +118,7 @@ func (f *fixture) updateStatus(ctx context.Context, c client.Client, sub string,
 	if len(f.fates) > 0 {
 		next, f.fates = f.fates[0], f.fates[1:]
 	}
-	sent := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	sent := kubeclient.Copy(object)
 	write := func(object client.Object) error { return c.SubResource(sub).Update(ctx, object, options...) }
 	timeout := apierrors.NewTimeoutError("no answer", 0)
 	switch next {

@@ -123,7 +123,7 @@ func readObject[T any, P interface {
 	if err != nil {
 		return nil, err
 	}
-	return kubeclient.Newest(s.Written, object).DeepCopyObject().(P), nil //nolint:forcetypeassert // a copy has the type of the original
+	return kubeclient.Copy(kubeclient.Newest(s.Written, object)), nil
 }
 
 func readLive[T any, P interface {
@@ -146,7 +146,7 @@ func readLive[T any, P interface {
 // addFinalizer adds the finalizer to an object. The data of the Secret must not appear
 // in the error.
 func (s *session) addFinalizer(object client.Object, secret *corev1.Secret) error {
-	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	before := kubeclient.Copy(object)
 	controllerutil.AddFinalizer(object, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	return s.written(s.Client.Patch(s.ctx, object, patch), object, secret)
@@ -155,7 +155,7 @@ func (s *session) addFinalizer(object client.Object, secret *corev1.Secret) erro
 // moveFence changes an object that carries the finalizer already, so that a removal
 // that was decided on an earlier version fails.
 func (s *session) moveFence(object client.Object, secret *corev1.Secret) error {
-	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	before := kubeclient.Copy(object)
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if key, ok := object.(*signetv1alpha1.SignatureKey); ok {
 		key.Status.FencingToken++
@@ -169,7 +169,7 @@ func (s *session) moveFence(object client.Object, secret *corev1.Secret) error {
 // returns its error.
 func (s *session) written(err error, object client.Object, secret *corev1.Secret) error {
 	if err == nil {
-		s.Written.Store(object.DeepCopyObject().(client.Object)) //nolint:forcetypeassert // a copy has the type of the original
+		s.Written.Store(kubeclient.Copy(object))
 		return nil
 	}
 	stale := apierrors.IsNotFound(err)

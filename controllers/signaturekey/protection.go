@@ -102,7 +102,7 @@ func (r *Reconciler) removeKeyProtection(ctx context.Context, done *outcome) err
 
 // removeOrphanProtection removes the finalizer of an object without a key.
 func (r *Reconciler) removeOrphanProtection(ctx context.Context, object client.Object) error {
-	after := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	after := kubeclient.Copy(object)
 	controllerutil.RemoveFinalizer(after, signetv1alpha1.FinalizerProtection)
 	patch := client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); client.IgnoreNotFound(err) != nil {

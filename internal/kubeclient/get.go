@@ -27,3 +27,8 @@ func GetOrNil[T any, P interface {
 	}
 	return object, nil
 }
+
+// Copy returns a deep copy of the object, of the same type.
+func Copy[T client.Object](object T) T {
+	return object.DeepCopyObject().(T) //nolint:forcetypeassert // a copy has the type of the original
+}

@@ -12,6 +12,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/chaos/judge"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 // deleteSecret deletes a managed Secret. If its key is bound, it stays.
@@ -106,7 +107,7 @@ func (t *tenant) strip(ctx context.Context, object client.Object, deletes bool) 
 
 // edit writes a change, if the object is still as it was read.
 func (t *tenant) edit(ctx context.Context, object client.Object, change func()) error {
-	before := object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
+	before := kubeclient.Copy(object)
 	change()
 	return t.client.Patch(ctx, object, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 }

@@ -185,7 +185,7 @@ func (m *manager) lose(t *task) *write {
 	var late *write
 	if !t.applied {
 		copied := *t.sent
-		copied.object = clone(t.sent.object)
+		copied.object = kubeclient.Copy(t.sent.object)
 		late = &copied
 	}
 	t.reply <- apierrors.NewTimeoutError("no answer", 0)
@@ -274,7 +274,7 @@ func (r reader) Get(_ context.Context, key client.ObjectKey, object client.Objec
 	if found == nil {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: fmt.Sprintf("%T", object)}, key.Name)
 	}
-	reflect.ValueOf(object).Elem().Set(reflect.ValueOf(clone(found)).Elem())
+	reflect.ValueOf(object).Elem().Set(reflect.ValueOf(kubeclient.Copy(found)).Elem())
 	return nil
 }
 

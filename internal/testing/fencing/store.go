@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 // objectName identifies an object of a kind.
@@ -63,12 +64,12 @@ func (s *store) apply(w *write) (client.Object, error) {
 		if current != nil {
 			return nil, apierrors.NewAlreadyExists(resource, name.name)
 		}
-		return s.create(clone(w.object)), nil
+		return s.create(kubeclient.Copy(w.object)), nil
 	}
 	if current == nil {
 		return nil, apierrors.NewNotFound(resource, name.name)
 	}
-	next := clone(w.object)
+	next := kubeclient.Copy(w.object)
 	if w.patch != nil {
 		var err error
 		if next, err = merged(current, w.patch); err != nil {
@@ -90,14 +91,14 @@ func (s *store) apply(w *write) (client.Object, error) {
 func separate(current, next client.Object, status bool) client.Object {
 	switch next := next.(type) {
 	case *signetv1alpha1.SignatureKey:
-		kept := clone(current).(*signetv1alpha1.SignatureKey) //nolint:forcetypeassert // the same name
+		kept := kubeclient.Copy(current).(*signetv1alpha1.SignatureKey) //nolint:forcetypeassert // the same name
 		if status {
 			kept.Status = next.Status
 			return kept
 		}
 		next.Status = kept.Status
 	case *signetv1alpha1.SignatureBinding:
-		kept := clone(current).(*signetv1alpha1.SignatureBinding) //nolint:forcetypeassert // the same name
+		kept := kubeclient.Copy(current).(*signetv1alpha1.SignatureBinding) //nolint:forcetypeassert // the same name
 		if status {
 			kept.Status = next.Status
 			return kept
@@ -122,11 +123,11 @@ func (s *store) put(current, next client.Object) client.Object {
 	next.SetResourceVersion(strconv.Itoa(s.versions))
 	if next.GetDeletionTimestamp() != nil && len(next.GetFinalizers()) == 0 {
 		s.remove(current)
-		return clone(next)
+		return kubeclient.Copy(next)
 	}
 	s.objects[nameOf(next)] = next
 	s.changed(current, next)
-	return clone(next)
+	return kubeclient.Copy(next)
 }
 
 // delete is what a user, or the garbage collector, does.
@@ -138,7 +139,7 @@ func (s *store) delete(object client.Object) {
 		s.remove(object)
 		return
 	}
-	next := clone(object)
+	next := kubeclient.Copy(object)
 	next.SetDeletionTimestamp(&metav1.Time{Time: s.now})
 	s.put(object, next)
 }
@@ -183,10 +184,6 @@ func all[T client.Object](o objects) []T {
 		}
 	}
 	return found
-}
-
-func clone(object client.Object) client.Object {
-	return object.DeepCopyObject().(client.Object) //nolint:forcetypeassert // a copy has the type of the original
 }
 
 // merged returns the object with a JSON merge patch.

@@ -14,6 +14,7 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/hack/e2e/chaos/judge"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/testing/gen"
 )
@@ -44,7 +45,7 @@ func (s *story) put(objects ...client.Object) {
 		s.now = s.now.Add(time.Second)
 		s.judge.Observe(judge.Revision{
 			Number: s.number, Time: s.now, Namespace: object.GetNamespace(), Name: object.GetName(),
-			Object: object.DeepCopyObject().(client.Object), //nolint:forcetypeassert // a copy has the type of the original
+			Object: kubeclient.Copy(object),
 		})
 	}
 }
