@@ -6,5 +6,4 @@
 // Controllers and webhooks look up related objects with them instead of listing a
 // namespace: the keys of a source Secret (KeySource) or of a managed Secret
 // (KeySecretName). The bindings of a slot or of a key are in the claims (package slots).
-// KeyNames is the only place that decides which keys a binding names.
 package index

@@ -37,23 +37,6 @@ func Setup(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
-// KeyNames returns the names of the keys that a binding names, each once: the
-// effective key first, then that of the spec, then the previous keys.
-func KeyNames(binding *signetv1alpha1.SignatureBinding) []string {
-	names := make([]string, 0, 2+len(binding.Status.PreviousKeys))
-	add := func(name string) {
-		if name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	add(binding.Status.KeyName)
-	add(binding.Spec.KeyRef.Name)
-	for i := range binding.Status.PreviousKeys {
-		add(binding.Status.PreviousKeys[i].Name)
-	}
-	return names
-}
-
 func sourceOf(object client.Object) []string {
 	key, ok := object.(*signetv1alpha1.SignatureKey)
 	if !ok {

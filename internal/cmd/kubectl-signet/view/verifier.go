@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/index"
 )
 
 // MountRoot is the folder in which the printed setup mounts keys. Any folder works.
@@ -40,7 +39,7 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 		RequiredHeaders: slices.Sorted(slices.Values(binding.Spec.SignedHeaders)),
 		Mounts:          []Mount{},
 	}
-	for _, name := range index.KeyNames(binding) {
+	for _, name := range keyNames(binding) {
 		for j := range keys {
 			if keys[j].Name == name {
 				verifier.Mounts = append(verifier.Mounts, mountOf(&keys[j]))
@@ -48,6 +47,23 @@ func verifierOf(binding *signetv1alpha1.SignatureBinding, keys []signetv1alpha1.
 		}
 	}
 	return verifier
+}
+
+// keyNames returns the names of the keys that a binding names, each once: the
+// effective key first, then that of the spec, then the previous keys.
+func keyNames(binding *signetv1alpha1.SignatureBinding) []string {
+	names := make([]string, 0, 2+len(binding.Status.PreviousKeys))
+	add := func(name string) {
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	add(binding.Status.KeyName)
+	add(binding.Spec.KeyRef.Name)
+	for i := range binding.Status.PreviousKeys {
+		add(binding.Status.PreviousKeys[i].Name)
+	}
+	return names
 }
 
 func mountOf(key *signetv1alpha1.SignatureKey) Mount {

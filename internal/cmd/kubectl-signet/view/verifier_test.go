@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package index
+package view
 
 import (
 	"testing"
@@ -29,8 +29,8 @@ func TestKeyNames(t *testing.T) {
 			for _, name := range test.previous {
 				binding.Status.PreviousKeys = append(binding.Status.PreviousKeys, signetv1alpha1.PreviousKey{Name: name})
 			}
-			if diff := cmp.Diff(test.want, KeyNames(binding)); diff != "" {
-				t.Errorf("KeyNames (-want +got):\n%s", diff)
+			if diff := cmp.Diff(test.want, keyNames(binding)); diff != "" {
+				t.Errorf("keyNames (-want +got):\n%s", diff)
 			}
 		})
 	}
