@@ -89,7 +89,7 @@ func TestWorkflowRunsCI(t *testing.T) {
 	body := find(`(?ms)^tests\(\) \{$(.*?)^\}$`, string(script))
 	g.Expect(body).To(HaveLen(1))
 	g.Expect(find(`(?m)^  part ([a-z-]+)$`, body[0])).
-		To(ConsistOf("controlplane", "test", "test-interop", "test-gateways", "test-verifiers", "test-prometheus"))
+		To(ConsistOf("controlplane", "test", "test-interop", "test-gateways", "test-verifiers", "test-servers", "test-prometheus"))
 }
 
 // find returns what the group of the pattern matches.

@@ -3,9 +3,11 @@
 package distribution
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,7 +68,10 @@ func TestChartIsTheKustomizations(t *testing.T) {
 			withoutAlerts(want)
 			onOneLine(want, got)
 			inlineNamespaces(g, want)
-			g.Expect(cmp.Diff(want, got)).To(BeEmpty())
+			g.Expect(slices.Sorted(maps.Keys(got))).To(Equal(slices.Sorted(maps.Keys(want))))
+			for identity := range want {
+				g.Expect(cmp.Diff(want[identity], got[identity])).To(BeEmpty(), identity)
+			}
 		})
 	}
 }
@@ -141,7 +146,11 @@ func inlineNamespaces(g *WithT, objects map[string]*unstructured.Unstructured) {
 			continue
 		}
 		program := container(g, object)
-		delete(program, "env")
+		variables, _ := program["env"].([]any)
+		program["env"] = slices.DeleteFunc(variables, func(variable any) bool {
+			_, inlined := lists["$("+variable.(map[string]any)["name"].(string)+")"]
+			return inlined
+		})
 		flags := program["args"].([]any)
 		for i, flag := range flags {
 			for reference, list := range lists {
