@@ -95,7 +95,9 @@ func (s *session) observeUnprotected(namespace, name string) (*protectionTarget,
 		return target, nil
 	}
 	at.Name = key.PublicConfigMapName()
-	target.public, err = readObject[corev1.ConfigMap](s, at)
+	if target.public, err = readObject[corev1.ConfigMap](s, at); err == nil && !material.Publishes(target.public.Data, key.Status.KeyID) {
+		err = errStale // a late write has changed it: the controller of keys corrects that
+	}
 	return target, err
 }
 

@@ -33,6 +33,8 @@ type outcome struct {
 	// nameTaken reports whether a create has found an object that the caches do not
 	// show: what it is, a live read of the next reconcile finds out.
 	nameTaken bool
+	// fenced reports whether no write has been made but those that outdate late ones.
+	fenced bool
 	// gone reports whether the key no longer exists, and has no status to write.
 	gone bool
 }
@@ -69,6 +71,9 @@ func (r *Reconciler) planAndApply(ctx context.Context, o keyplan.Observation) (k
 // was observed, or that the write before it was acknowledged with.
 func (r *Reconciler) apply(ctx context.Context, o keyplan.Observation, plan keyplan.Plan) (outcome, error) {
 	done := outcome{key: o.Key, secret: o.Secret, public: o.Public}
+	if err := r.fence(ctx, o, plan, &done); err != nil || done.fenced {
+		return done, err
+	}
 	if err := r.writePublicBefore(ctx, plan.Public, &done); err != nil {
 		return done, err
 	}
@@ -138,6 +143,9 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 	} else {
 		if err := r.Client.Create(ctx, desired); err != nil {
 			done.nameTaken = apierrors.IsAlreadyExists(err)
+			if kubeclient.IsUnsettled(err) {
+				r.sent.store(done.key, plan.Desired)
+			}
 			return kubeclient.FailedWrite(kubeclient.VerbCreate, err, desired)
 		}
 		r.Written.Store(desired)
@@ -153,6 +161,7 @@ func (r *Reconciler) patchSecret(ctx context.Context, before, after *corev1.Secr
 	defer cancel()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); err != nil {
+		r.unsettled.Record(before, err)
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, after, before)
 	}
 	r.keepWritten(after)

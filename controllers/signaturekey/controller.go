@@ -55,6 +55,9 @@ type Reconciler struct {
 	// refusedWrites are those of a key's objects, and refusedStatuses those of its
 	// status.
 	refusedWrites, refusedStatuses *kubeclient.FailingWrites
+	sent                           *sentSecrets
+	// unsettled are the writes of Secrets and statuses whose outcome is unknown.
+	unsettled *kubeclient.UnsettledWrites
 }
 
 // Reconcile brings one key closer to its desired state. Nobody else writes its objects

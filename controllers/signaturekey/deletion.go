@@ -39,9 +39,8 @@ type orphans struct {
 func (r *Reconciler) reconcileDeleted(ctx context.Context, key types.NamespacedName) (ctrl.Result, error) {
 	r.liveReads.forget(key)
 	r.rotations.forget(key)
-	r.refusedWrites.Forget(key)
-	r.refusedStatuses.Forget(key)
-	r.Written.Forget(&signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})
+	r.sent.forget(key)
+	r.forgetWrites(&signetv1alpha1.SignatureKey{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}})
 	left, err := r.observeOrphans(ctx, key)
 	if err != nil || len(left.secrets)+len(left.collected)+len(left.public) == 0 {
 		return ctrl.Result{}, err

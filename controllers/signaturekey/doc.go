@@ -30,8 +30,9 @@
 //   - whether the namespace is being deleted
 //   - memory of this process: responses to own writes that the caches do not show yet
 //     (kubeclient/written.go), answers of live reads (live_read_cache.go), since when
-//     rotations have been watched (rotation_clock.go), and since when writes fail
-//     (kubeclient/failing_writes.go)
+//     rotations have been watched (rotation_clock.go), since when writes fail
+//     (kubeclient/failing_writes.go), and what may still take effect late (fence.go,
+//     sent_secrets.go)
 //
 // # Outputs
 //

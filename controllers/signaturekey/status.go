@@ -26,6 +26,8 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 		// It may be our own, from a create whose response was lost.
 		r.liveReads.storeSecret(o.Key, o.GoneUID, true)
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
+	case done.fenced && applyErr == nil:
+		return ctrl.Result{RequeueAfter: keyplan.StepInterval}, nil
 	}
 	if o.Refusal = r.recordWrites(o.Key, applyErr); applyErr != nil {
 		plan = r.planOfFailure(o, plan, done)
@@ -83,13 +85,22 @@ func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.Signat
 	}
 	after := key.DeepCopy()
 	after.Status = planned
-	patch := client.MergeFromWithOptions(key, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, after, patch); err != nil {
-		err = kubeclient.FailedStatusWrite(kubeclient.VerbPatch, err, key)
+	if err := r.patchKeyStatus(ctx, key, after); err != nil {
 		r.recorder.RecordFailedWrite(ctx, key, r.refusedStatuses, err)
 		return err
 	}
 	r.refusedStatuses.Forget(client.ObjectKeyFromObject(key))
+	return nil
+}
+
+// patchKeyStatus writes the differences in the key's status, if the key is still as it
+// was observed.
+func (r *Reconciler) patchKeyStatus(ctx context.Context, before, after *signetv1alpha1.SignatureKey) error {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, after, patch); err != nil {
+		r.unsettled.Record(before, err)
+		return kubeclient.FailedStatusWrite(kubeclient.VerbPatch, err, before)
+	}
 	r.Written.Store(after)
 	return nil
 }

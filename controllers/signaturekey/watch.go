@@ -64,6 +64,7 @@ func (r *Reconciler) Prepare(recorder events.Recorder) {
 	r.recorder, r.queue = recorder, &kubeclient.Enqueuer{}
 	r.liveReads, r.rotations = newLiveReadCache(r.Clock), newRotationClock(r.Clock)
 	r.refusedWrites, r.refusedStatuses = kubeclient.NewFailingWrites(r.Clock), kubeclient.NewFailingWrites(r.Clock)
+	r.unsettled, r.sent = kubeclient.NewUnsettledWrites(), newSentSecrets()
 	r.claims().Subscribe(func(namespace string, change slots.Change) {
 		for _, name := range change.Keys {
 			r.queue.Add(namespace, name)

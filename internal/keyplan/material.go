@@ -67,7 +67,7 @@ func (p *planner) mayCreate() (bool, error) {
 // that of a new key is, not taken for another client's.
 func (p *planner) forgetRecord() (decided bool) {
 	p.plan.Status.SecretUID, p.plan.Status.Versions = "", nil
-	p.requeueAfter(stepInterval)
+	p.requeueAfter(StepInterval)
 	return true
 }
 
@@ -105,7 +105,7 @@ func (p *planner) generate() error {
 	}
 	p.next = set
 	if p.Key.RotationInterval() > 0 {
-		p.requeueAfter(stepInterval) // to find out when to renew it
+		p.requeueAfter(StepInterval) // to find out when to renew it
 	}
 	reason, how := eventGenerated, "Generated new material"
 	if p.supplied.Complete() {
@@ -124,7 +124,7 @@ func (p *planner) applyModified() error {
 		return fmt.Errorf("take modified material: %w", err)
 	}
 	p.current = renamed
-	p.requeueAfter(stepInterval)
+	p.requeueAfter(StepInterval)
 	p.change = &status.Event{Type: corev1.EventTypeWarning, Reason: eventMaterialModified, Message: fmt.Sprintf(
 		"Another client changed the data of Secret %q. It is in use as version %s. Change the source or use spec.rotation instead.",
 		p.Secret.Name, renamed.Active.ID)}
@@ -162,7 +162,7 @@ func (p *planner) rotate(set *material.Set) error {
 	p.next, p.change = outcome.Set, eventOf(before, outcome)
 	p.requeueAfter(outcome.Again)
 	if outcome.Step != material.NoStep && outcome.Again == 0 {
-		p.requeueAfter(stepInterval)
+		p.requeueAfter(StepInterval)
 	}
 	return nil
 }

@@ -27,6 +27,9 @@ type Observation struct {
 	// SecretLive reports whether Secret, or its absence, is the answer of a live
 	// read.
 	SecretLive bool
+	// SecretSent reports whether Secret has the bytes of one that this process has sent
+	// to create for the key, without an acknowledgment: no other client knows them.
+	SecretSent bool
 	// GoneUID is a UID of a managed Secret that a live read has shown to be gone, so
 	// that it need not be read again.
 	GoneUID string

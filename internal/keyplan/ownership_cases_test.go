@@ -24,6 +24,8 @@ const (
 var (
 	// otherSet has other values under the ID on record.
 	otherSet = testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) })
+	// sentSet is another version.
+	sentSet = testSet(func(s *material.Set) { s.Active.ID, s.Active.Secret = "sent-id", material.Bytes(otherSecret) })
 	// replacement is a Secret with another UID than the one on record.
 	replacement  = gen.WithUID("replacement-uid")
 	collected    = gen.SecretFunc(func(s *corev1.Secret) { s.OwnerReferences[0].UID = "earlier-uid" })
@@ -166,6 +168,22 @@ var ownershipCases = map[string]planCase{
 			Terminal: true,
 			Status:   statusOf(stalled(testNow, signetv1alpha1.ReasonSecretOwnedByOther, unproven), notBound(earlier), recording(activeSet)),
 			Events:   []event{warning(signetv1alpha1.ReasonSecretOwnedByOther, unproven)},
+		},
+	},
+	"a Secret that this process has created late is adopted by an unbound key": {
+		observation: Observation{
+			Key: readyKey(activeSet), GoneUID: secretUID, SecretSent: true, Secret: testSecret(testKey(), sentSet, replacement),
+		},
+		want: Plan{
+			RotationState: sentSet.RotationState(),
+			Status:        statusOf(ready(earlier), notBound(earlier), settled(earlier, sentSet.Active.ID), showing(sentSet), replacedUID),
+		},
+	},
+	"a Secret that this process has created late is a loss for a bound key": {
+		observation: with(lostTo(testSecret(testKey(), sentSet, replacement)), func(o *Observation) { o.SecretSent = true }),
+		want: Plan{
+			Status: statusOf(lostNow(replaced), boundToShop(earlier), recording(activeSet), observed("", "")),
+			Events: []event{warning(signetv1alpha1.ReasonSecretLost, replaced)},
 		},
 	},
 	"a Secret that a status without UIDs describes is put on record": {

@@ -20,9 +20,9 @@ const LiveReadInterval = time.Minute
 // claim cache has taken it in.
 const unsettledInterval = time.Second
 
-// stepInterval is the time to the next pass if that may have another step to take. No
+// StepInterval is the time to the next pass if that may have another step to take. No
 // watch wakes the key: its own writes are no news to it.
-const stepInterval = time.Millisecond
+const StepInterval = time.Millisecond
 
 // Plan is what to do about a key: writes in the order of the fields, then the
 // status and the events.

@@ -159,7 +159,7 @@ var publicCases = map[string]planCase{
 			Secret:        write(pairSecret(pairOver), pairSecret(pairDropped)),
 			Status:        statusOf(readyWith(pairDropped), settled(testNow, "active-id")),
 			Events:        []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
-			RequeueAfter:  stepInterval,
+			RequeueAfter:  StepInterval,
 		},
 	},
 	"a public ConfigMap that has changed is repaired": {

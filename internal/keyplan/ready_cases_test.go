@@ -87,7 +87,7 @@ var generationCases = map[string]planCase{
 	},
 	"an unbound key whose Secret is gone forgets it first": {
 		observation: Observation{Key: readyKey(activeSet), SecretLive: true},
-		want:        Plan{Status: statusOf(ready(earlier), notBound(earlier), observed("", "")), RequeueAfter: stepInterval},
+		want:        Plan{Status: statusOf(ready(earlier), notBound(earlier), observed("", "")), RequeueAfter: StepInterval},
 	},
 	"an unbound key whose Secret is gone gets new material": {
 		observation: Observation{Key: testKey(withStatus(ready(earlier), notBound(earlier)))},
@@ -460,7 +460,7 @@ var lossCases = map[string]planCase{
 			Protection:   RemoveKeyProtection,
 			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(testNow), observed("before", "")),
 			Events:       []event{unusedEvent},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"forgotten material is generated again": {
@@ -577,7 +577,7 @@ var deletionCases = map[string]planCase{
 			Status: statusOf(readyWith(renamedSet), stalled(testNow, signetv1alpha1.ReasonSecretTerminating, secretUnprotects),
 				settled(earlier, drawnID(1)), boundToShop(earlier)),
 			Events:       []event{warning(eventMaterialModified, modifiedMessage), warning(signetv1alpha1.ReasonSecretTerminating, secretUnprotects)},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"an unprotected Secret of a bound key that is deleted must be saved": {
@@ -667,7 +667,7 @@ var adoptionCases = map[string]planCase{
 			Secret:       write(testSecret(testKey(), activeSet, modified), testSecret(testKey(), renamedSet)),
 			Status:       statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
 			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"modified bytes are followed even if their checksum is right": {
@@ -676,7 +676,7 @@ var adoptionCases = map[string]planCase{
 			Secret:       write(testSecret(testKey(), testSet(func(s *material.Set) { s.Active.Secret = material.Bytes(otherSecret) })), testSecret(testKey(), renamedSet)),
 			Status:       statusOf(readyWith(renamedSet), settled(earlier, drawnID(1))),
 			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"modified bytes are not adopted": {

@@ -184,7 +184,7 @@ var rotationCases = map[string]planCase{
 			RotationState: overSet.RotationState(), Secret: write(secretOf(overSet), secretOf(droppedSet)),
 			Status:       statusOf(readyWith(droppedSet), settled(testNow, "active-id")),
 			Events:       []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"a new revoke trigger replaces everything at once": {
@@ -200,7 +200,7 @@ var rotationCases = map[string]planCase{
 					"and no other version is accepted. Requests may fail until backends have read it."),
 				normal(signetv1alpha1.ReasonSettled, "Version 04040404040404040404040404040404 signs. No other version is accepted."),
 			},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"a trigger has nothing to renew if both components are supplied": {
@@ -211,7 +211,7 @@ var rotationCases = map[string]planCase{
 			RotationState: activeSet.RotationState(), Secret: write(secretOf(activeSet), secretOf(testSet(noting("again", "")))),
 			Status:       statusOf(readyWith(testSet(noting("again", ""))), notRotating(earlier, signetv1alpha1.ReasonNothingToRotate, bothSupplied)),
 			Events:       []event{warning(signetv1alpha1.ReasonNothingToRotate, bothSupplied)},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"a schedule has nothing to renew if both components are supplied": {
@@ -276,7 +276,7 @@ var rotationCases = map[string]planCase{
 			Secret:       write(testSecret(testKey(), dueSet, modifiedNext), secretOf(renamedNext)),
 			Status:       statusOf(readyWith(renamedNext), rotatingAs(earlier, signetv1alpha1.ReasonStaged, renamedMessage)),
 			Events:       []event{warning(eventMaterialModified, modifiedMessage)},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 	"a supplied component that changes back calls the rotation off": {
@@ -288,7 +288,7 @@ var rotationCases = map[string]planCase{
 			RotationState: dueSet.RotationState(), Secret: write(secretOf(dueSet), secretOf(activeSet)),
 			Status:       statusOf(readyWith(activeSet), settled(testNow, "active-id")),
 			Events:       []event{normal(signetv1alpha1.ReasonSettled, "Version active-id signs. No other version is accepted.")},
-			RequeueAfter: stepInterval,
+			RequeueAfter: StepInterval,
 		},
 	},
 }

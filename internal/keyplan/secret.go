@@ -115,6 +115,8 @@ func (p *planner) recordTriggers() {
 // bound key puts it into force.
 func (p *planner) classifyUnproven() (decided bool, err error) {
 	switch {
+	case !p.mustKeepMaterial() && p.SecretSent:
+		return p.adopt()
 	case !p.mustKeepMaterial():
 		return p.block(status.Stalled(signetv1alpha1.ReasonSecretOwnedByOther, fmt.Sprintf(
 			"Secret %q is not the one that this key had: that one is gone, and nothing proves that Signet wrote this one. "+

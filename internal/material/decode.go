@@ -34,7 +34,7 @@ const (
 // Decode reads the data of a managed Secret. It ignores unknown keys of the data.
 // Its errors are ErrModified and ErrBroken.
 func Decode(data map[string][]byte) (*Set, error) {
-	r := &reader{data: data, sound: string(data[dataChecksum]) == checksum(data)}
+	r := &reader{data: data, sound: string(data[dataChecksum]) == Checksum(data)}
 	set := &Set{
 		Type:          signetv1alpha1.KeyType(data[dataType]),
 		Algorithm:     signetv1alpha1.KeyAlgorithm(data[dataAlgorithm]),

@@ -75,7 +75,7 @@ func (s *Set) Encode() map[string][]byte {
 	if s.Previous != nil {
 		s.Previous.encode(data, prefixPrevious)
 	}
-	data[dataChecksum] = []byte(checksum(data))
+	data[dataChecksum] = []byte(Checksum(data))
 	if s.Type == signetv1alpha1.KeyTypeBasic {
 		data[dataUsername] = slices.Clone(s.Active.Key)
 		data[dataPassword] = slices.Clone(s.Active.Secret)
@@ -96,9 +96,9 @@ func (v *Version) encode(data map[string][]byte, prefix string) {
 	}
 }
 
-// checksum covers all original keys that exist and their values, each preceded by
+// Checksum covers all original keys that exist and their values, each preceded by
 // its length, in the order of the keys. It ignores all other keys.
-func checksum(data map[string][]byte) string {
+func Checksum(data map[string][]byte) string {
 	sum := sha256.New()
 	for _, name := range original {
 		value, there := data[name]
@@ -132,6 +132,16 @@ func (s *Set) Public() map[string]string {
 		}
 	}
 	return data
+}
+
+// Publishes reports whether the data of a public ConfigMap has a version, in any state.
+func Publishes(data map[string]string, id string) bool {
+	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
+		if data[prefix+dataKeyID] == id {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *Version) public(data map[string]string, prefix string) {

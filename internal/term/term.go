@@ -9,7 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -50,6 +53,8 @@ type Term struct {
 type list struct {
 	sync.Mutex
 	done atomic.Bool
+	// keys and secrets are the resourceVersions that these resources had then.
+	keys, secrets string
 }
 
 // Begin lists the bindings from the API server, at its first call that succeeds: all of
@@ -76,11 +81,20 @@ func (t *Term) Begin(ctx context.Context, namespace string) (after time.Duration
 	if listed.done.Load() {
 		return 0, true, nil
 	}
-	if err := t.beginNamespace(ctx, namespace); err != nil {
+	if err := t.beginNamespace(ctx, namespace, listed); err != nil {
 		return 0, false, err
 	}
-	listed.done.Store(true)
 	return 0, true, nil
+}
+
+// Start begins the term as soon as this replica leads, so that keys which are created from
+// then on need not be fenced. With Served the first reconcile in a namespace does, and
+// also if the list fails here.
+func (t *Term) Start(ctx context.Context) error {
+	if t.Served == nil {
+		_ = t.beginAll(ctx)
+	}
+	return nil
 }
 
 // Follow forgets a namespace that is no longer served. When it is served again,
@@ -91,11 +105,35 @@ func (t *Term) Follow(served *namespaces.Cache) {
 		if served {
 			return
 		}
+		// In this order: a list that begins in between counts for claims that stay.
+		t.Claims.Forget(namespace)
 		t.mu.Lock()
 		delete(t.lists, namespace)
 		t.mu.Unlock()
-		t.Claims.Forget(namespace)
 	})
+}
+
+// MayChange reports whether an earlier leader may have sent a write of this version of a
+// SignatureKey or Secret that is still on its way: it has not been changed in this term.
+// For other objects it is false.
+func (t *Term) MayChange(object client.Object) bool {
+	namespace := metav1.NamespaceAll
+	if t.Served != nil {
+		namespace = object.GetNamespace()
+	}
+	listed := t.listOf(namespace)
+	if !listed.done.Load() {
+		return true
+	}
+	version := ""
+	switch object.(type) {
+	case *signetv1alpha1.SignatureKey:
+		version = listed.keys
+	case *corev1.Secret:
+		version = listed.secrets
+	}
+	order, err := resourceversion.CompareResourceVersion(object.GetResourceVersion(), version)
+	return err == nil && order <= 0
 }
 
 func (t *Term) listOf(namespace string) *list {
@@ -110,19 +148,14 @@ func (t *Term) listOf(namespace string) *list {
 	return t.lists[namespace]
 }
 
-func (t *Term) beginNamespace(ctx context.Context, namespace string) error {
+func (t *Term) beginNamespace(ctx context.Context, namespace string, listed *list) error {
 	if t.Join != nil {
 		if err := t.Join(ctx, namespace); err != nil {
 			return err
 		}
 	}
-	claims := t.Claims.Namespace(namespace) // later ones are of a later list
-	claims.BeginList()
-	version, err := t.list(ctx, namespace, claims.Prime)
-	if err == nil {
-		claims.MarkPrimed(version)
-	}
-	return err
+	// Later claims of the namespace are of a later list.
+	return t.begin(ctx, namespace, listed, t.Claims.Namespace(namespace))
 }
 
 func (t *Term) beginAll(ctx context.Context) error {
@@ -132,14 +165,45 @@ func (t *Term) beginAll(ctx context.Context) error {
 	if listed.done.Load() {
 		return nil
 	}
-	t.Claims.BeginList()
-	version, err := t.list(ctx, metav1.NamespaceAll, t.Claims.Prime)
+	return t.begin(ctx, metav1.NamespaceAll, listed, t.Claims)
+}
+
+// claims are those of one namespace or of all.
+type claims interface {
+	BeginList()
+	Prime(binding *signetv1alpha1.SignatureBinding)
+	MarkPrimed(listVersion string)
+}
+
+// begin makes the list.
+func (t *Term) begin(ctx context.Context, namespace string, listed *list, claims claims) error {
+	claims.BeginList()
+	version, err := t.list(ctx, namespace, claims.Prime)
 	if err != nil {
 		return err
 	}
-	t.Claims.MarkPrimed(version)
+	if listed.keys, err = t.version(ctx, namespace, signetv1alpha1.GroupVersion.WithKind("SignatureKey")); err != nil {
+		return err
+	}
+	if listed.secrets, err = t.version(ctx, namespace, corev1.SchemeGroupVersion.WithKind("Secret")); err != nil {
+		return err
+	}
+	claims.MarkPrimed(version)
 	listed.done.Store(true)
 	return nil
+}
+
+// version returns the resourceVersion of a resource: those of two resources cannot be
+// compared.
+func (t *Term) version(ctx context.Context, namespace string, kind schema.GroupVersionKind) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	if err := t.Live.List(ctx, list, client.InNamespace(namespace), client.Limit(1)); err != nil {
+		return "", fmt.Errorf("list one %s: %w", kind.Kind, err)
+	}
+	return list.ResourceVersion, nil
 }
 
 // Watch fills the claims from the caches, in each replica: admission reads them, too. It

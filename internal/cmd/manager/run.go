@@ -164,6 +164,9 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := addControllers(ctx, mgr, options, lock.Leading, shared); err != nil {
 		return nil, err
 	}
+	if err := mgr.Add(shared); err != nil {
+		return nil, fmt.Errorf("add the begin of the term: %w", err)
+	}
 	if err := registerCollectors(mgr.GetClient(), served); err != nil {
 		return nil, err
 	}

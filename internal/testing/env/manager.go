@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -93,6 +94,10 @@ func (c *Cluster) StartManager(options ManagerOptions) *Manager {
 		Expect(running.Bindings.SetupWithManager(mgr, concurrency)).To(Succeed())
 	}
 	running.run(mgr)
+	if served == nil {
+		_, _, err := shared.Begin(context.Background(), metav1.NamespaceAll)
+		Expect(err).NotTo(HaveOccurred())
+	}
 	return running
 }
 

@@ -7,15 +7,20 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/slots"
 )
 
 // judge checks the invariants after each change.
 type judge struct {
 	violations []string
+	// unproven are the names of Secrets that an earlier leader has created late: nothing
+	// outdates a create, and nothing proves to this leader where its bytes come from.
+	unproven []string
 }
 
 func (j *judge) report(format string, args ...any) {
@@ -46,8 +51,18 @@ func (j *judge) checkProtection(s *store, binding *signetv1alpha1.SignatureBindi
 		j.report("%s holds an API with key %s, which is gone or unprotected", binding.Name, binding.Status.KeyName)
 		return
 	}
-	if secret := get[*corev1.Secret](s.objects, key.EffectiveTargetName()); secret == nil || !signetv1alpha1.IsProtected(secret) {
+	secret := get[*corev1.Secret](s.objects, key.EffectiveTargetName())
+	if secret == nil || !signetv1alpha1.IsProtected(secret) {
 		j.report("%s holds an API with Secret %s, which is gone or unprotected", binding.Name, key.EffectiveTargetName())
+		return
+	}
+	if key.Spec.Type != signetv1alpha1.KeyTypePublicKey {
+		return
+	}
+	// Backends read the ConfigMap alone.
+	public := get[*corev1.ConfigMap](s.objects, key.PublicConfigMapName())
+	if public == nil || !signetv1alpha1.IsProtected(public) || !material.Publishes(public.Data, string(secret.Data["key-id"])) {
+		j.report("%s holds an API with the active version of Secret %s, which is not published or unprotected", binding.Name, secret.Name)
 	}
 }
 
@@ -87,8 +102,14 @@ func (j *judge) checkRest(s *store) {
 	j.checkLeft(s)
 }
 
-// checkLeft checks that nothing is protected without a user.
+// checkLeft checks that each key knows its Secret, and that nothing is protected without a user.
 func (j *judge) checkLeft(s *store) {
+	for _, key := range all[*signetv1alpha1.SignatureKey](s.objects) {
+		ready := meta.FindStatusCondition(key.Status.Conditions, signetv1alpha1.ConditionReady)
+		if ready != nil && ready.Reason == signetv1alpha1.ReasonSecretOwnedByOther && !slices.Contains(j.unproven, key.EffectiveTargetName()) {
+			j.report("at rest, key %s does not recognize its Secret", key.Name)
+		}
+	}
 	for _, key := range all[*signetv1alpha1.SignatureKey](s.objects) {
 		if (signetv1alpha1.IsProtected(key) || key.DeletionTimestamp != nil) && !isUsed(s, key) {
 			// A Secret that was deleted while its key exists is kept with the key.

@@ -71,7 +71,7 @@ func newManager(server *store, cache objects, clock *clocktesting.FakePassiveClo
 	}
 	m.keys = &signaturekey.Reconciler{
 		Client: writer, Live: live, Term: begins, Written: written, Clock: clock, Rand: rand.Reader,
-		Options: signaturekey.Options{ClusterWide: true},
+		Options: signaturekey.Options{ClusterWide: true, PublicKeyEnabled: true},
 	}
 	m.bindings.Prepare(events.Recorder{Sink: &clientevents.FakeRecorder{}})
 	m.keys.Prepare(events.Recorder{Sink: &clientevents.FakeRecorder{}})
@@ -286,6 +286,8 @@ func (r reader) List(_ context.Context, list client.ObjectList, options ...clien
 		}
 	}
 	switch list := list.(type) {
+	case *metav1.PartialObjectMetadataList:
+		list.ResourceVersion = strconv.Itoa(r.version())
 	case *signetv1alpha1.SignatureBindingList:
 		list.ResourceVersion = strconv.Itoa(r.version())
 		for _, object := range all[*signetv1alpha1.SignatureBinding](r.server()) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // script has the verbs of a script. Names are those of the traces: bindings b, keys k,
@@ -263,6 +264,38 @@ var scripts = map[string]func(*script){
 		s.catchUp()
 		s.takeOver()
 	},
+	"the record of a Secret counts although its answer is lost": func(s *script) {
+		s.recordSecret()
+		s.deliver("k1")
+		s.lose("k1")
+		s.replaceSecret()
+	},
+	"the record of a Secret counts although it is late": func(s *script) {
+		s.recordSecret()
+		s.lose("k1")
+		s.replaceSecret()
+		s.arrive()
+	},
+	"the record of a Secret counts although an earlier leader sent it": func(s *script) {
+		s.recordSecret()
+		s.catchUp()
+		s.takeOver()
+		s.replaceSecret()
+		s.arrive()
+	},
+	"material is published although it is late": func(s *script) {
+		s.revoke()
+		s.lose("k1")
+		s.until("k1", "change s1")
+		s.arrive()
+	},
+	"material is published although an earlier leader sent it": func(s *script) {
+		s.revoke()
+		s.catchUp()
+		s.takeOver()
+		s.until("k1", "change s1")
+		s.arrive()
+	},
 }
 
 func TestScripts(t *testing.T) {
@@ -287,6 +320,35 @@ func (s *script) keys(policy signetv1alpha1.DeletionPolicy) {
 	}
 	s.leader.seeAll()
 	s.catchUp()
+}
+
+// recordSecret lets the leader send the status that first has the Secret of k1.
+func (s *script) recordSecret() {
+	s.createKey("k1", signetv1alpha1.DeletionPolicyDelete)
+	s.see("k1")
+	s.until("k1", "report k1")
+	s.catchUp()
+}
+
+// replaceSecret deletes the Secret of k1, and lets the leader go on until it sends the
+// status about another one.
+func (s *script) replaceSecret() {
+	s.delete(objectOf("s1"))
+	s.see("s1")
+	s.until("k1", "report k1")
+}
+
+// revoke lets the leader send new material of k1, a key of type PublicKey.
+func (s *script) revoke() {
+	s.createKey("k1", signetv1alpha1.DeletionPolicyDelete, gen.WithType(signetv1alpha1.KeyTypePublicKey))
+	s.leader.seeAll()
+	s.complete("k1")
+	s.holder()
+	s.editKey("k1", func(key *signetv1alpha1.SignatureKey) {
+		key.Spec.Rotation = &signetv1alpha1.Rotation{RevokeTrigger: "leak"}
+	})
+	s.leader.seeAll()
+	s.until("k1", "change s1")
 }
 
 // holder creates b1, which holds the API with k1.

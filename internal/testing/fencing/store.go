@@ -54,6 +54,8 @@ type write struct {
 	// patch is a merge patch; nil for another verb.
 	patch  []byte
 	status bool
+	// deposed is true for a write of an earlier leader.
+	deposed bool
 }
 
 func (s *store) apply(w *write) (client.Object, error) {

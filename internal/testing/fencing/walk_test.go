@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/testing/gen"
 )
 
 // walks is how many walks the test takes, of so many steps each. SIGNET_WALKS overrides
@@ -56,8 +57,8 @@ type walk struct {
 }
 
 func (w *walk) begin() {
-	w.createKey("k1", signetv1alpha1.DeletionPolicyDelete)
-	w.createKey("k2", signetv1alpha1.DeletionPolicyRetain)
+	w.newKey("k1")
+	w.newKey("k2")
 	w.leader.seeAll()
 	w.run(objectName{keyKind, "k1"})
 	w.run(objectName{keyKind, "k2"})
@@ -75,6 +76,15 @@ func (w *walk) begin() {
 
 func (w *walk) binding() string { return []string{"b1", "b1", "b1", "b2", "b2", "b2", "b3"}[w.IntN(7)] }
 func (w *walk) key() string     { return []string{"k1", "k1", "k1", "k2"}[w.IntN(4)] }
+
+// newKey creates a key: k1 is deleted with its Secret, k2 has a public ConfigMap.
+func (w *walk) newKey(name string) {
+	if name == "k2" {
+		w.createKey(name, signetv1alpha1.DeletionPolicyRetain, gen.WithType(signetv1alpha1.KeyTypePublicKey))
+	} else {
+		w.createKey(name, signetv1alpha1.DeletionPolicyDelete)
+	}
+}
 
 func (w *walk) step() {
 	switch n := w.IntN(100); {
@@ -106,7 +116,7 @@ func (w *walk) step() {
 
 func (w *walk) user() {
 	name, key := w.binding(), w.key()
-	switch w.IntN(9) {
+	switch w.IntN(10) {
 	case 0, 1:
 		w.log("user creates %s with %s", name, key)
 		w.createBinding(name, key)
@@ -124,25 +134,28 @@ func (w *walk) user() {
 		w.delete(objectName{keyKind, key})
 	case 7:
 		w.log("user creates %s", key)
-		policy := signetv1alpha1.DeletionPolicyDelete
-		if key == "k2" {
-			policy = signetv1alpha1.DeletionPolicyRetain
-		}
-		w.createKey(key, policy)
+		w.newKey(key)
 	case 8:
 		w.log("user deletes the Secret of %s", key)
 		w.delete(objectName{secretKind, key})
+	case 9:
+		w.log("user replaces the material of %s", key)
+		w.editKey(key, func(key *signetv1alpha1.SignatureKey) {
+			key.Spec.Rotation = &signetv1alpha1.Rotation{RevokeTrigger: strconv.Itoa(w.server.versions)}
+		})
 	}
 }
 
 // see shows the leader one object.
 func (w *walk) see() {
 	name := objectName{bindingKind, w.binding()}
-	switch w.IntN(4) {
+	switch w.IntN(5) {
 	case 0:
 		name = objectName{keyKind, w.key()}
 	case 1:
 		name = objectName{secretKind, w.key()}
+	case 2:
+		name = objectName{configMapKind, "k2" + signetv1alpha1.PublicConfigMapSuffix}
 	}
 	who, m := w.actor()
 	w.log("%s sees %s %s", who, name.kind, name.name)

@@ -26,6 +26,8 @@ var (
 	bindingKind = reflect.TypeFor[*signetv1alpha1.SignatureBinding]()
 	keyKind     = reflect.TypeFor[*signetv1alpha1.SignatureKey]()
 	secretKind  = reflect.TypeFor[*corev1.Secret]()
+
+	configMapKind = reflect.TypeFor[*corev1.ConfigMap]()
 )
 
 // world is the API server, the manager that leads and the one before it, and the writes
@@ -41,6 +43,8 @@ type world struct {
 	// standby is what the watches of the next manager have shown.
 	standby objects
 	late    []*write
+	// created are the names of Secrets that a late write of the leader has created.
+	created []string
 	history []string
 }
 
@@ -63,11 +67,24 @@ func (w *world) log(format string, args ...any) {
 	w.history = append(w.history, fmt.Sprintf(format, args...))
 }
 
-func (w *world) createKey(name string, policy signetv1alpha1.DeletionPolicy) {
+func (w *world) createKey(name string, policy signetv1alpha1.DeletionPolicy, options ...gen.KeyOption) {
 	w.tick(time.Second)
 	if get[*signetv1alpha1.SignatureKey](w.server.objects, name) == nil {
-		w.server.create(gen.SignatureKey(name, gen.WithDeletionPolicy(policy)))
+		w.server.create(gen.SignatureKey(name, append(options, gen.WithGeneration(1), gen.WithDeletionPolicy(policy))...))
 	}
+}
+
+// editKey changes the spec of a key.
+func (w *world) editKey(name string, change func(*signetv1alpha1.SignatureKey)) {
+	w.tick(time.Second)
+	key := get[*signetv1alpha1.SignatureKey](w.server.objects, name)
+	if key == nil {
+		return
+	}
+	next := key.DeepCopy()
+	change(next)
+	next.Generation++
+	w.server.put(key, next)
 }
 
 func (w *world) createBinding(name, key string) {
@@ -109,6 +126,10 @@ func (w *world) delete(name objectName) {
 // takeOver lets the other manager lead, whose watches may lag.
 func (w *world) takeOver() {
 	w.late = append(w.late, w.leader.depose()...)
+	for _, write := range w.late {
+		write.deposed = true
+	}
+	w.judge.unproven = append(w.judge.unproven, w.created...)
 	w.deposed, w.leader = w.leader, newManager(w.server, w.standby, w.clock)
 }
 
@@ -118,7 +139,14 @@ func (w *world) catchUp() { w.standby = maps.Clone(w.server.objects) }
 func (w *world) deliverLate(i int) {
 	late := w.late[i]
 	w.late = slices.Delete(w.late, i, i+1)
-	_, err := w.server.apply(late)
+	created, err := w.server.apply(late)
+	switch {
+	case err != nil || late.verb != "create":
+	case late.deposed:
+		w.judge.unproven = append(w.judge.unproven, created.GetName())
+	default:
+		w.created = append(w.created, created.GetName())
+	}
 	w.log("late: %s: %v", describe(late), err)
 }
 
