@@ -3,8 +3,6 @@
 package signaturebinding
 
 import (
-	"errors"
-
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,23 +39,18 @@ func (s *session) writeStatus(binding *signetv1alpha1.SignatureBinding) error {
 	case err == nil:
 		s.refusedStatuses.Forget(client.ObjectKeyFromObject(binding))
 		return nil
-	case kubeclient.IsStale(err), apierrors.IsNotFound(err):
+	case apierrors.IsNotFound(err):
 		return errStale
-	default:
-		s.recorder.RecordFailedWrite(s.ctx, binding, s.refusedStatuses, err)
-		return err
 	}
+	s.recorder.RecordFailedWrite(s.ctx, binding, s.refusedStatuses, err)
+	if kubeclient.IsStale(err) && s.refusedStatuses.Persisting(binding).IsZero() {
+		return errStale
+	}
+	return err
 }
 
 func (s *session) emitEvents(before, after *signetv1alpha1.SignatureBinding) {
 	events.ObserveTimeToReady(after, before.Status.Conditions, after.Status.Conditions, s.now)
 	s.recorder.Transitions(s.ctx, after, before.Status.Conditions, after.Status.Conditions,
 		signetv1alpha1.ConditionReady, signetv1alpha1.ConditionPathRewritten)
-}
-
-// isRefused reports whether an error is a write that has failed, and that no newer
-// version of an object resolves.
-func isRefused(err error) bool {
-	failed := (*kubeclient.WriteError)(nil)
-	return errors.As(err, &failed)
 }

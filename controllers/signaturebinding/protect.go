@@ -3,6 +3,7 @@
 package signaturebinding
 
 import (
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -177,7 +178,7 @@ func (s *session) written(err error, object client.Object, secret *corev1.Secret
 	stale := apierrors.IsNotFound(err)
 	err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, object, secret)
 	if stale || kubeclient.IsStale(err) {
-		return errStale // nothing has been granted
+		return errors.Join(errStale, err) // nothing has been granted
 	}
 	return err
 }

@@ -3,17 +3,20 @@
 package signaturebinding
 
 import (
+	"errors"
+
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/events"
+	"github.com/signet-dev/signet/internal/kubeclient"
 )
 
 // isPersisting records that the key cannot be protected, and reports whether that is to
 // be reported. Then the binding decides again, without the grant: it reports the
 // reason, is fenced, and its rivals do not take it for the holder.
 func (s *session) isPersisting(binding *signetv1alpha1.SignatureBinding, failure error) bool {
-	if !isRefused(failure) {
+	if refusalOf(failure) == nil {
 		return false
 	}
 	events.CountFailedWrite(failure)
@@ -43,4 +46,13 @@ func (s *session) tellRivals(binding *signetv1alpha1.SignatureBinding) {
 // isInEffect reports whether the binding has the status that was decided.
 func (s *session) isInEffect(binding *signetv1alpha1.SignatureBinding, decided *decision) bool {
 	return s.claims.IsSettled(binding.Name) && !decided.mustWrite && equality.Semantic.DeepEqual(&decided.status, &binding.Status)
+}
+
+// refusalOf returns the write that has failed; nil if it is another error. A conflict
+// that persists is one: no newer version of the object resolves it.
+func refusalOf(err error) error {
+	if failed := (*kubeclient.WriteError)(nil); errors.As(err, &failed) {
+		return failed
+	}
+	return nil
 }

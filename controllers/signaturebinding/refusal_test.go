@@ -3,6 +3,7 @@
 package signaturebinding
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -194,6 +196,27 @@ func TestRefusedProtectionIsReported(t *testing.T) {
 			}
 			f.expectRival(t, "orders", `API "a" by SignatureBinding "orders"`)
 		})
+	}
+}
+
+// A conflict that no newer version resolves is reported as any other write that fails.
+func TestConflictThatPersistsIsReported(t *testing.T) {
+	f := newFixture(t, append(readyKey(), claimant("orders", time.Hour))...)
+	f.refuses = func(object client.Object, status bool) error {
+		if status {
+			return nil
+		}
+		return apierrors.NewConflict(schema.GroupResource{Resource: "objects"}, object.GetName(), errors.New("the object has been modified"))
+	}
+	for _, after := range []time.Duration{0, 29 * time.Second} {
+		if got, err := f.reconcileAfter(after, "orders"); err != nil || len(got.Conditions) > 0 {
+			t.Errorf("after %s: %+v, %v", after, got, err)
+		}
+	}
+	f.expectRefusedProtection(t, time.Second, metav1.ConditionUnknown, "Normal WriteRefused ")
+	f.refuses = nil
+	if got, err := f.reconcileAfter(0, "orders"); err != nil || readyOf(got).Reason != "Bound" {
+		t.Errorf("the binding reports %+v, %v", got, err)
 	}
 }
 

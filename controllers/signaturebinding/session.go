@@ -104,8 +104,11 @@ func (s *session) decideProtected(before verdict) (after verdict, refused, err e
 			s.Reconciler.claims().WakeKey(s.request.Namespace, key)
 		}
 	}()
-	if refused != nil && !s.isPersisting(before.binding, refused) {
-		return verdict{}, nil, refused
+	if refused != nil {
+		if !s.isPersisting(before.binding, refused) {
+			return verdict{}, nil, refused
+		}
+		refused = refusalOf(refused)
 	}
 	if after, err = s.decide(); err == nil && after.unprotected {
 		err = errStale // released since, or another key of the name

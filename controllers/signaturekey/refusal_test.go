@@ -206,9 +206,9 @@ func (f *fixture) generations(t *testing.T) map[string]int64 {
 	return found
 }
 
-// Own conflicts resolve with a newer version: they are repeated soon, and are no
-// refusal however many there are.
-func TestConflictsAreNoRefusals(t *testing.T) {
+// Conflicts resolve with a newer version: they are repeated soon. Only if nothing else
+// follows for half a minute, they are reported as any other write that fails.
+func TestConflictsAreRefusalsIfNothingElseFollows(t *testing.T) {
 	var refused refusal
 	f := newFixture(t, refusing(t, &refused, testKey()), newStore(t, interceptor.Funcs{}))
 	f.after(t, 0)
@@ -222,12 +222,17 @@ func TestConflictsAreNoRefusals(t *testing.T) {
 		if result, err := f.reconcile(t); err != nil || result.RequeueAfter != kubeclient.StaleDelay {
 			t.Errorf("reconcile = %v, %v, want another try", result, err)
 		}
-		f.clock.SetTime(f.clock.Now().Add(time.Minute))
+		f.clock.SetTime(f.clock.Now().Add(10 * time.Second))
 	}
 	if got := f.ready(t); got != ready {
 		t.Errorf("Ready is %+v", got)
 	}
 	f.expectEvents(t)
+	f.expectFailure(t, 10*time.Second)
+	if got := f.ready(t); got.Reason != signetv1alpha1.ReasonWriteRefused || !strings.Contains(got.Message, "the object has been modified") {
+		t.Errorf("Ready is %+v", got)
+	}
+	f.expectEvents(t, "Normal WriteRefused")
 }
 
 // A policy can quote the data of the Secret: status, events and the error, which is

@@ -32,7 +32,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 	if o.Refusal = r.recordWrites(o.Key, applyErr); applyErr != nil {
 		plan = r.planOfFailure(o, plan, done)
 	}
-	if err := r.writeStatus(ctx, done.key, o.Key.Status, plan.Status); kubeclient.IsStale(err) {
+	if err := r.writeStatus(ctx, done.key, o.Key.Status, plan.Status); kubeclient.IsStale(err) && r.refusedStatuses.Persisting(o.Key).IsZero() {
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	} else if err != nil {
 		// Alone: joined to an error that is not to be retried, it would not be
@@ -41,7 +41,7 @@ func (r *Reconciler) patchStatus(ctx context.Context, o keyplan.Observation, pla
 	}
 	r.emitEvents(ctx, o, plan)
 	switch {
-	case kubeclient.IsStale(applyErr):
+	case kubeclient.IsStale(applyErr) && !o.Refusal.Persists(r.Clock.Now()):
 		// Another client has written what the caches do not show yet.
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil
 	case applyErr != nil:

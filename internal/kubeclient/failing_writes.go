@@ -44,11 +44,11 @@ func NewFailingWrites(clock clock.PassiveClock) *FailingWrites {
 }
 
 // Record records that a write on behalf of the owner has failed, and returns since when
-// it does. It returns zero, and records nothing, for an error that is no WriteError or
-// that another attempt on a newer version resolves.
+// it does. It returns zero, and records nothing, for an error that is no WriteError.
+// Conflicts count, too: if nothing else follows, no newer version resolves them.
 func (f *FailingWrites) Record(owner client.Object, err error) status.Refusal {
 	failed := (*WriteError)(nil)
-	if !errors.As(err, &failed) || IsStale(err) {
+	if !errors.As(err, &failed) {
 		return status.Refusal{}
 	}
 	f.mu.Lock()
