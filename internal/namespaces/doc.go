@@ -16,6 +16,7 @@
 //	informer.go      informers that deliver the events of all namespaces
 //	member.go        the life of one namespace: check, fill, serve, stop
 //	access.go        what is checked
+//	everywhere.go    the same check for a command that works in all namespaces
 //	role_binding.go  the RoleBinding whose deletion tells Signet to leave a namespace
 //	metric.go        which namespaces are served, as a metric
 //

@@ -13,13 +13,22 @@ const allNamespaces = "*"
 // is served, 0 for each that is not. The names are values of a flag, and not of
 // objects that tenants create. A nil Cache has one series, for the namespace "*".
 func (c *Cache) Collector(name string) prometheus.Collector {
-	return &collector{cache: c, served: prometheus.NewDesc(name,
-		"1 if the namespace is served, 0 if it or a permission in it is missing. The namespace * stands for all.", []string{"namespace"}, nil)}
+	names := c.Namespaces
+	if c == nil {
+		names = func() []string { return []string{allNamespaces} }
+	}
+	return newCollector(name, names, c.IsServed)
 }
 
 type collector struct {
-	cache  *Cache
-	served *prometheus.Desc
+	names    func() []string
+	isServed func(namespace string) bool
+	served   *prometheus.Desc
+}
+
+func newCollector(name string, names func() []string, isServed func(string) bool) prometheus.Collector {
+	return &collector{names: names, isServed: isServed, served: prometheus.NewDesc(name,
+		"1 if the namespace is served, 0 if it or a permission in it is missing. The namespace * stands for all.", []string{"namespace"}, nil)}
 }
 
 // Describe implements prometheus.Collector.
@@ -27,13 +36,9 @@ func (c *collector) Describe(descriptions chan<- *prometheus.Desc) { description
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(samples chan<- prometheus.Metric) {
-	names := c.cache.Namespaces()
-	if c.cache == nil {
-		names = []string{allNamespaces}
-	}
-	for _, namespace := range names {
+	for _, namespace := range c.names() {
 		value := 0.0
-		if c.cache.IsServed(namespace) {
+		if c.isServed(namespace) {
 			value = 1
 		}
 		samples <- prometheus.MustNewConstMetric(c.served, prometheus.GaugeValue, value, namespace)

@@ -167,7 +167,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := mgr.Add(shared); err != nil {
 		return nil, fmt.Errorf("add the begin of the term: %w", err)
 	}
-	if err := registerCollectors(mgr.GetClient(), served); err != nil {
+	if err := addMetrics(mgr, options, served); err != nil {
 		return nil, err
 	}
 	webhooks := admission.Options{

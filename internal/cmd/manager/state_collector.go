@@ -12,10 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
+	"github.com/signet-dev/signet/internal/kubeclient"
 	"github.com/signet-dev/signet/internal/namespaces"
 )
 
@@ -37,6 +39,8 @@ var (
 		"Age of the oldest active material among the SignatureKeys with spec.rotation.intervalDays, in seconds.", nil, nil)
 )
 
+const servedMetric = "signet_namespace_served"
+
 // stateCollector counts the keys and bindings in the caches by state, at the time
 // of the scrape.
 type stateCollector struct {
@@ -50,12 +54,25 @@ func RegisterStateCollector(reader client.Reader, clock clock.PassiveClock) erro
 	return register(&stateCollector{reader: reader, clock: clock})
 }
 
-// registerCollectors adds what the caches show to the metrics of this process.
-func registerCollectors(reader client.Reader, served *namespaces.Cache) error {
-	return errors.Join(
-		RegisterStateCollector(reader, clock.RealClock{}),
-		register(served.Collector("signet_namespace_served")),
-	)
+// addMetrics adds what the caches show, and which namespaces are served, to the metrics of
+// this process.
+func addMetrics(mgr ctrl.Manager, options Options, served *namespaces.Cache) error {
+	if err := RegisterStateCollector(mgr.GetClient(), clock.RealClock{}); err != nil {
+		return err
+	}
+	if served != nil {
+		return register(served.Collector(servedMetric))
+	}
+	everywhere := &namespaces.Everywhere{
+		Review: func(ctx context.Context) error {
+			return kubeclient.CheckAccess(ctx, mgr.GetConfig(), options.permissions())
+		},
+		Logger: mgr.GetLogger(), Clock: clock.RealClock{},
+	}
+	if err := mgr.Add(everywhere); err != nil {
+		return fmt.Errorf("add the check of permissions: %w", err)
+	}
+	return register(everywhere.Collector(servedMetric))
 }
 
 // register adds a collector. It replaces that of a manager that ran before.

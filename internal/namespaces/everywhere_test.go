@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	clocktesting "k8s.io/utils/clock/testing"
+
+	"github.com/signet-dev/signet/internal/kubeclient"
+)
+
+func TestLostPermissionsShowInTheMetric(t *testing.T) {
+	now, answers := clocktesting.NewFakeClock(time.Now()), make(chan error)
+	e := &Everywhere{
+		Review: func(context.Context) error { return <-answers }, Logger: logr.Discard(), Clock: now,
+	}
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- e.Start(ctx) }()
+	collector := e.Collector("served")
+	for i, step := range []struct {
+		answer error
+		want   float64
+	}{
+		{nil, 1},
+		{&kubeclient.MissingPermissionsError{}, 0},
+		{errors.New("the API server does not answer"), 0},
+		{nil, 1},
+		{errors.New("the API server does not answer"), 1},
+	} {
+		for !now.HasWaiters() {
+			time.Sleep(time.Millisecond)
+		}
+		now.Step(checkInterval)
+		answers <- step.answer
+		if i == 0 {
+			continue
+		}
+		deadline := time.Now().Add(10 * time.Second)
+		for testutil.ToFloat64(collector) != step.want && time.Now().Before(deadline) {
+			time.Sleep(time.Millisecond)
+		}
+		if got := testutil.ToFloat64(collector); got != step.want {
+			t.Errorf("after answer %d: %v", i, got)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
