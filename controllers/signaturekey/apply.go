@@ -136,22 +136,31 @@ func (r *Reconciler) writeSecret(ctx context.Context, plan *keyplan.SecretPlan, 
 		return nil
 	}
 	desired := plan.Desired.DeepCopy()
+	var err error
 	if plan.Observed != nil {
-		if err := r.patchSecret(ctx, plan.Observed, desired); err != nil {
-			return err
-		}
+		err = r.patchSecret(ctx, plan.Observed, desired)
 	} else {
-		if err := r.Client.Create(ctx, desired); err != nil {
-			done.nameTaken = apierrors.IsAlreadyExists(err)
-			if kubeclient.IsUnsettled(err) {
-				r.sent.store(done.key, plan.Desired)
-			}
-			return kubeclient.FailedWrite(kubeclient.VerbCreate, err, desired)
-		}
-		r.Written.Store(desired)
+		err = r.createSecret(ctx, desired, done)
+	}
+	if err != nil {
+		return err
 	}
 	done.secret = desired
 	r.rotations.observe(done.key, plan.RotationState)
+	return nil
+}
+
+// createSecret creates the managed Secret. Without an acknowledgment it is recorded as
+// sent: it may be created later.
+func (r *Reconciler) createSecret(ctx context.Context, secret *corev1.Secret, done *outcome) error {
+	if err := r.Client.Create(ctx, secret); err != nil {
+		done.nameTaken = apierrors.IsAlreadyExists(err)
+		if kubeclient.IsUnsettled(err) {
+			r.sent.store(done.key, secret)
+		}
+		return kubeclient.FailedWrite(kubeclient.VerbCreate, err, secret)
+	}
+	r.Written.Store(secret)
 	return nil
 }
 

@@ -155,7 +155,7 @@ func (t *Term) beginNamespace(ctx context.Context, namespace string, listed *lis
 		}
 	}
 	// Later claims of the namespace are of a later list.
-	return t.begin(ctx, namespace, listed, t.Claims.Namespace(namespace))
+	return t.listBindings(ctx, namespace, listed, t.Claims.Namespace(namespace))
 }
 
 func (t *Term) beginAll(ctx context.Context) error {
@@ -165,7 +165,7 @@ func (t *Term) beginAll(ctx context.Context) error {
 	if listed.done.Load() {
 		return nil
 	}
-	return t.begin(ctx, metav1.NamespaceAll, listed, t.Claims)
+	return t.listBindings(ctx, metav1.NamespaceAll, listed, t.Claims)
 }
 
 // claims are those of one namespace or of all.
@@ -175,8 +175,8 @@ type claims interface {
 	MarkPrimed(listVersion string)
 }
 
-// begin makes the list.
-func (t *Term) begin(ctx context.Context, namespace string, listed *list, claims claims) error {
+// listBindings makes the list, which begins the decisions.
+func (t *Term) listBindings(ctx context.Context, namespace string, listed *list, claims claims) error {
 	claims.BeginList()
 	version, err := t.list(ctx, namespace, claims.Prime)
 	if err != nil {
