@@ -88,6 +88,7 @@ func TestEndedCallsFreeTheQuota(t *testing.T) {
 }
 
 func TestCallsWithoutAMessage(t *testing.T) {
+	t.Parallel()
 	f, keys := newFixture(t), newPKI(t)
 	address, _ := f.serveGRPC(keys)
 	connection := f.dialGRPC(address, keys.client("signet://sign/team-a"))

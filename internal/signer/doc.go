@@ -19,7 +19,7 @@
 //
 // server.go starts and stops the listeners, listen.go configures them,
 // tracked_conn.go and fair_limiter.go limit connections and calls per caller,
-// retire.go and goaway.go end connections without a failed request,
+// retire.go ends connections without a failed request (internal/drain),
 // tls.go reloads certificates, watch.go feeds the snapshot, and health.go serves
 // metrics and probes. internal/cmd/signer has the flags.
 package signer

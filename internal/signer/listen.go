@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"golang.org/x/net/http2"
 	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/tap"
+
+	"github.com/signet-dev/signet/internal/drain"
 )
 
 const (
@@ -105,23 +106,14 @@ func httpServer(handler http.Handler, limits Limits, certificates *certificates,
 	}
 	if certificates != nil {
 		server.TLSConfig, server.ConnContext, server.ConnState = certificates.config(), withTrackedConn, noteState
-		serveHTTP2(server)
+		drain.ServeHTTP2(server, func(conn *tls.Conn) *drain.Departure {
+			if c := trackedConnUnder(conn); c != nil {
+				return &c.departure
+			}
+			return nil
+		})
 	}
 	return server
-}
-
-// serveHTTP2 lets connections of HTTP/2 retire. The rest is as net/http has it.
-func serveHTTP2(server *http.Server) {
-	h2 := &http2.Server{IdleTimeout: server.IdleTimeout} //nolint:staticcheck // net/http cannot wrap connections of HTTP/2
-	// The error is about ciphers that the configuration does not set.
-	_ = http2.ConfigureServer(server, h2) //nolint:staticcheck // see above
-	server.TLSNextProto["h2"] = func(hs *http.Server, conn *tls.Conn, handler http.Handler) {
-		options := &http2.ServeConnOpts{Handler: handler, BaseConfig: hs} //nolint:staticcheck // see above
-		if based, ok := handler.(interface{ BaseContext() context.Context }); ok {
-			options.Context = based.BaseContext()
-		}
-		h2.ServeConn(goAwayOf(conn), options) //nolint:staticcheck // see above
-	}
 }
 
 func httpListener(name string, opened net.Listener, server *http.Server) *listener {
@@ -196,9 +188,7 @@ func (c connCredentials) ServerHandshake(opened net.Conn) (net.Conn, credentials
 	if err != nil {
 		return nil, nil, err
 	}
-	wrapped := &grpcGoAwayConn{Conn: secured, away: &goAway{to: secured}}
-	conn.setGoAway(wrapped.away)
-	return wrapped, peerAuthInfo{info, conn}, nil
+	return drain.GRPCConn(secured, &conn.departure), peerAuthInfo{info, conn}, nil
 }
 
 // Clone implements credentials.TransportCredentials.
@@ -217,7 +207,7 @@ func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Li
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: keepaliveMin, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
-			MaxConnectionIdle: idleTimeout, MaxConnectionAge: maxConnectionAge, MaxConnectionAgeGrace: limits.ReadTimeout + writeSlack,
+			MaxConnectionIdle: idleTimeout, MaxConnectionAge: drain.MaxAge, MaxConnectionAgeGrace: limits.ReadTimeout + writeSlack,
 		}),
 	}
 	if certificates != nil {

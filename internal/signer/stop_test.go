@@ -42,6 +42,8 @@ type fleet struct {
 	counters map[string]*countingListener
 	// change is called with the addresses.
 	change func([]string)
+	// maxAge replaces the maximum age of connections, if set.
+	maxAge time.Duration
 }
 
 func (l *fleet) set(change func([]string) []string) {
@@ -57,7 +59,12 @@ func (l *fleet) set(change func([]string) []string) {
 func (l *fleet) add() *listener {
 	started := l.start()
 	go func() { _ = started.serve(started.Listener) }()
-	l.f.t.Cleanup(func() { _ = started.stop(context.Background()) })
+	l.f.t.Cleanup(func() {
+		// The server of HTTP/2 does not end a connection that begins as it stops.
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = started.stop(ended)
+	})
 	l.set(func(listed []string) []string { return append(slices.Clone(listed), started.Addr().String()) })
 	return started
 }
@@ -85,10 +92,10 @@ func (l *fleet) stop(t *testing.T, leaving *listener) {
 	}
 }
 
-// countingListener counts open connections.
+// countingListener counts connections.
 type countingListener struct {
 	net.Listener
-	open atomic.Int64
+	accepted, open atomic.Int64
 }
 
 type countedConn struct {
@@ -103,6 +110,7 @@ func (l *countingListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.accepted.Add(1)
 	l.open.Add(1)
 	return &countedConn{Conn: conn, open: &l.open}, nil
 }
@@ -137,21 +145,21 @@ func (l *fleet) listen(t *testing.T, at endpoint, secured bool) net.Listener {
 	l.mu.Lock()
 	l.counters[opened.Addr().String()] = counting
 	l.mu.Unlock()
-	return l.f.signer.limitConnections(at, counting, secured)
+	limited := l.f.signer.limitConnections(at, counting, secured)
+	if tracking, ok := limited.(*trackingListener); ok && l.maxAge > 0 {
+		tracking.maxAge = l.maxAge
+	}
+	return limited
 }
 
-// posts returns a function that sends a request that no client repeats. In HTTP/2, Go's
-// client fails a request that waits for its turn on a connection when that is asked to
-// end, unless it can be repeated: its body can be read again.
+// posts returns a function that sends a request that no client repeats: its body cannot
+// be read again.
 func (l *fleet) posts(t *testing.T, scheme string, transport *http.Transport) func() error {
 	t.Helper()
 	transport.DialContext, transport.MaxIdleConnsPerHost = l.dial, stopCallers
 	t.Cleanup(transport.CloseIdleConnections)
 	return func() error {
-		var body io.Reader = strings.NewReader("body")
-		if !transport.ForceAttemptHTTP2 {
-			body = io.MultiReader(body)
-		}
+		body := io.MultiReader(strings.NewReader("body"))
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://127.0.0.1/sign/"+slotPath, body)
 		if err != nil {
 			return err
@@ -247,54 +255,113 @@ func stops(t *testing.T) int {
 	return count
 }
 
+// requests counts what callers have sent.
+type requests struct {
+	t            *testing.T
+	sent, failed atomic.Int64
+	ended        chan struct{}
+	work         sync.WaitGroup
+}
+
+// begin has that many callers send requests, with a pause in between if they are to
+// leave the machine time for other things.
+func begin(t *testing.T, callers int, pause time.Duration, send func() error) *requests {
+	t.Helper()
+	r := &requests{t: t, ended: make(chan struct{})}
+	for range callers {
+		r.work.Go(func() {
+			for {
+				select {
+				case <-r.ended:
+					return
+				case <-time.After(pause):
+				}
+				if err := send(); err != nil && r.failed.Add(1) < 5 {
+					t.Errorf("request %d: %v", r.sent.Load(), err)
+				}
+				r.sent.Add(1)
+			}
+		})
+	}
+	return r
+}
+
+// wait waits until so many requests more were sent.
+func (r *requests) wait(count int64) {
+	r.t.Helper()
+	before := r.sent.Load()
+	proc.Eventually(r.t, "requests", func() error {
+		if n := r.sent.Load() - before; n < count {
+			return fmt.Errorf("%d requests", n)
+		}
+		return nil
+	})
+}
+
+func (r *requests) end() {
+	r.t.Helper()
+	close(r.ended)
+	r.work.Wait()
+	r.t.Logf("%d of %d requests failed", r.failed.Load(), r.sent.Load())
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	f, keys := newFixture(t), newPKI(t)
+	f.signer.limits.MaxConnections, f.signer.limits.ReadTimeout = 1024, timeout
+	return &fleet{f: f, keys: keys, counters: map[string]*countingListener{}}
+}
+
 // TestStopsCostNoRequest replaces one of two signers again and again, while callers
 // send requests that nobody repeats.
 func TestStopsCostNoRequest(t *testing.T) {
+	t.Parallel()
 	for name, protocol := range fleets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, keys := newFixture(t), newPKI(t)
-			f.signer.limits.MaxConnections, f.signer.limits.ReadTimeout = 1024, timeout
-			config := keys.client("signet://sign/team-a")
+			l := newFleet(t)
+			config := l.keys.client("signet://sign/team-a")
 			config.ServerName = "127.0.0.1"
-			l := &fleet{f: f, keys: keys, counters: map[string]*countingListener{}}
 			send := protocol(t, l, config)
 			running := []*listener{l.add(), l.add()}
-			var sent, failed atomic.Int64
-			work := sync.WaitGroup{}
-			ended := make(chan struct{})
-			for range stopCallers {
-				work.Go(func() {
-					for {
-						select {
-						case <-ended:
-							return
-						default:
-						}
-						if err := send(); err != nil {
-							if failed.Add(1) < 5 {
-								t.Errorf("request %d: %v", sent.Load(), err)
-							}
-						}
-						sent.Add(1)
-					}
-				})
-			}
+			r := begin(t, stopCallers, 0, send)
 			for range stops(t) {
-				before := sent.Load()
-				proc.Eventually(t, "requests", func() error {
-					if n := sent.Load() - before; n < 4*stopCallers {
-						return fmt.Errorf("%d requests", n)
-					}
-					return nil
-				})
+				r.wait(4 * stopCallers)
 				leaving := running[0]
 				running = append(running[1:], l.add())
 				l.stop(t, leaving)
 			}
-			close(ended)
-			work.Wait()
-			t.Logf("%d of %d requests failed in %d stops", failed.Load(), sent.Load(), stops(t))
+			r.end()
+		})
+	}
+}
+
+// TestConnectionsEndAtTheirAge has callers stay for several times the maximum age.
+func TestConnectionsEndAtTheirAge(t *testing.T) {
+	t.Parallel()
+	for name, protocol := range fleets {
+		if name == "HTTP/1.1" {
+			continue // without TLS only this machine calls
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newFleet(t)
+			l.maxAge = time.Second / 2
+			config := l.keys.client("signet://sign/team-a")
+			config.ServerName = "127.0.0.1"
+			send := protocol(t, l, config)
+			accepted := &l.opened(l.add()).accepted
+			const callers = 2
+			r := begin(t, callers, time.Millisecond, send)
+			r.wait(callers)
+			before := accepted.Load()
+			proc.Eventually(t, "more connections than callers", func() error {
+				if n := accepted.Load() - before; n <= callers {
+					return fmt.Errorf("%d connections", n)
+				}
+				return nil
+			})
+			r.end()
 		})
 	}
 }
@@ -302,6 +369,7 @@ func TestStopsCostNoRequest(t *testing.T) {
 // TestCertificatesEndWithoutARefusal has callers keep their connections while their
 // certificates end and are renewed.
 func TestCertificatesEndWithoutARefusal(t *testing.T) {
+	t.Parallel()
 	const validity = 8 * time.Second
 	for name, protocol := range fleets {
 		if name == "HTTP/1.1" {
@@ -309,35 +377,49 @@ func TestCertificatesEndWithoutARefusal(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, keys := newFixture(t), newPKI(t)
-			f.signer.limits.MaxConnections, f.signer.limits.ReadTimeout = 1024, timeout
-			begin := time.Now()
-			renewed := func() *tls.Certificate { return &keys.clientUntil(validity, "signet://sign/team-a").Certificates[0] }
+			l := newFleet(t)
+			renewed := func() *tls.Certificate {
+				return &l.keys.clientUntil(validity, "signet://sign/team-a").Certificates[0]
+			}
 			var current atomic.Pointer[tls.Certificate]
-			current.Store(renewed())
-			config := keys.client()
+			first := renewed()
+			current.Store(first)
+			config := l.keys.client()
 			config.ServerName = "127.0.0.1"
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return current.Load(), nil }
-			l := &fleet{f: f, keys: keys, counters: map[string]*countingListener{}}
 			send := protocol(t, l, config)
 			l.add()
 			l.add()
-			var sent, failed atomic.Int64
-			work := sync.WaitGroup{}
-			for range 8 {
-				work.Go(func() {
-					for time.Since(begin) < validity*3/2 {
-						if err := send(); err != nil && failed.Add(1) < 5 {
-							t.Errorf("after %s: %v", time.Since(begin), err)
-						}
-						sent.Add(1)
-					}
-				})
-			}
 			time.AfterFunc(validity/2, func() { current.Store(renewed()) })
-			time.AfterFunc(validity, func() { current.Store(renewed()) })
-			work.Wait()
-			t.Logf("%d of %d requests failed", failed.Load(), sent.Load())
+			r := begin(t, 8, time.Millisecond, send)
+			proc.Eventually(t, "the first certificate to end", func() error {
+				if now := time.Now(); now.Before(first.Leaf.NotAfter.Add(time.Second / 2)) {
+					return fmt.Errorf("valid until %s", first.Leaf.NotAfter)
+				}
+				return nil
+			})
+			r.end()
 		})
 	}
+}
+
+// TestIdleConnectionsEndBeforeTheirCertificate has a caller that was never asked to leave,
+// because it sends nothing at the maximum age.
+func TestIdleConnectionsEndBeforeTheirCertificate(t *testing.T) {
+	t.Parallel()
+	l := newFleet(t)
+	l.maxAge = time.Second / 2
+	config := l.keys.clientUntil(3*time.Second, "signet://sign/team-a")
+	config.ServerName = "127.0.0.1"
+	send := fleets["HTTP/1.1 over TLS"](t, l, config)
+	open := &l.opened(l.add()).open
+	if err := send(); err != nil {
+		t.Fatal(err)
+	}
+	proc.Eventually(t, "the connection to end", func() error {
+		if n := open.Load(); n > 0 {
+			return fmt.Errorf("%d connections are open", n)
+		}
+		return nil
+	})
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/signet-dev/signet/internal/drain"
 )
 
 const (
@@ -44,12 +46,14 @@ type trackingListener struct {
 	// admitted has the others. It is for retire, which sets retiring.
 	admitted map[*trackedConn]struct{}
 	retiring bool
+	// maxAge is the age at which connections end.
+	maxAge time.Duration
 }
 
 func newTrackingListener(opened net.Listener, connections int, reject func(caller) error) *trackingListener {
 	return &trackingListener{
 		Listener: opened, quota: newFairLimiter(connections), reject: reject,
-		unauthenticated: list.New(), admitted: map[*trackedConn]struct{}{},
+		unauthenticated: list.New(), admitted: map[*trackedConn]struct{}{}, maxAge: drain.MaxAge,
 	}
 }
 
@@ -79,10 +83,14 @@ type trackedConn struct {
 	listener *trackingListener
 	// pending is the element in the listener's unauthenticated connections. It is
 	// nil once the connection counts toward its caller's quota. The listener's
-	// mutex guards pending, closed and retirement.
-	pending    *list.Element
-	closed     bool
-	retirement retirement
+	// mutex guards pending, closed and expiry.
+	pending   *list.Element
+	closed    bool
+	departure drain.Departure
+	// expiry fires shortly before the client certificate ends.
+	expiry *time.Timer
+	// idle is true between the requests of HTTP/1.1.
+	idle atomic.Bool
 
 	// The handshake sets these.
 	caller        caller
@@ -127,7 +135,7 @@ func (c *trackedConn) admit(now time.Time) error {
 		c.listener.unauthenticated.Remove(c.pending)
 		c.pending = nil
 		c.listener.admitted[c] = struct{}{}
-		c.scheduleRetirement(now)
+		c.scheduleDeparture(now)
 	}
 	c.listener.mu.Unlock()
 	switch {
@@ -149,8 +157,9 @@ func (c *trackedConn) Close() error {
 	default:
 		c.listener.quota.release(c.caller.identity)
 		delete(c.listener.admitted, c)
-		if c.retirement.timer != nil {
-			c.retirement.timer.Stop()
+		c.departure.Closed()
+		if c.expiry != nil {
+			c.expiry.Stop()
 		}
 	}
 	c.closed = true

@@ -112,6 +112,7 @@ func writeAuthorities(t *testing.T, certs *certificates, authorities ...*testPKI
 // A connection can be older than the bundle of authorities. A caller whose
 // authority was removed is refused immediately, and its connection is closed.
 func TestConnectionsEndWithTheirAuthority(t *testing.T) {
+	t.Parallel()
 	for name, connect := range transports {
 		t.Run(name, func(t *testing.T) {
 			f, keys, others := newFixture(t), newPKI(t), newPKI(t)
