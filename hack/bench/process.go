@@ -51,6 +51,7 @@ func (b *bench) startManager(ctx context.Context, args ...string) (*process, err
 	}
 	p, err := b.start(roleManager, append([]string{
 		"--webhook-bind-address=" + b.webhooks, "--webhook-names=127.0.0.1", "--health-probe-bind-address=" + probes,
+		"--shutdown-delay=0s",
 	}, args...)...)
 	if err != nil {
 		return nil, err

@@ -36,7 +36,7 @@ func (c *Cluster) StartReplica(ctx context.Context, binary string) (*Manager, er
 
 func (c *Cluster) launchReplica(ctx context.Context, binary, webhooks string) (*Manager, error) {
 	m, err := c.StartManagerProcess(ctx, env.ProcessOptions{
-		Binary: binary, Webhooks: webhooks,
+		Binary: binary, Webhooks: webhooks, Earlier: true,
 		Flags: []string{"--public-key-enable", "--leader-elect", "--leader-elect-namespace=" + System},
 	})
 	if err != nil {

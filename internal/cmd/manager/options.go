@@ -43,6 +43,7 @@ type Options struct {
 	WebhookCertDir         string
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
+	ShutdownDelay          time.Duration
 	GracefulShutdown       time.Duration
 
 	logging.Options
@@ -58,8 +59,8 @@ func DefaultOptions() Options {
 		OwnNamespace: ownNamespace(), Concurrency: 8,
 		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
 		WebhookBindAddress: ":9443", MetricsBindAddress: "127.0.0.1:8080", HealthProbeBindAddress: ":8081",
-		GracefulShutdown: 20 * time.Second,
-		Options:          logging.DefaultOptions(),
+		ShutdownDelay: 5 * time.Second, GracefulShutdown: 20 * time.Second,
+		Options: logging.DefaultOptions(),
 	}
 }
 
@@ -90,7 +91,8 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.WebhookCertDir, "webhook-cert-dir", o.WebhookCertDir, "`folder` with tls.crt and tls.key for the webhooks (default: Signet creates certificates and maintains the CA bundle)")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` to serve metrics on, without TLS (0 disables)")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
-	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that work in progress may take after SIGTERM")
+	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the manager is not ready but still works, until API servers send admission requests to others")
+	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that work in progress may take after that")
 	o.Options.Bind(flags)
 }
 
@@ -108,22 +110,23 @@ func (o *Options) Validate() error {
 	refuse(o.RetryPeriod <= 0 || o.RenewDeadline <= o.RetryPeriod || o.LeaseDuration <= o.RenewDeadline,
 		"--leader-elect-retry-period (%s), --leader-elect-renew-deadline (%s) and --leader-elect-lease-duration (%s) must be positive, and each longer than the one before",
 		o.RetryPeriod, o.RenewDeadline, o.LeaseDuration)
+	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s, but must not be negative", o.ShutdownDelay)
 	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)
 	}
-	if _, _, err := splitAddress(o.WebhookBindAddress); err != nil {
+	if err := validateAddress(o.WebhookBindAddress); err != nil {
 		errs = append(errs, fmt.Errorf("--webhook-bind-address: %w", err))
 	}
 	return errors.Join(errs...)
 }
 
-func splitAddress(address string) (host string, port int, err error) {
-	host, text, err := net.SplitHostPort(address)
+func validateAddress(address string) error {
+	_, text, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", 0, fmt.Errorf("%q is not an address: use host:port or :port", address)
+		return fmt.Errorf("%q is not an address: use host:port or :port", address)
 	}
-	if port, err = strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
-		return "", 0, fmt.Errorf("%q must have a port from 1 to 65535", address)
+	if port, err := strconv.Atoi(text); err != nil || port < 1 || port > 65535 {
+		return fmt.Errorf("%q must have a port from 1 to 65535", address)
 	}
-	return host, port, nil
+	return nil
 }

@@ -5,7 +5,6 @@ package manager
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -35,6 +34,7 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 	"github.com/signet-dev/signet/internal/term"
 	"github.com/signet-dev/signet/internal/webhookcert"
+	"github.com/signet-dev/signet/internal/webhookserver"
 )
 
 const (
@@ -60,17 +60,18 @@ func Run(ctx context.Context, options Options) error {
 	if err := kubeclient.CheckAccess(ctx, config, options.permissions()); err != nil {
 		return err
 	}
-	mgr, err := New(ctx, config, options)
+	mgr, webhooks, err := New(ctx, config, options)
 	if err != nil {
 		return err
 	}
-	return start(ctx, mgr)
+	return start(ctx, mgr, webhooks, options.ShutdownDelay)
 }
 
-// start runs the manager until the context ends. While controller-runtime waits
-// for its caches, which may take forever, it ignores the context; at that time
-// nothing has started that would need an orderly shutdown.
-func start(ctx context.Context, mgr ctrl.Manager) error {
+// start runs the manager until the context ends, and then goes on for the delay, until
+// API servers send admission requests to others. While controller-runtime waits for its
+// caches, which may take forever, it ignores the context; at that time nothing has
+// started that would need an orderly shutdown.
+func start(ctx context.Context, mgr ctrl.Manager, webhooks *webhookserver.Server, delay time.Duration) error {
 	var started atomic.Bool
 	err := mgr.Add(onEveryReplica(func(context.Context) error {
 		started.Store(true)
@@ -79,15 +80,24 @@ func start(ctx context.Context, mgr ctrl.Manager) error {
 	if err != nil {
 		return fmt.Errorf("add start hook: %w", err)
 	}
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- mgr.Start(ctx) }()
+	go func() { done <- mgr.Start(working) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():
 		if !started.Load() {
 			return nil
 		}
-		err = <-done
+		mgr.GetLogger().Info("Shutting down", "delay", delay.String())
+		webhooks.Drain()
+		select {
+		case err = <-done:
+		case <-time.After(delay):
+			stop()
+			err = <-done
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("run manager: %w", err)
@@ -114,21 +124,30 @@ func Scheme() (*runtime.Scheme, error) {
 	return scheme, nil
 }
 
-// New creates a manager that is ready to start.
-func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, error) {
+// New creates a manager that is ready to start, and returns its webhook server as well.
+func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manager, *webhookserver.Server, error) {
 	scheme, err := Scheme()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	rotator, err := newRotator(config, scheme, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	server := newWebhookServer(options, rotator)
+	mgr, err := newManager(ctx, config, scheme, server, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return mgr, server, addChecks(mgr, rotator)
+}
+
+func newManager(ctx context.Context, config *rest.Config, scheme *runtime.Scheme, server webhook.Server, options Options) (ctrl.Manager, error) {
 	caches, err := CacheOptions()
 	if err != nil {
 		return nil, err
 	}
 	lock, err := newLease(config, options.OwnNamespace, options.LeaseDuration)
-	if err != nil {
-		return nil, err
-	}
-	rotator, err := newRotator(config, scheme, options)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +157,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 		NewCache:                            NewCache(options.Namespaces),
 		Metrics:                             metricsserver.Options{BindAddress: options.MetricsBindAddress},
 		HealthProbeBindAddress:              options.HealthProbeBindAddress,
-		WebhookServer:                       webhookServer(options, rotator),
+		WebhookServer:                       server,
 		LeaderElection:                      options.LeaderElect,
 		LeaderElectionResourceLockInterface: lock,
 		LeaderElectionID:                    leaseName, // for the metric; the lock has its own
@@ -177,7 +196,7 @@ func New(ctx context.Context, config *rest.Config, options Options) (ctrl.Manage
 	if err := admission.Setup(mgr, webhooks); err != nil { //nolint:contextcheck // each request has a context of its own
 		return nil, err
 	}
-	return mgr, addChecks(mgr, rotator)
+	return mgr, nil
 }
 
 // newRotator returns nil if the certificates come from files.
@@ -197,13 +216,12 @@ func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*
 	}), nil
 }
 
-func webhookServer(options Options, rotator *webhookcert.Rotator) webhook.Server {
-	host, port, _ := splitAddress(options.WebhookBindAddress) // validated
-	serverOptions := webhook.Options{Host: host, Port: port, CertDir: options.WebhookCertDir}
+func newWebhookServer(options Options, rotator *webhookcert.Rotator) *webhookserver.Server {
+	serverOptions := webhookserver.Options{Address: options.WebhookBindAddress, CertDir: options.WebhookCertDir}
 	if rotator != nil {
-		serverOptions.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.GetCertificate = rotator.GetCertificate }}
+		serverOptions.GetCertificate = rotator.GetCertificate
 	}
-	return webhook.NewServer(serverOptions)
+	return webhookserver.New(serverOptions)
 }
 
 func addControllers(ctx context.Context, mgr ctrl.Manager, options Options, leading func() bool, shared *term.Term) error {

@@ -45,6 +45,8 @@ type ProcessOptions struct {
 	Flags []string
 	// Output gets what the process prints, as its log file does.
 	Output io.Writer
+	// Earlier is set for binaries of other versions, which may lack some flags.
+	Earlier bool
 	// NotReady returns at once, for processes that do not become ready.
 	NotReady bool
 }
@@ -71,6 +73,9 @@ func (c *Cluster) StartManagerProcess(ctx context.Context, options ProcessOption
 	flags := []string{
 		"--webhook-bind-address=" + m.Webhooks, "--webhook-names=127.0.0.1",
 		"--metrics-bind-address=" + m.Metrics, "--health-probe-bind-address=" + m.Probes,
+	}
+	if !options.Earlier {
+		flags = append(flags, "--shutdown-delay=0s")
 	}
 	var err error
 	m.Process, m.Log, err = c.startProcess(ctx, "manager", ManagerAccount, m.Probes, flags, options)
