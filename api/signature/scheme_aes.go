@@ -51,7 +51,7 @@ type aesScheme struct {
 	block  cipher.Block
 	// firstStream is the encrypted vector: the key stream of the first block.
 	firstStream [aes.BlockSize]byte
-	macs        *macs
+	macs        macs
 }
 
 func (s *aesScheme) name() string { return s.scheme }

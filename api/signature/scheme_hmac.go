@@ -3,9 +3,9 @@
 package signature
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding"
 	"encoding/hex"
 	"hash"
 	"sync"
@@ -22,21 +22,21 @@ func newHMACKey(m Material) (*Key, error) {
 	}
 	return &Key{
 		keyType: HMAC, id: m.KeyID, access: string(m.Key), canSign: true,
-		scheme: &hmacScheme{macs: newMACs(m.Secret)},
+		scheme: &hmacScheme{newMACs(m.Secret)},
 	}, nil
 }
 
-type hmacScheme struct{ macs *macs }
+type hmacScheme struct{ macs }
 
 func (*hmacScheme) name() string { return schemeHMAC }
 
 func (s *hmacScheme) appendSignature(dst, stringToSign []byte) ([]byte, error) {
-	sum := s.macs.sum(stringToSign)
+	sum := s.sum(stringToSign)
 	return hex.AppendEncode(dst, sum[:]), nil
 }
 
 func (s *hmacScheme) verify(stringToSign []byte, signature string) bool {
-	sum := s.macs.sum(stringToSign)
+	sum := s.sum(stringToSign)
 	return equalHex(sum, signature)
 }
 
@@ -47,25 +47,53 @@ func equalHex(sum [sha256.Size]byte, signature string) bool {
 	return subtle.ConstantTimeCompare(want[:], []byte(signature)) == 1
 }
 
-// macs pools HMACs of one secret. A reused HMAC keeps the two blocks that depend on
-// the secret, which saves half of the work for a short text.
-type macs struct{ pool sync.Pool }
+// macs computes the HMACs of one secret. It keeps the states of SHA-256 after the two
+// blocks that depend on the secret, which saves half of the work for a short text. Pools
+// of crypto/hmac would save the same, but one for each secret, which is empty for the
+// secrets that are seldom used.
+type macs struct{ inner, outer []byte }
 
-type mac struct {
-	hash hash.Hash
-	sum  [sha256.Size]byte
+func newMACs(secret []byte) macs {
+	var key [sha256.BlockSize]byte
+	if len(secret) > len(key) {
+		sum := sha256.Sum256(secret)
+		copy(key[:], sum[:])
+	} else {
+		copy(key[:], secret)
+	}
+	return macs{inner: stateAfter(key, 0x36), outer: stateAfter(key, 0x5c)}
 }
 
-func newMACs(secret []byte) *macs {
-	own := append([]byte(nil), secret...)
-	return &macs{pool: sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, own)} }}}
+// stateAfter returns the state of SHA-256 after the padded key.
+func stateAfter(key [sha256.BlockSize]byte, pad byte) []byte {
+	for i := range key {
+		key[i] ^= pad
+	}
+	h := sha256.New()
+	h.Write(key[:])
+	state, _ := h.(encoding.BinaryMarshaler).MarshalBinary() // SHA-256 returns no error
+	return state
 }
+
+// reusedHash is a SHA-256 with the memory for its result.
+type reusedHash struct {
+	hash.Hash
+	sum [sha256.Size]byte
+}
+
+var hashes = sync.Pool{New: func() any { return &reusedHash{Hash: sha256.New()} }}
 
 func (m *macs) sum(text []byte) [sha256.Size]byte {
-	reused := m.pool.Get().(*mac)
-	defer m.pool.Put(reused)
-	reused.hash.Reset()
-	reused.hash.Write(text)
-	reused.hash.Sum(reused.sum[:0])
+	reused := hashes.Get().(*reusedHash)
+	defer hashes.Put(reused)
+	reused.from(m.inner, text)
+	reused.from(m.outer, reused.sum[:])
 	return reused.sum
+}
+
+// from hashes the text from a state on.
+func (h *reusedHash) from(state, text []byte) {
+	_ = h.Hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(state) // of the same hash
+	h.Write(text)
+	h.Sum(h.sum[:0])
 }

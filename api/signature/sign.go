@@ -72,9 +72,10 @@ func (s Headers) Set(header http.Header, name string) {
 	if name == "" {
 		name = DefaultHeader
 	}
-	header.Set(name, s.Signature)
-	header.Set(HeaderDate, s.Date)
-	header.Set(HeaderPayload, s.Payload)
+	values := []string{s.Signature, s.Date, s.Payload}
+	for i, name := range [...]string{http.CanonicalHeaderKey(name), HeaderDate, HeaderPayload} {
+		header[name] = values[i : i+1 : i+1]
+	}
 }
 
 // Sign signs the request with the given time as its date. It returns either all
@@ -102,6 +103,9 @@ func (k *Key) Sign(r *Request, at time.Time) (Headers, error) {
 	return Headers{Signature: signature, Date: signed.date, Payload: signed.payload}, nil
 }
 
+// valueSize has room for the headers of most signatures.
+const valueSize = 512
+
 // header returns the value of the header that carries the signature.
 func (k *Key) header(c *canonical, signed *covered) (string, error) {
 	if k.basic != nil {
@@ -113,7 +117,9 @@ func (k *Key) header(c *canonical, signed *covered) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	value := text[len(text):]
+	// The buffer keeps its size for the next signature.
+	c.text = slices.Grow(text, valueSize)
+	value := c.text[len(text):]
 	value = append(value, k.scheme.name()...)
 	value = append(value, " Access="...)
 	value = append(value, k.access...)
