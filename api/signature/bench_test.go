@@ -56,7 +56,8 @@ func BenchmarkSign(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify verifies as a server does, including reading the body.
+// BenchmarkVerify verifies as a server does, including reading and closing the body.
+// Budget: with 64 KiB, at most 1.5 times BenchmarkSign.
 func BenchmarkVerify(b *testing.B) {
 	for _, kind := range []string{"HMAC", "Basic", "AES-256", "ECDSA", "RSA"} {
 		key := mustKey(b, materials()[kind])
@@ -75,6 +76,7 @@ func BenchmarkVerify(b *testing.B) {
 				if _, err := verifier.Verify(r); err != nil {
 					b.Fatal(err)
 				}
+				_ = r.Body.Close()
 			}
 		})
 	}

@@ -15,6 +15,9 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := v.Verify(r)
 		if err == nil {
+			if r.Body != nil {
+				defer r.Body.Close() //nolint:errcheck // releases the memory of a signed body
+			}
 			next.ServeHTTP(w, r)
 			return
 		}

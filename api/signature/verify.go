@@ -127,7 +127,8 @@ func headersToSign(names []string, carrier string) ([]string, error) {
 
 // Verify verifies a request that a server has received, and returns the key that
 // signed it. It reads a signed body, up to MaxBody bytes, and replaces it by one that
-// can be read again. The error is a *RefusalError.
+// can be read again. Closing that one releases its memory for other requests, which
+// Handler does. The error is a *RefusalError.
 //
 // Call it before anything rewrites the request: it uses r.Host, and the path and the
 // query of r.URL.
