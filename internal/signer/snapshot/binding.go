@@ -12,6 +12,7 @@ import (
 
 // binding is the part of a SignatureBinding that the signer uses.
 type binding struct {
+	name        string
 	environment string
 	key         string
 	// previous are the keys before the latest moves, whose signatures are still
@@ -38,7 +39,7 @@ type claim struct {
 
 // claimant is a binding that lists the API of a slot.
 type claimant struct {
-	binding string
+	binding *binding
 	claim   claim
 }
 
@@ -60,6 +61,7 @@ type Policy struct {
 // spec lists: the owner has given up others.
 func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 	converted := &binding{
+		name:        object.Name,
 		environment: object.Spec.Environment,
 		key:         object.Status.KeyName,
 		policy: Policy{
@@ -91,45 +93,37 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 	return converted
 }
 
-// changedClaims returns the claims that differ between two versions of a binding. A
-// removed claim is nil.
-func changedClaims(before, after *binding, namespace string) map[slots.Slot]*claim {
-	changed := map[slots.Slot]*claim{}
+// claimsBySlot returns the claims of a binding after it has changed. A removed claim is
+// nil.
+func claimsBySlot(before, after *binding, namespace string) map[slots.Slot]*claim {
+	claims := map[slots.Slot]*claim{}
 	slot := func(b *binding, api signetv1alpha1.APIReference) slots.Slot {
 		return slots.Slot{Namespace: namespace, Environment: b.environment, Kind: api.Kind, Name: api.Name}
 	}
-	previous := map[slots.Slot]claim{}
 	if before != nil {
 		for _, c := range before.claims {
-			previous[slot(before, c.api)] = c
-			changed[slot(before, c.api)] = nil
+			claims[slot(before, c.api)] = nil
 		}
 	}
 	if after != nil {
 		for i := range after.claims {
-			c := &after.claims[i]
-			at := slot(after, c.api)
-			if old, exists := previous[at]; exists && old == *c {
-				delete(changed, at)
-				continue
-			}
-			changed[at] = c
+			claims[slot(after, after.claims[i].api)] = &after.claims[i]
 		}
 	}
-	return changed
+	return claims
 }
 
-// withClaim returns the claimants of a slot after the claim of one binding has
+// withClaim returns the claimants of a slot after one binding, with that name, has
 // changed.
-func withClaim(claimants []claimant, name string, c *claim) []claimant {
+func withClaim(claimants []claimant, name string, changed *binding, c *claim) []claimant {
 	updated := make([]claimant, 0, len(claimants)+1)
 	for _, other := range claimants {
-		if other.binding != name {
+		if other.binding.name != name {
 			updated = append(updated, other)
 		}
 	}
 	if c != nil {
-		updated = append(updated, claimant{binding: name, claim: *c})
+		updated = append(updated, claimant{binding: changed, claim: *c})
 	}
 	return updated
 }

@@ -5,8 +5,9 @@
 //
 // A Store receives bindings, keys and managed Secrets in any order. Each change
 // creates an immutable Snapshot behind an atomic pointer, so that lookups never
-// wait. Relations between objects are resolved by the lookup: a Grant is its result,
-// an UnusableError the reason why there is none.
+// wait. A slot refers to its bindings, and a key to its Secret, so that a lookup walks
+// two trees: one to the slot, one to the key. A Grant is its result, an UnusableError
+// the reason why there is none.
 //
 // The package is pure: it uses no client, and takes the time as an argument.
 //

@@ -28,11 +28,17 @@ type key struct {
 	uid types.UID
 }
 
-func newKey(object *signetv1alpha1.SignatureKey) *key {
-	return &key{
+func newKey(object *signetv1alpha1.SignatureKey) key {
+	return key{
 		secret: object.EffectiveTargetName(), keyType: object.Spec.Type, algorithm: object.Spec.Algorithm,
 		uid: types.UID(object.Status.SecretUID),
 	}
+}
+
+// keyState is a key with its managed Secret, which is nil if there is none.
+type keyState struct {
+	key
+	managed *secret
 }
 
 // secret is the state of a managed Secret.

@@ -15,10 +15,10 @@ import (
 // but a few nodes of each tree with it, so that a change costs the same in a small
 // snapshot as in one of 100,000 slots.
 type Snapshot struct {
-	slots    part.Tree[[]claimant]
-	bindings part.Tree[*binding]
-	keys     part.Tree[*key]
-	secrets  part.Tree[*secret]
+	slots part.Tree[[]claimant]
+	keys  part.Tree[*keyState]
+	// secrets is the number of managed Secrets.
+	secrets int
 	// served has the namespaces whose objects are all in the snapshot; nil stands for
 	// all namespaces.
 	served   map[string]bool
@@ -74,16 +74,15 @@ func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	}
 	var buffer keyBuffer
 	claimants, _ := s.slots.Get(slotKey(buffer[:0], slot))
-	name, reason := holder(claimants)
+	held, reason, detail := holder(claimants)
 	if reason != "" {
-		return refuse(reason, name)
+		return refuse(reason, detail)
 	}
-	held, _ := s.bindings.Get(objectName{slot.Namespace, name}.appendKey(buffer[:0]))
 	usable, reason := s.material(objectName{slot.Namespace, held.key}, now)
 	if reason != "" {
-		return refuse(reason, "SignatureBinding "+name+", SignatureKey "+held.key)
+		return refuse(reason, "SignatureBinding "+held.name+", SignatureKey "+held.key)
 	}
-	grant := Grant{Policy: held.policy, Binding: name, Key: held.key, set: usable}
+	grant := Grant{Policy: held.policy, Binding: held.name, Key: held.key, set: usable}
 	for _, previous := range held.previous {
 		if accepted, _ := s.material(objectName{slot.Namespace, previous.name}, now); accepted != nil {
 			grant.previous = append(grant.previous, previousSet{set: accepted, until: previous.until})
@@ -92,26 +91,26 @@ func (s *Snapshot) Lookup(slot slots.Slot, now time.Time) (Grant, error) {
 	return grant, nil
 }
 
-// holder returns the one binding that holds a slot. If there are several, it returns
-// none: the wrong choice would sign with another key.
-func holder(claimants []claimant) (name string, reason Reason) {
+// holder returns the one binding that holds a slot, or the reason why there is none. If
+// there are several, it returns none: the wrong choice would sign with another key.
+func holder(claimants []claimant) (held *binding, reason Reason, detail string) {
 	reason = ReasonNoBinding
 	for _, c := range claimants {
 		switch {
-		case c.claim.held && name != "":
-			return name + " and " + c.binding, ReasonContested
+		case c.claim.held && held != nil:
+			return nil, ReasonContested, held.name + " and " + c.binding.name
 		case c.claim.held:
-			name = c.binding
+			held = c.binding
 		case c.claim.conflicted:
 			reason = ReasonConflicted
 		case reason != ReasonConflicted:
 			reason = ReasonNotBound
 		}
 	}
-	if name != "" {
-		return name, ""
+	if held != nil {
+		return held, "", ""
 	}
-	return "", reason
+	return nil, reason, ""
 }
 
 // material returns the usable material of a key, or the reason why there is none.
@@ -121,8 +120,8 @@ func (s *Snapshot) material(name objectName, now time.Time) (*set, Reason) {
 	if !exists {
 		return nil, ReasonNoKey
 	}
-	managed, exists := s.secrets.Get(objectName{name.namespace, named.secret}.appendKey(buffer[:0]))
-	if !exists {
+	managed := named.managed
+	if managed == nil {
 		return nil, ReasonSecretMissing
 	}
 	byRecord := named.uid != ""
@@ -154,4 +153,4 @@ func (s *Snapshot) Changed() time.Time { return s.changed }
 func (s *Snapshot) Slots() int { return s.slots.Len() }
 
 // Secrets returns the number of managed Secrets.
-func (s *Snapshot) Secrets() int { return s.secrets.Len() }
+func (s *Snapshot) Secrets() int { return s.secrets }

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
-	"github.com/signet-dev/signet/internal/slots"
 )
 
 // Store creates a new snapshot for each object that is added, changed or removed, in
@@ -21,19 +20,25 @@ type Store struct {
 	current atomic.Pointer[Snapshot]
 
 	writing sync.Mutex
+	// bindings and secrets have what snapshots refer to, and users the names of the keys
+	// that name a Secret.
+	bindings map[objectName]*binding
+	secrets  map[objectName]*secret
+	users    map[objectName]map[string]struct{}
 	// vanished are the Secrets whose material is only usable for Grace.
 	vanished map[objectName]struct{}
 }
 
 // New returns an empty store.
 func New() *Store {
-	s := &Store{vanished: map[objectName]struct{}{}}
+	s := &Store{
+		bindings: map[objectName]*binding{}, secrets: map[objectName]*secret{},
+		users: map[objectName]map[string]struct{}{}, vanished: map[objectName]struct{}{},
+	}
 	// No caller waits for changes of single nodes.
 	s.current.Store(&Snapshot{
-		slots:    part.New[[]claimant](part.RootOnlyWatch),
-		bindings: part.New[*binding](part.RootOnlyWatch),
-		keys:     part.New[*key](part.RootOnlyWatch),
-		secrets:  part.New[*secret](part.RootOnlyWatch),
+		slots: part.New[[]claimant](part.RootOnlyWatch),
+		keys:  part.New[*keyState](part.RootOnlyWatch),
 	})
 	return s
 }
@@ -89,9 +94,8 @@ func (s *Store) SetBinding(object *signetv1alpha1.SignatureBinding, now time.Tim
 	converted := newBinding(object)
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
-		var before *binding
-		before, _, next.bindings = next.bindings.Insert(name.appendKey(nil), converted)
-		next.claim(name, changedClaims(before, converted, name.namespace))
+		next.claim(name, s.bindings[name], converted)
+		s.bindings[name] = converted
 		return true
 	})
 }
@@ -99,21 +103,21 @@ func (s *Store) SetBinding(object *signetv1alpha1.SignatureBinding, now time.Tim
 // RemoveBinding removes a binding.
 func (s *Store) RemoveBinding(namespace, name string, now time.Time) {
 	removed := objectName{namespace, name}
-	s.change(now, func(next *Snapshot) (exists bool) {
-		var before *binding
-		before, exists, next.bindings = next.bindings.Delete(removed.appendKey(nil))
-		next.claim(removed, changedClaims(before, nil, namespace))
+	s.change(now, func(next *Snapshot) bool {
+		before, exists := s.bindings[removed]
+		next.claim(removed, before, nil)
+		delete(s.bindings, removed)
 		return exists
 	})
 }
 
-// claim applies changed claims of a binding to the slots.
-func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
+// claim applies the claims of a changed binding to the slots.
+func (s *Snapshot) claim(name objectName, before, after *binding) {
 	txn := s.slots.Txn()
-	for slot, c := range changed {
+	for slot, c := range claimsBySlot(before, after, name.namespace) {
 		key := slotKey(nil, slot)
 		claimants, _ := txn.Get(key)
-		if claimants = withClaim(claimants, name.name, c); len(claimants) > 0 {
+		if claimants = withClaim(claimants, name.name, after, c); len(claimants) > 0 {
 			txn.Insert(key, claimants)
 		} else {
 			txn.Delete(key)
@@ -125,30 +129,52 @@ func (s *Snapshot) claim(name objectName, changed map[slots.Slot]*claim) {
 // SetKey adds or replaces a key.
 func (s *Store) SetKey(object *signetv1alpha1.SignatureKey, now time.Time) {
 	converted := newKey(object)
-	name := objectName{object.Namespace, object.Name}.appendKey(nil)
+	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
-		if before, exists := next.keys.Get(name); exists && *before == *converted {
+		before, exists := next.keys.Get(name.appendKey(nil))
+		if exists && before.key == converted {
 			return false
 		}
-		_, _, next.keys = next.keys.Insert(name, converted)
+		if exists {
+			s.forgetUser(name, before.secret)
+		}
+		named := objectName{name.namespace, converted.secret}
+		if s.users[named] == nil {
+			s.users[named] = map[string]struct{}{}
+		}
+		s.users[named][name.name] = struct{}{}
+		_, _, next.keys = next.keys.Insert(name.appendKey(nil), &keyState{key: converted, managed: s.secrets[named]})
 		return true
 	})
 }
 
 // RemoveKey removes a key.
 func (s *Store) RemoveKey(namespace, name string, now time.Time) {
+	removed := objectName{namespace, name}
 	s.change(now, func(next *Snapshot) (exists bool) {
-		_, exists, next.keys = next.keys.Delete(objectName{namespace, name}.appendKey(nil))
+		var before *keyState
+		before, exists, next.keys = next.keys.Delete(removed.appendKey(nil))
+		if exists {
+			s.forgetUser(removed, before.secret)
+		}
 		return exists
 	})
+}
+
+// forgetUser records that a key no longer names the Secret.
+func (s *Store) forgetUser(key objectName, secret string) {
+	named := objectName{key.namespace, secret}
+	delete(s.users[named], key.name)
+	if len(s.users[named]) == 0 {
+		delete(s.users, named)
+	}
 }
 
 // SetSecret adds or replaces a managed Secret.
 func (s *Store) SetSecret(object *corev1.Secret, now time.Time) {
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
-		before, _ := next.secrets.Get(name.appendKey(nil))
-		s.storeSecret(next, name, newSecret(object, before, now))
+		s.storeSecret(next, name, newSecret(object, s.secrets[name], now))
 		return true
 	})
 }
@@ -158,7 +184,7 @@ func (s *Store) SetSecret(object *corev1.Secret, now time.Time) {
 func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 	removed := objectName{namespace, name}
 	s.change(now, func(next *Snapshot) bool {
-		before, exists := next.secrets.Get(removed.appendKey(nil))
+		before, exists := s.secrets[removed]
 		if exists {
 			s.storeSecret(next, removed, before.vanished(now))
 		}
@@ -166,12 +192,23 @@ func (s *Store) RemoveSecret(namespace, name string, now time.Time) {
 	})
 }
 
+// storeSecret replaces a Secret, or removes it if it is nil.
 func (s *Store) storeSecret(next *Snapshot, name objectName, managed *secret) {
 	delete(s.vanished, name)
-	if !managed.since.IsZero() || managed.previous != nil {
-		s.vanished[name] = struct{}{}
+	if managed == nil {
+		delete(s.secrets, name)
+	} else {
+		s.secrets[name] = managed
+		if !managed.since.IsZero() || managed.previous != nil {
+			s.vanished[name] = struct{}{}
+		}
 	}
-	_, _, next.secrets = next.secrets.Insert(name.appendKey(nil), managed)
+	next.secrets = len(s.secrets)
+	for user := range s.users[name] {
+		key := objectName{name.namespace, user}.appendKey(nil)
+		before, _ := next.keys.Get(key)
+		_, _, next.keys = next.keys.Insert(key, &keyState{key: before.key, managed: managed})
+	}
 }
 
 // Expire drops the material of Secrets that vanished longer than Grace ago. Lookups do
@@ -179,19 +216,13 @@ func (s *Store) storeSecret(next *Snapshot, name objectName, managed *secret) {
 func (s *Store) Expire(now time.Time) {
 	s.change(now, func(next *Snapshot) (expired bool) {
 		for name := range s.vanished {
-			key := name.appendKey(nil)
-			managed, _ := next.secrets.Get(key)
+			managed := s.secrets[name]
 			left := managed.expired(now)
 			if left == managed {
 				continue
 			}
 			expired = true
-			if left != nil {
-				s.storeSecret(next, name, left)
-				continue
-			}
-			delete(s.vanished, name)
-			_, _, next.secrets = next.secrets.Delete(key)
+			s.storeSecret(next, name, left)
 		}
 		return expired
 	})
