@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"net/http"
 	"sync"
@@ -32,10 +33,14 @@ func (s *Signer) readPayload(w http.ResponseWriter, r *http.Request, signed bool
 	if signed && isPartial(r.Header.Values(headerPartialBody)) {
 		return "", tooLarge(errPartialBody)
 	}
-	sum := sha256.New()
-	var to io.Writer = sum
-	if !signed {
-		to = io.Discard
+	if r.Body == http.NoBody {
+		return emptyPayload(signed), nil
+	}
+	var sum hash.Hash
+	to := io.Discard
+	if signed {
+		sum = sha256.New()
+		to = sum
 	}
 	buffer := buffers.Get().(*[bodyBuffer]byte)
 	defer buffers.Put(buffer)
@@ -50,6 +55,14 @@ func (s *Signer) readPayload(w http.ResponseWriter, r *http.Request, signed bool
 		return signature.UnsignedPayload, nil
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// emptyPayload returns the payload of a request without a body.
+func emptyPayload(signed bool) string {
+	if signed {
+		return signature.EmptyPayload
+	}
+	return signature.UnsignedPayload
 }
 
 // isPartial reports whether any of the values is not "false".

@@ -52,6 +52,12 @@ var extAuthzService = grpc.ServiceDesc{
 	}},
 }
 
+// register adds the service to a server.
+func (e *ExtAuthz) register(server *grpc.Server) *grpc.Server {
+	server.RegisterService(&extAuthzService, e)
+	return server
+}
+
 // serve handles one call. gRPC reads a message as a whole, so it is read only
 // while the caller is within its quota.
 func (e *ExtAuthz) serve(stream grpc.ServerStream) error {
@@ -117,7 +123,10 @@ func (s *Signer) handleCheck(attributes *envoyauth.AttributeContext, c *call) (*
 	}
 	request := &signature.Request{
 		Method: described.GetMethod(), Target: described.GetPath(), Host: described.GetHost(),
-		Header: envoyHeaders(described), Payload: signature.UnsignedPayload,
+		Payload: signature.UnsignedPayload,
+	}
+	if grant.SignedPayload || len(grant.SignedHeaders) > 0 {
+		request.Header = envoyHeaders(described)
 	}
 	if grant.Host != "" {
 		request.Host = grant.Host
@@ -181,8 +190,8 @@ func declaredLength(header http.Header) int64 {
 }
 
 func granted(result *signed) *envoyauth.CheckResponse {
-	ok := &envoyauth.OkHttpResponse{}
-	for _, field := range []struct{ name, value string }{
+	ok := &envoyauth.OkHttpResponse{Headers: make([]*envoycore.HeaderValueOption, 0, 3)}
+	for _, field := range [...]struct{ name, value string }{
 		{result.name, result.Signature}, {signature.HeaderDate, result.Date}, {signature.HeaderPayload, result.Payload},
 	} {
 		ok.Headers = append(ok.Headers, &envoycore.HeaderValueOption{

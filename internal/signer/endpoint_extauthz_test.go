@@ -199,7 +199,7 @@ func (f *fixture) serveGRPC(keys *testPKI) (address string, certs *certificates)
 		f.t.Fatal(err)
 	}
 	opened = f.signer.limitConnections(endpointExtAuthz, opened, true)
-	served := grpcListener("ext_authz", opened, endpoint, f.signer.limits, certs)
+	served := grpcListener("ext_authz", opened, endpoint.register(grpcServer(f.signer.limits, certs)))
 	go func() { _ = served.serve(opened) }()
 	f.t.Cleanup(func() {
 		now, stop := context.WithCancel(context.Background())

@@ -196,8 +196,8 @@ func (c connCredentials) Clone() credentials.TransportCredentials {
 	return connCredentials{c.TransportCredentials.Clone()}
 }
 
-// grpcListener serves Envoy's external authorization.
-func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Limits, certificates *certificates) *listener {
+// grpcServer returns a server without services. Without certificates it serves plain text.
+func grpcServer(limits Limits, certificates *certificates) *grpc.Server {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(int(limits.MaxBody) + limits.MaxHeader + grpcOverhead),
 		grpc.MaxHeaderListSize(uint32(limits.MaxHeader)), //nolint:gosec // Limits documents the range
@@ -213,8 +213,10 @@ func grpcListener(name string, opened net.Listener, service *ExtAuthz, limits Li
 	if certificates != nil {
 		options = append(options, grpc.Creds(connCredentials{credentials.NewTLS(certificates.config())}))
 	}
-	server := grpc.NewServer(options...)
-	server.RegisterService(&extAuthzService, service)
+	return grpc.NewServer(options...)
+}
+
+func grpcListener(name string, opened net.Listener, server *grpc.Server) *listener {
 	return &listener{
 		Listener: opened, name: name, serve: server.Serve, retire: func() { retireConnections(opened) },
 		stop: func(ctx context.Context) error {

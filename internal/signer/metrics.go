@@ -15,14 +15,23 @@ import (
 // all label values are known in advance.
 type Metrics struct {
 	requests *prometheus.CounterVec
+	// counters are those of requests, which are looked up often.
+	counters map[requestLabels]prometheus.Counter
 	unusable *prometheus.CounterVec
 	inEffect *prometheus.HistogramVec
 	expiry   *prometheus.GaugeVec
 }
 
+// requestLabels are the labels of a counter of requests.
+type requestLabels struct {
+	endpoint endpoint
+	result   result
+}
+
 // NewMetrics registers the metrics of a signer with that store.
 func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func() time.Time) *Metrics {
 	m := &Metrics{
+		counters: map[requestLabels]prometheus.Counter{},
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "signet_signer_requests_total",
 			Help: "Requests to the signer, by endpoint and result.",
@@ -57,7 +66,7 @@ func NewMetrics(registry prometheus.Registerer, store *snapshot.Store, now func(
 	)
 	for _, at := range endpoints {
 		for _, r := range results {
-			m.requests.WithLabelValues(string(at), string(r))
+			m.counters[requestLabels{at, r}] = m.requests.WithLabelValues(string(at), string(r))
 		}
 	}
 	return m
@@ -91,7 +100,7 @@ func boolValue(b bool) float64 {
 // countRequest counts a request that has ended. The reason is empty unless the
 // slot was unusable.
 func (m *Metrics) countRequest(at endpoint, r result, reason snapshot.Reason) {
-	m.requests.WithLabelValues(string(at), string(r)).Inc()
+	m.counters[requestLabels{at, r}].Inc()
 	if reason != "" {
 		m.unusable.WithLabelValues(string(at), string(reason)).Inc()
 	}

@@ -81,7 +81,7 @@ func (s *Server) open(ctx context.Context, signer *Signer, registry *prometheus.
 		}
 		opened = signer.limitConnections(at, opened, secured)
 		if at == endpointExtAuthz {
-			s.listeners = append(s.listeners, grpcListener(string(at), opened, signer.ExtAuthz(!secured), limits, s.certificates))
+			s.listeners = append(s.listeners, grpcListener(string(at), opened, signer.ExtAuthz(!secured).register(grpcServer(limits, s.certificates))))
 			continue
 		}
 		var handler http.Handler

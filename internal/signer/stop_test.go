@@ -197,7 +197,7 @@ var fleets = map[string]func(t *testing.T, l *fleet, config *tls.Config) (send f
 	"gRPC": func(t *testing.T, l *fleet, config *tls.Config) func() error {
 		certs := l.certificates(t)
 		l.start = func() *listener {
-			return grpcListener("ext_authz", l.listen(t, endpointExtAuthz, true), l.f.signer.ExtAuthz(false), l.f.signer.limits, certs)
+			return grpcListener("ext_authz", l.listen(t, endpointExtAuthz, true), l.f.signer.ExtAuthz(false).register(grpcServer(l.f.signer.limits, certs)))
 		}
 		addresses := manual.NewBuilderWithScheme("signers")
 		l.change = func(listed []string) {
