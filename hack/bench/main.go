@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
@@ -15,9 +17,15 @@ import (
 
 // sizes are the amounts to measure.
 type sizes struct {
-	keys, rounds, apis       int
+	count, rounds, apis      int
+	scale                    []int
+	rivals, rivalAPIs        int
+	samples                  int
 	unrelated, unrelatedKiB  int
+	labeled, labeledBytes    int
 	slotBindings, admissions int
+	// profiles is the folder for CPU profiles; empty for none.
+	profiles string
 }
 
 func main() {
@@ -35,16 +43,30 @@ func run(ctx context.Context, args []string) error {
 		return play(ctx, args[0], args[1:])
 	}
 	var s sizes
+	var only []string
 	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
-	flags.IntVar(&s.keys, "keys", 1000, "`number` of keys, and of bindings, that are applied at once")
-	flags.IntVar(&s.rounds, "rounds", 3, "`number` of times that the keys are applied, to Signet and the bare loop in turn")
+	flags.StringSliceVar(&only, "only", nil, "`parts` to run, of "+strings.Join(partNames(), ", ")+" (default: all)")
+	flags.IntVarP(&s.count, "count", "n", 1000, "`number` of keys, and of bindings, that are applied at once")
+	flags.IntVar(&s.rounds, "rounds", 3, "`number` of rounds of what is compared with the bare loop, in turn")
 	flags.IntVar(&s.apis, "apis", 10, "`number` of APIs in each binding")
+	flags.IntSliceVar(&s.scale, "scale", []int{1000, 3000, 10000}, "`numbers` of keys and bindings at which time, CPU and memory are measured, ascending")
+	flags.IntVar(&s.rivals, "rivals", 200, "`number` of bindings that list the same APIs")
+	flags.IntVar(&s.rivalAPIs, "rival-apis", 1000, "`number` of APIs that rivals list")
+	flags.IntVar(&s.samples, "samples", 40, "`number` of bindings, and of moves, that are measured alone")
 	flags.IntVar(&s.unrelated, "unrelated-secrets", 2000, "`number` of Secrets that Signet does not use")
-	flags.IntVar(&s.unrelatedKiB, "unrelated-kib", 100, "size of each unused Secret in `KiB`")
+	flags.IntVar(&s.unrelatedKiB, "unrelated-kib", 100, "size of each of them in `KiB`")
+	flags.IntVar(&s.labeled, "labeled-secrets", 2000, "`number` of large Secrets that are labeled as material")
+	flags.IntVar(&s.labeledBytes, "labeled-bytes", 1000000, "size of each of them in `bytes`, at most 1,048,576")
 	flags.IntVar(&s.slotBindings, "slot-bindings", 100, "`number` of bindings of 1,000 APIs that hold slots while admission is measured")
 	flags.IntVar(&s.admissions, "admissions", 1000, "`number` of measured admissions")
+	flags.StringVar(&s.profiles, "profiles", "", "`folder` for a CPU profile of each measured process (default: none)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	return newBench(s).run(ctx)
+	for _, name := range only {
+		if !slices.Contains(partNames(), name) {
+			return fmt.Errorf("--only: there is no part %q, only %s", name, strings.Join(partNames(), ", "))
+		}
+	}
+	return newBench(s).run(ctx, only)
 }

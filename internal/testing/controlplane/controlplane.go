@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -29,6 +30,8 @@ type Options struct {
 	ControllerManager bool
 	// KeepHistory keeps every revision in etcd, for watches that must miss none.
 	KeepHistory bool
+	// StorageQuota is how many bytes etcd may store; zero for its default, 2 GiB.
+	StorageQuota int64
 	// Out receives the progress of building and starting. Defaults to standard error.
 	Out io.Writer
 }
@@ -84,6 +87,9 @@ func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 	}
 	if options.KeepHistory {
 		cp.env.ControlPlane.GetAPIServer().Configure().Set("etcd-compaction-interval", "0")
+	}
+	if options.StorageQuota > 0 {
+		cp.env.ControlPlane.Etcd.Configure().Set("quota-backend-bytes", strconv.FormatInt(options.StorageQuota, 10))
 	}
 	if err := cp.start(ctx, options.ControllerManager); err != nil {
 		cp.Stop()
