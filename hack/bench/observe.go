@@ -10,7 +10,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	toolscache "k8s.io/client-go/tools/cache"
+	watchtools "k8s.io/client-go/tools/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
@@ -30,12 +33,11 @@ func (b *bench) observe(ctx context.Context, change func() error, all ...expecte
 	defer cancel()
 	seen := make(chan error, len(all))
 	for _, one := range all {
-		events, err := b.admin.Watch(ctx, one.list, inNamespaceOf(one.objects))
+		wait, err := b.follow(ctx, one)
 		if err != nil {
-			return 0, fmt.Errorf("watch: %w", err)
+			return 0, err
 		}
-		defer events.Stop()
-		go func() { seen <- one.wait(ctx, events.ResultChan()) }()
+		go func() { seen <- wait() }()
 	}
 	start := time.Now()
 	if err := change(); err != nil {
@@ -48,31 +50,57 @@ func (b *bench) observe(ctx context.Context, change func() error, all ...expecte
 	return time.Since(start), err
 }
 
-// inNamespaceOf limits a watch to the namespace of the objects if they have one in
-// common.
-func inNamespaceOf(objects []client.Object) client.ListOption {
-	for _, object := range objects {
-		if object.GetNamespace() != objects[0].GetNamespace() {
-			return client.InNamespace(metav1.NamespaceAll)
-		}
+// follow lists the objects, and returns what waits for their changes after that. A watch
+// that the API server ends, because this process was too slow for it, is resumed.
+func (b *bench) follow(ctx context.Context, one expected) (wait func() error, err error) {
+	namespace := commonNamespace(one.objects)
+	if err := b.admin.List(ctx, one.list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("list: %w", err)
 	}
-	return client.InNamespace(objects[0].GetNamespace())
-}
-
-func (e expected) wait(ctx context.Context, events <-chan watch.Event) error {
+	events, err := watchtools.NewRetryWatcherWithContext(ctx, one.list.GetResourceVersion(), &toolscache.ListWatch{
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return b.admin.Watch(ctx, one.list, &client.ListOptions{Namespace: namespace, Raw: &options})
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch: %w", err)
+	}
 	missing := map[client.ObjectKey]bool{}
-	for _, object := range e.objects {
+	for _, object := range one.objects {
 		missing[client.ObjectKeyFromObject(object)] = true
 	}
+	err = meta.EachListItem(one.list, func(object runtime.Object) error {
+		one.check(watch.Event{Type: watch.Added, Object: object}, missing)
+		return nil
+	})
+	return func() error { return one.wait(ctx, events.ResultChan(), missing) }, err
+}
+
+// commonNamespace returns the namespace of all objects, or empty if they are in several.
+func commonNamespace(objects []client.Object) string {
+	for _, object := range objects {
+		if object.GetNamespace() != objects[0].GetNamespace() {
+			return metav1.NamespaceAll
+		}
+	}
+	return objects[0].GetNamespace()
+}
+
+// check removes the object of an event from those that are missing if it is as expected.
+func (e expected) check(event watch.Event, missing map[client.ObjectKey]bool) {
+	if object, ok := event.Object.(client.Object); ok && e.met(event) {
+		delete(missing, client.ObjectKeyFromObject(object))
+	}
+}
+
+func (e expected) wait(ctx context.Context, events <-chan watch.Event, missing map[client.ObjectKey]bool) error {
 	for len(missing) > 0 {
 		select {
 		case event, open := <-events:
-			if !open {
-				return fmt.Errorf("the watch of %T ended before %d of %d objects were as expected", e.list, len(missing), len(e.objects))
+			if !open || event.Type == watch.Error {
+				return fmt.Errorf("the watch of %T ended before %d of %d objects were as expected: %v", e.list, len(missing), len(e.objects), event.Object)
 			}
-			if object, ok := event.Object.(client.Object); ok && e.met(event) {
-				delete(missing, client.ObjectKeyFromObject(object))
-			}
+			e.check(event, missing)
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d objects of %T are not as expected: %w", len(missing), len(e.objects), e.list, ctx.Err())
 		}
