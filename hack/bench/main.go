@@ -24,7 +24,7 @@ type sizes struct {
 	unrelated, unrelatedKiB  int
 	labeled, labeledBytes    int
 	slotBindings, admissions int
-	// profiles is the folder for CPU profiles; empty for none.
+	// profiles is the folder for profiles of CPU and heap; empty for none.
 	profiles string
 }
 
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string) error {
 	flags.IntVar(&s.labeledBytes, "labeled-bytes", 1000000, "size of each of them in `bytes`, at most 1,048,576")
 	flags.IntVar(&s.slotBindings, "slot-bindings", 100, "`number` of bindings of 1,000 APIs that hold slots while admission is measured")
 	flags.IntVar(&s.admissions, "admissions", 1000, "`number` of measured admissions")
-	flags.StringVar(&s.profiles, "profiles", "", "`folder` for a CPU profile of each measured process (default: none)")
+	flags.StringVar(&s.profiles, "profiles", "", "`folder` for profiles of CPU and heap of each process (default: none)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

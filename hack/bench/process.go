@@ -26,6 +26,8 @@ type process struct {
 	*proc.Process
 	usageAddress string
 	probes       string
+	// profile is the path of its profiles without their ending; empty for none.
+	profile string
 }
 
 func (b *bench) start(role string, args ...string) (*process, error) {
@@ -44,19 +46,19 @@ func (b *bench) start(role string, args ...string) (*process, error) {
 	if role == roleManager {
 		args = append(args, "--shutdown-delay=0s")
 	}
+	p := &process{usageAddress: addresses[0], probes: addresses[1]}
 	if b.profiles != "" {
-		args = append(args, "--cpu-profile="+filepath.Join(b.profiles, name+".pprof"))
+		p.profile = filepath.Join(b.profiles, name)
+		args = append(args, "--cpu-profile="+p.profile+".cpu")
 	}
 	// Ctrl-C reaches the bench only, which stops the others in order.
-	started, err := proc.Start(proc.Command{
+	var err error
+	p.Process, err = proc.Start(proc.Command{
 		Name: role, Program: os.Args[0], OwnGroup: true, Args: args,
 		Log: filepath.Join(b.cluster.Dir, name+".log"),
 		Env: []string{fmt.Sprintf("GOMEMLIMIT=%d", memoryLimit)},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &process{Process: started, usageAddress: addresses[0], probes: addresses[1]}, nil
+	return p, err
 }
 
 // startStandby starts the replica that serves admission.

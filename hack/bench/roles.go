@@ -71,8 +71,8 @@ func startProfile(path string) (stop func(), err error) {
 	}, nil
 }
 
-// serveUsage serves what the process has used: at /usage as it is, and at /collected
-// after garbage collection.
+// serveUsage serves what the process has used, at /usage as it is and at /collected after
+// garbage collection, and at /heap a profile of the heap.
 func serveUsage(ctx context.Context, address string) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
@@ -88,6 +88,7 @@ func serveUsage(ctx context.Context, address string) error {
 		runtime.ReadMemStats(&stats)
 		writeUsage(w, int64(stats.HeapAlloc)) //nolint:gosec // far below
 	})
+	mux.HandleFunc("/heap", func(w http.ResponseWriter, _ *http.Request) { _ = pprof.Lookup("heap").WriteTo(w, 0) })
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: mux}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
