@@ -41,6 +41,7 @@ type Options struct {
 	WebhookBindAddress     string
 	WebhookNames           []string
 	WebhookCertDir         string
+	WebhookConfiguration   string
 	MetricsBindAddress     string
 	HealthProbeBindAddress string
 	ShutdownDelay          time.Duration
@@ -58,7 +59,7 @@ func DefaultOptions() Options {
 	return Options{
 		OwnNamespace: ownNamespace(), Concurrency: 8,
 		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second,
-		WebhookBindAddress: ":9443", MetricsBindAddress: "127.0.0.1:8080", HealthProbeBindAddress: ":8081",
+		WebhookBindAddress: ":9443", WebhookConfiguration: "signet", MetricsBindAddress: "127.0.0.1:8080", HealthProbeBindAddress: ":8081",
 		ShutdownDelay: 5 * time.Second, GracefulShutdown: 20 * time.Second,
 		Options: logging.DefaultOptions(),
 	}
@@ -89,6 +90,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.WebhookBindAddress, "webhook-bind-address", o.WebhookBindAddress, "`address` to serve the webhooks on, with TLS")
 	flags.StringSliceVar(&o.WebhookNames, "webhook-names", o.WebhookNames, "additional DNS `names` and IP addresses in the webhooks' serving certificate")
 	flags.StringVar(&o.WebhookCertDir, "webhook-cert-dir", o.WebhookCertDir, "`folder` with tls.crt and tls.key for the webhooks (default: Signet creates certificates and maintains the CA bundle)")
+	flags.StringVar(&o.WebhookConfiguration, "webhook-configuration", o.WebhookConfiguration, "`name` of the ValidatingWebhookConfiguration whose CA bundle this manager maintains; one of its own for each of several managers on a cluster")
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` to serve metrics on, without TLS (0 disables)")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the manager is not ready but still works, until API servers send admission requests to others")
@@ -111,6 +113,7 @@ func (o *Options) Validate() error {
 		"--leader-elect-retry-period (%s), --leader-elect-renew-deadline (%s) and --leader-elect-lease-duration (%s) must be positive, and each longer than the one before",
 		o.RetryPeriod, o.RenewDeadline, o.LeaseDuration)
 	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s, but must not be negative", o.ShutdownDelay)
+	refuse(o.WebhookConfiguration == "", "--webhook-configuration must be a name")
 	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)
 	}

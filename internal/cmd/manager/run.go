@@ -38,9 +38,8 @@ import (
 )
 
 const (
-	webhookService       = "signet-webhook"
-	webhookCASecret      = "signet-webhook-ca"
-	webhookConfiguration = "signet"
+	webhookService  = "signet-webhook"
+	webhookCASecret = "signet-webhook-ca"
 
 	cacheCheckTimeout = time.Second
 )
@@ -211,7 +210,7 @@ func newRotator(config *rest.Config, scheme *runtime.Scheme, options Options) (*
 	service := webhookService + "." + options.OwnNamespace
 	hosts := append([]string{service + ".svc", service + ".svc.cluster.local", service}, options.WebhookNames...)
 	return webhookcert.New(uncached, webhookcert.Options{
-		Namespace: options.OwnNamespace, SecretName: webhookCASecret, WebhookConfiguration: webhookConfiguration,
+		Namespace: options.OwnNamespace, SecretName: webhookCASecret, WebhookConfiguration: options.WebhookConfiguration,
 		Hosts: hosts, Clock: clock.RealClock{},
 	}), nil
 }
