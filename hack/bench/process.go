@@ -115,7 +115,18 @@ func (p *process) usage(ctx context.Context) (usage, error) { return p.readUsage
 // collected is usage after garbage collection, with the free memory returned to the
 // system.
 func (p *process) collected(ctx context.Context) (usage, error) {
-	return p.readUsage(ctx, "/collected")
+	used, err := p.readUsage(ctx, "/collected")
+	if err != nil || p.profile == "" {
+		return used, err
+	}
+	heap, err := p.Get(ctx, "http://"+p.usageAddress+"/heap", nil)
+	if err != nil {
+		return used, err
+	}
+	if err := os.WriteFile(fmt.Sprintf("%s-%dMiB.heap", p.profile, used.Heap>>20), []byte(heap), 0o600); err != nil {
+		return used, fmt.Errorf("write heap profile: %w", err)
+	}
+	return used, nil
 }
 
 func (p *process) readUsage(ctx context.Context, path string) (usage, error) {
