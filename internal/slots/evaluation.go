@@ -88,17 +88,22 @@ func (c *NamespaceCache) Preview(binding *signetv1alpha1.SignatureBinding) []Eva
 	e.signs, e.wants = effectiveOptions(binding), optionsWith(binding, binding.Spec.KeyRef.Name)
 	held := assumedHolds([]*signetv1alpha1.SignatureBindingStatus{&binding.Status})
 	evaluations := make([]Evaluation, len(binding.Spec.APIs))
+	// What one slot needs is used again for the next: a binding may list a thousand.
+	var preview slotClaims
+	var others [2]claim
+	var own claim
 	for i, api := range binding.Spec.APIs {
 		key := listedSlot(binding, api).key()
-		preview := &slotClaims{}
+		preview = slotClaims{}
 		if slot := c.slots[key]; slot != nil {
-			for _, other := range []*claim{slot.holder, slot.nextInLine} {
+			for n, other := range [...]*claim{slot.holder, slot.nextInLine} {
 				if other != nil && other.entry.binding.Name != binding.Name {
-					preview.add(&claim{entry: other.entry, listed: true, apiStatus: other.apiStatus, assumed: other.assumed})
+					others[n] = claim{entry: other.entry, listed: true, apiStatus: other.apiStatus, assumed: other.assumed}
+					preview.add(&others[n])
 				}
 			}
 		}
-		own := claim{entry: e, listed: true, apiStatus: held[key]}
+		own = claim{entry: e, listed: true, apiStatus: held[key]}
 		preview.add(&own)
 		evaluations[i] = own.evaluate()
 	}

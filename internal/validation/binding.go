@@ -119,15 +119,21 @@ func apiReference(path *field.Path, api signetv1alpha1.APIReference) field.Error
 	if len(errs) > 0 {
 		return errs
 	}
-	own := api.Kind == signetv1alpha1.APIKindAPI
-	return join(
-		rule(api.Group == api.Kind.Group(), field.Invalid(path.Child("group"), api.Group,
-			"group must be signet.dev for kind API, and gateway.networking.k8s.io for HTTPRoute and GRPCRoute")),
-		rule(own || dnsSubdomain.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, starting and ending with a letter or digit")),
-		rule(!own || gatewayAPIName.MatchString(api.Name), field.Invalid(name, api.Name,
-			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, starting with a letter or digit")),
-	)
+	// A binding may list a thousand: errors, which are large, are only built where a
+	// rule is broken.
+	if api.Group != api.Kind.Group() {
+		errs = append(errs, field.Invalid(path.Child("group"), api.Group,
+			"group must be signet.dev for kind API, and gateway.networking.k8s.io for HTTPRoute and GRPCRoute"))
+	}
+	switch own := api.Kind == signetv1alpha1.APIKindAPI; {
+	case !own && !dnsSubdomain.MatchString(api.Name):
+		errs = append(errs, field.Invalid(name, api.Name,
+			"the name of a route is a DNS subdomain: lower-case letters, digits, dashes and dots, starting and ending with a letter or digit"))
+	case own && !gatewayAPIName.MatchString(api.Name):
+		errs = append(errs, field.Invalid(name, api.Name,
+			"the name of an API has 1 to 128 letters, digits, dots, underscores and dashes, starting with a letter or digit"))
+	}
+	return errs
 }
 
 // signedHeaders checks a set, whose items have no old values.
