@@ -5,12 +5,10 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -52,19 +50,10 @@ func (b *bare) reconcileKey(ctx context.Context, request ctrl.Request) (ctrl.Res
 // releaseKey removes the finalizers, that of the key last.
 func (b *bare) releaseKey(ctx context.Context, key *signetv1alpha1.SignatureKey) error {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
-	if err := b.patch(ctx, secret, release); client.IgnoreNotFound(unwrapped(err)) != nil {
+	if err := b.patch(ctx, secret, release); client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	return client.IgnoreNotFound(unwrapped(b.patch(ctx, &signetv1alpha1.SignatureKey{ObjectMeta: *key.ObjectMeta.DeepCopy()}, release)))
-}
-
-// unwrapped returns the answer of the API server in an error, if there is one.
-func unwrapped(err error) error {
-	var status apierrors.APIStatus
-	if errors.As(err, &status) {
-		return status.(error) //nolint:forcetypeassert,errorlint // found in an error
-	}
-	return err
+	return client.IgnoreNotFound(b.patch(ctx, &signetv1alpha1.SignatureKey{ObjectMeta: *key.ObjectMeta.DeepCopy()}, release))
 }
 
 // generate creates a Secret with the entries of Signet's, and the status and Event of a

@@ -18,15 +18,15 @@ func (r *report) row(measure, value string) { r.add(measure, value, "–") }
 // within adds a figure that is compared with its budget, in the same unit. A missed
 // budget is printed as such.
 func (r *report) within(measure string, value, budget float64, format string) {
-	r.compare(measure, value, fmt.Sprintf(format, value), "at most "+fmt.Sprintf(format, budget), value <= budget)
+	r.compare(measure, fmt.Sprintf(format, value), "at most "+fmt.Sprintf(format, budget), value <= budget)
 }
 
 // reaches is within for a figure that must not be less than its budget.
 func (r *report) reaches(measure string, value, budget float64, format string) {
-	r.compare(measure, value, fmt.Sprintf(format, value), "at least "+fmt.Sprintf(format, budget), value >= budget)
+	r.compare(measure, fmt.Sprintf(format, value), "at least "+fmt.Sprintf(format, budget), value >= budget)
 }
 
-func (r *report) compare(measure string, _ float64, text, budget string, met bool) {
+func (r *report) compare(measure, text, budget string, met bool) {
 	if !met {
 		text = "**" + text + "**, missed"
 	}

@@ -58,7 +58,7 @@ func play(ctx context.Context, role string, args []string) (err error) {
 }
 
 func startProfile(path string) (stop func(), err error) {
-	file, err := os.Create(path) //nolint:gosec // named by the person who measures
+	file, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("create CPU profile: %w", err)
 	}
