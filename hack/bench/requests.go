@@ -5,10 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -21,35 +21,57 @@ type requests map[string]float64
 // counted are the resources that Signet reads and writes, and Events, without leases.
 var counted = []string{"secrets", "configmaps", "signaturekeys", "signaturebindings", "namespaces", "events"}
 
-// requests returns what the API server has served so far, without watches, which
-// are counted at their end.
-func (b *bench) requests(ctx context.Context) (requests, error) {
+// serverMetrics calls with each counter and gauge of the API server.
+func (b *bench) serverMetrics(ctx context.Context, read func(name string, labels map[string]string, value float64)) error {
 	clients, err := kubernetes.NewForConfig(b.cluster.Config)
 	if err != nil {
-		return nil, fmt.Errorf("create client: %w", err)
+		return fmt.Errorf("create client: %w", err)
 	}
 	stream, err := clients.Discovery().RESTClient().Get().AbsPath("/metrics").Stream(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the API server's metrics: %w", err)
+		return fmt.Errorf("read the API server's metrics: %w", err)
 	}
 	defer func() { _ = stream.Close() }()
-	return parseRequests(stream)
-}
-
-func parseRequests(stream io.Reader) (requests, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(stream)
 	if err != nil {
-		return nil, fmt.Errorf("parse the API server's metrics: %w", err)
+		return fmt.Errorf("parse the API server's metrics: %w", err)
 	}
-	found := requests{}
-	for _, metric := range families["apiserver_request_total"].GetMetric() {
-		labels := map[string]string{}
-		for _, label := range metric.GetLabel() {
-			labels[label.GetName()] = label.GetValue()
+	for name, family := range families {
+		for _, metric := range family.GetMetric() {
+			labels := map[string]string{}
+			for _, label := range metric.GetLabel() {
+				labels[label.GetName()] = label.GetValue()
+			}
+			read(name, labels, metric.GetCounter().GetValue()+metric.GetGauge().GetValue())
 		}
-		if !slices.Contains(counted, labels["resource"]) || labels["verb"] == "WATCH" {
-			continue
+	}
+	return nil
+}
+
+// serverUsage returns what the API server has used so far, and the size of what etcd
+// stores.
+func (b *bench) serverUsage(ctx context.Context) (used usage, stored int64, err error) {
+	err = b.serverMetrics(ctx, func(name string, _ map[string]string, value float64) {
+		switch name {
+		case "process_cpu_seconds_total":
+			used.CPU = time.Duration(value * float64(time.Second))
+		case "process_resident_memory_bytes":
+			used.Resident = int64(value)
+		case "apiserver_storage_size_bytes":
+			stored = int64(value)
+		}
+	})
+	return used, stored, err
+}
+
+// requests returns what the API server has served so far, without watches, which
+// are counted at their end.
+func (b *bench) requests(ctx context.Context) (requests, error) {
+	found := requests{}
+	err := b.serverMetrics(ctx, func(name string, labels map[string]string, value float64) {
+		if name != "apiserver_request_total" || !slices.Contains(counted, labels["resource"]) || labels["verb"] == "WATCH" {
+			return
 		}
 		what := labels["verb"] + " " + labels["resource"]
 		if labels["subresource"] != "" {
@@ -58,9 +80,9 @@ func parseRequests(stream io.Reader) (requests, error) {
 		if !strings.HasPrefix(labels["code"], "2") {
 			what += " (" + labels["code"] + ")"
 		}
-		found[what] += metric.GetCounter().GetValue()
-	}
-	return found, nil
+		found[what] += value
+	})
+	return found, err
 }
 
 // since returns the requests since an earlier count, without those of the bench itself.

@@ -26,6 +26,8 @@ type scaling struct {
 	namespaces []string
 	// empty is a manager without keys and bindings.
 	empty usage
+	// labeledSecrets is the number of large Secrets so far.
+	labeledSecrets int
 }
 
 // measureScale measures one installation that grows: the cost of what is added, and a
@@ -60,6 +62,7 @@ func (b *bench) measureScale(ctx context.Context) (err error) {
 		return err
 	}
 	line("created within %.0f s", time.Since(start).Seconds())
+	s.labeledSecrets = b.labeled
 	if err := measure(&with); err != nil {
 		return err
 	}
@@ -71,6 +74,10 @@ func (b *bench) measureScale(ctx context.Context) (err error) {
 // grow adds keys and bindings at once.
 func (s *scaling) grow(ctx context.Context, p *process, size, next int) error {
 	before, err := p.collected(ctx)
+	if err != nil {
+		return err
+	}
+	serverBefore, storedBefore, err := s.serverUsage(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,10 +100,17 @@ func (s *scaling) grow(ctx context.Context, p *process, size, next int) error {
 	if err != nil {
 		return err
 	}
+	serverAfter, storedAfter, err := s.serverUsage(ctx)
+	if err != nil {
+		return err
+	}
 	added := next - size
 	what := fmt.Sprintf("pairs %s to %s, applied at once: ", thousands(size), thousands(next))
 	s.row(what+"time and CPU of the manager", fmt.Sprintf("%.1f s and %.1f s; %.1f ms and %.1f ms a pair", took.Seconds(), spent.Seconds(),
 		milliseconds(took)/float64(added), milliseconds(spent)/float64(added)))
+	s.row(what+"CPU of the API server, and growth of etcd, for each pair", fmt.Sprintf("%.1f ms; %.0f KiB before compaction",
+		milliseconds(serverAfter.CPU-serverBefore.CPU)/float64(added), kibiEach(storedAfter-storedBefore, added)))
+	line("%sthe API server uses %.0f MiB", what, mebi(serverAfter.Resident))
 	line("%sresident %.0f MiB, peak %.0f MiB", what, mebi(used.Resident), mebi(used.Peak))
 	s.within(what+"live heap for each pair just made", kibiEach(after.Heap-before.Heap, added), kibiEachPair, "%.1f KiB")
 	s.row(what+"resident memory for each pair just made, after collection", fmt.Sprintf("%.1f KiB", kibiEach(after.Resident-before.Resident, added)))
@@ -127,6 +141,9 @@ func (s *scaling) restarted(ctx context.Context, size int, call func(*process) e
 		return call(p)
 	}
 	what := fmt.Sprintf("start with %s pairs: ", thousands(size))
+	if s.labeledSecrets > 0 {
+		what = fmt.Sprintf("start with %s pairs and %s labeled Secrets: ", thousands(size), thousands(s.labeledSecrets))
+	}
 	line("%sCPU %.1f s until quiet, resident %.0f MiB, after collection %.0f MiB", what, used.CPU.Seconds(), mebi(used.Resident), mebi(after.Resident))
 	s.within(what+"the first new binding is Bound after", took.Seconds(), startWithin, "%.1f s")
 	s.within(what+"peak of resident memory, GOMEMLIMIT as deployed", mebi(used.Peak), mebi(memoryLimit), "%.0f MiB")
