@@ -127,8 +127,12 @@ func (b *bench) forAll(objects []client.Object, call func(client.Object) error) 
 func (b *bench) clean(ctx context.Context, namespaces ...string) error {
 	for _, list := range []client.Object{&signetv1alpha1.SignatureBinding{}, &signetv1alpha1.SignatureKey{}} {
 		for _, namespace := range namespaces {
-			if err := b.admin.DeleteAllOf(ctx, list, client.InNamespace(namespace)); err != nil {
-				return fmt.Errorf("delete what is in namespace %s: %w", namespace, err)
+			// A collection of large objects takes longer than a request may.
+			err := until(ctx, "what is in namespace "+namespace+" to be deleted", func() error {
+				return b.admin.DeleteAllOf(ctx, list, client.InNamespace(namespace))
+			})
+			if err != nil {
+				return err
 			}
 		}
 	}

@@ -122,10 +122,16 @@ func (b *bench) startOnRivals(ctx context.Context, p *process, bindings []client
 // one was Bound.
 func (b *bench) bindNewcomers(ctx context.Context, bindings []client.Object) (slowest time.Duration, err error) {
 	for _, binding := range bindings {
-		took, err := b.observe(ctx, func() error { return b.admin.Create(ctx, binding) }, bindingsThat(isReady, []client.Object{binding}))
+		var created time.Duration
+		took, err := b.observe(ctx, func() error {
+			start := time.Now()
+			defer func() { created = time.Since(start) }()
+			return b.admin.Create(ctx, binding)
+		}, bindingsThat(isReady, []client.Object{binding.DeepCopyObject().(client.Object)})) //nolint:forcetypeassert // a copy
 		if err != nil {
 			return 0, fmt.Errorf("bind a newcomer: %w", err)
 		}
+		line("newcomer: created within %.2f s, Bound after %.2f s", created.Seconds(), took.Seconds())
 		slowest = max(slowest, took)
 	}
 	return slowest, nil
@@ -139,6 +145,11 @@ func (b *bench) reportRivals(ctx context.Context, p *process, when string, slowe
 	if err != nil {
 		return err
 	}
+	after, err := p.collected(ctx)
+	if err != nil {
+		return err
+	}
+	line("%s: resident %.0f MiB, live heap %.0f MiB", when, mebi(used.Resident), mebi(after.Heap))
 	what := fmt.Sprintf("%d rivals for %s APIs, %s: ", b.rivals, thousands(b.rivalAPIs), when)
 	b.within(what+"peak of the manager's resident memory", mebi(used.Peak), rivalPeak, "%.0f MiB")
 	b.within(fmt.Sprintf("%sthe slowest of %d new bindings in another namespace is Bound after", what, newcomers), slowest.Seconds(), 2, "%.2f s")
