@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	beingCollected = `Secret "orders" belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. If it takes long, check the finalizers of the Secret.`
+	beingCollected = `Secret "orders" belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. If it takes longer than a minute, check the finalizers of the Secret, or delete it.`
 	stillRelied    = `Secret "orders" belongs to an earlier SignatureKey of this name and is being deleted, but bindings still rely on it. Save its content if you need it. To remove it and generate new material, set spec.rotation.trigger to another value.`
 	unproven       = `Secret "orders" is not the one that this key had: that one is gone, and nothing proves that Signet wrote this one. Delete it to generate new material, or restore the Secret from a backup without owner references.`
 	replaced       = `Secret "orders" was replaced: bindings use the key, and this Secret has other values or an owner. Restore it from a backup without owner references, or set spec.rotation.trigger to another value to adopt its values.`

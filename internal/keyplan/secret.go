@@ -83,9 +83,11 @@ func (p *planner) adopt() (decided bool, err error) {
 func (p *planner) classifyCollected() (decided bool) {
 	switch {
 	case !p.keptByHolder():
+		// The garbage collector misses it if it takes the two keys for one, because its
+		// watch was broken when the name changed hands.
 		return p.block(status.Waiting(signetv1alpha1.ReasonSecretTerminating, fmt.Sprintf(
 			"Secret %q belongs to an earlier SignatureKey of this name and is being removed. This resolves without action. "+
-				"If it takes long, check the finalizers of the Secret.", p.Secret.Name)))
+				"If it takes longer than a minute, check the finalizers of the Secret, or delete it.", p.Secret.Name)))
 	case !p.consents():
 		p.recordTriggers()
 	}

@@ -21,6 +21,9 @@ import (
 // patience is after how long a line is printed about what is not settled.
 const patience = 20 * time.Second
 
+// collection is how long the garbage collector may take for the Secret of a deleted key.
+const collection = time.Minute
+
 // settle waits, without faults, until all is as it is to be, and returns how long
 // that takes. Users do meanwhile what only users can.
 func (r *run) settle(ctx context.Context, limit time.Duration, open func(*judge.Judge) []string, help func(context.Context) error) (time.Duration, error) {
@@ -90,7 +93,7 @@ func (t *tenant) help(ctx context.Context) error {
 	exist := map[string]bool{}
 	for i := range keys.Items {
 		exist[keys.Items[i].Name] = true
-		if err := errors.Join(t.consent(ctx, &keys.Items[i]), t.makeWay(ctx, &keys.Items[i], false)); err != nil {
+		if err := errors.Join(t.consent(ctx, &keys.Items[i]), t.makeWay(ctx, &keys.Items[i], false), t.collect(ctx, &keys.Items[i])); err != nil {
 			return err
 		}
 	}
@@ -140,6 +143,24 @@ func (t *tenant) makeWay(ctx context.Context, key *signetv1alpha1.SignatureKey, 
 	if signetv1alpha1.IsProtected(secret) {
 		return client.IgnoreNotFound(t.strip(ctx, secret, deletes))
 	}
+	return client.IgnoreNotFound(t.client.Delete(ctx, secret))
+}
+
+// collect deletes the Secret of an earlier key that the garbage collector has missed. If
+// it does not see that a key is deleted and created again, because its watch is broken
+// meanwhile, it takes the two for one that has changed.
+func (t *tenant) collect(ctx context.Context, key *signetv1alpha1.SignatureKey) error {
+	if readyOf(key.Status.Conditions) != signetv1alpha1.ReasonSecretTerminating || time.Since(key.CreationTimestamp.Time) < collection {
+		return nil
+	}
+	secret := &corev1.Secret{}
+	if err := t.client.Get(ctx, t.named(key.EffectiveTargetName()), secret); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if owner := metav1.GetControllerOf(secret); owner == nil || owner.UID == key.UID || !secret.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	t.journal.note(t.namespace, "user: deletes Secret %s, which the garbage collector has missed", secret.Name)
 	return client.IgnoreNotFound(t.client.Delete(ctx, secret))
 }
 
