@@ -54,7 +54,7 @@ type Reconciler struct {
 	recorder events.Recorder
 	queue    *kubeclient.Enqueuer
 	// share divides the workers among namespaces; nil for any number.
-	share *share
+	share *kubeclient.Share
 	// refusedWrites are those of finalizers on behalf of a binding, and refusedStatuses
 	// those of its status.
 	refusedWrites, refusedStatuses *kubeclient.FailingWrites
@@ -63,7 +63,7 @@ type Reconciler struct {
 // SetupWithManager adds the reconciler to a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"})
-	r.share = newShare(concurrency)
+	r.share = kubeclient.NewShare(concurrency)
 	r.Routes.Subscribe(r.enqueueForRoute)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
@@ -107,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if r.Term.Served.IsLeaving(ctx, request.Namespace) {
 		return ctrl.Result{}, nil // nothing is granted; the RoleBinding that ends that wakes all
 	}
-	leave, ok := r.share.enter(request, func(next ctrl.Request) { r.queue.Add(next.Namespace, next.Name) })
+	leave, ok := r.share.Enter(request, r.queue.Retry)
 	if !ok {
 		return ctrl.Result{}, nil // a worker that returns wakes the binding
 	}

@@ -48,8 +48,10 @@ type Reconciler struct {
 	Rand  io.Reader
 	Options
 
-	recorder  events.Recorder
-	queue     *kubeclient.Enqueuer
+	recorder events.Recorder
+	queue    *kubeclient.Enqueuer
+	// share divides the workers among namespaces; nil for any number.
+	share     *kubeclient.Share
 	liveReads *liveReadCache
 	rotations *rotationClock
 	// refusedWrites are those of a key's objects, and refusedStatuses those of its
@@ -67,6 +69,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if after, ok, err := r.Term.Begin(ctx, request.Namespace); !ok {
 		return ctrl.Result{RequeueAfter: after}, err
 	}
+	leave, ok := r.share.Enter(request, r.queue.Retry)
+	if !ok {
+		return ctrl.Result{}, nil // a worker that returns wakes the key
+	}
+	defer leave()
 	end, ok := r.claims().WriteKey(request.Namespace, request.Name, r.waiter(request))
 	if !ok {
 		return ctrl.Result{}, nil

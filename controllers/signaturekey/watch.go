@@ -38,6 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Live = mgr.GetAPIReader()
 	r.Options = options
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"})
+	r.share = kubeclient.NewShare(options.Concurrency)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
 		Watches(&signetv1alpha1.SignatureKey{}, r.changeHandler(keyItself)).

@@ -34,6 +34,9 @@ func (e *Enqueuer) Start(_ context.Context, queue Queue) error {
 // Add adds an object.
 func (e *Enqueuer) Add(namespace, name string) { e.AddAfter(namespace, name, 0) }
 
+// Retry adds the object of a request.
+func (e *Enqueuer) Retry(request reconcile.Request) { e.Add(request.Namespace, request.Name) }
+
 // AddAfter adds an object after a delay.
 func (e *Enqueuer) AddAfter(namespace, name string, delay time.Duration) {
 	e.mu.RLock()

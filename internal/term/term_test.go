@@ -75,7 +75,9 @@ func TestBeginAfterAFailure(t *testing.T) {
 	term := newTerm(t, nil)
 	working := term.Live
 	broken := interceptor.NewClient(working.(client.WithWatch), interceptor.Funcs{ //nolint:forcetypeassert // a fake
-		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error { return errors.New("no answer") },
+		List: func(context.Context, client.WithWatch, client.ObjectList, ...client.ListOption) error {
+			return errors.New("no answer")
+		},
 	})
 	term.Live = broken
 	if err := term.Start(t.Context()); err != nil {

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package signaturebinding
+package kubeclient
 
 import (
 	"fmt"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-func requestIn(namespace string, number int) ctrl.Request {
-	return ctrl.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("binding-%d", number)}}
+func requestIn(namespace string, number int) reconcile.Request {
+	return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: fmt.Sprintf("binding-%d", number)}}
 }
 
 // Whatever one namespace wants, another finds a worker, and so does a third.
 func TestShareLeavesWorkersToOtherNamespaces(t *testing.T) {
-	s := newShare(8)
+	s := NewShare(8)
 	enter := func(namespace string) (entered int) {
 		for number := range 20 {
-			if _, ok := s.enter(requestIn(namespace, number), func(ctrl.Request) {}); ok {
+			if _, ok := s.Enter(requestIn(namespace, number), func(reconcile.Request) {}); ok {
 				entered++
 			}
 		}
@@ -40,21 +40,21 @@ func TestShareLeavesWorkersToOtherNamespaces(t *testing.T) {
 func TestShareForgetsNoRequest(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 8} {
 		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
-			s := newShare(workers)
-			var queue []ctrl.Request
-			retry := func(request ctrl.Request) { queue = append(queue, request) }
+			s := NewShare(workers)
+			var queue []reconcile.Request
+			retry := func(request reconcile.Request) { queue = append(queue, request) }
 			for number := range 50 {
 				for _, namespace := range []string{"a", "b", "c"} {
 					retry(requestIn(namespace, number))
 				}
 			}
-			done := map[ctrl.Request]bool{}
+			done := map[reconcile.Request]bool{}
 			var working []func()
 			for len(queue) > 0 || len(working) > 0 {
 				if len(queue) > 0 && len(working) < workers {
 					request := queue[0]
 					queue = queue[1:]
-					if leave, ok := s.enter(request, retry); ok {
+					if leave, ok := s.Enter(request, retry); ok {
 						done[request] = true
 						working = append(working, leave)
 					}
@@ -63,7 +63,7 @@ func TestShareForgetsNoRequest(t *testing.T) {
 				working[0]()
 				working = working[1:]
 			}
-			if len(done) != 150 || len(s.waiting) != 0 || s.all != 0 || len(s.busy) != 0 {
+			if len(done) != 150 || len(s.waiting) != 0 || len(s.parked) != 0 || s.all != 0 || len(s.busy) != 0 {
 				t.Errorf("%d of 150 were done; left: %+v", len(done), s)
 			}
 		})
