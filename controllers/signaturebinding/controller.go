@@ -58,10 +58,10 @@ type Reconciler struct {
 
 	recorder events.Recorder
 	queue    *kubeclient.Enqueuer
-	// share divides the workers among namespaces; nil for any number.
-	share *kubeclient.Share
-	// large gives one worker in each namespace to bindings of more than largeAPIs.
-	large *kubeclient.Share
+	// share divides the workers among namespaces, and backoff has the delays after
+	// failures; nil without a manager.
+	share   *kubeclient.Share
+	backoff *kubeclient.Backoff
 	// refusedWrites are those of finalizers on behalf of a binding, and refusedStatuses
 	// those of its status.
 	refusedWrites, refusedStatuses *kubeclient.FailingWrites
@@ -70,15 +70,14 @@ type Reconciler struct {
 // SetupWithManager adds the reconciler to a manager.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, concurrency int) error {
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Bind"})
-	r.share = kubeclient.NewShare(concurrency)
-	r.large = kubeclient.NewShare(1)
+	r.share, r.backoff = kubeclient.NewShare(concurrency), kubeclient.NewBackoff()
 	r.Routes.Subscribe(r.enqueueForRoute)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturebinding").
 		WatchesRawSource(source.Func(r.queue.Start)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		Watches(&signetv1alpha1.SignatureKey{}, r.keyHandler()).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: kubeclient.NewBackoff()})
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: r.backoff})
 	if r.Term.Served != nil {
 		b = b.Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(r.bindingsOfRoleBinding))
 	}
@@ -115,21 +114,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if r.Term.Served.IsLeaving(ctx, request.Namespace) {
 		return ctrl.Result{}, nil // nothing is granted; the RoleBinding that ends that wakes all
 	}
-	leave, ok := r.share.Enter(request, r.queue.Retry)
+	leave, ok := r.share.Enter(request, r.isLarge(request), r.queue.Retry)
 	if !ok {
+		r.backoff.Keep(request)
 		return ctrl.Result{}, nil // a worker that returns wakes the binding
 	}
 	defer leave()
-	if r.isLarge(request) {
-		leave, ok := r.large.Enter(request, r.queue.Retry)
-		if !ok {
-			return ctrl.Result{}, nil // the worker that returns wakes the binding
-		}
-		defer leave()
-	}
 	result, err := r.newSession(ctx, request).reconcile()
 	switch {
 	case errors.Is(err, errBusy):
+		r.backoff.Keep(request)
 		return ctrl.Result{}, nil // the end of the work in progress wakes the binding
 	case errors.Is(err, errStale):
 		return ctrl.Result{RequeueAfter: kubeclient.StaleDelay}, nil

@@ -17,6 +17,10 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
+// errNotPublished means that backends which read the public ConfigMap do not know the
+// version that signs.
+var errNotPublished = errors.New("it does not have the active version")
+
 // protectionTarget is a key that is about to sign for a binding, and its objects, in
 // the newest versions that this process knows.
 type protectionTarget struct {
@@ -96,10 +100,15 @@ func (s *session) observeUnprotected(namespace, name string) (*protectionTarget,
 		return target, nil
 	}
 	at.Name = key.PublicConfigMapName()
-	if target.public, err = readObject[corev1.ConfigMap](s, at); err == nil && !material.Publishes(target.public.Data, key.Status.KeyID) {
-		err = errStale // a late write has changed it: the controller of keys corrects that
+	if target.public, err = readObject[corev1.ConfigMap](s, at); err != nil {
+		return nil, err
 	}
-	return target, err
+	if !material.IsPublished(target.secret.Data, target.public.Data) {
+		// A late write has changed it. The controller of keys corrects that; if it
+		// cannot, it is reported as a failed write.
+		return nil, errors.Join(errStale, kubeclient.FailedWrite(kubeclient.VerbPatch, errNotPublished, target.public, target.secret))
+	}
+	return target, nil
 }
 
 // readKey returns the newest known version of a key; nil if it does not exist.

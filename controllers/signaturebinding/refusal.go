@@ -19,9 +19,9 @@ func (s *session) isPersisting(binding *signetv1alpha1.SignatureBinding, failure
 	if refusalOf(failure) == nil {
 		return false
 	}
-	events.CountFailedWrite(failure)
 	s.refusedWrites.Record(binding, failure)
 	s.refusal = s.refusedWrites.Persisting(binding)
+	events.CountFailedWrite(failure, !s.refusal.IsZero())
 	return !s.refusal.IsZero()
 }
 

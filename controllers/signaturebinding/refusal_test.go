@@ -220,6 +220,39 @@ func TestConflictThatPersistsIsReported(t *testing.T) {
 	}
 }
 
+// Backends that read the public ConfigMap must know the version that signs: the one in the
+// Secret, whatever the status records.
+func TestKeyIsGrantedOnlyIfItIsPublished(t *testing.T) {
+	for name, tc := range map[string]struct {
+		inStatus, inSecret, inPublic string
+		want                         string
+	}{
+		"published":                   {"v1", "v1", "v1", "Bound"},
+		"published before the status": {"v1", "v2", "v2", "Bound"},
+		"not published":               {"v1", "v1", "v2", "WriteFailed"},
+		"not published but on record": {"v1", "v2", "v1", "WriteFailed"},
+		"nothing published":           {"v1", "v1", "", "WriteFailed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			key := gen.SignatureKey("orders", gen.InNamespace("shop"), gen.WithUID("key-uid"), gen.WithKeyID(tc.inStatus),
+				gen.WithType(signetv1alpha1.KeyTypePublicKey))
+			public := &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: key.PublicConfigMapName()},
+				Data:       map[string]string{"key-id": tc.inPublic},
+			}
+			f := newFixture(t, key, public, claimant("orders", time.Hour),
+				gen.ManagedSecret(key, map[string][]byte{"type": []byte("PublicKey"), "key-id": []byte(tc.inSecret)}))
+			var got signetv1alpha1.SignatureBindingStatus
+			for _, after := range []time.Duration{0, 31 * time.Second} {
+				got, _ = f.reconcileAfter(after, "orders")
+			}
+			if ready := readyOf(got); ready.Reason != tc.want {
+				t.Errorf("Ready is %+v", ready)
+			}
+		})
+	}
+}
+
 // expectRival checks what the rival of the binding reports.
 func (f *fixture) expectRival(t *testing.T, holder, message string) {
 	t.Helper()

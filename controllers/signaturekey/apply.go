@@ -169,8 +169,9 @@ func (r *Reconciler) patchSecret(ctx context.Context, before, after *corev1.Secr
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Patch(ctx, after, patch); err != nil {
-		r.unsettled.Record(before, err)
+	err := r.Client.Patch(ctx, after, patch)
+	r.unsettled.Record(before, err)
+	if err != nil {
 		return kubeclient.FailedWrite(kubeclient.VerbPatch, err, after, before)
 	}
 	r.keepWritten(after)

@@ -50,8 +50,10 @@ type Reconciler struct {
 
 	recorder events.Recorder
 	queue    *kubeclient.Enqueuer
-	// share divides the workers among namespaces; nil for any number.
+	// share divides the workers among namespaces, and backoff has the delays after
+	// failures; nil without a manager.
 	share     *kubeclient.Share
+	backoff   *kubeclient.Backoff
 	liveReads *liveReadCache
 	rotations *rotationClock
 	// refusedWrites are those of a key's objects, and refusedStatuses those of its
@@ -69,13 +71,15 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if after, ok, err := r.Term.Begin(ctx, request.Namespace); !ok {
 		return ctrl.Result{RequeueAfter: after}, err
 	}
-	leave, ok := r.share.Enter(request, r.queue.Retry)
+	leave, ok := r.share.Enter(request, false, r.queue.Retry)
 	if !ok {
+		r.backoff.Keep(request)
 		return ctrl.Result{}, nil // a worker that returns wakes the key
 	}
 	defer leave()
 	end, ok := r.claims().WriteKey(request.Namespace, request.Name, r.waiter(request))
 	if !ok {
+		r.backoff.Keep(request)
 		return ctrl.Result{}, nil
 	}
 	defer end()

@@ -58,7 +58,7 @@ func (r *Reconciler) observeCached(ctx context.Context, o *keyplan.Observation) 
 	}
 	if o.Secret != nil {
 		o.Secret = kubeclient.Newest(r.Written, o.Secret)
-		o.SecretSent = r.sent.contains(o.Key, o.Secret)
+		o.SecretSent = r.sent.observe(o.Key, o.Secret)
 	}
 	if name := o.Key.SourceName(); name != "" {
 		if o.Source, err = kubeclient.GetOrNil[corev1.Secret](ctx, r.Client, client.ObjectKey{Namespace: o.Key.Namespace, Name: name}); err != nil {
@@ -126,7 +126,7 @@ func (r *Reconciler) readSecret(ctx context.Context, o *keyplan.Observation) err
 	if err != nil {
 		return err
 	}
-	o.Secret, o.SecretLive, o.SecretSent = secret, true, r.sent.contains(o.Key, secret)
+	o.Secret, o.SecretLive, o.SecretSent = secret, true, r.sent.observe(o.Key, secret)
 	if recorded := o.Key.Status.SecretUID; secret == nil || string(secret.UID) != recorded {
 		o.GoneUID = recorded
 	}

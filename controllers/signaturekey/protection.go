@@ -107,7 +107,7 @@ func (r *Reconciler) removeOrphanProtection(ctx context.Context, object client.O
 	patch := client.MergeFromWithOptions(object, client.MergeFromWithOptimisticLock{})
 	if err := r.Client.Patch(ctx, after, patch); client.IgnoreNotFound(err) != nil {
 		err = kubeclient.FailedWrite(kubeclient.VerbPatch, err, object)
-		events.CountFailedWrite(err)
+		events.CountFailedWrite(err, false)
 		return err
 	}
 	return nil

@@ -3,6 +3,7 @@
 package signaturekey
 
 import (
+	"slices"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,18 +14,23 @@ import (
 	"github.com/signet-dev/signet/internal/material"
 )
 
+// maxSentSecrets is how many Secrets are remembered for each key: a write that keeps
+// failing is repeated with other bytes.
+const maxSentSecrets = 16
+
 // sentSecrets records the managed Secrets that this process has sent to create, and whose
 // creation was not acknowledged. Nothing outdates a create: it may take effect when the
-// next Secret of the key is gone. Its bytes prove where it comes from, because no other
-// client knows them.
+// next Secret of the key is gone. Until it does, no other client knows its bytes, which
+// prove where it comes from.
 type sentSecrets struct {
 	mu   sync.Mutex
 	keys map[types.NamespacedName]*sentSecretsOf
 }
 
+// sentSecretsOf are the checksums of the last Secrets that were sent for the key.
 type sentSecretsOf struct {
 	uid       types.UID
-	checksums map[string]struct{}
+	checksums []string
 }
 
 func newSentSecrets() *sentSecrets {
@@ -36,22 +42,35 @@ func (s *sentSecrets) store(key *signetv1alpha1.SignatureKey, secret *corev1.Sec
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := client.ObjectKeyFromObject(key)
-	if s.keys[name] == nil || s.keys[name].uid != key.UID {
-		s.keys[name] = &sentSecretsOf{uid: key.UID, checksums: map[string]struct{}{}}
+	sent := s.keys[name]
+	if sent == nil || sent.uid != key.UID {
+		sent = &sentSecretsOf{uid: key.UID}
+		s.keys[name] = sent
 	}
-	s.keys[name].checksums[material.Checksum(secret.Data)] = struct{}{}
+	sent.checksums = append(sent.checksums, material.Checksum(secret.Data))
+	if excess := len(sent.checksums) - maxSentSecrets; excess > 0 {
+		sent.checksums = slices.Delete(sent.checksums, 0, excess)
+	}
 }
 
-// contains reports whether the Secret has the bytes of one that was sent for the key.
-func (s *sentSecrets) contains(key *signetv1alpha1.SignatureKey, secret *corev1.Secret) bool {
+// observe reports whether the Secret has the bytes of one that was sent for the key. One
+// that is on record has been created, and is forgotten: a create takes effect once, and
+// from then on other clients may know the bytes.
+func (s *sentSecrets) observe(key *signetv1alpha1.SignatureKey, secret *corev1.Secret) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sent := s.keys[client.ObjectKeyFromObject(key)]
+	name := client.ObjectKeyFromObject(key)
+	sent := s.keys[name]
 	if sent == nil || sent.uid != key.UID || secret == nil {
 		return false
 	}
-	_, found := sent.checksums[material.Checksum(secret.Data)]
-	return found
+	at := slices.Index(sent.checksums, material.Checksum(secret.Data))
+	if at >= 0 && string(secret.UID) == key.Status.SecretUID {
+		if sent.checksums = slices.Delete(sent.checksums, at, at+1); len(sent.checksums) == 0 {
+			delete(s.keys, name)
+		}
+	}
+	return at >= 0
 }
 
 // forget drops what was sent for a key that is gone.

@@ -60,8 +60,9 @@ func (r *Reconciler) recordWrites(key *signetv1alpha1.SignatureKey, err error) s
 		r.refusedWrites.Forget(client.ObjectKeyFromObject(key))
 		return status.Refusal{}
 	}
-	events.CountFailedWrite(err)
-	if refusal := r.refusedWrites.Record(key, err); !refusal.IsZero() {
+	refusal := r.refusedWrites.Record(key, err)
+	events.CountFailedWrite(err, refusal.Persists(r.Clock.Now()))
+	if !refusal.IsZero() {
 		return refusal
 	}
 	return r.refusedWrites.Persisting(key)
@@ -97,8 +98,9 @@ func (r *Reconciler) writeStatus(ctx context.Context, key *signetv1alpha1.Signat
 // was observed.
 func (r *Reconciler) patchKeyStatus(ctx context.Context, before, after *signetv1alpha1.SignatureKey) error {
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, after, patch); err != nil {
-		r.unsettled.Record(before, err)
+	err := r.Client.Status().Patch(ctx, after, patch)
+	r.unsettled.Record(before, err)
+	if err != nil {
 		return kubeclient.FailedStatusWrite(kubeclient.VerbPatch, err, before)
 	}
 	r.Written.Store(after)

@@ -38,7 +38,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 	r.Live = mgr.GetAPIReader()
 	r.Options = options
 	r.Prepare(events.Recorder{Sink: mgr.GetEventRecorder(events.Reporter), Action: "Reconcile"})
-	r.share = kubeclient.NewShare(options.Concurrency)
+	r.share, r.backoff = kubeclient.NewShare(options.Concurrency), kubeclient.NewBackoff()
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("signaturekey").
 		Watches(&signetv1alpha1.SignatureKey{}, r.changeHandler(keyItself)).
@@ -48,7 +48,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager, options Options) error {
 		Watches(&corev1.ConfigMap{}, r.changeHandler(r.keysOfPublic)).
 		Watches(&signetv1alpha1.SignatureBinding{}, r.bindingHandler()).
 		WatchesRawSource(source.Func(r.queue.Start)).
-		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency, RateLimiter: kubeclient.NewBackoff()})
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Concurrency, RateLimiter: r.backoff})
 	if options.ClusterWide {
 		b = b.WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.keysOfNamespace),
 			builder.WithPredicates(terminating()))
@@ -112,6 +112,7 @@ func (r *Reconciler) changeHandler(concerned handler.MapFunc) handler.EventHandl
 		},
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q kubeclient.Queue) {
 			r.Written.Seen(e.Object)
+			r.unsettled.Forget(e.Object)
 			enqueue(ctx, q, false, e.Object)
 		},
 	}

@@ -73,11 +73,12 @@ func ObserveTimeToReady(object client.Object, before, after []metav1.Condition, 
 	}
 }
 
-// CountFailedWrite counts a write that has failed, unless another attempt on a newer
-// version resolves it. It does nothing for other errors.
-func CountFailedWrite(err error) {
+// CountFailedWrite counts a write that has failed. A conflict only counts if it persists:
+// usually another attempt on a newer version resolves it. It does nothing for other
+// errors.
+func CountFailedWrite(err error, persists bool) {
 	failed := (*kubeclient.WriteError)(nil)
-	if errors.As(err, &failed) && !kubeclient.IsStale(err) {
+	if errors.As(err, &failed) && (persists || !kubeclient.IsStale(err)) {
 		failedWriteCount.WithLabelValues(string(failed.Verb), failed.Resource, failed.Reason).Inc()
 	}
 }

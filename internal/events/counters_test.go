@@ -53,12 +53,12 @@ func TestFailedWritesAreCounted(t *testing.T) {
 	secret, key := &corev1.Secret{}, &signetv1alpha1.SignatureKey{}
 	forbidden := apierrors.NewForbidden(corev1.Resource("secrets"), "orders", errors.New("no"))
 	conflict := apierrors.NewConflict(corev1.Resource("secrets"), "orders", errors.New("changed"))
-	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret))
-	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret))
-	CountFailedWrite(fmt.Errorf("make room: %w", kubeclient.FailedStatusWrite(kubeclient.VerbPatch, errors.New("cut off"), key)))
-	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, conflict, secret))
-	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, nil, secret))
-	CountFailedWrite(errors.New("read"))
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret), false)
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbCreate, forbidden, secret), false)
+	CountFailedWrite(fmt.Errorf("make room: %w", kubeclient.FailedStatusWrite(kubeclient.VerbPatch, errors.New("cut off"), key)), false)
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, conflict, secret), false)
+	CountFailedWrite(kubeclient.FailedWrite(kubeclient.VerbPatch, nil, secret), false)
+	CountFailedWrite(errors.New("read"), false)
 	const want = `
 # HELP signet_failed_writes_total Number of writes that the API server has refused or that have failed otherwise, by verb, resource and reason.
 # TYPE signet_failed_writes_total counter

@@ -57,8 +57,8 @@ func (r Recorder) Record(ctx context.Context, object client.Object, events ...st
 // RecordFailedWrite counts a status write on behalf of the object that has failed, and
 // emits an event once if it persists: no condition can report it.
 func (r Recorder) RecordFailedWrite(ctx context.Context, object client.Object, failing *kubeclient.FailingWrites, err error) {
-	CountFailedWrite(err)
 	refusal := failing.Record(object, err)
+	CountFailedWrite(err, !failing.Persisting(object).IsZero())
 	if failing.Announce(object) {
 		r.Record(ctx, object, status.Event{Type: corev1.EventTypeWarning, Reason: refusal.Reason, Message: refusal.Message})
 	}

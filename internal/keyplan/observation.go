@@ -28,7 +28,8 @@ type Observation struct {
 	// read.
 	SecretLive bool
 	// SecretSent reports whether Secret has the bytes of one that this process has sent
-	// to create for the key, without an acknowledgment: no other client knows them.
+	// to create for the key, without an acknowledgment, and that has not been on record:
+	// no other client knows them.
 	SecretSent bool
 	// GoneUID is a UID of a managed Secret that a live read has shown to be gone, so
 	// that it need not be read again.

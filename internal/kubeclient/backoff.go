@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -23,19 +22,36 @@ const (
 	shortBackoffs = 13
 )
 
-// NewBackoff returns the rate limiter of a controller's queue.
-func NewBackoff() workqueue.TypedRateLimiter[reconcile.Request] {
-	return &backoff{failures: map[reconcile.Request]int{}}
-}
-
-// backoff doubles the delay with each failure of a request.
-type backoff struct {
+// Backoff is the rate limiter of a controller's queue. It doubles the delay with each
+// failure of a request.
+type Backoff struct {
 	mu       sync.Mutex
 	failures map[reconcile.Request]int
+	// kept are the requests whose next Forget does nothing.
+	kept map[reconcile.Request]struct{}
+}
+
+// NewBackoff returns a rate limiter without failures.
+func NewBackoff() *Backoff {
+	return &Backoff{failures: map[reconcile.Request]int{}, kept: map[reconcile.Request]struct{}{}}
+}
+
+// Keep must be called for a request that ends because it has to wait for other work, and
+// that this work wakes: controller-runtime takes it for a success, and forgets the
+// failures before.
+func (b *Backoff) Keep(request reconcile.Request) {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures[request] > 0 {
+		b.kept[request] = struct{}{}
+	}
 }
 
 // When implements workqueue.TypedRateLimiter.
-func (b *backoff) When(request reconcile.Request) time.Duration {
+func (b *Backoff) When(request reconcile.Request) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	count := b.failures[request]
@@ -55,15 +71,19 @@ func (b *backoff) When(request reconcile.Request) time.Duration {
 }
 
 // NumRequeues implements workqueue.TypedRateLimiter.
-func (b *backoff) NumRequeues(request reconcile.Request) int {
+func (b *Backoff) NumRequeues(request reconcile.Request) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.failures[request]
 }
 
 // Forget implements workqueue.TypedRateLimiter.
-func (b *backoff) Forget(request reconcile.Request) {
+func (b *Backoff) Forget(request reconcile.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if _, kept := b.kept[request]; kept {
+		delete(b.kept, request)
+		return
+	}
 	delete(b.failures, request)
 }

@@ -32,6 +32,8 @@ type failingWrite struct {
 	uid     types.UID
 	object  string
 	refusal status.Refusal
+	// last is when the write was last tried.
+	last time.Time
 	// worded is when reason and message of a refusal that persists were last set.
 	worded time.Time
 	// announced is true after Announce.
@@ -59,6 +61,7 @@ func (f *FailingWrites) Record(owner client.Object, err error) status.Refusal {
 		known = &failingWrite{uid: owner.GetUID(), object: failed.Object, refusal: status.Refusal{Since: now}}
 		f.owners[name] = known
 	}
+	known.last = now
 	if known.worded.IsZero() || now.Sub(known.worded) >= rewordInterval {
 		known.refusal.Reason, known.refusal.Message = failed.Reason, failed.Message()
 		if known.refusal.Persists(now) {
@@ -73,7 +76,7 @@ func (f *FailingWrites) Persisting(owner client.Object) status.Refusal {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.owners[client.ObjectKeyFromObject(owner)]
-	if known == nil || known.uid != owner.GetUID() || !known.refusal.Persists(f.clock.Now()) {
+	if known == nil || known.uid != owner.GetUID() || !known.refusal.Persists(known.last) {
 		return status.Refusal{}
 	}
 	return known.refusal
@@ -85,7 +88,7 @@ func (f *FailingWrites) Announce(owner client.Object) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.owners[client.ObjectKeyFromObject(owner)]
-	if known == nil || known.announced || !known.refusal.Persists(f.clock.Now()) {
+	if known == nil || known.announced || !known.refusal.Persists(known.last) {
 		return false
 	}
 	known.announced = true

@@ -78,6 +78,16 @@ func TestReportKeepsItsWordsForAMinute(t *testing.T) {
 	}
 }
 
+// One failure is not half a minute of them, however long ago it was.
+func TestOneFailureDoesNotPersist(t *testing.T) {
+	m, secret := newMemory(), named(&corev1.Secret{})
+	m.fail(0, secret, "no")
+	m.clock.SetTime(start.Add(time.Hour))
+	if got := m.Persisting(m.key); !got.IsZero() || m.Announce(m.key) {
+		t.Errorf("persists: %+v", got)
+	}
+}
+
 // What persists is known between the attempts, and announced once.
 func TestPersistingWrites(t *testing.T) {
 	m, secret := newMemory(), named(&corev1.Secret{})

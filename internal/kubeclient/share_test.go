@@ -4,7 +4,12 @@ package kubeclient
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -19,7 +24,7 @@ func TestShareLeavesWorkersToOtherNamespaces(t *testing.T) {
 	s := NewShare(8)
 	enter := func(namespace string) (entered int) {
 		for number := range 20 {
-			if _, ok := s.Enter(requestIn(namespace, number), func(reconcile.Request) {}); ok {
+			if _, ok := s.Enter(requestIn(namespace, number), false, func(reconcile.Request) {}); ok {
 				entered++
 			}
 		}
@@ -54,7 +59,7 @@ func TestShareForgetsNoRequest(t *testing.T) {
 				if len(queue) > 0 && len(working) < workers {
 					request := queue[0]
 					queue = queue[1:]
-					if leave, ok := s.Enter(request, retry); ok {
+					if leave, ok := s.Enter(request, strings.HasSuffix(request.Name, "0"), retry); ok {
 						done[request] = true
 						working = append(working, leave)
 					}
@@ -67,5 +72,86 @@ func TestShareForgetsNoRequest(t *testing.T) {
 				t.Errorf("%d of 150 were done; left: %+v", len(done), s)
 			}
 		})
+	}
+}
+
+// One large request of a namespace is at work at a time. What waits for it is not forgotten
+// if it has become small in the meantime, or is gone.
+func TestShareHasOneLargeRequestOfANamespaceAtWork(t *testing.T) {
+	s := NewShare(8)
+	var handed []reconcile.Request
+	retry := func(request reconcile.Request) { handed = append(handed, request) }
+	leave, ok := s.Enter(requestIn("a", 1), true, retry)
+	if !ok {
+		t.Fatal("the first large request finds no worker")
+	}
+	for number := 2; number <= 4; number++ {
+		if _, ok := s.Enter(requestIn("a", number), true, retry); ok {
+			t.Fatalf("large request %d is at work, too", number)
+		}
+	}
+	if _, ok := s.Enter(requestIn("b", 1), true, retry); !ok {
+		t.Error("a large request of another namespace waits")
+	}
+	if small, ok := s.Enter(requestIn("a", 5), false, retry); !ok {
+		t.Error("a small request waits")
+	} else {
+		small() // hands over a large one, which has to wait again
+	}
+	leave()
+	for done := 0; done < 3; done++ {
+		if len(handed) == 0 {
+			t.Fatalf("%d of 3 requests were handed over", done)
+		}
+		request := handed[0]
+		handed = handed[1:]
+		isSmall := request.Name == requestIn("a", 2).Name
+		next, ok := s.Enter(request, !isSmall, retry)
+		if !ok {
+			done--
+			continue
+		}
+		next()
+	}
+	if len(s.waiting) != 0 || len(s.parked) != 0 {
+		t.Errorf("left: %+v", s)
+	}
+}
+
+// With workers that run at the same time, each request gets its turn.
+func TestShareWithConcurrentWorkers(t *testing.T) {
+	const workers, namespaces, each = 4, 5, 200
+	s, queue := NewShare(workers), make(chan reconcile.Request, 4*namespaces*each)
+	retry := func(request reconcile.Request) { queue <- request }
+	for number := range each {
+		for namespace := range namespaces {
+			retry(requestIn(fmt.Sprint(namespace), number))
+		}
+	}
+	var left atomic.Int64
+	left.Store(namespaces * each)
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			for left.Load() > 0 {
+				select {
+				case request := <-queue:
+					if leave, ok := s.Enter(request, strings.HasSuffix(request.Name, "0"), retry); ok {
+						runtime.Gosched()
+						left.Add(-1)
+						leave()
+					}
+				default:
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() { running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		t.Errorf("%d requests were not handed over: %+v", left.Load(), s)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -33,12 +34,14 @@ func NewUnsettledWrites() *UnsettledWrites {
 // Record records the outcome of a write with optimistic locking that is based on this
 // version of the object.
 func (u *UnsettledWrites) Record(base client.Object, err error) {
-	if !IsUnsettled(err) {
-		return
-	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.bases[writtenNameOf(base)] = versionOf(base)
+	switch {
+	case err == nil:
+		delete(u.bases, writtenNameOf(base))
+	case IsUnsettled(err):
+		u.bases[writtenNameOf(base)] = versionOf(base)
+	}
 }
 
 // MayChange reports whether a write whose outcome is unknown is based on this version of
@@ -48,7 +51,7 @@ func (u *UnsettledWrites) MayChange(object client.Object) bool {
 	defer u.mu.Unlock()
 	name := writtenNameOf(object)
 	base, known := u.bases[name]
-	if known && base != versionOf(object) {
+	if known && base.isOlderThan(object) {
 		delete(u.bases, name)
 		return false
 	}
@@ -80,4 +83,10 @@ func IsUnsettled(err error) bool {
 
 func versionOf(object client.Object) objectVersion {
 	return objectVersion{object.GetUID(), object.GetResourceVersion()}
+}
+
+// isOlderThan reports whether the object has changed since, or is another one.
+func (v objectVersion) isOlderThan(object client.Object) bool {
+	order, err := resourceversion.CompareResourceVersion(v.version, object.GetResourceVersion())
+	return v.uid != object.GetUID() || err != nil && v.version != object.GetResourceVersion() || order < 0
 }

@@ -67,3 +67,19 @@ func TestAnotherVersionSettlesAWrite(t *testing.T) {
 		})
 	}
 }
+
+// A cache that lags shows a version from before the one that the write is based on.
+func TestAnOlderVersionSettlesNoWrite(t *testing.T) {
+	base := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "a", UID: "1", ResourceVersion: "7"}}
+	unsettled := NewUnsettledWrites()
+	unsettled.Record(base, errors.New("EOF"))
+	older := base.DeepCopy()
+	older.ResourceVersion = "6"
+	if !unsettled.MayChange(older) || !unsettled.MayChange(base) {
+		t.Error("an older version settles the write")
+	}
+	unsettled.Record(base, nil)
+	if unsettled.MayChange(base) || len(unsettled.bases) != 0 {
+		t.Error("a later success does not settle it")
+	}
+}

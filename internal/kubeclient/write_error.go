@@ -62,6 +62,9 @@ func (e *WriteError) Message() string {
 	if e.Reason == signetv1alpha1.ReasonWriteFailed {
 		state, action = "the request fails", "Check the API server and its admission webhooks."
 	}
+	if IsStale(e) {
+		action = "Check whether another client keeps changing it, and whether the watches of the API server work."
+	}
 	if e.text == "" {
 		state += ", with a text that is not shown because it contains material"
 	} else {

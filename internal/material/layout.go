@@ -134,10 +134,12 @@ func (s *Set) Public() map[string]string {
 	return data
 }
 
-// Publishes reports whether the data of a public ConfigMap has a version, in any state.
-func Publishes(data map[string]string, id string) bool {
+// IsPublished reports whether the data of a public ConfigMap has the active version of a
+// managed Secret, in any state.
+func IsPublished(secret map[string][]byte, public map[string]string) bool {
+	active := string(secret[dataKeyID])
 	for _, prefix := range []string{"", prefixNext, prefixPrevious} {
-		if data[prefix+dataKeyID] == id {
+		if active != "" && public[prefix+dataKeyID] == active {
 			return true
 		}
 	}

@@ -16,36 +16,45 @@ import (
 )
 
 func TestLostPermissionsShowInTheMetric(t *testing.T) {
-	now, answers := clocktesting.NewFakeClock(time.Now()), make(chan error)
+	now, asked, answers := clocktesting.NewFakeClock(time.Now()), make(chan struct{}, 10), make(chan error)
 	e := &Everywhere{
-		Review: func(context.Context) error { return <-answers }, Logger: logr.Discard(), Clock: now,
+		Review: func(ctx context.Context) error {
+			asked <- struct{}{}
+			select {
+			case err := <-answers:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+		Logger: logr.Discard(), Clock: now,
 	}
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { ended <- e.Start(ctx) }()
 	collector := e.Collector("served")
+	// next lets a check begin, which waits for its answer: the one before has ended.
+	next := func() {
+		for !now.HasWaiters() {
+			time.Sleep(time.Millisecond)
+		}
+		now.Step(checkInterval)
+	}
+	next()
+	<-asked
 	for i, step := range []struct {
 		answer error
 		want   float64
 	}{
 		{nil, 1},
+		{errors.New("the API server does not answer"), 1},
 		{&kubeclient.MissingPermissionsError{}, 0},
 		{errors.New("the API server does not answer"), 0},
 		{nil, 1},
-		{errors.New("the API server does not answer"), 1},
 	} {
-		for !now.HasWaiters() {
-			time.Sleep(time.Millisecond)
-		}
-		now.Step(checkInterval)
 		answers <- step.answer
-		if i == 0 {
-			continue
-		}
-		deadline := time.Now().Add(10 * time.Second)
-		for testutil.ToFloat64(collector) != step.want && time.Now().Before(deadline) {
-			time.Sleep(time.Millisecond)
-		}
+		next()
+		<-asked
 		if got := testutil.ToFloat64(collector); got != step.want {
 			t.Errorf("after answer %d: %v", i, got)
 		}

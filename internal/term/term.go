@@ -48,6 +48,8 @@ type Term struct {
 
 	mu    sync.Mutex
 	lists map[string]*list
+	// join begins a namespace that is served; nil before this replica leads.
+	join func(namespace string)
 }
 
 // list is one list of bindings. The lock is held while it is made.
@@ -89,11 +91,19 @@ func (t *Term) Begin(ctx context.Context, namespace string) (after time.Duration
 }
 
 // Start begins the term as soon as this replica leads, so that keys which are created from
-// then on need not be fenced. With Served the first reconcile in a namespace does, and
-// also if the list fails here.
+// then on need not be fenced; with Served, in each namespace as soon as it is served. If
+// a list fails, the first reconcile repeats it.
 func (t *Term) Start(ctx context.Context) error {
 	if t.Served == nil {
 		_ = t.beginAll(ctx)
+		return nil
+	}
+	join := func(namespace string) { go func() { _, _, _ = t.Begin(ctx, namespace) }() }
+	t.mu.Lock()
+	t.join = join
+	t.mu.Unlock()
+	for _, namespace := range t.Served.Namespaces() {
+		join(namespace)
 	}
 	return nil
 }
@@ -104,6 +114,12 @@ func (t *Term) Follow(served *namespaces.Cache) {
 	t.Served = served
 	served.Subscribe(func(namespace string, served bool) {
 		if served {
+			t.mu.Lock()
+			join := t.join
+			t.mu.Unlock()
+			if join != nil {
+				join(namespace)
+			}
 			return
 		}
 		// In this order: a list that begins in between counts for claims that stay.
@@ -186,7 +202,8 @@ func (t *Term) listBindings(ctx context.Context, namespace string, listed *list,
 	if listed.keys, err = t.version(ctx, namespace, signetv1alpha1.GroupVersion.WithKind("SignatureKey")); err != nil {
 		return err
 	}
-	if listed.secrets, err = t.version(ctx, namespace, corev1.SchemeGroupVersion.WithKind("Secret")); err != nil {
+	material := client.HasLabels{signetv1alpha1.LabelMaterial} // no other Secret is listed
+	if listed.secrets, err = t.version(ctx, namespace, corev1.SchemeGroupVersion.WithKind("Secret"), material); err != nil {
 		return err
 	}
 	claims.MarkPrimed(version)
@@ -196,12 +213,12 @@ func (t *Term) listBindings(ctx context.Context, namespace string, listed *list,
 
 // version returns the resourceVersion of a resource: those of two resources cannot be
 // compared.
-func (t *Term) version(ctx context.Context, namespace string, kind schema.GroupVersionKind) (string, error) {
+func (t *Term) version(ctx context.Context, namespace string, kind schema.GroupVersionKind, options ...client.ListOption) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	list := &metav1.PartialObjectMetadataList{}
 	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
-	if err := t.Live.List(ctx, list, client.InNamespace(namespace), client.Limit(1)); err != nil {
+	if err := t.Live.List(ctx, list, append(options, client.InNamespace(namespace), client.Limit(1))...); err != nil {
 		return "", fmt.Errorf("list one %s: %w", kind.Kind, err)
 	}
 	return list.ResourceVersion, nil

@@ -19,7 +19,7 @@ import (
 	"github.com/signet-dev/signet/internal/slots"
 )
 
-// newTerm returns a term at whose begin the resources have these versions.
+// newTerm returns a term at whose start the resources have these versions.
 func newTerm(t *testing.T, versions map[string]string) *Term {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -56,7 +56,7 @@ func TestMayChange(t *testing.T) {
 		want   bool
 	}{
 		"a key of before":      {&signetv1alpha1.SignatureKey{ObjectMeta: of("99")}, true},
-		"a key of the begin":   {&signetv1alpha1.SignatureKey{ObjectMeta: of("100")}, true},
+		"a key of the start":   {&signetv1alpha1.SignatureKey{ObjectMeta: of("100")}, true},
 		"a key of this term":   {&signetv1alpha1.SignatureKey{ObjectMeta: of("101")}, false},
 		"a Secret of before":   {&corev1.Secret{ObjectMeta: of("50")}, true},
 		"a Secret of the term": {&corev1.Secret{ObjectMeta: of("51")}, false},

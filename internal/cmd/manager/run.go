@@ -183,7 +183,7 @@ func newManager(ctx context.Context, config *rest.Config, scheme *runtime.Scheme
 		return nil, err
 	}
 	if err := mgr.Add(shared); err != nil {
-		return nil, fmt.Errorf("add the begin of the term: %w", err)
+		return nil, fmt.Errorf("add the start of the term: %w", err)
 	}
 	if err := addMetrics(mgr, options, served); err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (j *judge) checkProtection(s *store, binding *signetv1alpha1.SignatureBindi
 	}
 	// Backends read the ConfigMap alone.
 	public := get[*corev1.ConfigMap](s.objects, key.PublicConfigMapName())
-	if public == nil || !signetv1alpha1.IsProtected(public) || !material.Publishes(public.Data, string(secret.Data["key-id"])) {
+	if public == nil || !signetv1alpha1.IsProtected(public) || !material.IsPublished(secret.Data, public.Data) {
 		j.report("%s holds an API with the active version of Secret %s, which is not published or unprotected", binding.Name, secret.Name)
 	}
 }
