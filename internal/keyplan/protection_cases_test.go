@@ -19,7 +19,6 @@ var (
 	isProtected     = gen.WithFinalizers(protection)
 	deletedNow      = gen.DeletedAt(testNow)
 	protectedSecret = testSecret(testKey(), activeSet, isProtected)
-	unusedEvent     = normal(signetv1alpha1.ReasonNotBound, "No binding uses the key.")
 	manyUsers       = []string{"b00", "b01", "b02", "b03", "b04", "b05", "b06", "b07", "b08", "b09", "b10", "b11"}
 	unprotectedKey  = with(bound(activeSet), func(o *Observation) { o.Key.Finalizers, o.Secret = nil, activeSecret })
 )
@@ -83,7 +82,6 @@ var protectionCases = map[string]planCase{
 		},
 		want: Plan{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), notBound(testNow)),
-			Events: []event{unusedEvent},
 		},
 	},
 	"a Secret that alone is protected loses its protection": {

@@ -459,7 +459,6 @@ var lossCases = map[string]planCase{
 		want: Plan{
 			Protection:   RemoveKeyProtection,
 			Status:       statusOf(stalled(earlier, signetv1alpha1.ReasonSecretLost, missing), notBound(testNow), observed("before", "")),
-			Events:       []event{unusedEvent},
 			RequeueAfter: StepInterval,
 		},
 	},

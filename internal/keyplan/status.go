@@ -152,15 +152,16 @@ func (p *planner) isReadyAtOnce() bool {
 		meta.FindStatusCondition(p.Key.Status.Conditions, signetv1alpha1.ConditionReady) == nil
 }
 
-// recordTransitions adds the events about conditions that have changed. That a
-// new key is not in use, or does not rotate, is no news.
+// recordTransitions adds the events about conditions that have changed. That a key is not
+// in use, or a new one does not rotate, is no news: users have deleted the binding, and
+// with thousands of them the events would cost as much as the finalizers.
 func (p *planner) recordTransitions() {
 	before, after := p.Key.Status.Conditions, p.plan.Status.Conditions
 	var types []string
 	if !p.isReadyAtOnce() {
 		types = append(types, signetv1alpha1.ConditionReady)
 	}
-	if len(p.Users) > 0 || meta.FindStatusCondition(before, signetv1alpha1.ConditionInUse) != nil {
+	if len(p.Users) > 0 {
 		types = append(types, signetv1alpha1.ConditionInUse)
 	}
 	if meta.IsStatusConditionTrue(before, signetv1alpha1.ConditionRotating) ||
