@@ -49,7 +49,7 @@ var _ = Describe("A write that the API server refuses", func() {
 		clock.SetTime(clock.Now().Add(5 * time.Minute))
 		env.ExpectReady(ctx, admin, key, metav1.ConditionFalse, signetv1alpha1.ReasonWriteRefused)
 		Eventually(func(g Gomega) {
-			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(HavePrefix("Normal WriteRefused: "), HavePrefix("Warning WriteRefused: "), HavePrefix("Normal Bound: ")))
+			g.Expect(env.Events(g, ctx, admin, key)).To(ConsistOf(HavePrefix("Normal WriteRefused: "), HavePrefix("Warning WriteRefused: ")))
 		}).Should(Succeed())
 
 		Expect(admin.Delete(ctx, quota)).To(Succeed())

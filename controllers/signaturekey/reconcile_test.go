@@ -355,12 +355,12 @@ type failedWrite struct {
 var failedWrites = map[string]failedWrite{
 	"of the Secret": {
 		fails:    func(object client.Object) bool { _, isSecret := object.(*corev1.Secret); return isSecret },
-		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+		rotating: signetv1alpha1.ReasonSettled,
 	},
 	"of the public ConfigMap, before the Secret": {
 		keyType:  signetv1alpha1.KeyTypePublicKey,
 		fails:    func(object client.Object) bool { _, isPublic := object.(*corev1.ConfigMap); return isPublic },
-		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders."},
+		rotating: signetv1alpha1.ReasonSettled,
 	},
 	"of the public ConfigMap, after the Secret": {
 		keyType: signetv1alpha1.KeyTypePublicKey,
@@ -372,11 +372,11 @@ var failedWrites = map[string]failedWrite{
 			f.after(t, 2*time.Minute)
 			f.clock.SetTime(f.clock.Now().Add(15 * time.Minute))
 		},
-		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Settled Version "},
+		rotating: signetv1alpha1.ReasonSettled, emitted: []string{"Normal Settled Version "},
 	},
 	"of the key's finalizer, after the Secret": {
 		fails:    func(object client.Object) bool { _, isKey := object.(*signetv1alpha1.SignatureKey); return isKey },
-		rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Bound Used by 1 binding: orders.", "Normal Staged Version "},
+		rotating: signetv1alpha1.ReasonStaged, emitted: []string{"Normal Staged Version "},
 	},
 }
 

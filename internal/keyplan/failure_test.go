@@ -221,7 +221,7 @@ var partlyAppliedCases = map[string]struct {
 	"new material": {
 		observation: Observation{Key: testKey(), SecretLive: true, Users: []string{"shop"}},
 		status:      statusOf(boundToShop(testNow), settled(testNow, drawnID(4)), creating(generatedSet), ofGeneration(-1, 0)),
-		events:      []event{normal(eventGenerated, generatedMessage), normal(signetv1alpha1.ReasonBound, usedMessage)},
+		events:      []event{normal(eventGenerated, generatedMessage)},
 	},
 	"the next step of a rotation": {
 		observation: Observation{
@@ -250,7 +250,6 @@ var partlyAppliedCases = map[string]struct {
 	"an adoption": {
 		observation: Observation{Key: testKey(), Secret: testSecret(testKey(), activeSet, retained), Users: []string{"shop"}, HasHolder: true},
 		status:      statusOf(boundToShop(testNow), settled(testNow, "active-id"), showing(activeSet), ofGeneration(-1, 0)),
-		events:      []event{normal(signetv1alpha1.ReasonBound, usedMessage)},
 	},
 	"a deletion": {
 		observation: Observation{Key: readyKey(activeSet, isProtected, deletedNow, ofGeneration2), Secret: protectedSecret, Releasing: true},

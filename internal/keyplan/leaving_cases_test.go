@@ -40,7 +40,7 @@ var leavingCases = map[string]planCase{
 		want: Plan{
 			Terminal: true,
 			Status:   statusOf(stalled(testNow, signetv1alpha1.ReasonNotServed, leavingMessage), boundToShop(testNow)),
-			Events:   []event{leavingEvent, normal(signetv1alpha1.ReasonBound, usedMessage)},
+			Events:   []event{leavingEvent},
 		},
 	},
 	"a key is not repaired in a namespace that Signet leaves": {

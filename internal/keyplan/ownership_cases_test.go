@@ -77,14 +77,14 @@ var ownershipCases = map[string]planCase{
 		want: Plan{
 			Protection: ReleaseCollected, RequeueAfter: fiveMinutes,
 			Status: statusOf(waiting(testNow, signetv1alpha1.ReasonSecretTerminating, beingCollected), boundToShop(testNow)),
-			Events: []event{normal(signetv1alpha1.ReasonSecretTerminating, beingCollected), normal(signetv1alpha1.ReasonBound, usedMessage)},
+			Events: []event{normal(signetv1alpha1.ReasonSecretTerminating, beingCollected)},
 		},
 	},
 	"a deleted Secret of an earlier key is kept while a binding relies on it": {
 		observation: relied(testKey(isProtected, gen.WithTrigger("first"))),
 		want: Plan{
 			Status: statusOf(stalled(testNow, signetv1alpha1.ReasonSecretTerminating, stillRelied), boundToShop(testNow), observed("first", "")),
-			Events: []event{warning(signetv1alpha1.ReasonSecretTerminating, stillRelied), normal(signetv1alpha1.ReasonBound, usedMessage)},
+			Events: []event{warning(signetv1alpha1.ReasonSecretTerminating, stillRelied)},
 		},
 	},
 	"a deleted Secret of an earlier key is released by the trigger": {

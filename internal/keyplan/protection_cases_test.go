@@ -29,7 +29,6 @@ var protectionCases = map[string]planCase{
 		want: Plan{
 			RotationState: activeSet.RotationState(),
 			Status:        statusOf(readyWith(activeSet), usedBy(testNow, signetv1alpha1.ReasonBound, usedByMany, 12, manyUsers[:10]...)),
-			Events:        []event{normal(signetv1alpha1.ReasonBound, usedByMany)},
 		},
 	},
 	"a holder restores the protection of Secret and key": {
@@ -37,7 +36,6 @@ var protectionCases = map[string]planCase{
 		want: Plan{
 			RotationState: activeSet.RotationState(), Secret: write(activeSecret, protectedSecret), Protection: RestoreProtection,
 			Status: statusOf(readyWith(activeSet), boundToShop(testNow)),
-			Events: []event{normal(signetv1alpha1.ReasonBound, usedMessage)},
 		},
 	},
 	"a holder restores the protection of the key alone": {

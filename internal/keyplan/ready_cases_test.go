@@ -102,7 +102,7 @@ var generationCases = map[string]planCase{
 		want: Plan{
 			Secret: create(newSecret(testKey(), generatedSet)),
 			Status: statusOf(ready(earlier), settled(testNow, drawnID(4)), creating(generatedSet), boundToShop(testNow)),
-			Events: []event{normal(eventGenerated, generatedMessage), normal(signetv1alpha1.ReasonBound, "Used by 1 binding: shop.")},
+			Events: []event{normal(eventGenerated, generatedMessage)},
 		},
 	},
 	"a key whose status is older than the record of UIDs is read live and gets new material at once": {

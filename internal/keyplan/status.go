@@ -152,16 +152,17 @@ func (p *planner) isReadyAtOnce() bool {
 		meta.FindStatusCondition(p.Key.Status.Conditions, signetv1alpha1.ConditionReady) == nil
 }
 
-// recordTransitions adds the events about conditions that have changed. That a key is not
-// in use, or a new one does not rotate, is no news: users have deleted the binding, and
-// with thousands of them the events would cost as much as the finalizers.
+// recordTransitions adds the events about conditions that have changed. Whether a key is in
+// use is no news, unless that blocks its deletion: bindings have events of their own, and
+// with thousands of them a second one would cost as much as the finalizers. That a new key
+// does not rotate is none either.
 func (p *planner) recordTransitions() {
 	before, after := p.Key.Status.Conditions, p.plan.Status.Conditions
 	var types []string
 	if !p.isReadyAtOnce() {
 		types = append(types, signetv1alpha1.ConditionReady)
 	}
-	if len(p.Users) > 0 {
+	if len(p.Users) > 0 && p.terminating() {
 		types = append(types, signetv1alpha1.ConditionInUse)
 	}
 	if meta.IsStatusConditionTrue(before, signetv1alpha1.ConditionRotating) ||
