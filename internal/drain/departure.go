@@ -56,7 +56,7 @@ func (d *Departure) Closed() {
 	}
 }
 
-// Begin asks the client to leave.
+// Begin asks the client to leave. It does not wait for the client.
 func (d *Departure) Begin() {
 	d.mu.Lock()
 	first, away := !d.begun, d.away
@@ -66,7 +66,7 @@ func (d *Departure) Begin() {
 		return
 	}
 	if away != nil {
-		away.request()
+		go away.request() // waits while a client does not read
 	}
 	time.AfterFunc(patience, func() {
 		d.mu.Lock()
@@ -82,7 +82,7 @@ func (d *Departure) follow(away *goAway) {
 	late := d.begun
 	d.mu.Unlock()
 	if late {
-		away.request()
+		go away.request()
 	}
 }
 

@@ -139,17 +139,21 @@ func TestGoAwayWaitsForAQuietClient(t *testing.T) {
 
 // TestGoAwayIsImmediateInGRPC writes while the frame is wanted.
 func TestGoAwayIsImmediateInGRPC(t *testing.T) {
-	var written bytes.Buffer
-	d := &Departure{}
-	conn := GRPCConn(&recordingConn{to: &written}, d)
-	d.Begin()
-	settings, response := make([]byte, frameHeader), make([]byte, 2*frameHeader)
-	for _, frames := range [][]byte{settings, response} {
-		if _, err := conn.Write(frames); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		var written bytes.Buffer
+		d := &Departure{}
+		conn := GRPCConn(&recordingConn{to: &written}, d)
+		d.Begin()
+		synctest.Wait()
+		settings, response := make([]byte, frameHeader), make([]byte, 2*frameHeader)
+		for _, frames := range [][]byte{settings, response} {
+			if _, err := conn.Write(frames); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if want := bytes.Join([][]byte{settings, goAwayFrame, response}, nil); !bytes.Equal(written.Bytes(), want) {
-		t.Errorf("written: %v", written.Bytes())
-	}
+		if want := bytes.Join([][]byte{settings, goAwayFrame, response}, nil); !bytes.Equal(written.Bytes(), want) {
+			t.Errorf("written: %v", written.Bytes())
+		}
+		time.Sleep(patience)
+	})
 }

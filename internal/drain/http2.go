@@ -7,14 +7,19 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"time"
 
 	"golang.org/x/net/http2"
 )
 
+// writeTimeout is how long a client of HTTP/2 may read nothing of what it is sent. Then
+// its connection ends.
+const writeTimeout = 10 * time.Second
+
 // ServeHTTP2 lets connections of HTTP/2 depart. The rest is as net/http has it. The
 // function returns the Departure of a connection, or nil if it stays.
 func ServeHTTP2(server *http.Server, departureOf func(*tls.Conn) *Departure) {
-	h2 := &http2.Server{IdleTimeout: server.IdleTimeout} //nolint:staticcheck // net/http cannot wrap connections of HTTP/2
+	h2 := &http2.Server{IdleTimeout: server.IdleTimeout, WriteByteTimeout: writeTimeout} //nolint:staticcheck // net/http cannot wrap connections of HTTP/2
 	// The error is about ciphers that the configuration does not set.
 	_ = http2.ConfigureServer(server, h2) //nolint:staticcheck // see above
 	server.TLSNextProto["h2"] = func(hs *http.Server, conn *tls.Conn, handler http.Handler) {
