@@ -30,6 +30,8 @@ const (
 	stalledPauses = 40
 	// maxHeld is the size of the frames that are held back at most.
 	maxHeld = 256 << 10
+	// closeTimeout limits how long the end of a connection waits for its client.
+	closeTimeout = time.Second
 )
 
 // goAwayFrame asks a client to open no further streams on a connection. It names the
@@ -71,8 +73,14 @@ func (g *goAway) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection for the server.
-func (g *goAway) Close() error { return errors.Join(g.flush(), g.Conn.Close()) }
+// Close closes the connection for the server, once what was held back is sent. A client
+// that does not read delays it for closeTimeout. That is no deadline for writing, which
+// the server sets and clears itself.
+func (g *goAway) Close() error {
+	forced := time.AfterFunc(closeTimeout, func() { _ = g.Conn.Close() })
+	defer forced.Stop()
+	return errors.Join(g.flush(), g.Conn.Close())
+}
 
 // Write writes for the server.
 func (g *goAway) Write(p []byte) (int, error) {

@@ -3,6 +3,8 @@
 package drain
 
 import (
+	"bytes"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -49,5 +51,39 @@ func TestBeginDoesNotWaitForAClient(t *testing.T) {
 	_ = away.Conn.Close()
 	if err := <-failed; err == nil {
 		t.Error("nothing was read, but the write succeeded")
+	}
+}
+
+// TestCloseEndsAStuckWrite closes a connection whose client does not read.
+func TestCloseEndsAStuckWrite(t *testing.T) {
+	away, failed := stuckWrite(t, &Departure{})
+	expectReturn(t, func() { _ = away.Close() })
+	if err := <-failed; err == nil {
+		t.Error("nothing was read, but the write succeeded")
+	}
+}
+
+// TestCloseSendsWhatIsHeld closes a connection while frames are held back.
+func TestCloseSendsWhatIsHeld(t *testing.T) {
+	conn, client := net.Pipe()
+	away := &goAway{Conn: conn}
+	settings, response := make([]byte, frameHeader), make([]byte, 2*frameHeader)
+	received := make(chan []byte)
+	go func() {
+		all, _ := io.ReadAll(client)
+		received <- bytes.ReplaceAll(all, pingFrame, nil)
+	}()
+	if _, err := away.Write(settings); err != nil {
+		t.Fatal(err)
+	}
+	away.request()
+	if _, err := away.Write(response); err != nil {
+		t.Fatal(err)
+	}
+	if err := away.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := <-received, bytes.Join([][]byte{settings, goAwayFrame, response}, nil); !bytes.Equal(got, want) {
+		t.Errorf("received %v, want %v", got, want)
 	}
 }
