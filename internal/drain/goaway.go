@@ -19,15 +19,16 @@ const (
 
 	// In Go's client of HTTP/2, a request that begins as the frame arrives fails if its
 	// body cannot be read again. So the server's frames are held back first, until the
-	// client is quiet: what waits for responses begins no request. A client is quiet if
-	// it sends nothing but the answer to a PING for quietPauses. Without the PING, one
-	// that gets no time to run would seem so.
+	// client is quiet: a client that is waiting for responses starts no request. It is
+	// quiet if it sends nothing but answers to PINGs for quietPauses. Without the PINGs,
+	// one that gets no time to run would seem so.
 	pause       = 50 * time.Millisecond
 	quietPauses = 2
-	// busyPauses is how long that is tried if the client goes on sending, and
-	// stalledPauses if it answers no PING: then it reads no responses either.
-	busyPauses    = 6
-	stalledPauses = 40
+	// maxAnswered is after how many pauses in which the client sends anything the frame
+	// is sent in any case, and maxPauses after how many of all. A client that answers
+	// no PING reads no responses either.
+	maxAnswered = 6
+	maxPauses   = 20
 	// maxHeld is the size of the frames that are held back at most.
 	maxHeld = 256 << 10
 	// closeTimeout limits how long the end of a connection waits for its client.
@@ -144,19 +145,26 @@ func (g *goAway) hold() {
 
 // waitUntilQuiet sends the frame once the client is quiet, or was not for too long.
 func (g *goAway) waitUntilQuiet() {
-	for quiet, busy, stalled := 0, 0, 0; quiet < quietPauses && busy < busyPauses && stalled < stalledPauses; {
+	// unanswered counts the PINGs whose answers may arrive later.
+	quiet, answered, unanswered := 0, 0, int64(0)
+	for pauses := 0; quiet < quietPauses && answered < maxAnswered && pauses < maxPauses; pauses++ {
 		before := g.received.Load()
 		if !g.ping() {
 			break
 		}
+		unanswered++
 		time.Sleep(pause)
-		switch g.received.Load() - before {
-		case 0:
-			quiet, stalled = 0, stalled+1
-		case int64(len(pingFrame)):
-			quiet++
+		got := g.received.Load() - before
+		if got > 0 {
+			answered++
+		}
+		switch answers := got / int64(len(pingFrame)); {
+		case got == 0:
+			quiet = 0
+		case got%int64(len(pingFrame)) == 0 && answers <= unanswered:
+			quiet, unanswered = quiet+1, unanswered-answers
 		default:
-			quiet, busy = 0, busy+1
+			quiet, unanswered = 0, 0 // which of them are answered is unknown
 		}
 	}
 	_ = g.flush() // an error also ends the connection for the server

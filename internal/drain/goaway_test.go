@@ -94,20 +94,25 @@ func (g *goAway) isHolding() bool {
 }
 
 // TestGoAwayWaitsForAQuietClient has the client send something in each pause, as many
-// bytes as the letters stand for: nothing, only the answer to the PING, or more.
+// bytes as the letters stand for: nothing, the answer to one PING or to two, or more.
 func TestGoAwayWaitsForAQuietClient(t *testing.T) {
 	answer := len(pingFrame)
-	sizes := map[rune]int{'-': 0, 'a': answer, 'm': answer + 100}
+	sizes := map[rune]int{'-': 0, 'a': answer, 'b': 2 * answer, 'm': answer + 100}
 	for name, c := range map[string]struct {
 		pauses string
 		after  int
 	}{
-		"quiet at once":          {"aaaa", 2},
-		"quiet later":            {"mamaa", 5},
-		"busy":                   {strings.Repeat("m", 2*busyPauses), busyPauses},
-		"stalled for some time":  {strings.Repeat("-", 10) + "maa", 13},
-		"stalled between":        {"a-aa", 4},
-		"without answer to PING": {strings.Repeat("-", 2*stalledPauses), stalledPauses},
+		"quiet at once":                      {"aaaa", 2},
+		"quiet later":                        {"mamaa", 5},
+		"busy":                               {strings.Repeat("m", 2*maxAnswered), maxAnswered},
+		"quiet between":                      {strings.Repeat("ma", maxAnswered), maxAnswered},
+		"stalled again and again":            {strings.Repeat("-a", 2*maxAnswered), 2 * maxAnswered},
+		"stalled most of the time":           {strings.Repeat("---m", maxPauses), maxPauses},
+		"a late answer":                      {"-ba", 3},
+		"as much as two answers to one PING": {"bbaa", 4},
+		"stalled for some time":              {strings.Repeat("-", 10) + "maa", 13},
+		"stalled between":                    {"a-aa", 4},
+		"without answer to PING":             {strings.Repeat("-", 2*maxPauses), maxPauses},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
