@@ -15,8 +15,9 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := v.Verify(r)
 		if err == nil {
-			if r.Body != nil {
-				defer r.Body.Close() //nolint:errcheck // releases the memory of a signed body
+			// The server closes what Verify has not replaced, after the response.
+			if own, ok := r.Body.(*replayed); ok {
+				defer own.Close() //nolint:errcheck // releases the memory of a signed body
 			}
 			next.ServeHTTP(w, r)
 			return
