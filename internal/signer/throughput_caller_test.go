@@ -74,7 +74,7 @@ func serveCallers(text []byte, in io.Reader, out *json.Encoder) error {
 	secured := &tls.Config{RootCAs: x509.NewCertPool(), Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ServerName: "127.0.0.1"}
 	secured.RootCAs.AppendCertsFromPEM(config.CA)
 	dial := map[string]func(*tls.Config, string) (func(slot int) error, error){"HTTP": dialHTTP, "gRPC": dialGRPC}[config.Protocol]
-	opened := map[string][]func(int) error{}
+	opened, rounds := map[string][]func(int) error{}, map[string]int{}
 	addresses := bufio.NewScanner(in)
 	for addresses.Scan() {
 		address := addresses.Text()
@@ -85,7 +85,8 @@ func serveCallers(text []byte, in io.Reader, out *json.Encoder) error {
 			}
 			opened[address] = append(opened[address], send)
 		}
-		result, err := sendAll(opened[address])
+		result, err := sendAll(opened[address], rounds[address])
+		rounds[address]++
 		if err != nil {
 			return err
 		}
@@ -96,8 +97,29 @@ func serveCallers(text []byte, in io.Reader, out *json.Encoder) error {
 	return addresses.Err()
 }
 
-// sendAll has all callers send requests at the same time, for other slots each.
-func sendAll(all []func(int) error) (callerResult, error) {
+// slotOf returns the number of the slot of a request. Each request of a round, and of
+// the rounds after it, is for another slot until all were requested.
+func slotOf(round, caller, request int) int {
+	// The step is a prime that visits all slots.
+	return ((round*callers+caller)*callerRequests + request) * 7919 % throughputSlots
+}
+
+func TestThroughputRequestsAllSlots(t *testing.T) {
+	visited := map[int]bool{}
+	for round := range rounds {
+		for caller := range callers {
+			for request := range callerRequests {
+				visited[slotOf(round, caller, request)] = true
+			}
+		}
+	}
+	if len(visited) != throughputSlots {
+		t.Errorf("%d slots", len(visited))
+	}
+}
+
+// sendAll has all callers send the requests of a round at the same time.
+func sendAll(all []func(int) error, round int) (callerResult, error) {
 	took := make([][]time.Duration, len(all))
 	errs := make([]error, len(all))
 	var work sync.WaitGroup
@@ -106,8 +128,7 @@ func sendAll(all []func(int) error) (callerResult, error) {
 		work.Go(func() {
 			for request := range callerRequests {
 				sent := time.Now()
-				// The step is a prime that visits all slots.
-				if errs[i] = send((i*callerRequests + request) * 7919); errs[i] != nil {
+				if errs[i] = send(slotOf(round, i, request)); errs[i] != nil {
 					return
 				}
 				took[i] = append(took[i], time.Since(sent))
