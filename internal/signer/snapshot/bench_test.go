@@ -84,6 +84,16 @@ func BenchmarkChangeAmong100000Slots(b *testing.B) {
 			store.SetBinding([]*signetv1alpha1.SignatureBinding{dropped, held}[i%2], now)
 		}
 	})
+	b.Run("a binding of 1,000 APIs that is the same to the signer", func(b *testing.B) {
+		apis := make([]string, 0, 1_000)
+		for a := range cap(apis) {
+			apis = append(apis, fmt.Sprintf("wide-%d", a))
+		}
+		binding := newHolder("wide", "key-7", apis...)
+		for b.Loop() {
+			store.SetBinding(binding, now)
+		}
+	})
 	b.Run("one slot", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			store.SetBinding(newHolder("one", "key-7", []string{"first", "second"}[i%2]), now)

@@ -3,6 +3,7 @@
 package snapshot
 
 import (
+	"reflect"
 	"slices"
 	"time"
 
@@ -91,6 +92,16 @@ func newBinding(object *signetv1alpha1.SignatureBinding) *binding {
 		converted.claims = append(converted.claims, c)
 	}
 	return converted
+}
+
+// equal reports whether two bindings are the same to the signer.
+func (b *binding) equal(other *binding) bool {
+	if b == nil || other == nil {
+		return false
+	}
+	rest, otherRest := *b, *other
+	rest.claims, otherRest.claims = nil, nil
+	return slices.Equal(b.claims, other.claims) && reflect.DeepEqual(rest, otherRest)
 }
 
 // claimsBySlot returns the claims of a binding after it has changed. A removed claim is

@@ -158,6 +158,10 @@ func FuzzStoreMatchesModel(f *testing.F) {
 		if store.Snapshot().Slots() != rebuilt.Snapshot().Slots() {
 			t.Fatalf("%d slots, rebuilt %d", store.Snapshot().Slots(), rebuilt.Snapshot().Slots())
 		}
+		rebuilt.Expire(at)
+		if store.Snapshot().Secrets() != rebuilt.Snapshot().Secrets() {
+			t.Fatalf("%d Secrets, rebuilt %d", store.Snapshot().Secrets(), rebuilt.Snapshot().Secrets())
+		}
 	})
 }
 

@@ -94,7 +94,11 @@ func (s *Store) SetBinding(object *signetv1alpha1.SignatureBinding, now time.Tim
 	converted := newBinding(object)
 	name := objectName{object.Namespace, object.Name}
 	s.change(now, func(next *Snapshot) bool {
-		next.claim(name, s.bindings[name], converted)
+		before := s.bindings[name]
+		if converted.equal(before) {
+			return false // most writes of a status concern only its conditions
+		}
+		next.claim(name, before, converted)
 		s.bindings[name] = converted
 		return true
 	})

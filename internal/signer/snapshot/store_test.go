@@ -349,6 +349,10 @@ func TestUnchangedObjectsKeepTheSnapshot(t *testing.T) {
 	f := newFixture(t)
 	before := f.Snapshot()
 	f.SetKey(f.key, later(1))
+	reported := f.binding.DeepCopy()
+	reported.Generation++
+	reported.Status.Conditions = append(reported.Status.Conditions, metav1.Condition{Type: "Other"})
+	f.SetBinding(reported, later(1))
 	f.Expire(later(1))
 	f.Complete(later(1))
 	f.RemoveSecret(namespace, "nothing", later(1))
