@@ -94,7 +94,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.MetricsBindAddress, "metrics-bind-address", o.MetricsBindAddress, "`address` to serve metrics on, without TLS (0 disables)")
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the manager is not ready but still works, until API servers send admission requests to others")
-	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that work in progress may take after that")
+	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that work in progress may take after --shutdown-delay")
 	o.Options.Bind(flags)
 }
 
@@ -113,6 +113,7 @@ func (o *Options) Validate() error {
 		"--leader-elect-retry-period (%s), --leader-elect-renew-deadline (%s) and --leader-elect-lease-duration (%s) must be positive, and each longer than the one before",
 		o.RetryPeriod, o.RenewDeadline, o.LeaseDuration)
 	refuse(o.ShutdownDelay < 0, "--shutdown-delay is %s, but must not be negative", o.ShutdownDelay)
+	refuse(o.GracefulShutdown < 0, "--graceful-shutdown-timeout is %s, but must not be negative", o.GracefulShutdown)
 	refuse(o.WebhookConfiguration == "", "--webhook-configuration must be a name")
 	if err := o.Options.Validate(); err != nil {
 		errs = append(errs, err)

@@ -69,7 +69,7 @@ func (o *Options) Bind(flags *pflag.FlagSet) {
 	flags.StringVar(&o.HealthProbeBindAddress, "health-probe-bind-address", o.HealthProbeBindAddress, "`address` to serve /healthz and /readyz on (0 disables)")
 	flags.DurationVar(&o.MaxDataAge, "max-data-age", o.MaxDataAge, "time without anything from the API server after which the signer is not ready; at least 2m, since it sends something about once a minute (0 disables)")
 	flags.DurationVar(&o.ShutdownDelay, "shutdown-delay", o.ShutdownDelay, "time after SIGTERM in which the signer is not ready but still accepts requests, until gateways have noticed")
-	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that requests in progress may take after that")
+	flags.DurationVar(&o.GracefulShutdown, "graceful-shutdown-timeout", o.GracefulShutdown, "time that requests in progress may take after --shutdown-delay")
 	o.Options.Bind(flags)
 }
 
