@@ -83,7 +83,7 @@ func BenchmarkVerify(b *testing.B) {
 }
 
 // BenchmarkPrimitives computes the two SHA-256 and the HMAC that every signature
-// needs, for comparison.
+// needs, for comparison. Budget: with 1 KiB, BenchmarkSign takes at most twice as long.
 func BenchmarkPrimitives(b *testing.B) {
 	signed := covered{request: benchRequest(nil), names: []string{"content-type", "host", "x-sdk-content-sha256", "x-sdk-date"},
 		date: signedAt.Format(DateLayout), payload: EmptyPayload}

@@ -85,10 +85,19 @@ var hashes = sync.Pool{New: func() any { return &reusedHash{Hash: sha256.New()} 
 
 func (m *macs) sum(text []byte) [sha256.Size]byte {
 	reused := hashes.Get().(*reusedHash)
-	defer hashes.Put(reused)
 	reused.from(m.inner, text)
 	reused.from(m.outer, reused.sum[:])
-	return reused.sum
+	sum := reused.sum
+	reused.release()
+	return sum
+}
+
+// release keeps the hash for any secret. Its state and result depend on this one, and are
+// reset.
+func (h *reusedHash) release() {
+	h.Reset()
+	h.sum = [sha256.Size]byte{}
+	hashes.Put(h)
 }
 
 // from hashes the text from a state on.

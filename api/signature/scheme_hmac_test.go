@@ -22,3 +22,14 @@ func TestMACsEqualThoseOfTheStandardLibrary(t *testing.T) {
 		}
 	}
 }
+
+func TestReleasedHashesAreIndependentOfTheSecret(t *testing.T) {
+	m := newMACs([]byte("secret"))
+	h := &reusedHash{Hash: sha256.New()}
+	h.from(m.inner, []byte("text"))
+	h.release()
+	fresh := reusedHash{Hash: sha256.New()}
+	if !bytes.Equal(h.Sum(nil), fresh.Sum(nil)) || h.sum != fresh.sum {
+		t.Error("the hash has a state")
+	}
+}
