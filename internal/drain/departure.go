@@ -14,14 +14,14 @@ const (
 	// replicas receive requests.
 	MaxAge = 10 * time.Minute
 	// NewcomerAge is the age at which a connection ends that was opened while the
-	// server stops. Clients that connect again at once would give up.
+	// server stops. A client whose new connections end at once would give up.
 	NewcomerAge = time.Second
 	// patience is how long a client may ignore that a connection should end.
 	patience = 5 * time.Second
 )
 
-// Age returns a maximum age that is up to a tenth shorter, so that the connections of a
-// moment do not end together.
+// Age returns a maximum age that is up to a tenth shorter, so that connections opened
+// at the same moment do not end together.
 func Age(longest time.Duration) time.Duration {
 	return longest - rand.N(longest/10+1) //nolint:gosec // not a secret
 }
@@ -37,7 +37,7 @@ type Departure struct {
 	timer          *time.Timer
 }
 
-// Schedule has the connection end at that age, in place of an earlier time.
+// Schedule has the connection end at that age, replacing the previous schedule.
 func (d *Departure) Schedule(age time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

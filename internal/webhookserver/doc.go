@@ -7,6 +7,10 @@
 // unready and asks API servers to leave, while it still serves; only when its context
 // ends does it stop.
 //
+// Limits: an API server that leaves an HTTP/1.1 connection idle learns nothing from
+// Drain. If it sends a POST on it in the very moment in which the server stops, the
+// request can fail.
+//
 // Non-goals: it does not decide when the manager stops, nor what admission answers.
 //
 // Files: server.go.

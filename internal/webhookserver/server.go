@@ -29,7 +29,8 @@ const (
 	idleTimeout   = 90 * time.Second
 	headerTimeout = 32 * time.Second
 	// stopTimeout limits how long requests in progress may take: an API server waits
-	// for at most 30 seconds.
+	// for at most 30 seconds. The manager's --graceful-shutdown-timeout, 20 seconds by
+	// default, ends its process earlier.
 	stopTimeout = 30 * time.Second
 )
 
