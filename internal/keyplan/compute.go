@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/material"
 	"github.com/signet-dev/signet/internal/status"
@@ -95,7 +97,19 @@ func Compute(observation Observation, now time.Time, random io.Reader) (Plan, er
 		p.plan.Answer = namespaceTerminating()
 	}
 	p.plan.Status.ObservedGeneration = p.Key.Generation
-	return p.finish(), nil
+	return p.withoutNews(p.finish()), nil
+}
+
+// withoutNews keeps the status of a key that is about to be deleted with its namespace, if
+// it stays Ready: a namespace with thousands of keys costs finalizers only.
+func (p *planner) withoutNews(plan Plan) Plan {
+	before, ready := &p.Key.Status, signetv1alpha1.ConditionReady
+	unchanged := plan.Secret == nil && plan.Public == nil && before.ObservedGeneration == p.Key.Generation &&
+		meta.IsStatusConditionTrue(before.Conditions, ready) && meta.IsStatusConditionTrue(plan.Status.Conditions, ready)
+	if p.NamespaceTerminating && !p.terminating() && unchanged {
+		plan.Status, plan.Events = *before.DeepCopy(), nil
+	}
+	return plan
 }
 
 // NeedsLiveSecret reports whether the plan relies on the absence of the managed

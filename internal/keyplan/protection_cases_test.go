@@ -82,6 +82,15 @@ var protectionCases = map[string]planCase{
 			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), notBound(testNow)),
 		},
 	},
+	"a key that is no longer used in a namespace that is being deleted loses its protection, and nothing else": {
+		observation: Observation{
+			Releasing: true, NamespaceTerminating: true,
+			Key: readyKey(activeSet, isProtected, withStatus(readyWith(activeSet), boundToShop(earlier))), Secret: protectedSecret,
+		},
+		want: Plan{
+			RotationState: activeSet.RotationState(), Protection: RemoveProtection, Status: statusOf(readyWith(activeSet), boundToShop(earlier)),
+		},
+	},
 	"a Secret that alone is protected loses its protection": {
 		observation: Observation{Key: readyKey(activeSet), Secret: protectedSecret, Releasing: true},
 		want: Plan{
