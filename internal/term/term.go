@@ -48,8 +48,8 @@ type Term struct {
 
 	mu    sync.Mutex
 	lists map[string]*list
-	// join begins a namespace that is served; nil before this replica leads.
-	join func(namespace string)
+	// begins begins a namespace that is served; nil before this replica leads.
+	begins func(namespace string)
 }
 
 // list is one list of bindings. The lock is held while it is made.
@@ -98,12 +98,12 @@ func (t *Term) Start(ctx context.Context) error {
 		_ = t.beginAll(ctx)
 		return nil
 	}
-	join := func(namespace string) { go func() { _, _, _ = t.Begin(ctx, namespace) }() }
+	begin := func(namespace string) { go func() { _, _, _ = t.Begin(ctx, namespace) }() }
 	t.mu.Lock()
-	t.join = join
+	t.begins = begin
 	t.mu.Unlock()
 	for _, namespace := range t.Served.Namespaces() {
-		join(namespace)
+		begin(namespace)
 	}
 	return nil
 }
@@ -115,10 +115,10 @@ func (t *Term) Follow(served *namespaces.Cache) {
 	served.Subscribe(func(namespace string, served bool) {
 		if served {
 			t.mu.Lock()
-			join := t.join
+			begin := t.begins
 			t.mu.Unlock()
-			if join != nil {
-				join(namespace)
+			if begin != nil {
+				begin(namespace)
 			}
 			return
 		}
