@@ -22,7 +22,7 @@ var KeyReady = []Advice{
 	{
 		signetv1alpha1.ReasonSecretTerminating, waiting,
 		"the managed Secret was deleted while no binding used the key, or it belongs to an earlier key of this name, and is not gone yet",
-		"nothing: new material is generated when it is gone",
+		"nothing: new material is generated when it is gone. If that takes longer than a minute, check its finalizers, or delete it: Kubernetes' garbage collector misses it if it does not see that the key is deleted and created again",
 	},
 	{
 		signetv1alpha1.ReasonSecretTerminating, "False",
