@@ -158,11 +158,21 @@ func (m Maker) Change(t *testing.T, object *unstructured.Unstructured, times int
 		steps := strings.Split(where.path, ".")
 		value := where.make(m)
 		if value == nil {
-			unstructured.RemoveNestedField(changed.Object, steps...)
+			removeField(changed.Object, steps)
 		} else if err := unstructured.SetNestedField(changed.Object, value, steps...); err != nil {
 			t.Fatalf("put %v into %s: %v", value, where.path, err)
 		}
 		paths = append(paths, where.path)
 	}
 	return changed, paths
+}
+
+// removeField removes a field, and the object that it leaves empty: that one is there or
+// not makes no difference to the Go types, but to the ratcheting of the schema.
+func removeField(object map[string]any, steps []string) {
+	unstructured.RemoveNestedField(object, steps...)
+	parent := steps[:len(steps)-1]
+	if rest, found, _ := unstructured.NestedMap(object, parent...); found && len(rest) == 0 {
+		unstructured.RemoveNestedField(object, parent...)
+	}
 }
