@@ -94,7 +94,7 @@ func (f *findings) compareSecret(name string, was, is *corev1.Secret) {
 	}
 	f.when(was.Type != is.Type, "the type of Secret %s was changed", name)
 	f.when(!maps.Equal(was.Labels, is.Labels), "the labels of Secret %s were changed", name)
-	f.when(!maps.Equal(was.Annotations, is.Annotations), "the annotations of Secret %s were changed", name)
+	f.when(!maps.Equal(unfenced(was.Annotations), unfenced(is.Annotations)), "the annotations of Secret %s were changed", name)
 	f.when(!equality.Semantic.DeepEqual(was.OwnerReferences, is.OwnerReferences), "the owner of Secret %s was changed", name)
 	if !rotating(was.Data) {
 		f.when(!maps.EqualFunc(was.Data, is.Data, bytes.Equal), "the data of Secret %s were changed", name)
@@ -111,6 +111,14 @@ func (f *findings) compareSecret(name string, was, is *corev1.Secret) {
 		f.when(!bytes.Equal(was.Data[field], is.Data[field]), "%s of Secret %s was changed", field, name)
 	}
 	f.when(rotating(is.Data), "Secret %s still holds more than one version", name)
+}
+
+// unfenced returns the annotations without the fencing token, which a manager changes
+// before the first step that it takes with a public ConfigMap.
+func unfenced(annotations map[string]string) map[string]string {
+	rest := maps.Clone(annotations)
+	delete(rest, signetv1alpha1.AnnotationFencingToken)
+	return rest
 }
 
 // rotating reports whether the data hold a version besides the active one.
