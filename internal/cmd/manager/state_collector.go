@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -63,10 +64,12 @@ func addMetrics(mgr ctrl.Manager, options Options, served *namespaces.Cache) err
 	if served != nil {
 		return register(served.Collector(servedMetric))
 	}
+	clients, err := kubernetes.NewForConfig(mgr.GetConfig())
+	if err != nil {
+		return fmt.Errorf("create client for the check of permissions: %w", err)
+	}
 	everywhere := &namespaces.Everywhere{
-		Review: func(ctx context.Context) error {
-			return kubeclient.CheckAccess(ctx, mgr.GetConfig(), options.permissions())
-		},
+		Review: func(ctx context.Context) error { return kubeclient.ReviewAccess(ctx, clients, options.permissions()) },
 		Logger: mgr.GetLogger(), Clock: clock.RealClock{},
 	}
 	if err := mgr.Add(everywhere); err != nil {
