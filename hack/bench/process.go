@@ -112,6 +112,19 @@ type usage struct {
 // usage reads what the process has used, without disturbing it.
 func (p *process) usage(ctx context.Context) (usage, error) { return p.readUsage(ctx, "/usage") }
 
+// settled returns what the process uses once nothing is written any more, before and after
+// garbage collection.
+func (b *bench) settled(ctx context.Context, p *process) (used, after usage, err error) {
+	if err = b.quiet(ctx); err != nil {
+		return used, after, err
+	}
+	if used, err = p.usage(ctx); err != nil {
+		return used, after, err
+	}
+	after, err = p.collected(ctx)
+	return used, after, err
+}
+
 // collected is usage after garbage collection, with the free memory returned to the
 // system.
 func (p *process) collected(ctx context.Context) (usage, error) {

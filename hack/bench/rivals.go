@@ -148,14 +148,7 @@ func (b *bench) bindNewcomers(ctx context.Context, bindings []client.Object) (sl
 }
 
 func (b *bench) reportRivals(ctx context.Context, p *process, when string, slowest time.Duration) error {
-	if err := b.quiet(ctx); err != nil {
-		return err
-	}
-	used, err := p.usage(ctx)
-	if err != nil {
-		return err
-	}
-	after, err := p.collected(ctx)
+	used, after, err := b.settled(ctx, p)
 	if err != nil {
 		return err
 	}

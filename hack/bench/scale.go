@@ -89,14 +89,7 @@ func (s *scaling) grow(ctx context.Context, p *process, size, next int) error {
 	if err != nil {
 		return err
 	}
-	if err := s.quiet(ctx); err != nil {
-		return err
-	}
-	used, err := p.usage(ctx)
-	if err != nil {
-		return err
-	}
-	after, err := p.collected(ctx)
+	used, after, err := s.settled(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -124,14 +117,7 @@ func (s *scaling) restarted(ctx context.Context, size int, call func(*process) e
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Stop()) }()
-	if err := s.quiet(ctx); err != nil {
-		return err
-	}
-	used, err := p.usage(ctx)
-	if err != nil {
-		return err
-	}
-	after, err := p.collected(ctx)
+	used, after, err := s.settled(ctx, p)
 	if err != nil {
 		return err
 	}
