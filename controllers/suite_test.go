@@ -21,7 +21,6 @@ import (
 
 	signetv1alpha1 "github.com/signet-dev/signet/api/v1alpha1"
 	"github.com/signet-dev/signet/internal/testing/env"
-	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // What all specs share: a control plane with the kinds of the Gateway API and
@@ -35,10 +34,7 @@ var (
 )
 
 func TestControllers(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Controllers")
+	env.RunSuite(t, "Controllers")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -28,10 +28,7 @@ var (
 )
 
 func TestAdmission(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Admission")
+	env.RunSuite(t, "Admission")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

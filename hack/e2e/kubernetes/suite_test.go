@@ -24,10 +24,7 @@ var (
 )
 
 func TestKubernetes(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Kubernetes")
+	env.RunSuite(t, "Kubernetes")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

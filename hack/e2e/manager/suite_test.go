@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/signet-dev/signet/internal/testing/env"
-	"github.com/signet-dev/signet/internal/testing/proc"
 )
 
 // What all specs share: a control plane with the CRDs and roles in config/, and
@@ -27,10 +26,7 @@ var (
 )
 
 func TestManager(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Manager")
+	env.RunSuite(t, "Manager")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

@@ -44,10 +44,7 @@ var (
 )
 
 func TestNamespaces(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Namespaces")
+	env.RunSuite(t, "Namespaces")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {

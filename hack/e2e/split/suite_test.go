@@ -42,10 +42,7 @@ var (
 )
 
 func TestSplit(t *testing.T) {
-	RegisterFailHandler(Fail)
-	SetDefaultEventuallyTimeout(proc.Soon)
-	SetDefaultEventuallyPollingInterval(proc.Poll)
-	RunSpecs(t, "Split")
+	env.RunSuite(t, "Split")
 }
 
 var _ = BeforeSuite(func(ctx SpecContext) {
